@@ -1,0 +1,80 @@
+package sources
+
+import "time"
+
+// Traits is what the engine must know of a kind of source: how it settles, and
+// the bounds and defaults of the configuration. All of it is known before the
+// first call to the service.
+type Traits struct {
+	// EventSource is the kind's name in event documents, such as "aws:sqs".
+	EventSource string
+
+	// ARN names the source in event documents and logs. Sources outside AWS
+	// give what identifies them best.
+	ARN string
+
+	// Ordered sources settle by position and retry a failed batch in place;
+	// unordered ones settle any subset.
+	Ordered bool
+
+	// Redelivers says that the service itself hands an unsettled record out
+	// again, so that a failed batch is let go instead of being retried
+	// (SQS-44). Only for unordered sources; without it a failed batch is
+	// retried in place until it succeeds or its records expire.
+	Redelivers bool
+
+	// Grouped says that records with one Key must be handled in order although
+	// the source is unordered (SQS FIFO, SQS-30). After a failed batch the
+	// records of its groups that the engine holds are let go too.
+	Grouped bool
+
+	// BatchSize is the default and the largest BatchSize. The smallest is 1.
+	BatchSize Bounds[int]
+
+	// UnwindowedBatchSize is the largest BatchSize without a batching window
+	// (SQS-07); 0 if there is no such rule.
+	UnwindowedBatchSize int
+
+	// Window is the default and the longest batching window.
+	Window Bounds[time.Duration]
+
+	// WindowFromRecord lets a window start with the first record (ESM-36);
+	// otherwise it starts when the previous invocation completes (ESM-35).
+	WindowFromRecord bool
+
+	// MaxTimeout is the longest time limit of the handler.
+	MaxTimeout time.Duration
+
+	// EventOverhead is how many bytes an event document takes besides the
+	// Size of its records.
+	EventOverhead int
+
+	// Scaling is how the number of lanes of an unordered source moves.
+	Scaling Scaling
+
+	// AckBatch is how many records the service settles in one request; the
+	// engine gathers that many across invocations. 0 or 1: no gathering.
+	AckBatch int
+
+	// AckLinger is how long a record may wait for others to be settled with.
+	AckLinger time.Duration
+}
+
+// Bounds is a default and a largest value.
+type Bounds[T int | time.Duration] struct {
+	Default, Max T
+}
+
+// Scaling says between which bounds, and how fast, the number of lanes of an
+// unordered source moves.
+type Scaling struct {
+	// Initial lanes at the start, and again when traffic is low.
+	Initial int
+	// Idle is how many lanes remain when nothing arrives, unless a
+	// MaximumConcurrency is set (SQS-21).
+	Idle int
+	// Max is the most lanes without a MaximumConcurrency.
+	Max int
+	// PerMinute is how many lanes may be added in a minute.
+	PerMinute int
+}
