@@ -1,0 +1,178 @@
+package esm
+
+import (
+	"cmp"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/openesm/openesm/batch"
+	"github.com/openesm/openesm/retry"
+	"github.com/openesm/openesm/sources"
+)
+
+// NoBatchingWindow as MaximumBatchingWindow sends what there is at once, also
+// on sources whose default window is longer (Kafka and MQ, ESM-33).
+const NoBatchingWindow = time.Duration(-1)
+
+// Defaults of what AWS does not configure on an event source mapping.
+const (
+	// DefaultTimeout is Config.Timeout: SQS's default visibility timeout.
+	DefaultTimeout = 30 * time.Second
+	// DefaultDrainTimeout is Config.DrainTimeout.
+	DefaultDrainTimeout = 30 * time.Second
+	// DefaultBufferedBytes is Config.MaximumBufferedBytes.
+	DefaultBufferedBytes = 16 << 20
+)
+
+// Config is the configuration of a mapping. Its fields bear AWS's names and
+// have AWS's ranges and defaults; the zero value is every default. A field that
+// the source cannot honour is refused, as AWS does (API-85).
+type Config struct {
+	// Name names the mapping in logs, observations and failure records.
+	// Default: the source's ARN.
+	Name string
+
+	// FunctionARN is what failure records name as functionArn. Default: Name.
+	FunctionARN string
+
+	// BatchSize is the most records of one invocation. Default and maximum
+	// are the source's (ESM-50..56): SQS 10 and 10,000, FIFO 10 and 10,
+	// streams 100 and 10,000. SQS above 10 needs a window (SQS-07).
+	BatchSize int
+
+	// MaximumBatchingWindow is the longest time a batch may gather: 0 to
+	// 300 s. 0 means the source's default, which is no window on SQS and
+	// streams; NoBatchingWindow means none anywhere. SQS FIFO has none
+	// (SQS-08). AWS takes whole seconds; here any duration will do.
+	MaximumBatchingWindow time.Duration
+
+	// MaximumBatchBytes bounds the event document of one invocation, also for
+	// handlers that take records. Default and maximum 6,291,456 (ESM-38).
+	MaximumBatchBytes int
+
+	// ReportBatchItemFailures is the only value of AWS's FunctionResponseTypes:
+	// the handler's response names the records that failed. Without it
+	// responses are ignored (SQS-86, KIN-159).
+	ReportBatchItemFailures bool
+
+	// MaximumConcurrency caps the concurrent invocations of an unordered
+	// source: 1 to 1,000 (AWS: from 2; SQS-22). 0 means the source's own cap.
+	MaximumConcurrency int
+
+	// Scaling overrides how the concurrency of an unordered source moves. nil
+	// means the source's numbers (SQS-20, SQS-21).
+	Scaling *sources.Scaling
+
+	// ParallelizationFactor is how many batches of one ordered partition may
+	// be in flight: 1 to 10, default 1. Records of one key stay in order
+	// (KIN-100, KIN-101).
+	ParallelizationFactor int
+
+	// MaximumRetryAttempts is how often a failed batch of an ordered source is
+	// retried: 0 to 10,000; nil or -1 means without limit (RTY-03).
+	MaximumRetryAttempts *int
+
+	// MaximumRecordAge gives records of an ordered source up once they are
+	// older: 60 s to 604,800 s; 0 or -1 means no limit (RTY-04).
+	MaximumRecordAge time.Duration
+
+	// BisectBatchOnFunctionError splits a failed batch of an ordered source
+	// in two (KIN-140).
+	BisectBatchOnFunctionError bool
+
+	// OnFailure takes the failure record of what an ordered source gives up.
+	// nil discards it, which is counted and logged (DST-66).
+	OnFailure Destination
+
+	// Filter says which records reach the handler; nil passes all. What it
+	// rejects is settled at once (SQS-61, KIN-206). It is called concurrently
+	// and must not keep the record.
+	Filter func(*sources.Record) bool
+
+	// Timeout is the handler's time limit, Lambda's function timeout. Default
+	// DefaultTimeout, at most the source's limit (ESM-50..56). On SQS it must
+	// not exceed the queue's visibility timeout (SQS-41).
+	Timeout time.Duration
+
+	// DrainTimeout is how long a stopped mapping lets running invocations go
+	// on before it cancels them. Default DefaultDrainTimeout; 0 means the
+	// default, so use a nanosecond to cancel at once.
+	DrainTimeout time.Duration
+
+	// MaximumBufferedBytes bounds what is read ahead and not yet settled of
+	// one ordered partition, counted as event documents; a single record may
+	// exceed it. Default DefaultBufferedBytes.
+	MaximumBufferedBytes int
+
+	// RetryBackoff is the wait before a failed batch is retried in place. AWS
+	// documents none (RTY-01); the default of 1 s doubling up to 30 s, with
+	// full jitter, agrees with what was observed (RTY-02).
+	RetryBackoff retry.Backoff
+
+	// Observer is told of everything that AWS's metrics count. nil tells
+	// nobody.
+	Observer Observer
+
+	// Logger takes the mapping's log. Default slog.Default. Record payloads
+	// and response bodies are never logged; the text of errors and panics of
+	// the handler is, so keep payloads out of it.
+	Logger *slog.Logger
+
+	// Jitter is the source of randomness for all waits: numbers from 0 up to
+	// but not including 1. It is called concurrently. Default math/rand/v2;
+	// tests that must replay give their own.
+	Jitter func() float64
+}
+
+// withDefaults returns a copy with every default filled in.
+func (c Config) withDefaults(traits sources.Traits) Config {
+	c.Name = cmp.Or(c.Name, traits.ARN)
+	c.FunctionARN = cmp.Or(c.FunctionARN, c.Name)
+	c.BatchSize = cmp.Or(c.BatchSize, traits.BatchSize.Default)
+	switch c.MaximumBatchingWindow {
+	case 0:
+		c.MaximumBatchingWindow = traits.Window.Default
+	case NoBatchingWindow:
+		c.MaximumBatchingWindow = 0
+	}
+	c.MaximumBatchBytes = cmp.Or(c.MaximumBatchBytes, batch.MaxEventBytes)
+	c.ParallelizationFactor = cmp.Or(c.ParallelizationFactor, 1)
+	if c.MaximumRetryAttempts == nil {
+		c.MaximumRetryAttempts = new(retry.NoLimit)
+	}
+	if c.MaximumRecordAge == 0 {
+		c.MaximumRecordAge = retry.NoLimit
+	}
+	if c.Timeout == 0 {
+		c.Timeout = min(DefaultTimeout, traits.MaxTimeout)
+	}
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, DefaultDrainTimeout)
+	c.MaximumBufferedBytes = cmp.Or(c.MaximumBufferedBytes, DefaultBufferedBytes)
+	if c.RetryBackoff == (retry.Backoff{}) {
+		c.RetryBackoff = retry.Backoff{Initial: time.Second, Max: 30 * time.Second}
+	}
+	if c.Observer == nil {
+		c.Observer = func(Observation) {}
+	}
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	if c.Jitter == nil {
+		c.Jitter = rand.Float64
+	}
+	return c
+}
+
+// scaling is how the number of lanes moves under this configuration.
+func (c *Config) scaling(traits sources.Traits) sources.Scaling {
+	s := traits.Scaling
+	if c.Scaling != nil {
+		s = *c.Scaling
+	}
+	if c.MaximumConcurrency > 0 {
+		s.Max = c.MaximumConcurrency
+		s.Idle = s.Initial
+	}
+	s.Initial = min(s.Initial, s.Max)
+	s.Idle = min(s.Idle, s.Initial)
+	return s
+}

@@ -1,0 +1,197 @@
+package esm
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/openesm/openesm/sources"
+)
+
+// handlerGrace is how long after the end of its context a handler may take to
+// return before it is abandoned.
+const handlerGrace = time.Second
+
+// verdict is what an invocation came to.
+type verdict int
+
+const (
+	succeeded verdict = iota
+	partial           // invoker.failed tells which records failed
+	failed            // all of them
+	throttled         // none was handled
+)
+
+// outcome is the result of an invocation.
+type outcome struct {
+	verdict verdict
+	// failures is how many records failed.
+	failures int
+	// retryAfter is the least wait of a throttled batch.
+	retryAfter time.Duration
+	// response describes the outcome in a failure record.
+	response *ResponseContext
+	err      error
+}
+
+// invoker invokes the handler for one lane, and holds the lane's buffers.
+type invoker struct {
+	part    *part
+	payload []byte
+	records []sources.Record
+	failed  []bool
+}
+
+// answer is what a handler gave.
+type answer struct {
+	body     []byte
+	response Response
+	err      error
+}
+
+// invoke hands records to the handler and judges its answer. expires, if not
+// zero, bounds the handler beside its time limit: past it the records belong
+// to somebody else.
+func (v *invoker) invoke(records []sources.Record, expires time.Time) outcome {
+	limit := v.part.config.Timeout
+	start := time.Now()
+	if !expires.IsZero() {
+		limit = min(limit, expires.Sub(start))
+	}
+	a := v.call(records, limit)
+	v.part.observe(Observation{
+		Metric: InvokedEventCount, Partition: v.part.id, Count: len(records), Duration: time.Since(start),
+	})
+	o := v.judge(records, a)
+	v.tell(o, len(records))
+	return o
+}
+
+// call runs the handler in a goroutine of its own, so that one that hangs
+// cannot hold up the lane for ever.
+func (v *invoker) call(records []sources.Record, limit time.Duration) answer {
+	handler := v.part.handler
+	if handler.bytes != nil {
+		v.payload = v.part.appender.AppendEvent(v.payload[:0], v.part.id, records)
+	} else {
+		// A copy: the handler may reorder its slice, or outlive the lane's.
+		v.records = append(v.records[:0], records...)
+	}
+	ctx, cancel := context.WithTimeoutCause(v.part.work, limit, ErrTimeout)
+	defer cancel()
+	done := make(chan answer, 1)
+	go handler.serve(ctx, v.payload, v.records, done)
+
+	select {
+	case a := <-done:
+		if errors.Is(context.Cause(ctx), ErrTimeout) {
+			a.err = ErrTimeout
+		}
+		return a
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(handlerGrace)
+	defer grace.Stop()
+	cause := context.Cause(ctx)
+	select {
+	case a := <-done:
+		if errors.Is(cause, ErrTimeout) {
+			a.err = ErrTimeout
+		}
+		return a
+	case <-grace.C:
+		v.part.count(AbandonedInvokeCount, 1)
+		v.part.warn("handler ignores the end of its context, going on without it", cause)
+		v.payload, v.records = nil, nil // still the handler's
+		return answer{err: cause}
+	}
+}
+
+// serve calls the handler and sends its answer, whatever it does.
+func (h Handler) serve(ctx context.Context, payload []byte, records []sources.Record, done chan<- answer) {
+	a := answer{err: errGoexit}
+	defer func() {
+		if value := recover(); value != nil {
+			a = answer{err: &PanicError{Value: value, Stack: debug.Stack()}}
+		}
+		done <- a
+	}()
+	var b answer
+	if h.bytes != nil {
+		b.body, b.err = h.bytes.Invoke(ctx, payload)
+	} else {
+		b.response, b.err = h.records(ctx, records)
+	}
+	a = b
+}
+
+// judge reads an answer as AWS does (ESM-60..67).
+func (v *invoker) judge(records []sources.Record, a answer) outcome {
+	if throttle, ok := errors.AsType[*ThrottleError](a.err); ok {
+		return outcome{verdict: throttled, retryAfter: throttle.RetryAfter, err: a.err}
+	}
+	if a.err != nil {
+		return failure(records, a.err, new("Unhandled"))
+	}
+	if !v.part.config.ReportBatchItemFailures {
+		return outcome{verdict: succeeded}
+	}
+	ids, err := a.response.BatchItemFailures, error(nil)
+	if v.part.handler.bytes != nil {
+		ids, err = parseFailures(a.body)
+	}
+	if err == nil && len(ids) > 0 {
+		return v.mark(records, ids)
+	}
+	if err != nil {
+		return failure(records, err, nil)
+	}
+	return outcome{verdict: succeeded}
+}
+
+// mark reads the identifiers of a partial failure.
+func (v *invoker) mark(records []sources.Record, ids []string) outcome {
+	if cap(v.failed) < len(records) {
+		v.failed = make([]bool, len(records))
+	}
+	v.failed = v.failed[:len(records)]
+	count, err := markFailed(v.failed, records, ids)
+	if err != nil {
+		return failure(records, err, nil)
+	}
+	o := failure(records, nil, nil)
+	o.verdict, o.failures = partial, count
+	return o
+}
+
+// failure is the outcome of a batch that failed as a whole.
+func failure(records []sources.Record, err error, functionError *string) outcome {
+	return outcome{
+		verdict: failed, failures: len(records), err: err,
+		response: &ResponseContext{StatusCode: 200, ExecutedVersion: "$LATEST", FunctionError: functionError},
+	}
+}
+
+// tell observes and logs what did not succeed.
+func (v *invoker) tell(o outcome, records int) {
+	p := v.part
+	switch o.verdict {
+	case succeeded:
+	case throttled:
+		p.count(ThrottledEventCount, records)
+		p.config.Logger.Debug("handler throttled", append(p.attrs(), slog.Any("error", o.err))...)
+	case partial:
+		p.count(FailedInvokeEventCount, o.failures)
+		p.config.Logger.Debug("records failed", append(p.attrs(), slog.Int("records", o.failures))...)
+	case failed:
+		p.count(FailedInvokeEventCount, o.failures)
+		p.observe(Observation{Metric: InvokeErrorCount, Partition: p.id, Count: 1, Err: o.err})
+		more := []any{slog.Int("records", records)}
+		if panicked, ok := errors.AsType[*PanicError](o.err); ok {
+			more = append(more, slog.String("stack", string(panicked.Stack)))
+		}
+		p.warn("batch failed", o.err, more...)
+	}
+}

@@ -1,0 +1,177 @@
+package esm
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/openesm/openesm/retry"
+	"github.com/openesm/openesm/sources"
+)
+
+// ackBackoff is the wait after a failed settlement.
+var ackBackoff = retry.Backoff{Initial: 100 * time.Millisecond, Max: 5 * time.Second}
+
+// part is one partition while it is served: what its lanes share.
+type part struct {
+	*Mapping
+	partition sources.Partition
+	id        string
+	releaser  sources.Releaser
+	failer    sources.Failer
+	describer sources.BatchDescriber
+
+	// soft ends fetching, work ends invocations, settle ends settlements.
+	soft, work, settle context.Context
+	// end ends soft and work of this partition, when it is lost.
+	end context.CancelCauseFunc
+}
+
+func (m *Mapping) newPart(partition sources.Partition, soft, work, settle context.Context) *part {
+	p := &part{Mapping: m, partition: partition, id: partition.ID(), settle: settle}
+	p.releaser, _ = partition.(sources.Releaser)
+	p.failer, _ = partition.(sources.Failer)
+	p.describer, _ = partition.(sources.BatchDescriber)
+	var endSoft, endWork context.CancelCauseFunc
+	p.soft, endSoft = context.WithCancelCause(soft)
+	p.work, endWork = context.WithCancelCause(work)
+	p.end = func(cause error) {
+		endSoft(cause)
+		endWork(cause)
+	}
+	return p
+}
+
+// serve reads the partition until it ends or the mapping stops, and closes it.
+func (p *part) serve() {
+	p.config.Logger.Debug("partition opened", p.attrs()...)
+	if p.traits.Ordered {
+		newOrdered(p).run()
+	} else {
+		newUnordered(p).run()
+	}
+	if err := p.partition.Close(p.settle); err != nil {
+		p.warn("closing the partition failed", err)
+	}
+	p.end(nil)
+	p.config.Logger.Debug("partition closed", p.attrs()...)
+}
+
+// lost reports whether the partition is owned by somebody else now.
+func (p *part) lost() bool { return errors.Is(context.Cause(p.work), sources.ErrLost) }
+
+// lose drops what is not settled, after ErrLost.
+func (p *part) lose(err error) {
+	if p.lost() {
+		return
+	}
+	p.warn("partition lost, dropping what is not settled", err)
+	p.end(sources.ErrLost)
+}
+
+// fetch reads records and tells how many. After an error that passes it waits.
+func (p *part) fetch(buf []sources.Record, wait time.Duration, failures *int) (int, error) {
+	n, err := p.partition.Fetch(p.soft, buf, wait)
+	if n > 0 || err == nil {
+		p.count(PolledEventCount, n)
+	}
+	if err == nil {
+		*failures = 0
+		return n, nil
+	}
+	switch {
+	case errors.Is(err, sources.ErrLost):
+		p.lose(err)
+		return 0, sources.ErrLost
+	case errors.Is(err, sources.ErrEnd):
+		return n, sources.ErrEnd
+	case p.soft.Err() != nil:
+		return n, p.soft.Err()
+	}
+	*failures++
+	p.polling(p.id, err)
+	if n == 0 {
+		delay := pollBackoff.Delay(*failures, p.config.Jitter())
+		sleep(p.soft, min(delay, wait))
+	}
+	return n, nil
+}
+
+// ack settles records, as often as it takes: until they are settled, or no
+// longer the mapping's, or the mapping loses its patience. Each of them stands
+// for so many records of metric.
+func (p *part) ack(records []sources.Record, metric Metric, each int) {
+	for failures := 1; !p.lost(); failures++ {
+		total := len(records)
+		err := p.partition.Ack(p.settle, records)
+		if err == nil {
+			p.count(metric, total*each)
+			return
+		}
+		p.observe(Observation{Metric: CommitErrorCount, Partition: p.id, Count: 1, Err: err})
+		if errors.Is(err, sources.ErrLost) {
+			p.lose(err)
+			return
+		}
+		stale := 0
+		if partial, ok := errors.AsType[*sources.AckError](err); ok {
+			records, stale = partial.Unsettled, len(partial.Stale)
+		}
+		p.count(metric, (total-stale-len(records))*each)
+		if stale > 0 {
+			p.count(StaleEventCount, stale)
+		}
+		if len(records) == 0 {
+			return
+		}
+		p.warn("settling failed, trying again", err, slog.Int("records", len(records)))
+		if !p.pause(p.settle, ackBackoff, failures) || expired(records, time.Now()) {
+			p.warn("settling given up, the records will be delivered again", err, slog.Int("records", len(records)))
+			p.count(StaleEventCount, len(records))
+			return
+		}
+	}
+}
+
+// expired reports whether none of the records is the mapping's any more.
+func expired(records []sources.Record, now time.Time) bool {
+	for i := range records {
+		if records[i].Expires.IsZero() || records[i].Expires.After(now) {
+			return false
+		}
+	}
+	return true
+}
+
+// release gives back records that were never started.
+func (p *part) release(records []sources.Record) {
+	if len(records) == 0 || p.releaser == nil || p.lost() {
+		return
+	}
+	if err := p.releaser.Release(p.settle, records); err != nil {
+		p.warn("releasing failed, the source takes the records back by itself", err, slog.Int("records", len(records)))
+	}
+}
+
+// fail tells the source which records failed.
+func (p *part) fail(records []sources.Record) {
+	if len(records) == 0 || p.failer == nil {
+		return
+	}
+	if err := p.failer.Fail(p.settle, records); err != nil {
+		p.warn("telling of failed records failed", err, slog.Int("records", len(records)))
+	}
+}
+
+func (p *part) count(metric Metric, n int) {
+	p.observe(Observation{Metric: metric, Partition: p.id, Count: n})
+}
+
+func (p *part) warn(message string, err error, more ...any) {
+	p.config.Logger.Warn(message, append(append(p.attrs(), slog.Any("error", err)), more...)...)
+}
+
+func (p *part) attrs() []any {
+	return []any{p.attr(), slog.String("partition", p.id)}
+}

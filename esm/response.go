@@ -1,0 +1,67 @@
+package esm
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/openesm/openesm/sources"
+)
+
+// parseFailures reads the identifiers out of a response by the rules of
+// SQS-70..78 and KIN-153, KIN-154, KIN-160. Keys are matched exactly (SQS-85).
+// errResponse means that the whole batch failed.
+func parseFailures(response []byte) ([]string, error) {
+	response = bytes.TrimSpace(response)
+	switch string(response) {
+	case "", "null", `""`, "[]", "{}":
+		return nil, nil
+	}
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(response, &object); err != nil {
+		return nil, errResponse
+	}
+	var entries []map[string]json.RawMessage
+	list, ok := object["batchItemFailures"]
+	if !ok {
+		return nil, nil
+	}
+	if err := json.Unmarshal(list, &entries); err != nil {
+		return nil, errResponse
+	}
+	ids := make([]string, len(entries))
+	for i, entry := range entries {
+		var id *string
+		if err := json.Unmarshal(entry["itemIdentifier"], &id); err != nil || id == nil || *id == "" {
+			return nil, errResponse
+		}
+		ids[i] = *id
+	}
+	return ids, nil
+}
+
+// markFailed sets failed[i] for each record named in ids and returns how many
+// records that are. An identifier that names no record is errResponse (SQS-77).
+func markFailed(failed []bool, records []sources.Record, ids []string) (int, error) {
+	clear(failed)
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	seen := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		seen[id] = false
+	}
+	count := 0
+	for i := range records {
+		if _, named := seen[records[i].ID]; named {
+			seen[records[i].ID] = true
+			failed[i] = true
+			count++
+		}
+	}
+	for _, found := range seen {
+		if !found {
+			return 0, errResponse
+		}
+	}
+	return count, nil
+}

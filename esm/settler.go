@@ -1,0 +1,128 @@
+package esm
+
+import (
+	"sync"
+	"time"
+
+	"github.com/openesm/openesm/sources"
+)
+
+// settlements bounds how many calls of one settler are under way.
+const settlements = 64
+
+// settler settles the records of all lanes of an unordered partition. It
+// gathers them to as many as the service takes in one request, and settles
+// while the lanes go on to fetch. Its goroutines end when nothing is left to do.
+type settler struct {
+	part   *part
+	size   int
+	linger time.Duration
+
+	mu      sync.Mutex
+	pending []sources.Record
+	// due says that a group that is not full is to be settled too.
+	due    bool
+	closed bool
+	timer  *time.Timer
+	// active counts the goroutines, starting those that have taken no group yet.
+	active, starting int
+	space            *sync.Cond
+	wg               sync.WaitGroup
+}
+
+func newSettler(p *part) *settler {
+	s := &settler{part: p, size: max(p.traits.AckBatch, 1), linger: p.traits.AckLinger}
+	s.space = sync.NewCond(&s.mu)
+	return s
+}
+
+// add takes records over. It blocks while too many are pending: a service that
+// settles slowly slows the lanes (P7).
+func (s *settler) add(records []sources.Record) {
+	if s.size == 1 {
+		if len(records) > 0 {
+			s.part.ack(records, DeletedEventCount, 1)
+		}
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(records) > 0 {
+		free := s.size*settlements - len(s.pending)
+		if free == 0 {
+			s.space.Wait()
+			continue
+		}
+		n := min(free, len(records))
+		s.pending = append(s.pending, records[:n]...)
+		records = records[n:]
+		s.launch()
+	}
+	s.arm()
+}
+
+// arm bounds the wait of a group that is not full.
+func (s *settler) arm() {
+	if s.linger > 0 && len(s.pending) > 0 && !s.due && s.timer == nil {
+		s.timer = time.AfterFunc(s.linger, s.lapse)
+	}
+}
+
+// lapse ends the wait of a group that did not fill up.
+func (s *settler) lapse() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.timer = nil
+	s.due = true
+	s.launch()
+}
+
+// launch starts as many goroutines as there are groups to settle.
+func (s *settler) launch() {
+	for s.active < settlements && s.ready() {
+		s.active++
+		s.starting++
+		s.wg.Go(s.run)
+	}
+}
+
+// ready reports whether there is a group to settle beside those that starting
+// goroutines will take.
+func (s *settler) ready() bool {
+	left := len(s.pending) - s.starting*s.size
+	return left >= s.size || left > 0 && (s.due || s.closed || s.linger == 0)
+}
+
+// run settles groups until none is ready.
+func (s *settler) run() {
+	group := make([]sources.Record, 0, s.size)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.starting--
+	for s.ready() {
+		n := min(s.size, len(s.pending))
+		group = append(group[:0], s.pending[:n]...)
+		rest := copy(s.pending, s.pending[n:])
+		clear(s.pending[rest:])
+		s.pending = s.pending[:rest]
+		s.due = false
+		s.space.Broadcast()
+		s.mu.Unlock()
+		s.part.ack(group, DeletedEventCount, 1)
+		s.mu.Lock()
+	}
+	s.active--
+	s.arm()
+}
+
+// close settles what is pending and waits until all is done.
+func (s *settler) close() {
+	s.mu.Lock()
+	s.closed = true
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.launch()
+	s.mu.Unlock()
+	s.wg.Wait()
+}

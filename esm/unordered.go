@@ -1,0 +1,256 @@
+package esm
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/openesm/openesm/retry"
+	"github.com/openesm/openesm/sources"
+)
+
+const (
+	// promptly is how fast a batch must fill up to count as a backlog.
+	promptly = 100 * time.Millisecond
+	// lastMoment is how long before its records expire a throttled batch is
+	// let go: an invocation shorter than that is not worth a try.
+	lastMoment = time.Second
+)
+
+// throttleBackoff is the wait after the handler was throttled. AWS publishes
+// no numbers (RTY-19).
+var throttleBackoff = retry.Backoff{Initial: 500 * time.Millisecond, Max: 10 * time.Second}
+
+// unordered serves a partition whose records are settled in any order: as many
+// lanes as the concurrency allows, all of them fetching from it.
+type unordered struct {
+	*part
+	scaler  *scaler
+	settler *settler
+	lanes   sync.WaitGroup
+}
+
+func newUnordered(p *part) *unordered {
+	return &unordered{
+		part:    p,
+		scaler:  newScaler(p.config.scaling(p.traits), time.Now()),
+		settler: newSettler(p),
+	}
+}
+
+// run serves the partition until it ends or the mapping stops, and has settled
+// everything when it returns.
+func (u *unordered) run() {
+	u.start(u.scaler.lanes())
+	u.lanes.Wait()
+	u.settler.close()
+}
+
+// start starts n lanes.
+func (u *unordered) start(n int) {
+	if n == 0 {
+		return
+	}
+	u.count(ConcurrentLanes, u.scaler.lanes())
+	for range n {
+		u.lanes.Go(u.lane)
+	}
+}
+
+// leave reports whether the asking lane is one too many.
+func (u *unordered) leave() bool {
+	if !u.scaler.leave() {
+		return false
+	}
+	u.count(ConcurrentLanes, u.scaler.lanes())
+	return true
+}
+
+// pooledLane is one lane of an unordered partition.
+type pooledLane struct {
+	lane
+	pool     *unordered
+	failures int
+	filtered []sources.Record
+	keep     []sources.Record
+}
+
+func (u *unordered) lane() {
+	l := &pooledLane{lane: u.newLane(), pool: u}
+	l.lane.fetch = l.fetchMatching
+	defer func() { u.release(l.held) }()
+	for {
+		if len(l.held) == 0 && u.leave() {
+			return
+		}
+		start := time.Now()
+		n, tooLarge, err := l.collect()
+		if err != nil {
+			return
+		}
+		if n == len(l.held) && l.batch.Room() == 0 && time.Since(start) <= max(promptly, u.config.MaximumBatchingWindow/2) {
+			u.start(u.scaler.backlog(time.Now()))
+		}
+		if tooLarge {
+			l.rejectTooLarge()
+		} else {
+			l.process(n)
+		}
+	}
+}
+
+// fetchMatching fetches records, and settles those that the filter rejects.
+func (l *pooledLane) fetchMatching(buf []sources.Record, wait time.Duration) (int, error) {
+	u := l.pool
+	n, err := u.part.fetch(buf, wait, &l.failures)
+	if n == 0 && err == nil && wait >= idleWait {
+		u.scaler.quiet()
+		if len(l.held) == 0 && u.leave() {
+			return 0, errIdle
+		}
+	}
+	if u.config.Filter == nil || n == 0 {
+		return n, err
+	}
+	kept := 0
+	l.filtered = l.filtered[:0]
+	for i := range n {
+		if u.config.Filter(&buf[i]) {
+			buf[kept] = buf[i]
+			kept++
+		} else {
+			l.filtered = append(l.filtered, buf[i])
+		}
+	}
+	u.count(FilteredOutEventCount, len(l.filtered))
+	u.settler.add(l.filtered)
+	clear(l.filtered)
+	return kept, err
+}
+
+// errIdle ends a lane that has nothing to do.
+var errIdle = errors.New("idle lane")
+
+// rejectTooLarge reports a record that fits into no event document (ESM-41).
+// It stays in its source, whose own rules end it (SQS-51).
+func (l *pooledLane) rejectTooLarge() {
+	l.pool.count(DroppedEventCount, 1)
+	l.pool.warn("record dropped", errTooLarge)
+	l.pool.fail(l.held[:1])
+	l.finish(1)
+}
+
+// process invokes the handler with the first n held records and settles what
+// succeeded. If the mapping stops before they are handled they stay held.
+func (l *pooledLane) process(n int) {
+	u := l.pool
+	for failures := 1; ; failures++ {
+		if n = l.dropExpired(n); n == 0 {
+			return
+		}
+		records := l.held[:n]
+		var expires time.Time
+		if u.traits.Redelivers {
+			expires = firstExpiry(records)
+		}
+		o := l.invoke(records, expires)
+		if o.verdict == throttled || o.verdict == failed && !u.config.ReportBatchItemFailures {
+			u.scaler.failing()
+		}
+		delay, again := l.again(o, expires, failures)
+		if !again {
+			l.settle(records, o)
+			l.finish(n)
+			break
+		}
+		if !sleep(u.soft, delay) {
+			return
+		}
+	}
+	if u.traits.Grouped && len(l.keep) > 0 {
+		l.dropGroups()
+	}
+}
+
+// again tells whether and when to invoke the handler again with the same
+// records: while it is throttled, until the records are nearly expired
+// (SQS-48), and always when the source does not redeliver (ESM-65).
+func (l *pooledLane) again(o outcome, expires time.Time, failures int) (time.Duration, bool) {
+	u := l.pool
+	switch {
+	case o.verdict == throttled:
+		delay := max(throttleBackoff.Delay(failures, u.config.Jitter()), o.retryAfter)
+		return delay, expires.IsZero() || time.Now().Add(delay+lastMoment).Before(expires)
+	case o.verdict == failed && !u.traits.Redelivers:
+		return u.config.RetryBackoff.Delay(failures, u.config.Jitter()), true
+	default:
+		return 0, false
+	}
+}
+
+// settle settles the records that did not fail and tells of those that did.
+// Afterwards keep holds the latter.
+func (l *pooledLane) settle(records []sources.Record, o outcome) {
+	l.keep = l.keep[:0]
+	switch o.verdict {
+	case succeeded:
+		l.pool.settler.add(records)
+	case failed, throttled:
+		l.keep = append(l.keep, records...)
+	case partial:
+		done := make([]sources.Record, 0, len(records)-o.failures)
+		for i := range records {
+			if l.failed[i] {
+				l.keep = append(l.keep, records[i])
+			} else {
+				done = append(done, records[i])
+			}
+		}
+		l.pool.settler.add(done)
+	}
+	l.pool.fail(l.keep)
+}
+
+// dropExpired lets go of records among the first n held that their source has
+// taken back meanwhile, and returns how many are left of the n.
+func (l *pooledLane) dropExpired(n int) int {
+	now := time.Now()
+	gone := func(r sources.Record) bool { return !r.Expires.IsZero() && !r.Expires.After(now) }
+	if !slices.ContainsFunc(l.held[:n], gone) {
+		return n
+	}
+	kept := len(slices.DeleteFunc(slices.Clone(l.held[:n]), gone))
+	l.pool.count(StaleEventCount, n-kept)
+	l.held = slices.DeleteFunc(l.held, gone)
+	return kept
+}
+
+// dropGroups gives back what is held of the groups of failed records, so that
+// none of it is started before them (P4).
+func (l *pooledLane) dropGroups() {
+	held := func(r sources.Record) bool {
+		return slices.ContainsFunc(l.keep, func(f sources.Record) bool { return f.Key == r.Key })
+	}
+	var back []sources.Record
+	for _, r := range l.held {
+		if held(r) {
+			back = append(back, r)
+		}
+	}
+	if len(back) > 0 {
+		l.held = slices.DeleteFunc(l.held, held)
+		l.pool.release(back)
+	}
+}
+
+// firstExpiry is the earliest Expires of the records; zero if none expires.
+func firstExpiry(records []sources.Record) time.Time {
+	var first time.Time
+	for i := range records {
+		if e := records[i].Expires; !e.IsZero() && (first.IsZero() || e.Before(first)) {
+			first = e
+		}
+	}
+	return first
+}

@@ -1,0 +1,117 @@
+package esm
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/openesm/openesm/batch"
+	"github.com/openesm/openesm/sources"
+)
+
+// Violation is one thing wrong with a configuration.
+type Violation struct {
+	// Field is the name of the Config field, or of the parameter of New.
+	Field string
+	// Value is what it was set to.
+	Value string
+	// Bound is what it should have been.
+	Bound string
+}
+
+// ConfigError is returned by New and names every violation at once. The
+// reaction is to correct the configuration.
+type ConfigError struct {
+	Violations []Violation
+}
+
+// Error lists the violations: field, value, bound.
+func (e *ConfigError) Error() string {
+	texts := make([]string, len(e.Violations))
+	for i, v := range e.Violations {
+		texts[i] = fmt.Sprintf("%s is %s: %s", v.Field, v.Value, v.Bound)
+	}
+	return "esm: invalid configuration: " + strings.Join(texts, "; ")
+}
+
+// checker gathers violations.
+type checker struct {
+	violations []Violation
+}
+
+func (c *checker) require(ok bool, field string, value any, bound string, args ...any) {
+	if !ok {
+		c.violations = append(c.violations, Violation{field, fmt.Sprint(value), fmt.Sprintf(bound, args...)})
+	}
+}
+
+func (c *checker) err() error {
+	if len(c.violations) == 0 {
+		return nil
+	}
+	return &ConfigError{Violations: c.violations}
+}
+
+// between requires lowest <= value <= highest.
+func between[T int | time.Duration](c *checker, field string, value, lowest, highest T) {
+	c.require(value >= lowest && value <= highest, field, value, "must be between %v and %v", lowest, highest)
+}
+
+// check adds every violation of c, whose defaults are filled in.
+func (c *Config) check(to *checker, traits sources.Traits) {
+	c.checkBatch(to, traits)
+	c.checkTimes(to, traits)
+	if traits.Ordered {
+		c.checkOrdered(to)
+	} else {
+		c.checkUnordered(to, traits)
+	}
+}
+
+func (c *Config) checkBatch(to *checker, traits sources.Traits) {
+	between(to, "BatchSize", c.BatchSize, 1, traits.BatchSize.Max)
+	to.require(traits.UnwindowedBatchSize == 0 || c.BatchSize <= traits.UnwindowedBatchSize || c.MaximumBatchingWindow > 0,
+		"MaximumBatchingWindow", c.MaximumBatchingWindow,
+		"must be greater than 0 if BatchSize (%d) is greater than %d", c.BatchSize, traits.UnwindowedBatchSize)
+	if traits.Window.Max == 0 {
+		to.require(c.MaximumBatchingWindow == 0, "MaximumBatchingWindow", c.MaximumBatchingWindow,
+			"must be 0, a batching window is not supported for this source")
+	} else {
+		between(to, "MaximumBatchingWindow", c.MaximumBatchingWindow, 0, traits.Window.Max)
+	}
+	between(to, "MaximumBatchBytes", c.MaximumBatchBytes, traits.EventOverhead+1, batch.MaxEventBytes)
+}
+
+func (c *Config) checkTimes(to *checker, traits sources.Traits) {
+	between(to, "Timeout", c.Timeout, 1, traits.MaxTimeout)
+	to.require(c.DrainTimeout > 0, "DrainTimeout", c.DrainTimeout, "must be greater than 0")
+	to.require(c.RetryBackoff.Initial >= 0 && c.RetryBackoff.Max >= c.RetryBackoff.Initial, "RetryBackoff",
+		fmt.Sprintf("{%v %v}", c.RetryBackoff.Initial, c.RetryBackoff.Max), "must have 0 <= Initial <= Max")
+}
+
+func (c *Config) checkOrdered(to *checker) {
+	between(to, "ParallelizationFactor", c.ParallelizationFactor, 1, 10)
+	between(to, "MaximumRetryAttempts", *c.MaximumRetryAttempts, -1, 10_000)
+	age := c.MaximumRecordAge
+	to.require(age == -1 || age >= time.Minute && age <= 7*24*time.Hour, "MaximumRecordAge", age,
+		"must be 0 or -1 for no limit, or between %v and %v", time.Minute, 7*24*time.Hour)
+	to.require(c.MaximumBufferedBytes > 0, "MaximumBufferedBytes", c.MaximumBufferedBytes, "must be greater than 0")
+	to.require(c.MaximumConcurrency == 0, "MaximumConcurrency", c.MaximumConcurrency,
+		"must be 0, ordered sources scale by ParallelizationFactor")
+	to.require(c.Scaling == nil, "Scaling", "set", "must be nil, ordered sources scale by ParallelizationFactor")
+}
+
+func (c *Config) checkUnordered(to *checker, traits sources.Traits) {
+	const ordered = "must not be set, it belongs to ordered sources (SQS-50: use the queue's redrive policy)"
+	between(to, "MaximumConcurrency", c.MaximumConcurrency, 0, 1000)
+	to.require(c.ParallelizationFactor == 1, "ParallelizationFactor", c.ParallelizationFactor, ordered)
+	to.require(*c.MaximumRetryAttempts == -1, "MaximumRetryAttempts", *c.MaximumRetryAttempts, ordered)
+	to.require(c.MaximumRecordAge == -1, "MaximumRecordAge", c.MaximumRecordAge, ordered)
+	to.require(!c.BisectBatchOnFunctionError, "BisectBatchOnFunctionError", c.BisectBatchOnFunctionError, ordered)
+	to.require(c.OnFailure == nil, "OnFailure", "set", ordered)
+	to.require(c.MaximumBufferedBytes == DefaultBufferedBytes, "MaximumBufferedBytes", c.MaximumBufferedBytes,
+		"must not be set, unordered sources read nothing ahead")
+	s := c.scaling(traits)
+	to.require(s.Idle >= 1 && s.Initial >= s.Idle && s.Max >= s.Initial && s.PerMinute >= 0, "Scaling",
+		fmt.Sprintf("%+v", s), "must have 1 <= Idle <= Initial <= Max and PerMinute >= 0")
+}
