@@ -58,7 +58,9 @@ func (v *invoker) invoke(records []sources.Record, expires time.Time) outcome {
 	limit := v.part.config.Timeout
 	start := time.Now()
 	if !expires.IsZero() {
-		limit = min(limit, expires.Sub(start))
+		left := expires.Sub(start)
+		// A little earlier, so that the handler is gone when another gets them.
+		limit = min(limit, left-min(handlerGrace, left/20))
 	}
 	a := v.call(records, limit)
 	v.part.observe(Observation{

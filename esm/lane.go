@@ -53,6 +53,9 @@ func (l *lane) collect() (n int, tooLarge bool, err error) {
 		var got int
 		wait := min(l.batch.Wait(now), idleWait)
 		got, err = l.fetch(l.room(), wait)
+		if errors.Is(err, errIdle) {
+			return 0, false, err // the lane may be another goroutine's by now
+		}
 		l.held = l.held[:len(l.held)+got]
 		now = time.Now()
 		closed = l.admit(now)

@@ -2,6 +2,7 @@ package esm
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"runtime/debug"
 	"time"
@@ -27,7 +28,10 @@ type sublane struct {
 func (s *sublane) run() {
 	for {
 		n, tooLarge, err := s.collect()
-		if err != nil {
+		if errors.Is(err, errIdle) {
+			return
+		}
+		if err != nil || s.parent.soft.Err() != nil {
 			s.parent.release(s.held)
 			return
 		}

@@ -86,7 +86,7 @@ func (u *unordered) lane() {
 		}
 		start := time.Now()
 		n, tooLarge, err := l.collect()
-		if err != nil {
+		if err != nil || u.soft.Err() != nil {
 			return
 		}
 		if n == len(l.held) && l.batch.Room() == 0 && time.Since(start) <= max(promptly, u.config.MaximumBatchingWindow/2) {
