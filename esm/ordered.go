@@ -50,7 +50,8 @@ func (o *ordered) run() {
 
 // read reads records and hands them to their sub-lanes.
 func (o *ordered) read() {
-	buf := make([]sources.Record, 1)
+	most := o.config.BatchSize * len(o.sublanes)
+	buf := make([]sources.Record, 1) // an idle partition needs no more
 	failures := 0
 	for {
 		room := o.awaitRoom(len(buf))
@@ -66,8 +67,8 @@ func (o *ordered) read() {
 		if err != nil {
 			return
 		}
-		if n == len(buf) {
-			buf = make([]sources.Record, min(2*len(buf), o.config.BatchSize*len(o.sublanes)))
+		if n == len(buf) && n < most {
+			buf = make([]sources.Record, min(2*n, most))
 		}
 	}
 }

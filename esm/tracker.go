@@ -11,7 +11,7 @@ import (
 // how far reading may run ahead of the position.
 type tracker struct {
 	mu sync.Mutex
-	// ring holds the records from first to next, at offset modulo its length.
+	// ring knows the records from first to next, at offset modulo its length.
 	ring        []slot
 	first, next uint64
 	bytes       int
@@ -24,8 +24,10 @@ type tracker struct {
 }
 
 type slot struct {
+	size int
+	done bool
+	// record is kept if it was finished while one before it was not.
 	record sources.Record
-	done   bool
 }
 
 func newTracker() *tracker {
@@ -41,7 +43,7 @@ func (t *tracker) add(records []sources.Record) {
 			t.grow()
 		}
 		records[i].Offset = t.next
-		t.ring[t.next%uint64(len(t.ring))] = slot{record: records[i]}
+		t.slot(t.next).size = records[i].Size
 		t.bytes += records[i].Size
 		t.next++
 	}
@@ -55,33 +57,44 @@ func (t *tracker) grow() {
 	t.ring = ring
 }
 
+func (t *tracker) slot(offset uint64) *slot { return &t.ring[offset%uint64(len(t.ring))] }
+
 // finish counts records as finished, and reports whether the position moved.
 func (t *tracker) finish(records []sources.Record) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	var passed *sources.Record
 	for i := range records {
-		t.ring[records[i].Offset%uint64(len(t.ring))].done = true
-	}
-	before := t.first
-	for t.first < t.next {
-		s := &t.ring[t.first%uint64(len(t.ring))]
-		if !s.done {
-			break
+		if records[i].Offset == t.first {
+			passed = &records[i]
+			t.pass()
+			continue
 		}
-		t.passed = s.record
-		t.bytes -= s.record.Size
-		t.count++
-		t.first++
-		*s = slot{}
+		s := t.slot(records[i].Offset)
+		s.done, s.record = true, records[i]
 	}
-	if t.first == before {
+	for t.first < t.next && t.slot(t.first).done {
+		s := t.slot(t.first)
+		t.passed, passed = s.record, &t.passed
+		s.done, s.record = false, sources.Record{}
+		t.pass()
+	}
+	if passed == nil {
 		return false
 	}
+	t.passed = *passed
 	select {
 	case t.changed <- struct{}{}:
 	default:
 	}
 	return true
+}
+
+// pass moves the position past the first record.
+func (t *tracker) pass() {
+	t.bytes -= t.slot(t.first).size
+	t.count++
+	t.first++
 }
 
 // take returns the last record that the position passed and how many passed

@@ -216,13 +216,19 @@ func (l *pooledLane) settle(records []sources.Record, o outcome) {
 // taken back meanwhile, and returns how many are left of the n.
 func (l *pooledLane) dropExpired(n int) int {
 	now := time.Now()
-	gone := func(r sources.Record) bool { return !r.Expires.IsZero() && !r.Expires.After(now) }
-	if !slices.ContainsFunc(l.held[:n], gone) {
+	kept := 0
+	for i := range n {
+		if e := &l.held[i].Expires; e.IsZero() || e.After(now) {
+			kept++
+		}
+	}
+	if kept == n {
 		return n
 	}
-	kept := len(slices.DeleteFunc(slices.Clone(l.held[:n]), gone))
 	l.pool.count(StaleEventCount, n-kept)
-	l.held = slices.DeleteFunc(l.held, gone)
+	l.held = slices.DeleteFunc(l.held, func(r sources.Record) bool {
+		return !r.Expires.IsZero() && !r.Expires.After(now)
+	})
 	return kept
 }
 
