@@ -1,0 +1,43 @@
+package eventjson_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/openesm/openesm/sources/internal/eventjson"
+)
+
+// TestNoAllocation gives every append exactly the room that its size tells.
+// AllocsPerRun does not allow parallel tests.
+//
+//nolint:paralleltest // see above
+func TestNoAllocation(t *testing.T) {
+	q := eventjson.NewSQS("aws:sqs", queueARN, region).WithNullMD5(true)
+	k := eventjson.NewKinesis("aws:kinesis", streamARN, region, roleARN)
+	record := streamRecord()
+	messages := []eventjson.Message{standardMessage(), fifoMessage(), {
+		Body:  strings.Repeat("text é \"quoted\"\n", 1000) + "\xff",
+		Extra: []eventjson.Attribute{{Name: "a", Value: "b"}},
+	}}
+
+	size := eventjson.Overhead + len(messages) - 1
+	for i := range messages {
+		size += q.Size(&messages[i])
+	}
+
+	stream := make([]byte, 0, k.Size(shardID, &record))
+	queue := make([]byte, 0, size)
+
+	for name, run := range map[string]func(){
+		"sqs":          func() { _ = eventjson.AppendEvent(queue, messages, q.Append) },
+		"sqs size":     func() { _ = q.Size(&messages[0]) },
+		"kinesis":      func() { _ = k.Append(stream, shardID, &record) },
+		"kinesis size": func() { _ = k.Size(shardID, &record) },
+		"bytes":        func() { _ = eventjson.AppendStringBytes(queue, record.Data) },
+		"base64":       func() { _ = eventjson.AppendBase64(queue, record.Data) },
+	} {
+		if allocs := testing.AllocsPerRun(10, run); allocs != 0 {
+			t.Errorf("%s: %v allocations", name, allocs)
+		}
+	}
+}

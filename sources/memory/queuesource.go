@@ -1,0 +1,89 @@
+package memory
+
+import (
+	"context"
+	"time"
+
+	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/eventjson"
+)
+
+const (
+	queueEventSource = "aws:sqs"
+	maxWindow        = 300 * time.Second
+	maxTimeout       = 900 * time.Second
+)
+
+// queueSource is a queue as one mapping reads it: one partition, which can be
+// had again after it was closed.
+type queueSource struct {
+	queue *Queue
+	free  chan struct{} // a token while the partition is not handed out
+}
+
+var (
+	_ sources.EventAppender = (*queueSource)(nil)
+	_ sources.Releaser      = (*queuePartition)(nil)
+)
+
+// Traits tells the bounds of SQS (SQS-06, SQS-08, SQS-20, SQS-21, SQS-33). A
+// receive in memory is not limited to ten messages, so SQS-07 has no place.
+func (s *queueSource) Traits() sources.Traits {
+	traits := sources.Traits{
+		EventSource:   queueEventSource,
+		ARN:           s.queue.arn,
+		Redelivers:    true,
+		Grouped:       s.queue.options.FIFO,
+		BatchSize:     sources.Bounds[int]{Default: 10, Max: 10_000},
+		Window:        sources.Bounds[time.Duration]{Max: maxWindow},
+		MaxTimeout:    maxTimeout,
+		EventOverhead: eventjson.Overhead,
+		Scaling:       sources.Scaling{Initial: 5, Idle: 2, Max: 1250, PerMinute: 300},
+		AckBatch:      1,
+	}
+
+	if traits.Grouped {
+		traits.BatchSize.Max = 10
+		traits.Window.Max = 0
+	}
+
+	return traits
+}
+
+// Accept hands out the queue.
+func (s *queueSource) Accept(ctx context.Context) (sources.Partition, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+
+		over, finished := s.queue.state()
+		if over {
+			return nil, sources.ErrEnd
+		}
+
+		select {
+		case <-ctx.Done():
+		case <-finished:
+		case <-s.free:
+			return &queuePartition{source: s, queue: s.queue}, nil
+		}
+	}
+}
+
+// Close has nothing to let go of.
+func (s *queueSource) Close(context.Context) error { return nil }
+
+// AppendEvent appends the document of SQS-90..105.
+func (s *queueSource) AppendEvent(dst []byte, _ string, records []sources.Record) []byte {
+	return eventjson.AppendEvent(dst, records, func(dst []byte, r *sources.Record) []byte {
+		return s.queue.encoder.Append(dst, &messageOf(r).event)
+	})
+}
+
+func (q *Queue) state() (over bool, finished <-chan struct{}) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+
+	return q.over, q.finished
+}

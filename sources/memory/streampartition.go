@@ -1,0 +1,133 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/openesm/openesm/sources"
+)
+
+var errForeign = errors.New("record is not of this partition")
+
+// streamPartition is a partition while one source owns it.
+type streamPartition struct {
+	source *streamSource
+	shard  *shard
+
+	// arrived holds a token while there may be something new for Fetch.
+	arrived chan struct{}
+
+	read int  // index of the next record to fetch; with lost, of Stream.mu
+	lost bool // another source owns the partition
+}
+
+// ID is the partition's ID in the stream.
+func (p *streamPartition) ID() string { return p.shard.id }
+
+// Fetch reads on.
+func (p *streamPartition) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+
+	var timer *time.Timer
+
+	for {
+		n, err := p.next(buf)
+		if n > 0 || err != nil || wait <= 0 {
+			return n, err
+		}
+
+		if timer == nil {
+			timer = time.NewTimer(wait)
+			defer timer.Stop()
+		}
+
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-timer.C:
+			return 0, nil
+		case <-p.arrived:
+		}
+	}
+}
+
+func (p *streamPartition) next(buf []sources.Record) (int, error) {
+	p.source.stream.mu.Lock()
+	defer p.source.stream.mu.Unlock()
+
+	if p.lost {
+		return 0, sources.ErrLost
+	}
+
+	n := copy(buf, p.shard.log[p.read:])
+	p.read += n
+
+	if n == 0 && p.shard.ended {
+		return 0, sources.ErrEnd
+	}
+
+	return n, nil
+}
+
+// Ack moves the consumer's position past the last of records, never back.
+func (p *streamPartition) Ack(ctx context.Context, records []sources.Record) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+
+	p.source.stream.mu.Lock()
+	defer p.source.stream.mu.Unlock()
+
+	if p.lost {
+		return sources.ErrLost
+	}
+
+	at := &p.source.consumer.positions[p.shard.index]
+
+	for i := range records {
+		r := streamRecordOf(&records[i])
+		if r.stream != p.source.stream || r.shard != p.shard.index {
+			return errForeign
+		}
+
+		if r.index >= at.next {
+			at.next, at.settled = r.index+1, r.SequenceNumber
+		}
+	}
+
+	return nil
+}
+
+// Close lets the partition go. The position stays where the last Ack put it.
+func (p *streamPartition) Close(context.Context) error {
+	p.source.stream.mu.Lock()
+	defer p.source.stream.mu.Unlock()
+
+	at := &p.source.consumer.positions[p.shard.index]
+	if at.owner == p {
+		at.owner = nil
+		p.source.stream.announce()
+	}
+
+	return nil
+}
+
+func (p *streamPartition) signal() {
+	select {
+	case p.arrived <- struct{}{}:
+	default:
+	}
+}
+
+// streamRecordOf returns the StreamRecord of a record, an empty one if it has
+// none.
+func streamRecordOf(r *sources.Record) *StreamRecord {
+	if native, ok := r.Native.(*StreamRecord); ok && native != nil {
+		return native
+	}
+
+	return &StreamRecord{}
+}

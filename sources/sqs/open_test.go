@@ -1,0 +1,77 @@
+package sqs_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/sqs"
+)
+
+var settings = sources.Settings{BatchSize: 10, Timeout: 3 * time.Second}
+
+func newSource(t *testing.T, s *stub, options sqs.Options) *sqs.Source {
+	t.Helper()
+
+	source, err := sqs.New(s, s.arn, options)
+	if err != nil {
+		t.Fatalf("New: %v", err)
+	}
+
+	return source
+}
+
+// open starts a source on s and returns its partition.
+func open(t *testing.T, s *stub, options sqs.Options) (*sqs.Source, sources.Partition) {
+	t.Helper()
+
+	source := newSource(t, s, options)
+
+	err := source.Start(t.Context(), settings)
+	if err != nil {
+		t.Fatalf("Start: %v", err)
+	}
+
+	p, err := source.Accept(t.Context())
+	if err != nil {
+		t.Fatalf("Accept: %v", err)
+	}
+
+	return source, p
+}
+
+func closePartition(t *testing.T, p sources.Partition) {
+	t.Helper()
+
+	err := p.Close(context.Background())
+	if err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}
+
+func fetch(t *testing.T, p sources.Partition, places int, wait time.Duration) []sources.Record {
+	t.Helper()
+
+	buf := make([]sources.Record, places)
+
+	n, err := p.Fetch(t.Context(), buf, wait)
+	if err != nil {
+		t.Fatalf("Fetch: %v", err)
+	}
+
+	return buf[:n]
+}
+
+func bodies(records []sources.Record) string {
+	var all string
+	for i, r := range records {
+		if i > 0 {
+			all += " "
+		}
+
+		all += string(r.Data)
+	}
+
+	return all
+}

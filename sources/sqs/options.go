@@ -1,0 +1,122 @@
+package sqs
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+const (
+	longestPoll       = 20 * time.Second
+	longestVisibility = 12 * time.Hour
+)
+
+// Options vary a source from what AWS does. The zero value is AWS's behaviour.
+type Options struct {
+	// WaitTime is how long one receive may wait for messages (long poll), in
+	// whole seconds, 1 s to 20 s; 0 means 20 s. A shorter one makes an idle
+	// queue cost more calls and Close of an idle partition quicker.
+	WaitTime time.Duration
+
+	// VisibilityTimeout is how long received messages stay hidden, in whole
+	// seconds, 1 s to 12 h; 0 means the queue's own (SQS-40).
+	VisibilityTimeout time.Duration
+
+	// Heartbeat extends the visibility timeout of the messages that are being
+	// handled, so that a handler may run longer than that (12 h at most).
+	// Lambda never does so (SQS-03), and needs no permission for it.
+	Heartbeat bool
+
+	// FailureBackoff makes messages whose handler failed come back after a
+	// growing delay. The zero value leaves them alone, as Lambda does: they
+	// come back when their visibility timeout ends (SQS-81).
+	FailureBackoff Backoff
+
+	// Logger is told what no caller can be told: failed extensions, advice
+	// about the queue's settings. Nil for silence.
+	Logger *slog.Logger
+}
+
+// Backoff is a delay that doubles with each receive of a message: a random
+// time (full jitter) between 0 and Initial after the first receive, 2×Initial
+// after the second, and so on up to Max. The service counts whole seconds.
+type Backoff struct {
+	// Initial is the upper end of the first delay, up to 12 h; 0 turns the
+	// back-off off.
+	Initial time.Duration
+
+	// Max is the upper end of every delay, Initial to 12 h; 0 means 12 h.
+	Max time.Duration
+}
+
+func (o Options) validate() error {
+	var errs []error
+
+	if o.WaitTime != 0 {
+		errs = append(errs, checkSeconds("WaitTime", o.WaitTime, longestPoll))
+	}
+
+	if o.VisibilityTimeout != 0 {
+		errs = append(errs, checkSeconds("VisibilityTimeout", o.VisibilityTimeout, longestVisibility))
+	}
+
+	return errors.Join(append(errs, o.FailureBackoff.validate())...)
+}
+
+func (b Backoff) validate() error {
+	var errs []error
+
+	if b.Initial < 0 || b.Initial > longestVisibility {
+		errs = append(errs, fmt.Errorf("FailureBackoff.Initial: %v is not between 0s and %v", b.Initial, longestVisibility))
+	}
+
+	if b.Max < 0 || b.Max > longestVisibility {
+		errs = append(errs, fmt.Errorf("FailureBackoff.Max: %v is not between 0s and %v", b.Max, longestVisibility))
+	}
+
+	if b.Max != 0 && b.Max < b.Initial {
+		errs = append(errs, fmt.Errorf("FailureBackoff.Max: %v is less than FailureBackoff.Initial, %v", b.Max, b.Initial))
+	}
+
+	if b.Max != 0 && b.Initial == 0 {
+		errs = append(errs, fmt.Errorf("FailureBackoff.Initial: is 0s though FailureBackoff.Max is %v", b.Max))
+	}
+
+	return errors.Join(errs...)
+}
+
+func checkSeconds(field string, value, most time.Duration) error {
+	var errs []error
+
+	if value < time.Second || value > most {
+		errs = append(errs, fmt.Errorf("%s: %v is not between 1s and %v", field, value, most))
+	}
+
+	if value%time.Second != 0 {
+		errs = append(errs, fmt.Errorf("%s: %v is not a whole number of seconds", field, value))
+	}
+
+	return errors.Join(errs...)
+}
+
+func (o Options) withDefaults() Options {
+	if o.WaitTime == 0 {
+		o.WaitTime = longestPoll
+	}
+
+	if o.FailureBackoff.Max == 0 {
+		o.FailureBackoff.Max = longestVisibility
+	}
+
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+
+	return o
+}
+
+// seconds rounds up to whole seconds, as the service counts.
+func seconds(d time.Duration) int32 {
+	return int32((max(d, 0) + time.Second - 1) / time.Second) //nolint:gosec // at most 12 h
+}

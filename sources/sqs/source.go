@@ -1,0 +1,141 @@
+package sqs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/eventjson"
+)
+
+const (
+	eventSource = "aws:sqs"
+
+	// mostEntries is how many messages one call takes or gives (SQS-05).
+	mostEntries = 10
+)
+
+// Source is one queue as a source of a mapping. It implements
+// [sources.Source], [sources.Starter] and [sources.EventAppender].
+type Source struct {
+	client  Client
+	queue   queue
+	given   string
+	options Options
+	single  []func(*sqs.Options) // options of every call
+	scratch scratches
+
+	setup    *setup // of the last Start that succeeded
+	accepted bool
+	repeats  atomic.Uint64
+}
+
+var (
+	_ sources.Source        = (*Source)(nil)
+	_ sources.Starter       = (*Source)(nil)
+	_ sources.EventAppender = (*Source)(nil)
+)
+
+// New returns the source that reads a queue: an ARN (SQS-01), a queue URL, or
+// a plain name, which is looked up in the client's account and region. The
+// client must be of the queue's region. A queue whose name ends in .fifo is a
+// FIFO queue. New makes no call; its error names every violation.
+func New(client Client, queue string, options Options) (*Source, error) {
+	var errs []error
+	if c, typed := client.(*sqs.Client); client == nil || typed && c == nil {
+		errs = append(errs, errors.New("client: is nil"))
+	}
+
+	q, err := parseQueue(queue)
+
+	err = errors.Join(append(errs, err, options.validate())...)
+	if err != nil {
+		return nil, fmt.Errorf("sqs: %w", err)
+	}
+
+	return &Source{
+		client: client, queue: q, given: queue, options: options.withDefaults(),
+		single: []func(*sqs.Options){once},
+	}, nil
+}
+
+// Traits tells the bounds of a standard or FIFO queue. The ARN is the one
+// given, or the one that an AWS queue URL spells; otherwise it is the URL or
+// name as given, for it must not change over time. Event documents bear the
+// ARN that the queue itself tells at Start (SQS-103).
+func (s *Source) Traits() sources.Traits {
+	const (
+		mostRecords   = 10_000
+		longestWindow = 300 * time.Second
+		longestRun    = 900 * time.Second
+		linger        = 20 * time.Millisecond
+	)
+
+	t := sources.Traits{
+		EventSource:         eventSource,
+		ARN:                 s.queue.arn,
+		Redelivers:          true,
+		Grouped:             s.queue.fifo,
+		BatchSize:           sources.Bounds[int]{Default: mostEntries, Max: mostRecords},
+		UnwindowedBatchSize: mostEntries,
+		Window:              sources.Bounds[time.Duration]{Default: 0, Max: longestWindow},
+		MaxTimeout:          longestRun,
+		EventOverhead:       eventjson.Overhead,
+		Scaling:             sources.Scaling{Initial: 5, Idle: 2, Max: 1250, PerMinute: 300},
+		AckBatch:            mostEntries,
+		AckLinger:           linger,
+	}
+
+	if t.ARN == "" {
+		t.ARN = s.given
+	}
+
+	if s.queue.fifo {
+		t.BatchSize.Max = mostEntries
+		t.Window.Max = 0
+		// A delete that waits holds back its group.
+		t.AckLinger = 0
+	}
+
+	return t
+}
+
+// Accept returns the queue, which is one partition, the first time; after that
+// it blocks until ctx is done. Start must have succeeded before.
+func (s *Source) Accept(ctx context.Context) (sources.Partition, error) {
+	if s.setup == nil {
+		return nil, fmt.Errorf("sqs: queue %s: Accept before Start: %w", s.queue.name, sources.ErrUnusable)
+	}
+
+	err := ctx.Err()
+	if err != nil {
+		return nil, err
+	}
+
+	if !s.accepted {
+		s.accepted = true
+
+		return newPartition(ctx, s), nil
+	}
+
+	<-ctx.Done()
+
+	return nil, ctx.Err()
+}
+
+// Close lets go of nothing: the client is the caller's.
+func (*Source) Close(context.Context) error { return nil }
+
+// Repeats returns how many deliveries were deleted instead of being handed out,
+// because the message had been handled with success before and only its delete
+// was lost. May be called concurrently with everything.
+func (s *Source) Repeats() uint64 { return s.repeats.Load() }
+
+// failed wraps the error of a call.
+func (s *Source) failed(operation string, err error) error {
+	return &callError{operation: operation, queue: s.queue.name, err: err}
+}

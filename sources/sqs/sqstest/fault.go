@@ -1,0 +1,146 @@
+package sqstest
+
+import (
+	"context"
+	"time"
+)
+
+// Cut says when the connection of a call is cut.
+type Cut int
+
+// The values of [Fault.Cut].
+const (
+	// CutNone leaves the connection alone.
+	CutNone Cut = iota
+	// CutBefore cuts it before the call takes effect.
+	CutBefore
+	// CutAfter cuts it after the call took effect: the answer is lost.
+	CutAfter
+)
+
+// Call is a call that is about to be done.
+type Call struct {
+	// Action is the API action, such as "ReceiveMessage".
+	Action string
+	// Queue is the name of the queue, "" if the call names none.
+	Queue string
+	// Number counts the calls of this action, from 1, over all queues.
+	Number int
+	// Entries are the messages that the call names: those of a batch in their
+	// order, or the one of a single call. Nil for other actions.
+	Entries []Entry
+}
+
+// Entry is one message that a call names.
+type Entry struct {
+	// ID is the batch entry's ID, "" in a call that is no batch.
+	ID string
+	// MessageID is the message that the receipt handle belongs to, "" if it
+	// is gone, and in sends.
+	MessageID string
+	// Body is the body in sends.
+	Body string
+
+	handle string
+}
+
+// Fault is what goes wrong with a call. The zero value is nothing.
+type Fault struct {
+	// Err is answered instead of doing the call.
+	Err *Error
+	// Cut cuts the connection; it goes before Err.
+	Cut Cut
+	// Delay is how long the answer, or the cut, is held back. The call took
+	// effect before, if it does at all.
+	Delay time.Duration
+	// Entries are errors of single batch entries, by entry ID; these entries
+	// have no effect, the others do.
+	Entries map[string]*Error
+	// Duplicates is how many of the messages that a ReceiveMessage hands out
+	// stay visible, so that the next receive hands them out again.
+	Duplicates int
+}
+
+// FailEntries returns the fault that fails the entries of call at the given
+// indices with err. Indices that the call does not have are left out.
+func FailEntries(call Call, err *Error, indices ...int) Fault {
+	failed := make(map[string]*Error, len(indices))
+	for _, i := range indices {
+		if i >= 0 && i < len(call.Entries) {
+			failed[call.Entries[i].ID] = err
+		}
+	}
+	return Fault{Entries: failed}
+}
+
+// faults are what is to go wrong, and the count of calls by action.
+type faults struct {
+	calls  map[string]int
+	script map[string][]Fault
+	hook   func(Call) Fault
+}
+
+func newFaults() faults {
+	return faults{calls: make(map[string]int), script: make(map[string][]Fault)}
+}
+
+// Inject gives the next calls of action these faults, one each, in order and
+// after those injected before. The hook of SetFault is not asked for them. A
+// zero Fault lets a call pass.
+func (s *Server) Inject(action string, list ...Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults.script[action] = append(s.faults.script[action], list...)
+}
+
+// SetFault has hook asked about every call; nil asks nobody. Hook is called
+// from the goroutines of the calls, several at a time, with no lock held.
+func (s *Server) SetFault(hook func(Call) Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults.hook = hook
+}
+
+// Calls returns how many calls of action there were, those with a fault too.
+func (s *Server) Calls(action string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.faults.calls[action]
+}
+
+// choose counts the call and returns its fault.
+func (s *Server) choose(action string, req request) Fault {
+	s.mu.Lock()
+	s.faults.calls[action]++
+	if script := s.faults.script[action]; len(script) > 0 {
+		s.faults.script[action] = script[1:]
+		s.mu.Unlock()
+		return script[0]
+	}
+	hook := s.faults.hook
+	if hook == nil {
+		s.mu.Unlock()
+		return Fault{}
+	}
+	call := Call{Action: action, Number: s.faults.calls[action], Entries: req.entries()}
+	if q, ok := s.queues[queueKey(req.target())]; ok {
+		call.Queue = q.name
+		q.identify(call.Entries)
+	}
+	s.mu.Unlock()
+	return hook(call)
+}
+
+// pause waits for d, or until the caller or the server is gone.
+func (s *Server) pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-s.closed:
+	}
+}

@@ -1,0 +1,211 @@
+package sqstest
+
+import (
+	"context"
+	"time"
+)
+
+const maxWait = 20 // seconds
+
+type receiveMessage struct {
+	onQueue
+
+	Max            *int     `json:"MaxNumberOfMessages"`
+	Wait           *int     `json:"WaitTimeSeconds"`
+	Visibility     *int     `json:"VisibilityTimeout"`
+	SystemNames    []string `json:"MessageSystemAttributeNames"`
+	OldNames       []string `json:"AttributeNames"`
+	AttributeNames []string `json:"MessageAttributeNames"`
+}
+
+// delivery is a message as one receive handed it out.
+type delivery struct {
+	*payload
+
+	handle   handle
+	receives int
+	first    time.Time
+	source   string
+}
+
+func (r *receiveMessage) run(ctx context.Context, x exchange) ([]byte, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	messages, err := r.poll(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	return appendMessages(nil, messages, r.selection()), nil
+}
+
+// poll looks for messages until there are some, or until the wait is over.
+func (r *receiveMessage) poll(ctx context.Context, x exchange) ([]delivery, error) {
+	messages, waiter, wait, err := r.look(x, nil, false)
+	if waiter == nil {
+		return messages, err
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		last := false
+		select {
+		case <-waiter:
+		case <-timer.C:
+			last = true
+		case <-ctx.Done():
+		case <-x.server.closed:
+			x.server.giveUp(r.QueueURL, waiter)
+			return nil, ServiceUnavailable()
+		}
+		if ctx.Err() != nil { // whoever is gone gets no messages
+			x.server.giveUp(r.QueueURL, waiter)
+			return nil, ctx.Err()
+		}
+		messages, waiter, _, err = r.look(x, waiter, last)
+		if waiter == nil {
+			return messages, err
+		}
+	}
+}
+
+// look takes what there is. If that is nothing, and this is not the last look
+// of the wait, it leaves a new waiter in place of the old one.
+func (r *receiveMessage) look(
+	x exchange, old chan struct{}, last bool,
+) (messages []delivery, waiter chan struct{}, wait time.Duration, err error) {
+	s, now := x.server, time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q, err := s.open(r.QueueURL, now)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	q.forget(old)
+	wait = r.wait(q)
+	messages, err = s.receive(q, r, x.fault.Duplicates, now)
+	if err == nil && len(messages) == 0 && wait > 0 && !last {
+		waiter = q.wait()
+	}
+	s.notify(q, now)
+	return messages, waiter, wait, err
+}
+
+// giveUp removes the waiter of a receive that ends without a last look.
+func (s *Server) giveUp(queue string, waiter chan struct{}) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q, err := s.open(queue, now); err == nil {
+		q.forget(waiter)
+		s.notify(q, now) // it may have been woken for a message
+	}
+}
+
+// receive takes the next messages. The mutex is held.
+func (s *Server) receive(q *queue, r *receiveMessage, duplicates int, now time.Time) ([]delivery, error) {
+	n := min(r.limit(), s.room(q))
+	if n <= 0 {
+		if r.wait(q) == 0 && !q.settings.fifo {
+			return nil, OverLimit() // long polls and FIFO queues just find nothing
+		}
+		return nil, nil
+	}
+	var taken []*message
+	hidden := r.visibility(q)
+	q.line.take(n, func(m *message) bool {
+		if s.redrive(q, m, now) {
+			return false
+		}
+		m.receive(now)
+		q.hide(m, now.Add(hidden))
+		taken = append(taken, m)
+		return true
+	})
+	messages := make([]delivery, len(taken))
+	for i, m := range taken {
+		messages[i] = q.deliver(m)
+		if i < duplicates {
+			q.reveal(m)
+		}
+	}
+	return messages, nil
+}
+
+// redrive moves a message whose receives are used up to the dead-letter queue
+// (SQS-51). The mutex is held.
+func (s *Server) redrive(q *queue, m *message, now time.Time) bool {
+	policy := q.settings.redrive
+	if policy.target == "" || m.tries < policy.maxReceives {
+		return false
+	}
+	dead, err := s.open(policy.target, now)
+	if err != nil {
+		return false
+	}
+	q.drop(m)
+	s.messages++
+	m.seq = s.messages
+	m.source = q.arn
+	m.tries = 0
+	if q.settings.fifo {
+		m.enqueued = now // standard queues keep the age
+	}
+	dead.put(m, now, 0)
+	s.notify(dead, now)
+	return true
+}
+
+func (m *message) receive(now time.Time) {
+	m.receives++
+	m.tries++
+	m.received = now
+	if m.first.IsZero() {
+		m.first = now
+	}
+}
+
+func (q *queue) deliver(m *message) delivery {
+	return delivery{
+		payload: m.payload, receives: m.receives, first: m.first, source: m.source,
+		handle: handle{queue: q.number, seq: m.seq, receive: uint64(m.receives)}, //nolint:gosec // a count
+	}
+}
+
+// check tells what SQS would not accept.
+func (r *receiveMessage) check() error {
+	switch {
+	case r.Max != nil && (*r.Max < 1 || *r.Max > maxBatch):
+		return invalidParameter("Value for parameter MaxNumberOfMessages is invalid. " +
+			"Reason: Must be between 1 and 10, if provided.")
+	case r.Wait != nil && (*r.Wait < 0 || *r.Wait > maxWait):
+		return invalidParameter("Value for parameter WaitTimeSeconds is invalid. " +
+			"Reason: Must be >= 0 and <= 20, if provided.")
+	case r.Visibility != nil && (*r.Visibility < 0 || *r.Visibility > maxVisibility):
+		return invalidParameter("Value for parameter VisibilityTimeout is invalid. " +
+			"Reason: Must be >= 0 and <= 43200, if provided.")
+	default:
+		return nil
+	}
+}
+
+func (r *receiveMessage) limit() int {
+	if r.Max == nil {
+		return 1
+	}
+	return *r.Max
+}
+
+func (r *receiveMessage) wait(q *queue) time.Duration {
+	if r.Wait == nil {
+		return q.settings.wait
+	}
+	return time.Duration(*r.Wait) * time.Second
+}
+
+func (r *receiveMessage) visibility(q *queue) time.Duration {
+	if r.Visibility == nil {
+		return q.settings.visibility
+	}
+	return time.Duration(*r.Visibility) * time.Second
+}
