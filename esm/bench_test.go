@@ -27,7 +27,7 @@ func (e *endless) Traits() sources.Traits {
 }
 
 func (e *endless) AppendEvent(dst []byte, partition string, records []sources.Record) []byte {
-	return e.Source.(sources.EventAppender).AppendEvent(dst, partition, records) //nolint:forcetypeassert // a benchmark
+	return e.Source.(sources.EventAppender).AppendEvent(dst, partition, records)
 }
 
 func (e *endless) Accept(ctx context.Context) (sources.Partition, error) {

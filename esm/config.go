@@ -163,7 +163,7 @@ func (c Config) withDefaults(traits sources.Traits) Config {
 }
 
 // scaling is how the number of lanes moves under this configuration.
-func (c *Config) scaling(traits sources.Traits) sources.Scaling {
+func (c Config) scaling(traits sources.Traits) sources.Scaling {
 	s := traits.Scaling
 	if c.Scaling != nil {
 		s = *c.Scaling

@@ -54,7 +54,6 @@ type PanicError struct {
 func (e *PanicError) Error() string { return fmt.Sprintf("handler panicked: %v", e.Value) }
 
 var (
-	errGoexit   = errors.New("handler ended its goroutine")
 	errResponse = errors.New("malformed batchItemFailures response")
 	errTooLarge = errors.New("record does not fit into an event document")
 )

@@ -103,7 +103,9 @@ func TestFailureRecordWithPayload_DST30_DST31(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var outer struct{ Payload string }
+		var outer struct {
+			Payload string `json:"payload"`
+		}
 		if err := json.Unmarshal(document, &outer); err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +135,7 @@ func TestStopGivesUpOnADeadDestinationAtOnce_P11(t *testing.T) {
 		if n := j.count(esm.OnFailureDestinationDeliveryErrorCount); n < 10 || n > 40 {
 			t.Errorf("%d deliveries in ten minutes", n)
 		}
-		err, took := stop()
+		took, err := stop()
 		equal(t, "Run", err, nil)
 		equal(t, "took", took, 0)
 		equal(t, "lag", s.Lag("app"), 1)

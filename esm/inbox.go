@@ -99,6 +99,12 @@ func (b *inbox) take(buf []sources.Record, idle bool) (int, error) {
 	}
 }
 
+func (b *inbox) empty() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.head == len(b.queue)
+}
+
 // rest takes everything that is left.
 func (b *inbox) rest() []sources.Record {
 	b.mu.Lock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"runtime/debug"
 	"time"
 
 	"github.com/openesm/openesm/sources"
@@ -39,16 +38,10 @@ type outcome struct {
 // invoker invokes the handler for one lane, and holds the lane's buffers.
 type invoker struct {
 	part    *part
+	runner  *runner
 	payload []byte
 	records []sources.Record
 	failed  []bool
-}
-
-// answer is what a handler gave.
-type answer struct {
-	body     []byte
-	response Response
-	err      error
 }
 
 // invoke hands records to the handler and judges its answer. expires, if not
@@ -71,11 +64,10 @@ func (v *invoker) invoke(records []sources.Record, expires time.Time) outcome {
 	return o
 }
 
-// call runs the handler in a goroutine of its own, so that one that hangs
-// cannot hold up the lane for ever.
+// call runs the handler in another goroutine, so that one that hangs cannot
+// hold up the lane for ever.
 func (v *invoker) call(records []sources.Record, limit time.Duration) answer {
-	handler := v.part.handler
-	if handler.bytes != nil {
+	if v.part.handler.bytes != nil {
 		v.payload = v.part.appender.AppendEvent(v.payload[:0], v.part.id, records)
 	} else {
 		// A copy: the handler may reorder its slice, or outlive the lane's.
@@ -83,50 +75,49 @@ func (v *invoker) call(records []sources.Record, limit time.Duration) answer {
 	}
 	ctx, cancel := context.WithTimeoutCause(v.part.work, limit, ErrTimeout)
 	defer cancel()
-	done := make(chan answer, 1)
-	go handler.serve(ctx, v.payload, v.records, done)
+	if v.runner == nil {
+		v.runner = newRunner(v.part.handler)
+	}
+	v.runner.calls <- call{ctx, v.payload, v.records}
 
 	select {
-	case a := <-done:
-		if errors.Is(context.Cause(ctx), ErrTimeout) {
-			a.err = ErrTimeout
-		}
-		return a
+	case a := <-v.runner.answers:
+		return v.late(ctx, a)
 	case <-ctx.Done():
 	}
 	grace := time.NewTimer(handlerGrace)
 	defer grace.Stop()
-	cause := context.Cause(ctx)
 	select {
-	case a := <-done:
-		if errors.Is(cause, ErrTimeout) {
-			a.err = ErrTimeout
-		}
-		return a
+	case a := <-v.runner.answers:
+		return v.late(ctx, a)
 	case <-grace.C:
+		cause := context.Cause(ctx)
 		v.part.count(AbandonedInvokeCount, 1)
 		v.part.warn("handler ignores the end of its context, going on without it", cause)
-		v.payload, v.records = nil, nil // still the handler's
+		close(v.runner.calls)
+		v.runner, v.payload, v.records = nil, nil, nil // still the handler's
 		return answer{err: cause}
 	}
 }
 
-// serve calls the handler and sends its answer, whatever it does.
-func (h Handler) serve(ctx context.Context, payload []byte, records []sources.Record, done chan<- answer) {
-	a := answer{err: errGoexit}
-	defer func() {
-		if value := recover(); value != nil {
-			a = answer{err: &PanicError{Value: value, Stack: debug.Stack()}}
-		}
-		done <- a
-	}()
-	var b answer
-	if h.bytes != nil {
-		b.body, b.err = h.bytes.Invoke(ctx, payload)
-	} else {
-		b.response, b.err = h.records(ctx, records)
+// late fails an answer that came after the time limit.
+func (v *invoker) late(ctx context.Context, a answer) answer {
+	if errors.Is(a.err, errGoexit) {
+		v.runner = nil // its goroutine has ended
 	}
-	a = b
+	if errors.Is(context.Cause(ctx), ErrTimeout) {
+		a.err = ErrTimeout
+	}
+	return a
+}
+
+// end ends the goroutine that runs the handler.
+func (v *invoker) end() {
+	if v.runner != nil {
+		close(v.runner.calls)
+		<-v.runner.gone
+		v.runner = nil
+	}
 }
 
 // judge reads an answer as AWS does (ESM-60..67).

@@ -102,7 +102,7 @@ func TestHungHandlerDoesNotStopTheStop_P11(t *testing.T) {
 			return esm.Response{}, nil
 		}), j.config(esm.Config{Timeout: 10 * time.Minute, DrainTimeout: 5 * time.Second}))
 		stop := background(t, m)
-		err, took := stop()
+		took, err := stop()
 		if !errors.Is(err, esm.ErrDrainTimeout) {
 			t.Errorf("Run: %v", err)
 		}

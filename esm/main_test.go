@@ -160,17 +160,17 @@ func mustRun(t *testing.T, m *esm.Mapping) {
 
 // background runs a mapping; the function it returns stops it and gives Run's
 // error and how long it took to stop.
-func background(t *testing.T, m *esm.Mapping) func() (error, time.Duration) {
+func background(t *testing.T, m *esm.Mapping) func() (time.Duration, error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- m.Run(ctx) }()
 	synctest.Wait()
-	return func() (error, time.Duration) {
+	return func() (time.Duration, error) {
 		start := time.Now()
 		cancel()
 		err := <-done
-		return err, time.Since(start)
+		return time.Since(start), err
 	}
 }
 

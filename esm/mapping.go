@@ -17,9 +17,6 @@ import (
 // moment may still be settled and held records released.
 const settleGrace = 5 * time.Second
 
-// pollBackoff is the wait after a failed call to a source.
-var pollBackoff = retry.Backoff{Initial: 200 * time.Millisecond, Max: 20 * time.Second}
-
 // Mapping is one source, one handler and one configuration. Make it with New
 // and run it once.
 type Mapping struct {
@@ -92,7 +89,7 @@ func (m *Mapping) Run(ctx context.Context) error {
 	})
 
 	m.config.Logger.Info("mapping started", m.attr(), slog.String("source", m.traits.ARN))
-	err := m.serve(soft, work, settle, stop)
+	err := m.serve(stages{soft, work, settle}, stop)
 	if closeErr := m.source.Close(settle); closeErr != nil {
 		m.config.Logger.Warn("closing the source failed", m.attr(), slog.Any("error", closeErr))
 	}
@@ -107,9 +104,10 @@ func (m *Mapping) Run(ctx context.Context) error {
 
 // serve starts the source and serves each of its partitions until all have
 // ended.
-func (m *Mapping) serve(soft, work, settle context.Context, stop context.CancelFunc) error {
+func (m *Mapping) serve(s stages, stop context.CancelFunc) error {
+	soft := s.soft
 	if err := m.start(soft); err != nil {
-		return m.unusable(soft, err)
+		return m.unusable(err)
 	}
 	var partitions sync.WaitGroup
 	defer partitions.Wait()
@@ -118,16 +116,16 @@ func (m *Mapping) serve(soft, work, settle context.Context, stop context.CancelF
 		switch {
 		case err == nil:
 			failures = 0
-			partitions.Go(func() { m.newPart(partition, soft, work, settle).serve() })
+			partitions.Go(func() { m.newPart(partition, s).serve() })
 		case soft.Err() != nil || errors.Is(err, sources.ErrEnd):
 			return nil
 		case errors.Is(err, sources.ErrUnusable):
 			stop()
-			return m.unusable(soft, err)
+			return m.unusable(err)
 		default:
 			failures++
 			m.polling("", err)
-			m.pause(soft, pollBackoff, failures)
+			m.pause(soft, pollBackoff(), failures)
 		}
 	}
 }
@@ -145,20 +143,19 @@ func (m *Mapping) start(soft context.Context) error {
 	}
 	for failures := 1; ; failures++ {
 		err := starter.Start(soft, settings)
-		if err == nil || soft.Err() != nil || errors.Is(err, sources.ErrUnusable) {
+		switch {
+		case err == nil, errors.Is(err, sources.ErrUnusable):
 			return err
+		case soft.Err() != nil:
+			return nil //nolint:nilerr // stopped while it started, which is no error
 		}
 		m.polling("", err)
-		m.pause(soft, pollBackoff, failures)
+		m.pause(soft, pollBackoff(), failures)
 	}
 }
 
-// unusable wraps what ends a mapping; a mapping that was stopped while it
-// started ends well.
-func (m *Mapping) unusable(soft context.Context, err error) error {
-	if !errors.Is(err, sources.ErrUnusable) && soft.Err() != nil {
-		return nil
-	}
+// unusable wraps what ends a mapping.
+func (m *Mapping) unusable(err error) error {
 	return fmt.Errorf("esm: mapping %s: %w", m.config.Name, err)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -89,7 +90,7 @@ func TestTroubleIsOutlived_P9(t *testing.T) {
 		t.Run(fmt.Sprintf("ordered=%v", ordered), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				var source sources.Source
-				left := func() int { return 0 }
+				var left func() int
 				if ordered {
 					s := streamOf(numbers(50)...)
 					s.End()
@@ -137,7 +138,7 @@ func TestSettlingIsTriedAgain_P9_SQS62(t *testing.T) {
 		t.Run(fmt.Sprintf("ordered=%v", ordered), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				var source sources.Source
-				left := func() int { return 0 }
+				var left func() int
 				if ordered {
 					s := streamOf(numbers(50)...)
 					s.End()
@@ -334,7 +335,7 @@ func TestIdleMappingKeepsTwoLanes_SQS21(t *testing.T) {
 			t.Errorf("%d fetches in ten idle minutes: more than two lanes of 20 s long polls", fetches)
 		}
 		mu.Unlock()
-		err, took := stop()
+		took, err := stop()
 		equal(t, "Run", err, nil)
 		equal(t, "stopped at once", took, 0)
 	})
@@ -346,7 +347,7 @@ func TestLifecycleStress_P11(t *testing.T) {
 	s := memory.NewStream(memory.StreamOptions{Partitions: 4})
 	for i := range 2000 {
 		q.Send("x")
-		s.Put(fmt.Sprint(i), []byte("x"))
+		s.Put(strconv.Itoa(i), []byte("x"))
 	}
 	j := newJournal()
 	var wg sync.WaitGroup
@@ -355,7 +356,7 @@ func TestLifecycleStress_P11(t *testing.T) {
 			for round := range 20 {
 				source := q.Source()
 				if worker%2 == 0 {
-					source = s.Source(fmt.Sprint(worker))
+					source = s.Source(strconv.Itoa(worker))
 				}
 				m, err := esm.New(source, j.handler(nil), j.config(esm.Config{}))
 				if err != nil {

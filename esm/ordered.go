@@ -27,6 +27,9 @@ func newOrdered(p *part) *ordered {
 	for range p.config.ParallelizationFactor {
 		s := &sublane{lane: p.newLane(), parent: o, inbox: newInbox()}
 		s.lane.fetch = func(buf []sources.Record, wait time.Duration) (int, error) {
+			if len(s.held) == 0 && s.inbox.empty() {
+				s.lane.end() // about to be idle, and nobody's
+			}
 			return s.inbox.fetch(p.soft, buf, wait, len(s.held) == 0)
 		}
 		o.sublanes = append(o.sublanes, s)

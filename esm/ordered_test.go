@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -145,7 +146,7 @@ func TestPositionFollowsPartialProgress_KIN151_P12(t *testing.T) {
 		}), config)
 		stop := background(t, m)
 		time.Sleep(2 * time.Second)
-		_, took := stop()
+		took, _ := stop()
 		equal(t, "stops at once in a retry's wait", took, 0)
 		equal(t, "lag", s.Lag("app"), 1)
 
@@ -215,7 +216,7 @@ func TestSublanesDoNotWaitForEachOther_P3_P6_KIN101_KIN105_KIN107(t *testing.T) 
 		s := memory.NewStream(memory.StreamOptions{})
 		for i := range 20 {
 			for k := range 10 {
-				s.Put(fmt.Sprint(k), fmt.Appendf(nil, "%d:%d", k, i))
+				s.Put(strconv.Itoa(k), fmt.Appendf(nil, "%d:%d", k, i))
 			}
 		}
 		j := newJournal()
@@ -236,12 +237,12 @@ func TestSublanesDoNotWaitForEachOther_P3_P6_KIN101_KIN105_KIN107(t *testing.T) 
 		close(release)
 		time.Sleep(time.Minute)
 		equal(t, "lag", s.Lag("app"), 0)
-		err, _ := stop()
+		_, err := stop()
 		equal(t, "Run", err, nil)
 		next := map[string]int{}
 		for _, body := range j.seen() {
 			key, number, _ := strings.Cut(body, ":")
-			if number != fmt.Sprint(next[key]) {
+			if number != strconv.Itoa(next[key]) {
 				t.Fatalf("key %s: %s where %d was due", key, number, next[key])
 			}
 			next[key]++
@@ -274,7 +275,7 @@ func TestReadAheadIsBounded_P7(t *testing.T) {
 				if n := j.count(esm.PolledEventCount); n > 200 {
 					t.Errorf("read %d records ahead", n)
 				}
-				stop()
+				_, _ = stop()
 			})
 		})
 	}
@@ -290,7 +291,7 @@ func TestFetchOverlapsTheHandler(t *testing.T) {
 		}), j.config(esm.Config{BatchSize: 10, Timeout: 2 * time.Minute, DrainTimeout: 5 * time.Minute}))
 		stop := background(t, m)
 		equal(t, "read while the first batch runs", j.count(esm.PolledEventCount), 30)
-		stop()
+		_, _ = stop()
 	})
 }
 
@@ -302,7 +303,7 @@ func TestChildrenFollowParents_KIN66(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := 10; i < 20; i++ {
-			s.Put(fmt.Sprint(i), fmt.Append(nil, i))
+			s.Put(strconv.Itoa(i), fmt.Append(nil, i))
 		}
 		s.End()
 		j := newJournal()
@@ -336,7 +337,7 @@ func TestLostPartitionIsDropped_P3(t *testing.T) {
 		equal(t, "lag", s.Lag("app"), 0)
 		equal(t, "the old owner settled nothing", first.count(esm.CommittedEventCount), 0)
 		equal(t, "and started nothing more", len(first.seen()), 5)
-		err, _ := stop()
+		_, err := stop()
 		equal(t, "Run of the old owner", err, nil)
 		_, _ = takeover()
 	})
@@ -408,7 +409,7 @@ func TestStopInMidBatchKeepsThePosition_P2_P12(t *testing.T) {
 		}), j.config(esm.Config{BatchSize: 5, DrainTimeout: 3 * time.Second}))
 		stop := background(t, m)
 		synctest.Wait()
-		err, took := stop()
+		took, err := stop()
 		if !errors.Is(err, esm.ErrDrainTimeout) {
 			t.Errorf("Run: %v", err)
 		}

@@ -6,36 +6,37 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 )
 
-// ackBackoff is the wait after a failed settlement.
-var ackBackoff = retry.Backoff{Initial: 100 * time.Millisecond, Max: 5 * time.Second}
+// stages are the contexts of the stages in which a mapping stops.
+type stages struct {
+	// soft ends fetching, work ends invocations, settle ends settlements.
+	soft, work, settle context.Context //nolint:containedctx // they live as long as Run
+}
 
 // part is one partition while it is served: what its lanes share.
 type part struct {
 	*Mapping
+	stages
+
 	partition sources.Partition
 	id        string
 	releaser  sources.Releaser
 	failer    sources.Failer
 	describer sources.BatchDescriber
-
-	// soft ends fetching, work ends invocations, settle ends settlements.
-	soft, work, settle context.Context
 	// end ends soft and work of this partition, when it is lost.
 	end context.CancelCauseFunc
 }
 
-func (m *Mapping) newPart(partition sources.Partition, soft, work, settle context.Context) *part {
-	p := &part{Mapping: m, partition: partition, id: partition.ID(), settle: settle}
+func (m *Mapping) newPart(partition sources.Partition, s stages) *part {
+	p := &part{Mapping: m, partition: partition, id: partition.ID(), stages: s}
 	p.releaser, _ = partition.(sources.Releaser)
 	p.failer, _ = partition.(sources.Failer)
 	p.describer, _ = partition.(sources.BatchDescriber)
 	var endSoft, endWork context.CancelCauseFunc
-	p.soft, endSoft = context.WithCancelCause(soft)
-	p.work, endWork = context.WithCancelCause(work)
+	p.soft, endSoft = context.WithCancelCause(s.soft)
+	p.work, endWork = context.WithCancelCause(s.work)
 	p.end = func(cause error) {
 		endSoft(cause)
 		endWork(cause)
@@ -92,7 +93,7 @@ func (p *part) fetch(buf []sources.Record, wait time.Duration, failures *int) (i
 	*failures++
 	p.polling(p.id, err)
 	if n == 0 {
-		delay := pollBackoff.Delay(*failures, p.config.Jitter())
+		delay := pollBackoff().Delay(*failures, p.config.Jitter())
 		sleep(p.soft, min(delay, wait))
 	}
 	return n, nil
@@ -126,7 +127,7 @@ func (p *part) ack(records []sources.Record, metric Metric, each int) {
 			return
 		}
 		p.warn("settling failed, trying again", err, slog.Int("records", len(records)))
-		if !p.pause(p.settle, ackBackoff, failures) || expired(records, time.Now()) {
+		if !p.pause(p.settle, ackBackoff(), failures) || expired(records, time.Now()) {
 			p.warn("settling given up, the records will be delivered again", err, slog.Int("records", len(records)))
 			p.count(StaleEventCount, len(records))
 			return

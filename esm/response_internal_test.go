@@ -1,6 +1,7 @@
 package esm
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -76,11 +77,13 @@ func TestMarkFailed_SQS74_SQS77_SQS84(t *testing.T) {
 		if (err != nil) != c.bad || n != c.n {
 			t.Errorf("%q: %d, %v", c.ids, n, err)
 		}
-		got := ""
-		for _, f := range failed {
-			got += map[bool]string{false: ".", true: "x"}[f]
+		got := bytes.Repeat([]byte("."), len(failed))
+		for i, f := range failed {
+			if f {
+				got[i] = 'x'
+			}
 		}
-		if !c.bad && got != c.want {
+		if !c.bad && string(got) != c.want {
 			t.Errorf("%q: %s, want %s", c.ids, got, c.want)
 		}
 	}

@@ -7,12 +7,18 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
-// settlements bounds how many calls of one settler are under way.
-const settlements = 64
+const (
+	// settlements bounds how many calls of one settler are under way.
+	settlements = 64
+	// spares is how many goroutines of a settler stay when there is nothing to
+	// do. A new one would have to grow its stack to the depth of a client
+	// library each time.
+	spares = 4
+)
 
 // settler settles the records of all lanes of an unordered partition. It
 // gathers them to as many as the service takes in one request, and settles
-// while the lanes go on to fetch. Its goroutines end when nothing is left to do.
+// while the lanes go on to fetch.
 type settler struct {
 	part   *part
 	size   int
@@ -24,15 +30,16 @@ type settler struct {
 	due    bool
 	closed bool
 	timer  *time.Timer
-	// active counts the goroutines, starting those that have taken no group yet.
-	active, starting int
-	space            *sync.Cond
-	wg               sync.WaitGroup
+	// active counts the goroutines, idle those that wait for work, starting the
+	// groups that were assigned and not taken yet.
+	active, idle, starting int
+	work, space            *sync.Cond
+	wg                     sync.WaitGroup
 }
 
 func newSettler(p *part) *settler {
 	s := &settler{part: p, size: max(p.traits.AckBatch, 1), linger: p.traits.AckLinger}
-	s.space = sync.NewCond(&s.mu)
+	s.work, s.space = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
 	return s
 }
 
@@ -77,12 +84,19 @@ func (s *settler) lapse() {
 	s.launch()
 }
 
-// launch starts as many goroutines as there are groups to settle.
+// launch assigns groups to idle goroutines and to new ones.
 func (s *settler) launch() {
-	for s.active < settlements && s.ready() {
-		s.active++
+	for s.ready() {
+		switch {
+		case s.idle > s.starting:
+			s.work.Signal()
+		case s.active < settlements:
+			s.active++
+			s.wg.Go(s.run)
+		default:
+			return // those at work look again when they are done
+		}
 		s.starting++
-		s.wg.Go(s.run)
 	}
 }
 
@@ -93,26 +107,43 @@ func (s *settler) ready() bool {
 	return left >= s.size || left > 0 && (s.due || s.closed || s.linger == 0)
 }
 
-// run settles groups until none is ready.
+// run settles groups until the settler closes, or there are spares enough.
 func (s *settler) run() {
 	group := make([]sources.Record, 0, s.size)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.starting--
-	for s.ready() {
-		n := min(s.size, len(s.pending))
-		group = append(group[:0], s.pending[:n]...)
-		rest := copy(s.pending, s.pending[n:])
-		clear(s.pending[rest:])
-		s.pending = s.pending[:rest]
-		s.due = false
-		s.space.Broadcast()
-		s.mu.Unlock()
-		s.part.ack(group, DeletedEventCount, 1)
-		s.mu.Lock()
+	for s.idle < spares {
+		for s.starting == 0 && !s.closed {
+			s.idle++
+			s.work.Wait()
+			s.idle--
+		}
+		if s.starting == 0 {
+			break
+		}
+		s.starting--
+		for s.ready() {
+			group = s.take(group)
+			s.mu.Unlock()
+			s.part.ack(group, DeletedEventCount, 1)
+			s.mu.Lock()
+		}
+		clear(group)
+		s.arm()
 	}
 	s.active--
-	s.arm()
+}
+
+// take takes a group.
+func (s *settler) take(group []sources.Record) []sources.Record {
+	n := min(s.size, len(s.pending))
+	group = append(group[:0], s.pending[:n]...)
+	rest := copy(s.pending, s.pending[n:])
+	clear(s.pending[rest:])
+	s.pending = s.pending[:rest]
+	s.due = false
+	s.space.Broadcast()
+	return group
 }
 
 // close settles what is pending and waits until all is done.
@@ -123,6 +154,7 @@ func (s *settler) close() {
 		s.timer.Stop()
 	}
 	s.launch()
+	s.work.Broadcast()
 	s.mu.Unlock()
 	s.wg.Wait()
 }

@@ -37,7 +37,7 @@ func (s *stub) Start(_ context.Context, settings sources.Settings) error {
 }
 
 func (s *stub) AppendEvent(dst []byte, partition string, records []sources.Record) []byte {
-	return s.Source.(sources.EventAppender).AppendEvent(dst, partition, records) //nolint:forcetypeassert // a test
+	return s.Source.(sources.EventAppender).AppendEvent(dst, partition, records)
 }
 
 func (s *stub) Accept(ctx context.Context) (sources.Partition, error) {

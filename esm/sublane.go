@@ -11,9 +11,6 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
-// deliveryBackoff is the wait after a failed delivery to the destination.
-var deliveryBackoff = retry.Backoff{Initial: 500 * time.Millisecond, Max: 30 * time.Second}
-
 // sublane is one lane of an ordered partition.
 type sublane struct {
 	lane
@@ -29,13 +26,15 @@ func (s *sublane) run() {
 	for {
 		n, tooLarge, err := s.collect()
 		if errors.Is(err, errIdle) {
-			return
+			return // the lane may be another goroutine's by now
 		}
 		if err != nil || s.parent.soft.Err() != nil {
 			s.parent.release(s.held)
+			s.end()
 			return
 		}
 		if !s.process(n, tooLarge) {
+			s.end()
 			return
 		}
 		s.finish(n)
@@ -146,7 +145,7 @@ func (s *sublane) giveUp(records []sources.Record, step retry.Step) bool {
 		})
 		o.config.Logger.Error("delivery to the on-failure destination failed, trying again", append(o.attrs(),
 			slog.Any("error", err), slog.Int("records", len(records)))...)
-		if !o.pause(o.soft, deliveryBackoff, failures) {
+		if !o.pause(o.soft, deliveryBackoff(), failures) {
 			return false
 		}
 	}

@@ -38,7 +38,7 @@ func FuzzTracker(f *testing.F) {
 			open = append(open[:from:from], open[from+n:]...)
 			moved := tracker.finish(batch)
 			for _, r := range batch {
-				done[int(r.Offset)] = true //nolint:gosec // small
+				done[int(r.Offset)] = true
 			}
 			before := passed
 			for done[passed] {

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 )
 
@@ -17,10 +16,6 @@ const (
 	// let go: an invocation shorter than that is not worth a try.
 	lastMoment = time.Second
 )
-
-// throttleBackoff is the wait after the handler was throttled. AWS publishes
-// no numbers (RTY-19).
-var throttleBackoff = retry.Backoff{Initial: 500 * time.Millisecond, Max: 10 * time.Second}
 
 // unordered serves a partition whose records are settled in any order: as many
 // lanes as the concurrency allows, all of them fetching from it.
@@ -79,7 +74,10 @@ type pooledLane struct {
 func (u *unordered) lane() {
 	l := &pooledLane{lane: u.newLane(), pool: u}
 	l.lane.fetch = l.fetchMatching
-	defer func() { u.release(l.held) }()
+	defer func() {
+		l.end()
+		u.release(l.held)
+	}()
 	for {
 		if len(l.held) == 0 && u.leave() {
 			return
@@ -180,7 +178,7 @@ func (l *pooledLane) again(o outcome, expires time.Time, failures int) (time.Dur
 	u := l.pool
 	switch {
 	case o.verdict == throttled:
-		delay := max(throttleBackoff.Delay(failures, u.config.Jitter()), o.retryAfter)
+		delay := max(throttleBackoff().Delay(failures, u.config.Jitter()), o.retryAfter)
 		return delay, expires.IsZero() || time.Now().Add(delay+lastMoment).Before(expires)
 	case o.verdict == failed && !u.traits.Redelivers:
 		return u.config.RetryBackoff.Delay(failures, u.config.Jitter()), true

@@ -3,6 +3,7 @@ package esm_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -101,10 +102,10 @@ func TestWindowGathers_ESM31_P8(t *testing.T) {
 		q.Send("second")
 		time.Sleep(2*time.Second - 1)
 		equal(t, "before the window's end", len(j.seen()), 0)
-		time.Sleep(2)
+		time.Sleep(2 * time.Nanosecond)
 		synctest.Wait()
 		equal(t, "at its end", j.batches, [][]string{{"first", "second"}})
-		err, _ := stop()
+		_, err := stop()
 		equal(t, "Run", err, nil)
 	})
 }
@@ -285,19 +286,19 @@ func TestFailedGroupHoldsBackWhatWasFetchedBehindIt_P4(t *testing.T) {
 		q.End()
 		j := newJournal()
 		failed := false
-		mustRun(t, mustNew(t, q.Source(), j.handler(func(_ context.Context, records []sources.Record) (esm.Response, error) {
+		mustRun(t, mustNew(t, q.Source(), j.handler(func(context.Context, []sources.Record) (esm.Response, error) {
 			if !failed {
 				failed = true
 				return esm.Response{}, errHandler
 			}
 			return esm.Response{}, nil
 		}), j.config(esm.Config{MaximumBatchBytes: 3500})))
-		order := ""
+		var order strings.Builder
 		for _, body := range j.seen() {
-			order += body[:1]
+			order.WriteString(body[:1])
 		}
-		if order != "ABCABCD" && order != "ABCDABCD" {
-			t.Errorf("order %q: D overtook its failed group", order)
+		if got := order.String(); got != "ABCABCD" && got != "ABCDABCD" {
+			t.Errorf("order %q: D overtook its failed group", got)
 		}
 		equal(t, "deleted", q.Deleted(), 4)
 	})
@@ -320,7 +321,7 @@ func TestPoisonHoldsUpItsOwnLaneOnly_P6(t *testing.T) {
 		stop := background(t, m)
 		time.Sleep(time.Second)
 		equal(t, "deleted beside the slow one", q.Deleted(), 99)
-		err, took := stop()
+		took, err := stop()
 		equal(t, "Run", err, nil)
 		equal(t, "waited for the running batch", took, 5*time.Minute-time.Second)
 		equal(t, "and settled it", q.Len(), 0)
@@ -338,7 +339,7 @@ func TestSlowHandlerSlowsTheFetch_P7(t *testing.T) {
 		stop := background(t, m)
 		time.Sleep(10 * time.Minute)
 		equal(t, "held by three lanes", q.InFlight(), 30)
-		_, took := stop()
+		took, _ := stop()
 		equal(t, "stopped within the drain timeout", took <= esm.DefaultDrainTimeout+time.Second, true)
 	})
 }
@@ -356,7 +357,7 @@ func TestStopReleasesWhatWasNotStarted_P11(t *testing.T) {
 		}), j.config(esm.Config{MaximumBatchBytes: 2500, MaximumConcurrency: 1}))
 		stop := background(t, m)
 		equal(t, "in flight", q.InFlight(), 4)
-		err, _ := stop()
+		_, err := stop()
 		equal(t, "Run", err, nil)
 		equal(t, "released, visible at once", q.Visible(), q.Len())
 		equal(t, "handled and deleted", q.Deleted()+q.Len(), 4)

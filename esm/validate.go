@@ -58,7 +58,7 @@ func between[T int | time.Duration](c *checker, field string, value, lowest, hig
 }
 
 // check adds every violation of c, whose defaults are filled in.
-func (c *Config) check(to *checker, traits sources.Traits) {
+func (c Config) check(to *checker, traits sources.Traits) {
 	c.checkBatch(to, traits)
 	c.checkTimes(to, traits)
 	if traits.Ordered {
@@ -68,7 +68,7 @@ func (c *Config) check(to *checker, traits sources.Traits) {
 	}
 }
 
-func (c *Config) checkBatch(to *checker, traits sources.Traits) {
+func (c Config) checkBatch(to *checker, traits sources.Traits) {
 	between(to, "BatchSize", c.BatchSize, 1, traits.BatchSize.Max)
 	to.require(traits.UnwindowedBatchSize == 0 || c.BatchSize <= traits.UnwindowedBatchSize || c.MaximumBatchingWindow > 0,
 		"MaximumBatchingWindow", c.MaximumBatchingWindow,
@@ -82,14 +82,14 @@ func (c *Config) checkBatch(to *checker, traits sources.Traits) {
 	between(to, "MaximumBatchBytes", c.MaximumBatchBytes, traits.EventOverhead+1, batch.MaxEventBytes)
 }
 
-func (c *Config) checkTimes(to *checker, traits sources.Traits) {
+func (c Config) checkTimes(to *checker, traits sources.Traits) {
 	between(to, "Timeout", c.Timeout, 1, traits.MaxTimeout)
 	to.require(c.DrainTimeout > 0, "DrainTimeout", c.DrainTimeout, "must be greater than 0")
 	to.require(c.RetryBackoff.Initial >= 0 && c.RetryBackoff.Max >= c.RetryBackoff.Initial, "RetryBackoff",
 		fmt.Sprintf("{%v %v}", c.RetryBackoff.Initial, c.RetryBackoff.Max), "must have 0 <= Initial <= Max")
 }
 
-func (c *Config) checkOrdered(to *checker) {
+func (c Config) checkOrdered(to *checker) {
 	between(to, "ParallelizationFactor", c.ParallelizationFactor, 1, 10)
 	between(to, "MaximumRetryAttempts", *c.MaximumRetryAttempts, -1, 10_000)
 	age := c.MaximumRecordAge
@@ -101,7 +101,7 @@ func (c *Config) checkOrdered(to *checker) {
 	to.require(c.Scaling == nil, "Scaling", "set", "must be nil, ordered sources scale by ParallelizationFactor")
 }
 
-func (c *Config) checkUnordered(to *checker, traits sources.Traits) {
+func (c Config) checkUnordered(to *checker, traits sources.Traits) {
 	const ordered = "must not be set, it belongs to ordered sources (SQS-50: use the queue's redrive policy)"
 	between(to, "MaximumConcurrency", c.MaximumConcurrency, 0, 1000)
 	to.require(c.ParallelizationFactor == 1, "ParallelizationFactor", c.ParallelizationFactor, ordered)

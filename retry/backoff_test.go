@@ -11,9 +11,9 @@ import (
 func TestBackoffDoublesUpToMax(t *testing.T) {
 	t.Parallel()
 	b := retry.Backoff{Initial: time.Second, Max: 5 * time.Second}
-	for failures, want := range []time.Duration{0, 1, 2, 4, 5, 5, 5} {
-		if got := b.Ceiling(failures); got != want*time.Second {
-			t.Errorf("after %d failures at most %v, want %v", failures, got, want*time.Second)
+	for failures, seconds := range []int{0, 1, 2, 4, 5, 5, 5} {
+		if got, want := b.Ceiling(failures), time.Duration(seconds)*time.Second; got != want {
+			t.Errorf("after %d failures at most %v, want %v", failures, got, want)
 		}
 	}
 	if got := b.Ceiling(math.MaxInt); got != 5*time.Second {

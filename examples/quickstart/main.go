@@ -37,8 +37,9 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Stdout); err != nil {
+	err := run(ctx, os.Stdout)
+	stop()
+	if err != nil {
 		log.Fatal(err)
 	}
 }
@@ -65,7 +66,8 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 
-	fmt.Fprintf(out, "%d messages, every %dth is poison; BatchSize 25, window 500ms, 3 receives, then the dead-letter queue\n\n", messages, poison)
+	fmt.Fprintf(out, "%d messages, every %dth is poison; BatchSize 25, window 500ms, "+
+		"3 receives, then the dead-letter queue\n\n", messages, poison)
 	var producer sync.WaitGroup
 	producer.Go(func() {
 		for i := 1; i <= messages; i++ {
