@@ -2,6 +2,7 @@ package esm
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/openesm/openesm/sources"
@@ -14,6 +15,9 @@ const (
 	// do. A new one would have to grow its stack to the depth of a client
 	// library each time.
 	spares = 4
+	// nearby is how fast a settlement must be for a lane to wait for it: the
+	// hand-over to another goroutine costs more than it would win.
+	nearby = 2 * time.Millisecond
 )
 
 // settler settles the records of all lanes of an unordered partition. It
@@ -23,6 +27,8 @@ type settler struct {
 	part   *part
 	size   int
 	linger time.Duration
+	// near says that the last settlement was fast.
+	near atomic.Bool
 
 	mu      sync.Mutex
 	pending []sources.Record
@@ -46,10 +52,11 @@ func newSettler(p *part) *settler {
 // add takes records over. It blocks while too many are pending: a service that
 // settles slowly slows the lanes (P7).
 func (s *settler) add(records []sources.Record) {
-	if s.size == 1 {
-		if len(records) > 0 {
-			s.part.ack(records, DeletedEventCount, 1)
-		}
+	if len(records) == 0 {
+		return
+	}
+	if s.size == 1 || len(records) >= s.size && s.near.Load() {
+		s.settle(records)
 		return
 	}
 	s.mu.Lock()
@@ -125,13 +132,19 @@ func (s *settler) run() {
 		for s.ready() {
 			group = s.take(group)
 			s.mu.Unlock()
-			s.part.ack(group, DeletedEventCount, 1)
+			s.settle(group)
 			s.mu.Lock()
 		}
 		clear(group)
 		s.arm()
 	}
 	s.active--
+}
+
+func (s *settler) settle(records []sources.Record) {
+	start := time.Now()
+	s.part.ack(records, DeletedEventCount, 1)
+	s.near.Store(time.Since(start) < nearby)
 }
 
 // take takes a group.

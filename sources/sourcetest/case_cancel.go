@@ -8,13 +8,13 @@ import (
 
 func cancelCases() []testCase {
 	return []testCase{
-		{"CancelEmpty", "when ctx is done Fetch returns promptly, with 0 and ctx's error", cancelEmpty},
-		{"CtxDone", "Fetch with a ctx that is done returns promptly, and loses nothing", ctxDone},
+		{"CancelEmpty", "when ctx is done Fetch returns promptly, with 0 and ctx's error", cancelEmpty, always},
+		{"CtxDone", "Fetch with a ctx that is done returns promptly, and loses nothing", ctxDone, always},
 		{
 			"CancelLosesNothing", "records that a cancelled Fetch still brings are given back, never dropped",
-			cancelLosesNothing,
+			cancelLosesNothing, always,
 		},
-		{"CloseWithOutstanding", "Close gives back what was fetched and not settled", closeWithOutstanding},
+		{"CloseWithOutstanding", "Close gives back what was fetched and not settled", closeWithOutstanding, always},
 	}
 }
 

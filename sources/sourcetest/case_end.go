@@ -10,18 +10,14 @@ import (
 
 func endCases() []testCase {
 	return []testCase{
-		{"End", "Fetch gives ErrEnd when a partition was read to its end, Accept when none will come", end},
-		{"ChildrenAfterParents", "a child comes only after its parents were closed with everything acked", childrenAfterParents},
-		{"Lost", "ErrLost: the partition is owned by somebody else now; nothing is acked any more", lost},
+		{"End", "Fetch gives ErrEnd when a partition was read to its end, Accept when none will come", end, ending},
+		{"ChildrenAfterParents", "a child comes only after its parents were closed with everything acked", childrenAfterParents, resharding},
+		{"Lost", "ErrLost: the partition is owned by somebody else now; nothing is acked any more", lost, stealing},
 	}
 }
 
 func end(p *probe) {
 	const count = 10
-
-	if p.harness.End == nil {
-		p.skip("the source has no end")
-	}
 
 	r := p.open()
 	defer r.close()
@@ -73,10 +69,6 @@ func (r *reader) untilEnd(from *part) []taken {
 
 func childrenAfterParents(p *probe) {
 	const count = 8
-
-	if p.harness.Reshard == nil {
-		p.skip("the source does not reshard")
-	}
 
 	r := p.open()
 	defer r.close()
@@ -165,10 +157,6 @@ func (r *reader) collectAccepting(count int) []taken {
 
 func lost(p *probe) {
 	const count = 8
-
-	if p.harness.Steal == nil {
-		p.skip("the source's partitions cannot be stolen by the harness")
-	}
 
 	r := p.open()
 	defer func() { r.close() }()

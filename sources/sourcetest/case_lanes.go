@@ -18,10 +18,6 @@ func concurrentLanes(p *probe) {
 	r := p.open()
 	defer r.close()
 
-	if r.traits.Ordered {
-		p.skip("the source is ordered")
-	}
-
 	bodies := r.send(laneRecords)
 	shared := &laneGroup{from: r.parts[0], wait: p.harness.quiet(), until: time.Now().Add(p.harness.Patience)}
 

@@ -2,10 +2,10 @@ package sourcetest
 
 func orderCases() []testCase {
 	return []testCase{
-		{"Order", "ordered and grouped: records with one key come in the order they were sent in", order},
-		{"KeyKept", "Record.Key is the order key that the record was sent with", keyKept},
-		{"GroupWithheld", "grouped: a group is withheld while one of its records is in flight", groupWithheld},
-		{"GroupGoesOn", "grouped: a group in flight does not hold up other groups", groupGoesOn},
+		{"Order", "ordered and grouped: records with one key come in the order they were sent in", order, keyed},
+		{"KeyKept", "Record.Key is the order key that the record was sent with", keyKept, keyed},
+		{"GroupWithheld", "grouped: a group is withheld while one of its records is in flight", groupWithheld, grouped},
+		{"GroupGoesOn", "grouped: a group in flight does not hold up other groups", groupGoesOn, grouped},
 	}
 }
 
@@ -16,8 +16,6 @@ func order(p *probe) {
 
 	r := p.open()
 	defer r.close()
-
-	needsOrder(r)
 
 	bodies := r.send(count, "a", "b", "c")
 
@@ -37,8 +35,6 @@ func keyKept(p *probe) {
 	r := p.open()
 	defer r.close()
 
-	needsOrder(r)
-
 	body := r.send(1, "the key")[0]
 	if got := r.collect(1, 1)[0]; got.Key != "the key" {
 		p.brokenf("Key of %q is %q, want %q", body, got.Key, "the key")
@@ -48,8 +44,6 @@ func keyKept(p *probe) {
 func groupWithheld(p *probe) {
 	r := p.open()
 	defer r.close()
-
-	needsGroups(r)
 
 	bodies := r.send(3, "a")
 	got := r.collect(1, 1)
@@ -67,8 +61,6 @@ func groupGoesOn(p *probe) {
 	r := p.open()
 	defer r.close()
 
-	needsGroups(r)
-
 	r.send(2, "a")
 	first := r.collect(1, 1)
 	r.send(1, "b")
@@ -81,16 +73,4 @@ func groupGoesOn(p *probe) {
 	r.ack(other)
 	r.ack(first)
 	r.ack(r.collect(1, 1))
-}
-
-func needsOrder(r *reader) {
-	if !r.traits.Ordered && !r.traits.Grouped {
-		r.p.skip("the source has no order")
-	}
-}
-
-func needsGroups(r *reader) {
-	if !r.traits.Grouped {
-		r.p.skip("the source has no groups")
-	}
 }

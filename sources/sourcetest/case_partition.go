@@ -8,10 +8,10 @@ import (
 
 func partitionCases() []testCase {
 	return []testCase{
-		{"PartitionID", "ID names the partition within its source, unchanged over its life", partitionID},
-		{"AcceptBlocks", "Accept hands each partition out once, and blocks until ctx is done when there is none", acceptBlocks},
-		{"AcceptCtxDone", "Accept with a ctx that is done returns promptly, with ctx's error", acceptCtxDone},
-		{"NoGoroutine", "Close leaves no goroutine behind", noGoroutine},
+		{"PartitionID", "ID names the partition within its source, unchanged over its life", partitionID, always},
+		{"AcceptBlocks", "Accept hands each partition out once, and blocks until ctx is done when there is none", acceptBlocks, always},
+		{"AcceptCtxDone", "Accept with a ctx that is done returns promptly, with ctx's error", acceptCtxDone, always},
+		{"NoGoroutine", "Close leaves no goroutine behind", noGoroutine, always},
 	}
 }
 

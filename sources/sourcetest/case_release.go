@@ -8,8 +8,8 @@ import (
 
 func releaseCases() []testCase {
 	return []testCase{
-		{"Release", "Release gives records back, so that they may be had at once", release},
-		{"Fail", "Fail tells that records failed; they come again", fail},
+		{"Release", "Release gives records back, so that they may be had at once", release, releasing},
+		{"Fail", "Fail tells that records failed; they come again", fail, failing},
 	}
 }
 
@@ -21,7 +21,7 @@ func release(p *probe) {
 
 	releaser, ok := r.parts[0].Partition.(sources.Releaser)
 	if !ok {
-		p.skip("the partition is no Releaser")
+		p.brokenf("this partition is no Releaser, as another one of the harness is")
 	}
 
 	bodies := r.send(count)
@@ -49,7 +49,7 @@ func fail(p *probe) {
 
 	failer, ok := r.parts[0].Partition.(sources.Failer)
 	if !ok {
-		p.skip("the partition is no Failer")
+		p.brokenf("this partition is no Failer, as another one of the harness is")
 	}
 
 	bodies := r.send(count)

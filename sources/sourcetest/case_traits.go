@@ -11,11 +11,11 @@ func traitCases() []testCase {
 	return []testCase{
 		{
 			"TraitsConstant", "Traits gives the same answer always, also after Start and Close",
-			traitsConstant,
+			traitsConstant, always,
 		},
 		{
 			"TraitsSane", "Traits has a name, bounds with the default within, and rules that go together",
-			traitsSane,
+			traitsSane, always,
 		},
 	}
 }

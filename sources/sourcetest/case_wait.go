@@ -9,10 +9,10 @@ import (
 
 func waitCases() []testCase {
 	return []testCase{
-		{"WaitZero", "a wait of 0 takes what is at hand with at most one short call", waitZero},
-		{"WaitShort", "Fetch blocks no longer than wait, but for one call, and then returns 0 and nil", waitShort},
-		{"FetchWakes", "a Fetch that blocks returns once there is a record", fetchWakes},
-		{"IdleFetch", "Fetch may return 0 and nil early, but not so often that an empty source costs work", idleFetch},
+		{"WaitZero", "a wait of 0 takes what is at hand with at most one short call", waitZero, always},
+		{"WaitShort", "Fetch blocks no longer than wait, but for one call, and then returns 0 and nil", waitShort, always},
+		{"FetchWakes", "a Fetch that blocks returns once there is a record", fetchWakes, always},
+		{"IdleFetch", "Fetch may return 0 and nil early, but not so often that an empty source costs work", idleFetch, always},
 	}
 }
 

@@ -3,10 +3,11 @@ package sourcetest
 import "slices"
 
 // testCase is one rule of the contract. rule is what is printed when it does
-// not hold.
+// not hold, concerns tells the kinds of source that it is a rule for.
 type testCase struct {
 	name, rule string
 	run        func(p *probe)
+	concerns   func(k *kind) bool
 }
 
 // cases returns all cases, simple rules first.

@@ -6,8 +6,11 @@
 //		sourcetest.Run(t, func(t *testing.T) sourcetest.Harness { ... })
 //	}
 //
-// Every case is a subtest of its own, runs alone on a source of its own, and
-// says which rule of package sources was broken. [RunInBubbles] runs the same
+// Every case that concerns the kind of source is a subtest of its own, runs
+// alone on a source of its own, and says which rule of package sources was
+// broken. None is skipped unless [Harness.Skip] names it; what a server
+// does otherwise than its service is named in [Harness.LeftOut], with the
+// reason. [RunInBubbles] runs the same
 // cases in bubbles of testing/synctest, where time is virtual: for sources in
 // memory and for adapters whose service is faked in memory.
 //

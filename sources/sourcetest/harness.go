@@ -80,8 +80,15 @@ type Harness struct {
 	// is, as for Kafka.
 	ComposedID bool
 
-	// Skip gives, by name, the cases that do not suit the source, and why.
+	// Skip gives, by name, the cases that are skipped, and why: what the
+	// source is still to learn.
 	Skip map[string]string
+
+	// LeftOut gives, by name, the cases that do not hold on this server or
+	// with these options, and why: an emulator, say, that does not do as the
+	// service does. They are no subtests and do not count as skipped; the log
+	// of the test names them.
+	LeftOut map[string]string
 }
 
 const (

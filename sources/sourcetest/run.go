@@ -9,16 +9,23 @@ import (
 	"time"
 )
 
-// Run holds a source to the contract. newHarness is called once a case and
-// gives a source that is new and empty. Cases run in parallel; each is a
-// subtest that can be chosen by name, and fails, never hangs, if a call does
-// not come back.
+// Run holds a source to the contract. newHarness is called once a case, and
+// once before to see what kind of source it is, and gives a source that is new
+// and empty. Cases run in parallel; each is a subtest that can be chosen by
+// name, and fails, never hangs, if a call does not come back. Cases that do not
+// concern the kind of source, and those that Harness.LeftOut names, are no
+// subtests.
 func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 	t.Helper()
 
-	for _, c := range cases() {
+	var k kind
+
+	k.learn(t, newHarness(t))
+
+	for _, c := range k.cases(t) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
+			k.skip(t, c.name)
 			check(t, &c, newHarness(t))
 		})
 	}
@@ -30,9 +37,17 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 func RunInBubbles(t *testing.T, newHarness func(t *testing.T) Harness) {
 	t.Helper()
 
-	for _, c := range cases() {
+	var k kind
+
+	synctest.Test(t, func(t *testing.T) {
+		t.Helper()
+		k.learn(t, newHarness(t))
+	})
+
+	for _, c := range k.cases(t) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
+			k.skip(t, c.name)
 			synctest.Test(t, func(t *testing.T) {
 				t.Helper()
 				check(t, &c, newHarness(t))
@@ -47,10 +62,6 @@ func check(tb testing.TB, c *testCase, h Harness) {
 	tb.Helper()
 
 	h = h.withDefaults()
-	if why, ok := h.Skip[c.name]; ok {
-		tb.Skip(why)
-	}
-
 	if h.Send == nil || h.Open == nil {
 		tb.Fatal("harness: Send and Open are required")
 	}
@@ -86,25 +97,22 @@ func stacks() []byte {
 }
 
 // probe is one run of a case. Its methods are called from the case's own
-// goroutine, which brokenf, unable and skip end.
+// goroutine, which brokenf and unable end.
 type probe struct {
 	ctx     context.Context //nolint:containedctx // a probe is as short-lived as a call
 	harness Harness
 	rule    string
 
-	failure, skipped string
-	serial           int  // of the message sent last
-	mayEnd           bool // partitions were ended
+	failure string
+	serial  int  // of the message sent last
+	mayEnd  bool // partitions were ended
 }
 
 func (p *probe) report(tb testing.TB) {
 	tb.Helper()
 
-	switch {
-	case p.failure != "":
+	if p.failure != "" {
 		tb.Errorf("rule: %s\n%s", p.rule, p.failure)
-	case p.skipped != "":
-		tb.Skip(p.skipped)
 	}
 }
 
@@ -126,13 +134,6 @@ func (p *probe) unable(what string, err error) {
 	if p.failure == "" {
 		p.failure = fmt.Sprintf("not decided: %s: %v", what, err)
 	}
-
-	runtime.Goexit()
-}
-
-// skip ends the case: the rule does not concern this source.
-func (p *probe) skip(why string) {
-	p.skipped = why
 
 	runtime.Goexit()
 }

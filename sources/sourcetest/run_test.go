@@ -18,12 +18,15 @@ type recorder struct {
 	testing.TB
 
 	failures []string
+	logged   []string
 	skipped  bool
 }
 
-func (r *recorder) Helper()           {}
-func (r *recorder) Skip(...any)       { r.skipped = true }
-func (r *recorder) Fatal(args ...any) { r.failures = append(r.failures, fmt.Sprint(args...)) }
+func (r *recorder) Helper()                 {}
+func (r *recorder) Skip(...any)             { r.skipped = true }
+func (r *recorder) Failed() bool            { return len(r.failures) > 0 }
+func (r *recorder) Logf(f string, a ...any) { r.logged = append(r.logged, fmt.Sprintf(f, a...)) }
+func (r *recorder) Fatal(args ...any)       { r.failures = append(r.failures, fmt.Sprint(args...)) }
 func (r *recorder) Errorf(format string, a ...any) {
 	r.failures = append(r.failures, fmt.Sprintf(format, a...))
 }
@@ -173,16 +176,70 @@ func TestNotDecided(t *testing.T) {
 	}
 }
 
+// TestConcerns sees that rules for other kinds of source are no cases, that
+// those left out are none either, and that misspelt names are told.
+func TestConcerns(t *testing.T) {
+	t.Parallel()
+
+	for name, test := range map[string]struct {
+		harness Harness
+		want    string // a case that is there
+		not     []string
+	}{
+		"queue":  {onQueue(memory.QueueOptions{}, func(*bent) {}), "AckSubset", []string{"Order", "Reshard", "BatchInfo", "Time"}},
+		"FIFO":   {onQueue(memory.QueueOptions{FIFO: true}, func(*bent) {}), "GroupGoesOn", []string{"RestartFromPosition", "Time"}},
+		"stream": {onStream(func(*bent) {}), "RestartFromPosition", []string{"AckSubset", "Redelivers", "End", "Time"}},
+	} {
+		test.harness.LeftOut = map[string]string{"Time": "its clock stands still"}
+
+		var k kind
+
+		r := &recorder{TB: t}
+		k.learn(r, test.harness)
+
+		names := make(map[string]bool)
+		for _, c := range k.cases(r) {
+			names[c.name] = true
+		}
+
+		if len(r.failures) > 0 || !names[test.want] {
+			t.Errorf("%s: cases %v, failures %q", name, names, r.failures)
+		}
+
+		for _, not := range test.not {
+			if names[not] {
+				t.Errorf("%s: has the case %s", name, not)
+			}
+		}
+
+		if !slices.Equal(r.logged, []string{"left out: Time: its clock stands still"}) {
+			t.Errorf("%s: logged %q", name, r.logged)
+		}
+	}
+}
+
 func TestSkip(t *testing.T) {
 	t.Parallel()
 
-	h := onQueue(memory.QueueOptions{}, func(*bent) {})
-
 	r := &recorder{TB: t}
-	check(r, find(t, "Order"), h)
+	k := kind{harness: Harness{Skip: map[string]string{"Order": "to be learnt", "Misspelt": ""}}}
 
-	if !r.skipped || len(r.failures) > 0 {
-		t.Errorf("skipped %t, failures %q", r.skipped, r.failures)
+	k.cases(r)
+
+	if len(r.failures) != 1 || !strings.Contains(r.failures[0], "Misspelt") {
+		t.Errorf("failures %q", r.failures)
+	}
+
+	k.skip(r, "Time")
+
+	if r.skipped {
+		t.Error("a case that is not named was skipped")
+	}
+
+	k.skip(r, "Order")
+
+	if !r.skipped {
+		t.Error("a case that is named was not skipped")
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/sqs"
 )

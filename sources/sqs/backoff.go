@@ -25,12 +25,12 @@ func (b Backoff) ceiling(receives int) time.Duration {
 // away, never beyond limit. In a FIFO queue all of them share one throw, so that
 // the messages of a group keep together.
 func (b Backoff) delays(fifo bool, limit time.Duration) func(*sources.Record) int32 {
-	shared := rand.Float64() //nolint:gosec // jitter
+	shared := rand.Float64()
 
 	return func(r *sources.Record) int32 {
 		share := shared
 		if !fifo {
-			share = rand.Float64() //nolint:gosec // jitter
+			share = rand.Float64()
 		}
 
 		d := time.Duration(share * float64(b.ceiling(receives(message(r)))))

@@ -19,7 +19,7 @@ type Client interface {
 		options ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error)
 	GetQueueAttributes(ctx context.Context, in *sqs.GetQueueAttributesInput,
 		options ...func(*sqs.Options)) (*sqs.GetQueueAttributesOutput, error)
-	GetQueueUrl(ctx context.Context, in *sqs.GetQueueUrlInput, //nolint:revive,staticcheck // the SDK's spelling
+	GetQueueUrl(ctx context.Context, in *sqs.GetQueueUrlInput,
 		options ...func(*sqs.Options)) (*sqs.GetQueueUrlOutput, error)
 }
 

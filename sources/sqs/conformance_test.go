@@ -3,6 +3,7 @@ package sqs_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/sourcetest"
 	"github.com/openesm/openesm/sources/sqs"
@@ -24,7 +26,7 @@ func harness(t *testing.T, client *awssqs.Client, name string, options sqs.Optio
 
 	fifo := strings.HasSuffix(name, ".fifo")
 
-	attributes := map[string]string{"VisibilityTimeout": fmt.Sprint(int(visibility / time.Second))}
+	attributes := map[string]string{"VisibilityTimeout": strconv.Itoa(int(visibility / time.Second))}
 	if fifo {
 		attributes["FifoQueue"] = "true"
 	}
@@ -95,7 +97,7 @@ func TestConformance(t *testing.T) {
 				if test.options.Heartbeat {
 					const why = "a heartbeat keeps what was handed out from going back"
 
-					h.Skip = map[string]string{"StaleAck": why, "Redelivers": why}
+					h.LeftOut = map[string]string{"StaleAck": why, "Redelivers": why}
 				}
 
 				return h
@@ -114,10 +116,8 @@ func TestRealConformance(t *testing.T) {
 			sourcetest.Run(t, func(t *testing.T) sourcetest.Harness {
 				t.Helper()
 
-				queue := fmt.Sprintf("openesm-%d%s", time.Now().UnixNano(), suffix)
-
-				h := harness(t, realClient(t), queue, sqs.Options{WaitTime: time.Second})
-				h.Skip = map[string]string{"AckTwice": "the emulator refuses the handle of a message that is gone, AWS does not"}
+				h := harness(t, realClient(t), realName(suffix), sqs.Options{WaitTime: time.Second})
+				h.LeftOut = map[string]string{"AckTwice": "the emulator refuses the handle of a message that is gone, AWS does not"}
 
 				return h
 			})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/sqs"
 )

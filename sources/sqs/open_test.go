@@ -2,6 +2,7 @@ package sqs_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,14 +65,5 @@ func fetch(t *testing.T, p sources.Partition, places int, wait time.Duration) []
 }
 
 func bodies(records []sources.Record) string {
-	var all string
-	for i, r := range records {
-		if i > 0 {
-			all += " "
-		}
-
-		all += string(r.Data)
-	}
-
-	return all
+	return strings.Join(texts(records), " ")
 }

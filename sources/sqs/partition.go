@@ -54,8 +54,8 @@ func newPartition(ctx context.Context, s *Source) *partition {
 
 	if s.options.Heartbeat {
 		// Stock is not extended: what leaves it must live until the next beat.
-		p.life = visibility / 2 //nolint:mnd // a beat comes each third
-		p.heart = startHeartbeat(p)
+		p.life = visibility / 2     //nolint:mnd // a beat comes each third
+		p.heart = startHeartbeat(p) //nolint:contextcheck // lives as long as the partition
 	}
 
 	return p
@@ -96,6 +96,7 @@ func (p *partition) fetch(ctx context.Context, buf []sources.Record, wait time.D
 		p.line.join(w)
 		p.share(now)
 	} else {
+		//nolint:contextcheck // a receive outlives the call that starts it
 		p.crew.begin(p.work, order{own: w, places: min(len(buf), mostEntries), wait: p.waitSeconds(wait)})
 	}
 	p.mu.Unlock()

@@ -1,7 +1,7 @@
 package sqs_test
 
 import (
-	"fmt"
+	"crypto/rand"
 	"net/http"
 	"os"
 	"strings"
@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/sqs"
 )
@@ -25,21 +26,22 @@ func realClient(t *testing.T) *awssqs.Client {
 		t.Skip("OPENESM_SQS_ENDPOINT is not set: no SQS server to test against")
 	}
 
-	// The emulator loses a kept connection now and then.
-	httpClient := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-
 	return awssqs.New(awssqs.Options{
-		Region: "us-east-1", BaseEndpoint: &endpoint, HTTPClient: httpClient,
+		Region: "us-east-1", BaseEndpoint: &endpoint, HTTPClient: &http.Client{Transport: plainTransport{}},
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	})
 }
+
+// realName is the name of a queue that nobody else uses. A clock would not do:
+// cases that begin at once may see the same time.
+func realName(suffix string) string { return "openesm-" + rand.Text() + suffix }
 
 // realQueue makes a queue of its own and returns its URL.
 func realQueue(t *testing.T, client *awssqs.Client, suffix string, attributes map[string]string) string {
 	t.Helper()
 
 	out, err := client.CreateQueue(t.Context(), &awssqs.CreateQueueInput{
-		QueueName: aws.String(fmt.Sprintf("openesm-%d%s", time.Now().UnixNano(), suffix)), Attributes: attributes,
+		QueueName: aws.String(realName(suffix)), Attributes: attributes,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/internal/eventjson"
 )

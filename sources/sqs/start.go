@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/internal/eventjson"
 )
@@ -112,7 +113,8 @@ func (s *Source) refused(operation string, err error) error {
 	case isMissing(err):
 		// The words of API-64.
 		return fmt.Errorf("sqs: queue %s: error occurred while %s: "+
-			"AWS.SimpleQueueService.NonExistentQueue: the specified queue does not exist: %w",
+			"AWS.SimpleQueueService.NonExistentQueue: the specified queue does not exist "+
+			"(create it, or correct its name, account or the client's region): %w",
 			s.queue.name, operation, sources.ErrUnusable)
 	case isDenied(err):
 		return fmt.Errorf("%w (a mapping needs sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes): %w",
@@ -138,7 +140,7 @@ func (s *Source) visibility(attributes map[string]string, settings sources.Setti
 				s.queue.name, text, sources.ErrUnusable)
 		}
 
-		visibility = time.Duration(n) * time.Second //nolint:gosec // 31 bits
+		visibility = time.Duration(n) * time.Second
 	}
 
 	if visibility == 0 {

@@ -305,6 +305,7 @@ func (s *stub) GetQueueAttributes(_ context.Context, _ *awssqs.GetQueueAttribute
 	return &awssqs.GetQueueAttributesOutput{Attributes: attributes}, nil
 }
 
+//nolint:revive // the SDK's spelling
 func (s *stub) GetQueueUrl(_ context.Context, in *awssqs.GetQueueUrlInput,
 	options ...func(*awssqs.Options),
 ) (*awssqs.GetQueueUrlOutput, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/sqs"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
@@ -22,11 +23,11 @@ import (
 // wire is a queue of the fake service, read through the SDK's client.
 type wire struct {
 	*sqstest.Server
+	sources.Partition
 
 	client *awssqs.Client
 	url    string
 	source *sqs.Source
-	sources.Partition
 }
 
 // newWire makes the queue and opens it; call done at the end.

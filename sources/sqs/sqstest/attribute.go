@@ -50,7 +50,7 @@ func (a attribute) size() int {
 // check tells what SQS would not accept.
 func (a attribute) check() error {
 	kind, _, _ := strings.Cut(a.value.DataType, ".")
-	empty := true
+	var empty bool
 	switch kind {
 	case "String", "Number":
 		empty = a.value.StringValue == nil || *a.value.StringValue == ""

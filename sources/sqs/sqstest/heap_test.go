@@ -9,7 +9,7 @@ import (
 // TestHeap compares the heap with a sorted list.
 func TestHeap(t *testing.T) {
 	t.Parallel()
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // repeatable on purpose
+	random := rand.New(rand.NewPCG(1, 2))
 	h := heap[*message]{less: byArrival}
 	var all []*message
 	for i := range 5_000 {

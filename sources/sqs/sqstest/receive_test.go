@@ -275,6 +275,7 @@ func TestAttributeSelection(t *testing.T) {
 				in.MessageSystemAttributeNames = []types.MessageSystemAttributeName{types.MessageSystemAttributeName(c.system)}
 			}
 			if c.old != "" {
+				//nolint:staticcheck // what old callers do
 				in.AttributeNames = []types.QueueAttributeName{types.QueueAttributeName(c.old)}
 			}
 			if c.own != "" {

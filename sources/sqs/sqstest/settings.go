@@ -68,14 +68,15 @@ func defaultSettings() settings {
 }
 
 // with returns the settings changed by attributes.
-func (set settings) with(attributes map[string]string) (settings, error) {
-	set.raw = maps.Clone(set.raw)
+func (set *settings) with(attributes map[string]string) (settings, error) {
+	changed := *set
+	changed.raw = maps.Clone(set.raw)
 	for name, value := range attributes {
-		if err := set.set(name, value); err != nil {
+		if err := changed.set(name, value); err != nil {
 			return settings{}, err
 		}
 	}
-	return set, nil
+	return changed, nil
 }
 
 func (set *settings) set(name, value string) error {

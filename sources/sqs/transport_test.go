@@ -1,0 +1,66 @@
+package sqs_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+)
+
+// plainTransport makes each call on a connection of its own and reads the
+// answer to its end before it returns. Tests against the emulator need it: it
+// loses a kept connection now and then, and with http.Transport's
+// DisableKeepAlives the connection may be closed by our own side before a
+// quick answer was read ("use of closed network connection" with status 200).
+// Repeating such a call would not do, for it took effect.
+type plainTransport struct{}
+
+// RoundTrip implements http.RoundTripper.
+func (plainTransport) RoundTrip(request *http.Request) (*http.Response, error) {
+	ctx := request.Context()
+
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", request.URL.Host)
+	if err != nil {
+		return nil, err
+	}
+
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer func() {
+		if stop() {
+			_ = conn.Close()
+		}
+	}()
+
+	response, err := exchange(conn, request)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+
+	return response, err
+}
+
+func exchange(conn net.Conn, request *http.Request) (*http.Response, error) {
+	request = request.Clone(request.Context())
+	request.Close = true
+
+	err := request.Write(conn)
+	if err != nil {
+		return nil, err
+	}
+
+	response, err := http.ReadResponse(bufio.NewReader(conn), request)
+	if err != nil {
+		return nil, err
+	}
+
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+
+	response.Body = io.NopCloser(bytes.NewReader(body))
+
+	return response, response.Body.Close()
+}
