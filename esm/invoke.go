@@ -85,6 +85,9 @@ func (v *invoker) call(records []sources.Record, limit time.Duration) answer {
 		return v.late(ctx, a)
 	case <-ctx.Done():
 	}
+	if errors.Is(context.Cause(ctx), ErrDrainTimeout) {
+		v.part.cut.Store(true)
+	}
 	grace := time.NewTimer(handlerGrace)
 	defer grace.Stop()
 	select {

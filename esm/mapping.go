@@ -26,6 +26,8 @@ type Mapping struct {
 	traits   sources.Traits
 	appender sources.EventAppender
 	spent    atomic.Bool
+	// cut says that an invocation was cancelled by the drain timeout.
+	cut atomic.Bool
 }
 
 // New makes a mapping. It makes no call to any service. A *ConfigError names
@@ -95,7 +97,7 @@ func (m *Mapping) Run(ctx context.Context) error {
 	}
 	close(finished)
 	watch.Wait()
-	if err == nil && work.Err() != nil {
+	if err == nil && m.cut.Load() {
 		err = ErrDrainTimeout
 	}
 	m.config.Logger.Info("mapping stopped", m.attr(), slog.Any("error", err))

@@ -382,3 +382,35 @@ func TestLifecycleStress_P11(t *testing.T) {
 	wg.Wait()
 	equal(t, "in flight when all have stopped", q.InFlight(), 0)
 }
+
+type slowSource struct{ sources.Source }
+
+func (s slowSource) Accept(ctx context.Context) (sources.Partition, error) {
+	p, err := s.Source.Accept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slowPartition{p}, nil
+}
+
+type slowPartition struct{ sources.Partition }
+
+func (p slowPartition) Close(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+	case <-time.After(3 * time.Second): // the rest of a long poll
+	}
+	return p.Partition.Close(ctx)
+}
+
+// Only an invocation that was cancelled makes ErrDrainTimeout.
+func TestSlowCloseOfAnIdleMappingIsNoDrainTimeout_P11(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		j := newJournal()
+		m := mustNew(t, slowSource{memory.NewQueue(memory.QueueOptions{}).Source()}, j.handler(nil),
+			j.config(esm.Config{DrainTimeout: time.Second}))
+		stop := background(t, m)
+		_, err := stop()
+		equal(t, "Run", err, nil)
+	})
+}
