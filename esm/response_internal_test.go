@@ -11,7 +11,7 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
-func TestParseFailures(t *testing.T) {
+func TestParseFailures_SQS70_SQS85_KIN153_KIN154_KIN160(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		fact, response string
@@ -57,7 +57,7 @@ func TestParseFailures(t *testing.T) {
 	}
 }
 
-func TestMarkFailed_SQS74_SQS77_SQS84(t *testing.T) {
+func TestMarkFailed_SQS74_SQS77_SQS84_KIN152(t *testing.T) {
 	t.Parallel()
 	records := []sources.Record{{ID: "a"}, {ID: "b"}, {ID: "c"}, {ID: "b"}}
 	for _, c := range []struct {

@@ -22,7 +22,7 @@ func queueOf(options memory.QueueOptions, bodies ...string) *memory.Queue {
 	return q
 }
 
-func TestEveryRecordIsHandledOnceAndSettled_P1_P5(t *testing.T) {
+func TestEveryRecordIsHandledOnceAndSettled_P1_P5_ESM64_ESM80_ESM82_ESM86(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := queueOf(memory.QueueOptions{}, numbers(1000)...)
 		q.End()
@@ -53,7 +53,7 @@ func TestBatchesAreNoLargerThanBatchSize_P8(t *testing.T) {
 	})
 }
 
-func TestDocumentsAreNoLargerThanTheLimit_P8_ESM38(t *testing.T) {
+func TestDocumentsAreNoLargerThanTheLimit_P8_ESM38_ESM40_SQS11(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := memory.NewQueue(memory.QueueOptions{})
 		body := string(slices.Repeat([]byte{'x'}, 1<<20))
@@ -139,7 +139,7 @@ func TestRedriveEndsPoison_SQS51_SQS52(t *testing.T) {
 	})
 }
 
-func TestPartialFailureKeepsTheNamed_SQS74(t *testing.T) {
+func TestPartialFailureKeepsTheNamed_SQS74_SQS84_SQS87_ESM83(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		dlq := memory.NewQueue(memory.QueueOptions{Name: "dlq"})
 		q := queueOf(memory.QueueOptions{MaxReceiveCount: 1, DeadLetter: dlq}, numbers(10)...)
@@ -173,7 +173,7 @@ func TestUnknownOrEmptyIdentifierFailsTheBatch_SQS76_SQS77(t *testing.T) {
 	}
 }
 
-func TestReportedFailuresAreIgnoredUnlessAskedFor_SQS86(t *testing.T) {
+func TestReportedFailuresAreIgnoredUnlessAskedFor_SQS86_ESM62_KIN159(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := queueOf(memory.QueueOptions{}, numbers(3)...)
 		q.End()
@@ -185,7 +185,7 @@ func TestReportedFailuresAreIgnoredUnlessAskedFor_SQS86(t *testing.T) {
 	})
 }
 
-func TestThrottleRetriesTheSameBatchUntilVisibilityEnds_SQS48(t *testing.T) {
+func TestThrottleRetriesTheSameBatchUntilVisibilityEnds_SQS48_ESM66(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := queueOf(memory.QueueOptions{VisibilityTimeout: 30 * time.Second}, "a")
 		q.End()
@@ -224,7 +224,7 @@ func TestThrottleWaitsAsLongAsTheHandlerAsks(t *testing.T) {
 	})
 }
 
-func TestFilteredRecordsAreDeletedAtOnce_SQS61_ESM42(t *testing.T) {
+func TestFilteredRecordsAreDeletedAtOnce_SQS61_ESM42_ESM81(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := queueOf(memory.QueueOptions{}, numbers(100)...)
 		q.End()
@@ -273,6 +273,76 @@ func TestGroupsAreHandledInOrderByOneLaneAtATime_P4_SQS30(t *testing.T) {
 			next[body[0]]++
 		}
 		equal(t, "deleted", q.Deleted(), 60)
+	})
+}
+
+func TestFIFOConcurrencyIsBoundedByGroups_SQS24(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := memory.NewQueue(memory.QueueOptions{FIFO: true})
+		for i := range 60 {
+			q.SendGroup(string(rune('a'+i%3)), "x")
+		}
+		q.End()
+		j := newJournal()
+		mustRun(t, mustNew(t, q.Source(), j.handler(func(context.Context, []sources.Record) (esm.Response, error) {
+			time.Sleep(time.Second)
+			return esm.Response{}, nil
+		}), j.config(esm.Config{BatchSize: 1})))
+		equal(t, "batches at once", j.peak(), 3)
+	})
+}
+
+func TestFIFOPartialFailureDeletesWhatIsNotNamed_SQS34_SQS35(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		dlq := memory.NewQueue(memory.QueueOptions{Name: "dlq.fifo", FIFO: true})
+		q := memory.NewQueue(memory.QueueOptions{FIFO: true, MaxReceiveCount: 1, DeadLetter: dlq})
+		for _, body := range []string{"a1", "b1", "a2", "b2"} {
+			q.SendGroup(body[:1], body)
+		}
+		q.End()
+		j := newJournal()
+		mustRun(t, mustNew(t, q.Source(), j.handler(func(_ context.Context, records []sources.Record) (esm.Response, error) {
+			for _, r := range records {
+				if string(r.Data) == "a1" {
+					return esm.Response{BatchItemFailures: []string{r.ID}}, nil
+				}
+			}
+			return esm.Response{}, nil
+		}), j.config(esm.Config{ReportBatchItemFailures: true})))
+		equal(t, "dead letters", dlq.Bodies(), []string{"a1"})
+		equal(t, "deleted, a2 behind its failed predecessor too", q.Deleted(), 3)
+	})
+}
+
+func TestFailedMessagesComeBackInOtherBatches_SQS45(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := queueOf(memory.QueueOptions{}, numbers(10)...)
+		j := newJournal()
+		failed := false
+		m := mustNew(t, q.Source(), j.handler(func(context.Context, []sources.Record) (esm.Response, error) {
+			if !failed {
+				failed = true
+				return esm.Response{}, errHandler
+			}
+			return esm.Response{}, nil
+		}), j.config(esm.Config{MaximumConcurrency: 1, BatchSize: 10}))
+		stop := background(t, m)
+		time.Sleep(10 * time.Second)
+		for range 5 {
+			q.Send("new")
+		}
+		time.Sleep(time.Minute)
+		_, err := stop()
+		equal(t, "Run", err, nil)
+		equal(t, "deleted", q.Deleted(), 15)
+		equal(t, "the first batch", j.sizes()[0], 10)
+		for i, at := range j.times[1:] {
+			for _, body := range j.batches[i+1] {
+				if body != "new" && at < 30*time.Second {
+					t.Errorf("message %s came back after %v", body, at)
+				}
+			}
+		}
 	})
 }
 

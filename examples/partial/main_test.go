@@ -10,6 +10,7 @@ import (
 )
 
 func TestPoisonEndsInTheDeadLetterQueue(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		deadLetters := memory.NewQueue(memory.QueueOptions{})
 		queue := memory.NewQueue(memory.QueueOptions{MaxReceiveCount: 3, DeadLetter: deadLetters})

@@ -1,3 +1,4 @@
+// Sqs prints the messages of an Amazon SQS queue: go run ./examples/sqs QUEUE.
 package main
 
 import (

@@ -40,7 +40,7 @@ func TestProgramConsumesAQueue(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	fake := sqstest.New()
-	defer fake.Close() //nolint:errcheck // nothing is lost with it
+	defer fake.Close()
 	server := httptest.NewServer(fake)
 	defer server.Close()
 	const arn = "arn:aws:sqs:eu-west-1:123456789012:invoices"

@@ -46,7 +46,12 @@ func New(handler http.Handler) *Server {
 	s.client = &http.Client{Transport: &http.Transport{
 		DialContext:         listener.dial,
 		MaxIdleConnsPerHost: math.MaxInt,
-		DisableCompression:  true,
+		// A request is written in one piece. The AWS SDK closes a request's body
+		// as soon as the answer's header is there; if the transport still looks
+		// for the body's end then, it takes that for an error and closes the
+		// connection, the answer's body unread (aws-sdk-go-v2 issue 2737).
+		WriteBufferSize:    64 << 10,
+		DisableCompression: true,
 	}}
 	s.running.Go(func() { s.err = s.server.Serve(listener) })
 	return s
