@@ -16,13 +16,13 @@ type order struct {
 // for a new one would have to grow its stack to the depth of the SDK each time,
 // which costs a tenth of a receive.
 type crew struct {
-	receive func(order)
+	receive func(order, *receipt)
 	orders  chan order // taken by those that are idle
 	busy    sync.WaitGroup
 	members sync.WaitGroup
 }
 
-func newCrew(receive func(order)) *crew {
+func newCrew(receive func(order, *receipt)) *crew {
 	return &crew{receive: receive, orders: make(chan order)}
 }
 
@@ -39,8 +39,11 @@ func (c *crew) begin(ctx context.Context, o order) {
 }
 
 func (c *crew) run(ctx context.Context, o order) {
+	var r receipt
+
 	for {
-		c.receive(o)
+		c.receive(o, &r)
+		clear(r.records[:]) // they are somebody else's now
 		c.busy.Done()
 
 		select {

@@ -30,9 +30,10 @@ func (p *partition) share(now time.Time) {
 }
 
 // receive makes one call and hands out what it brings.
-func (p *partition) receive(o order) {
+func (p *partition) receive(o order, call *receipt) {
 	began := time.Now()
-	call := p.newReceipt(o.places, o.wait)
+
+	p.fill(call, o.places, o.wait)
 
 	out, err := p.source.client.ReceiveMessage(p.work, &call.input, p.source.single...)
 
@@ -61,7 +62,8 @@ func (p *partition) receive(o order) {
 	}
 }
 
-// receipt is what one receive needs, in one piece of memory.
+// receipt is what one receive needs, in one piece of memory that a member of
+// the crew uses again and again.
 type receipt struct {
 	input   sqs.ReceiveMessageInput
 	names   [1]types.MessageSystemAttributeName
@@ -69,9 +71,9 @@ type receipt struct {
 	records [mostEntries]sources.Record
 }
 
-// newReceipt asks for all attributes of both kinds (SQS-04).
-func (p *partition) newReceipt(places int, wait int32) *receipt {
-	c := &receipt{
+// fill asks for all attributes of both kinds (SQS-04).
+func (p *partition) fill(c *receipt, places int, wait int32) {
+	*c = receipt{
 		names: [1]types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
 		all:   [1]string{"All"},
 	}
@@ -83,8 +85,6 @@ func (p *partition) newReceipt(places int, wait int32) *receipt {
 		VisibilityTimeout:           p.setup.override,
 		WaitTimeSeconds:             wait,
 	}
-
-	return c
 }
 
 // records appends the records of an answer to dst.

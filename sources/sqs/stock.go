@@ -23,9 +23,10 @@ type arrival struct {
 	expires time.Time
 }
 
-// put adds what a receive brought.
+// put adds a copy of what a receive brought.
 func (s *stock) put(a arrival) {
 	if len(a.records) > 0 {
+		a.records = slices.Clone(a.records)
 		s.arrivals = append(s.arrivals, a)
 	}
 }

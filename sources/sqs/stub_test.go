@@ -141,7 +141,8 @@ func (s *stub) end(op string) error {
 func (s *stub) ReceiveMessage(ctx context.Context, in *awssqs.ReceiveMessageInput,
 	options ...func(*awssqs.Options),
 ) (*awssqs.ReceiveMessageOutput, error) {
-	err := s.begin(call{op: "ReceiveMessage", receive: in}, options)
+	kept := *in // the adapter uses its input again
+	err := s.begin(call{op: "ReceiveMessage", receive: &kept}, options)
 	if err != nil {
 		return nil, err
 	}
