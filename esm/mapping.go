@@ -139,9 +139,10 @@ func (m *Mapping) start(soft context.Context) error {
 		return nil
 	}
 	settings := sources.Settings{
-		BatchSize: m.config.BatchSize,
-		Window:    m.config.MaximumBatchingWindow,
-		Timeout:   m.config.Timeout,
+		BatchSize:  m.config.BatchSize,
+		BatchBytes: m.config.MaximumBatchBytes,
+		Window:     m.config.MaximumBatchingWindow,
+		Timeout:    m.config.Timeout,
 	}
 	for failures := 1; ; failures++ {
 		err := starter.Start(soft, settings)

@@ -80,7 +80,9 @@ func TestSettingsReachTheSource(t *testing.T) {
 		mustRun(t, mustNew(t, source, j.handler(nil), j.config(esm.Config{
 			BatchSize: 20, MaximumBatchingWindow: time.Second, Timeout: 7 * time.Second,
 		})))
-		equal(t, "settings", got, sources.Settings{BatchSize: 20, Window: time.Second, Timeout: 7 * time.Second})
+		equal(t, "settings", got, sources.Settings{
+			BatchSize: 20, BatchBytes: 6_291_456, Window: time.Second, Timeout: 7 * time.Second,
+		})
 	})
 }
 

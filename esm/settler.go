@@ -17,7 +17,7 @@ const (
 	spares = 4
 	// nearby is how fast a settlement must be for a lane to wait for it: the
 	// hand-over to another goroutine costs more than it would win.
-	nearby = 2 * time.Millisecond
+	nearby = 4 * time.Millisecond
 )
 
 // settler settles the records of all lanes of an unordered partition. It

@@ -9,6 +9,8 @@ import (
 type Settings struct {
 	// BatchSize is the most records of one invocation.
 	BatchSize int
+	// BatchBytes is the most bytes of its event document.
+	BatchBytes int
 	// Window is the longest time a batch may gather.
 	Window time.Duration
 	// Timeout is the handler's time limit.

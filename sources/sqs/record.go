@@ -26,10 +26,30 @@ func (s *Source) record(m *types.Message, scratch *scratch) sources.Record {
 
 	const separator = 1
 
-	scratch.read(m)
-	r.Size = s.setup.encoder.Size(&scratch.message) + separator
+	r.Size = atMost(m)
+	if r.Size == 0 || r.Size > s.setup.slight {
+		scratch.read(m)
+		r.Size = s.setup.encoder.Size(&scratch.message) + separator
+	}
 
 	return r
+}
+
+// atMost bounds the size of a message in the event document without a look at
+// its text; 0 if it has something whose size is not known.
+func atMost(m *types.Message) int {
+	const (
+		escaped = 6        // bytes a byte of text may become
+		usual   = 7        // system attributes of a message that is not traced
+		rest    = 16 << 10 // for them and for all that is constant
+	)
+
+	_, traced := m.Attributes[string(types.MessageSystemAttributeNameAWSTraceHeader)]
+	if traced || len(m.MessageAttributes) > 0 || len(m.Attributes) > usual {
+		return 0
+	}
+
+	return escaped*(len(deref(m.Body))+len(deref(m.ReceiptHandle))) + rest
 }
 
 // body is the message's text without a copy: a record's Data is never modified.

@@ -21,6 +21,7 @@ type setup struct {
 	encoder    *eventjson.SQS
 	visibility time.Duration // of every receive
 	override   int32         // VisibilityTimeout of every receive; 0: the queue's
+	slight     int           // size below which a message need not be measured
 }
 
 // Start finds the queue and checks that it suits the mapping. It fails with
@@ -66,6 +67,10 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 		encoder:    s.encoder(out.Attributes, settings),
 		visibility: visibility,
 		override:   override,
+	}
+	if settings.BatchSize > 0 {
+		// So small that a full batch is not too large.
+		s.setup.slight = (settings.BatchBytes - eventjson.Overhead) / settings.BatchSize
 	}
 
 	return nil
