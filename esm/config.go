@@ -61,7 +61,12 @@ type Config struct {
 	MaximumConcurrency int
 
 	// Scaling overrides how the concurrency of an unordered source moves. nil
-	// means the source's numbers (SQS-20, SQS-21).
+	// means the source's numbers (SQS-20, SQS-21). Lanes are added, at most
+	// PerMinute, while batches fill up at once; one goes for each long poll
+	// that brings nothing, down to Idle, and one for each batch that fails or
+	// is throttled, down to two. With ReportBatchItemFailures failures do not
+	// count (SQS-47). A higher Initial and PerMinute stand in for AWS's
+	// provisioned mode (SQS-25).
 	Scaling *sources.Scaling
 
 	// ParallelizationFactor is how many batches of one ordered partition may
@@ -92,7 +97,9 @@ type Config struct {
 
 	// Timeout is the handler's time limit, Lambda's function timeout. Default
 	// DefaultTimeout, at most the source's limit (ESM-50..56). On SQS it must
-	// not exceed the queue's visibility timeout (SQS-41).
+	// not exceed the queue's visibility timeout (SQS-41); a batch that starts
+	// late has what is left of that, so that nobody else has its messages
+	// while it runs.
 	Timeout time.Duration
 
 	// DrainTimeout is how long a stopped mapping lets running invocations go

@@ -184,7 +184,7 @@ func median(values []float64) float64 {
 // SDK client and the same number of receivers, in one run and in turn. The
 // wire fake runs in the same process and counts on both sides.
 func BenchmarkMapping(b *testing.B) {
-	b.Run("ten", func(b *testing.B) { load{messages: 20_000, receivers: 4, batch: 10}.versus(b) })
+	b.Run("ten", func(b *testing.B) { load{messages: 50_000, receivers: 4, batch: 10}.versus(b) })
 	b.Run("5ms", func(b *testing.B) {
 		load{messages: 4_000, receivers: 4, batch: 10, answer: 5 * time.Millisecond}.versus(b)
 	})
