@@ -82,7 +82,7 @@ func started(t *testing.T, arn string, window time.Duration) *sqs.Source {
 	return source
 }
 
-func TestEvent_SQS90_SQS105(t *testing.T) {
+func TestEvent_SQS90_SQS92_SQS96_SQS98_SQS101_SQS102_SQS103_SQS104_SQS105(t *testing.T) {
 	t.Parallel()
 
 	for _, test := range []struct {

@@ -15,7 +15,7 @@ import (
 // The tests of mappings are those of engine, adapter and SDK client together,
 // on the fake service: what the engine's own tests cannot show.
 
-func TestMappingHandlesEachMessageOnce_P1_P2_P5_SQS60(t *testing.T) {
+func TestMappingHandlesEachMessageOnce_P1_P2_P5_SQS02_SQS60(t *testing.T) {
 	t.Parallel()
 
 	const messages = 600
@@ -63,7 +63,7 @@ func TestMappingHandlesEachMessageOnce_P1_P2_P5_SQS60(t *testing.T) {
 	}
 }
 
-func TestMappingWindowOnATrickle_P8_SQS08(t *testing.T) {
+func TestMappingWindowOnATrickle_P8_SQS08_SQS10_ESM44(t *testing.T) {
 	t.Parallel()
 	inWorld(t, "orders", nil, func(t *testing.T, w *world) {
 		const (
@@ -142,6 +142,60 @@ func TestMappingConcurrencyFollowsTheBacklog_SQS20_SQS22(t *testing.T) {
 
 		if gauge.peak() != 7 || took > 80*time.Second {
 			t.Errorf("at most %d at once, %v in all; want 7 and little above %v", gauge.peak(), took, messages*time.Second/7)
+		}
+	})
+}
+
+// With no window a batch is what one receive gave, however many more wait.
+func TestMappingWithoutWindow_SQS09_SQS12(t *testing.T) {
+	t.Parallel()
+	inWorld(t, "orders", nil, func(t *testing.T, w *world) {
+		w.send("", "a", "b", "c")
+		r := w.run(w.journal(nil), sqs.Options{}, esm.Config{MaximumConcurrency: 1})
+
+		time.Sleep(time.Second)
+		w.send("", "d")
+		time.Sleep(time.Second)
+
+		if _, err := r.stop(); err != nil {
+			t.Error(err)
+		}
+
+		if got := len(w.log()); got < 2 {
+			t.Errorf("%d batches, want what was there at once and what came later apart", got)
+		}
+
+		if got := w.Counts(w.url).Deleted; got != 4 {
+			t.Errorf("%d messages deleted, want 4", got)
+		}
+	})
+}
+
+// Two mappings on one queue compete: each message goes to one of them.
+func TestMappingsShareAQueue_SQS13_SQS23(t *testing.T) {
+	t.Parallel()
+	inWorld(t, "orders", nil, func(t *testing.T, w *world) {
+		first := w.run(w.journal(nil), sqs.Options{}, esm.Config{MaximumConcurrency: 2})
+		second := w.run(w.journal(nil), sqs.Options{}, esm.Config{MaximumConcurrency: 2})
+
+		for range 20 {
+			w.send("", "x", "y", "z")
+			time.Sleep(time.Second)
+		}
+
+		for _, r := range []*running{first, second} {
+			if _, err := r.stop(); err != nil {
+				t.Error(err)
+			}
+		}
+
+		handled := 0
+		for _, b := range w.log() {
+			handled += len(b.bodies)
+		}
+
+		if handled != 60 || w.Counts(w.url).Deleted != 60 {
+			t.Errorf("%d messages handled and %d deleted, want 60", handled, w.Counts(w.url).Deleted)
 		}
 	})
 }
