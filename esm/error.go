@@ -13,8 +13,9 @@ var (
 	ErrSpent = errors.New("esm: mapping has been run before")
 
 	// ErrDrainTimeout is returned by Run when the mapping was stopped and
-	// invocations had to be cancelled, and is the cause of their contexts.
-	// Their records are still in the source and will be delivered again.
+	// invocations or settlements had to be cancelled, and is the cause of their
+	// contexts. Their records are still in the source and will be delivered
+	// again.
 	ErrDrainTimeout = errors.New("esm: drain timeout passed")
 
 	// ErrTimeout is the cause of a handler's context that passed

@@ -13,6 +13,9 @@ import (
 // return before it is abandoned.
 const handlerGrace = time.Second
 
+// keptPayload is the largest buffer that a lane keeps for its next document.
+const keptPayload = 256 << 10
+
 // verdict is what an invocation came to.
 type verdict int
 
@@ -103,8 +106,13 @@ func (v *invoker) call(records []sources.Record, limit time.Duration) answer {
 	}
 }
 
-// late fails an answer that came after the time limit.
+// late fails an answer that came after the time limit. The handler is done
+// with its buffers, so they are made ready for the next call.
 func (v *invoker) late(ctx context.Context, a answer) answer {
+	clear(v.records)
+	if cap(v.payload) > keptPayload {
+		v.payload = nil
+	}
 	if errors.Is(a.err, errGoexit) {
 		v.runner = nil // its goroutine has ended
 	}

@@ -26,7 +26,7 @@ type Mapping struct {
 	traits   sources.Traits
 	appender sources.EventAppender
 	spent    atomic.Bool
-	// cut says that an invocation was cancelled by the drain timeout.
+	// cut says that the drain timeout cancelled an invocation, or a settlement.
 	cut atomic.Bool
 }
 
@@ -57,8 +57,8 @@ func New(source sources.Source, handler Handler, config Config) (*Mapping, error
 //
 // When ctx is done, fetching stops, running invocations go on and are settled,
 // and records that were fetched and not started are released. Run then returns
-// nil. Invocations that take longer than DrainTimeout are cancelled, and Run
-// returns ErrDrainTimeout.
+// nil. Invocations that take longer than DrainTimeout are cancelled, and so are
+// settlements some seconds later; Run then returns ErrDrainTimeout.
 //
 // Other errors: ErrSpent on a second call, and what the source says when it
 // cannot work as configured (sources.ErrUnusable): a missing queue, say, or
@@ -100,7 +100,11 @@ func (m *Mapping) Run(ctx context.Context) error {
 	if err == nil && m.cut.Load() {
 		err = ErrDrainTimeout
 	}
-	m.config.Logger.Info("mapping stopped", m.attr(), slog.Any("error", err))
+	if err == nil {
+		m.config.Logger.Info("mapping stopped", m.attr())
+	} else {
+		m.config.Logger.Error("mapping stopped", m.attr(), slog.Any("error", err))
+	}
 	return err
 }
 

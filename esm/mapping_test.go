@@ -415,3 +415,18 @@ func TestSlowCloseOfAnIdleMappingIsNoDrainTimeout_P11(t *testing.T) {
 		equal(t, "Run", err, nil)
 	})
 }
+
+func TestSettlementsAreCutInTheEnd_P11(t *testing.T) {
+	inBoth(t, func(t *testing.T, source sources.Source, left func() int) {
+		j := newJournal()
+		m := mustNew(t, &stub{Source: source, ack: func([]sources.Record) error { return errors.New("service unavailable") }},
+			j.handler(nil), j.config(esm.Config{DrainTimeout: 3 * time.Second}))
+		stop := background(t, m)
+		time.Sleep(time.Second)
+		took, err := stop()
+		if !errors.Is(err, esm.ErrDrainTimeout) || took > 9*time.Second {
+			t.Errorf("Run: %v after %v", err, took)
+		}
+		equal(t, "left for the next run", left(), 50)
+	})
+}

@@ -130,6 +130,9 @@ func (p *part) ack(records []sources.Record, metric Metric, each int) {
 		if !p.pause(p.settle, ackBackoff(), failures) || expired(records, time.Now()) {
 			p.warn("settling given up, the records will be delivered again", err, slog.Int("records", len(records)))
 			p.count(StaleEventCount, len(records))
+			if p.settle.Err() != nil {
+				p.cut.Store(true)
+			}
 			return
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // SQS-70..78 and KIN-153, KIN-154, KIN-160. Keys are matched exactly (SQS-85).
 // errResponse means that the whole batch failed.
 func parseFailures(response []byte) ([]string, error) {
-	response = bytes.TrimSpace(response)
+	response = bytes.Trim(response, " \t\r\n") // what JSON takes for white space
 	switch string(response) {
 	case "", "null", `""`, "[]", "{}":
 		return nil, nil
