@@ -135,8 +135,10 @@ var errIdle = errors.New("idle lane")
 func (l *pooledLane) rejectTooLarge() {
 	l.pool.count(DroppedEventCount, 1)
 	l.pool.warn("record dropped", errTooLarge)
-	l.pool.fail(l.held[:1])
+	l.keep = append(l.keep[:0], l.held[0])
+	l.pool.fail(l.keep)
 	l.finish(1)
+	l.dropGroups()
 }
 
 // process invokes the handler with the first n held records and settles what
@@ -166,9 +168,7 @@ func (l *pooledLane) process(n int) {
 			return
 		}
 	}
-	if u.traits.Grouped && len(l.keep) > 0 {
-		l.dropGroups()
-	}
+	l.dropGroups()
 }
 
 // again tells whether and when to invoke the handler again with the same
@@ -231,8 +231,15 @@ func (l *pooledLane) dropExpired(n int) int {
 }
 
 // dropGroups gives back what is held of the groups of failed records, so that
-// none of it is started before them (P4).
+// none of it is started before them (P4), and forgets the failed.
 func (l *pooledLane) dropGroups() {
+	defer func() {
+		clear(l.keep)
+		l.keep = l.keep[:0]
+	}()
+	if !l.pool.traits.Grouped || len(l.keep) == 0 {
+		return
+	}
 	held := func(r sources.Record) bool {
 		return slices.ContainsFunc(l.keep, func(f sources.Record) bool { return f.Key == r.Key })
 	}

@@ -374,6 +374,29 @@ func TestFailedGroupHoldsBackWhatWasFetchedBehindIt_P4(t *testing.T) {
 	})
 }
 
+func TestRecordTooLargeHoldsBackItsGroup_P4_ESM41(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		dlq := memory.NewQueue(memory.QueueOptions{Name: "dlq.fifo", FIFO: true})
+		q := memory.NewQueue(memory.QueueOptions{FIFO: true, MaxReceiveCount: 2, DeadLetter: dlq})
+		q.SendGroup("g", string(make([]byte, 400)))
+		q.SendGroup("g", "behind")
+		q.SendGroup("h", "beside")
+		q.End()
+		j := newJournal()
+		mustRun(t, mustNew(t, q.Source(), j.handler(func(_ context.Context, records []sources.Record) (esm.Response, error) {
+			for _, r := range records {
+				if string(r.Data) == "behind" && dlq.Len() == 0 {
+					t.Error("a record overtook the one before it in its group")
+				}
+			}
+			return esm.Response{}, nil
+		}), j.config(esm.Config{MaximumBatchBytes: 2000})))
+		// What came with it was received as often, so it may end there too.
+		equal(t, "deleted or dead-lettered", q.Deleted()+dlq.Len(), 3)
+		equal(t, "the other group's is handled", slices.Contains(j.seen(), "beside"), true)
+	})
+}
+
 func TestPoisonHoldsUpItsOwnLaneOnly_P6(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := memory.NewQueue(memory.QueueOptions{VisibilityTimeout: 10 * time.Minute})
