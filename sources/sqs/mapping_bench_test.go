@@ -37,9 +37,12 @@ type cost struct {
 	calls     float64
 }
 
-// measure seeds a queue, runs consume on it and divides by the messages. What
-// consume returns is called afterwards, when the server has gone.
-func (l load) measure(b *testing.B, consume func(client *awssqs.Client, url string) (after func())) cost {
+// consumer empties a queue: until deleted tells that all messages are gone. What
+// it returns is called afterwards, when the server has gone.
+type consumer func(client *awssqs.Client, url string, deleted func() int) (after func())
+
+// measure seeds a queue, runs consume on it and divides by the messages.
+func (l load) measure(b *testing.B, consume consumer) cost {
 	b.Helper()
 	server := sqstest.New()
 	url, err := server.AddQueue("arn:aws:sqs:eu-west-1:123456789012:bench", map[string]string{"VisibilityTimeout": "5"})
@@ -56,7 +59,7 @@ func (l load) measure(b *testing.B, consume func(client *awssqs.Client, url stri
 	client := server.Client()
 	runtime.GC()
 	before, start := processTime(b), time.Now()
-	after := consume(client, url)
+	after := consume(client, url, func() int { return server.Counts(url).Deleted })
 	wall, cpu := time.Since(start), processTime(b)-before
 	if left := server.Counts(url); left.Deleted != l.messages {
 		b.Fatalf("%+v after %d messages", left, l.messages)
@@ -80,14 +83,14 @@ func processTime(b *testing.B) time.Duration {
 }
 
 // bareLoop receives, handles (nothing) and deletes in turn, with the SDK alone.
-func (l load) bareLoop(b *testing.B) func(*awssqs.Client, string) func() {
+func (l load) bareLoop(b *testing.B) consumer {
 	b.Helper()
-	return func(client *awssqs.Client, url string) func() {
+	return func(client *awssqs.Client, url string, gone func() int) func() {
 		var deleted atomic.Int64
 		var loops sync.WaitGroup
 		for range l.receivers {
 			loops.Go(func() {
-				for deleted.Load() < int64(l.messages) {
+				for deleted.Load() < int64(l.messages) || gone() < l.messages {
 					out, err := client.ReceiveMessage(b.Context(), &awssqs.ReceiveMessageInput{
 						QueueUrl: &url, MaxNumberOfMessages: 10,
 						MessageAttributeNames:       []string{"All"},
@@ -118,9 +121,9 @@ func (l load) bareLoop(b *testing.B) func(*awssqs.Client, string) func() {
 }
 
 // mapping consumes the queue with engine and adapter, on the records path.
-func (l load) mapping(b *testing.B) func(*awssqs.Client, string) func() {
+func (l load) mapping(b *testing.B) consumer {
 	b.Helper()
-	return func(client *awssqs.Client, url string) func() {
+	return func(client *awssqs.Client, url string, gone func() int) func() {
 		source, err := sqs.New(client, url, sqs.Options{WaitTime: time.Second})
 		if err != nil {
 			b.Fatal(err)
@@ -138,7 +141,7 @@ func (l load) mapping(b *testing.B) func(*awssqs.Client, string) func() {
 				if o.Err != nil {
 					b.Log(o.Metric, o.Err)
 				}
-				if o.Metric == esm.DeletedEventCount && deleted.Add(int64(o.Count)) >= int64(l.messages) {
+				if o.Metric == esm.DeletedEventCount && deleted.Add(int64(o.Count)) >= int64(l.messages) && gone() == l.messages {
 					once.Do(func() { close(done) })
 				}
 			},
