@@ -1,6 +1,7 @@
 package esm
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,8 +16,9 @@ const (
 	// do. A new one would have to grow its stack to the depth of a client
 	// library each time.
 	spares = 4
-	// nearby is how fast a settlement must be for a lane to wait for it: the
-	// hand-over to another goroutine costs more than it would win.
+	// nearby is how fast a settlement must be for a lane to wait for it where
+	// the lanes keep every processor busy: there the hand-over to another
+	// goroutine costs more than it wins.
 	nearby = 4 * time.Millisecond
 )
 
@@ -27,6 +29,7 @@ type settler struct {
 	part   *part
 	size   int
 	linger time.Duration
+	lanes  func() int
 	// near says that the last settlement was fast.
 	near atomic.Bool
 
@@ -43,8 +46,9 @@ type settler struct {
 	wg                     sync.WaitGroup
 }
 
-func newSettler(p *part) *settler {
-	s := &settler{part: p, size: max(p.traits.AckBatch, 1), linger: p.traits.AckLinger}
+// newSettler makes a settler for as many lanes as the function tells.
+func newSettler(p *part, lanes func() int) *settler {
+	s := &settler{part: p, lanes: lanes, size: max(p.traits.AckBatch, 1), linger: p.traits.AckLinger}
 	s.work, s.space = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
 	return s
 }
@@ -55,7 +59,7 @@ func (s *settler) add(records []sources.Record) {
 	if len(records) == 0 {
 		return
 	}
-	if s.size == 1 || len(records) >= s.size && s.near.Load() {
+	if s.size == 1 || len(records) >= s.size && s.near.Load() && s.lanes() > runtime.GOMAXPROCS(0) {
 		s.settle(records)
 		return
 	}

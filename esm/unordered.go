@@ -27,11 +27,8 @@ type unordered struct {
 }
 
 func newUnordered(p *part) *unordered {
-	return &unordered{
-		part:    p,
-		scaler:  newScaler(p.config.scaling(p.traits), time.Now()),
-		settler: newSettler(p),
-	}
+	s := newScaler(p.config.scaling(p.traits), time.Now())
+	return &unordered{part: p, scaler: s, settler: newSettler(p, s.lanes)}
 }
 
 // run serves the partition until it ends or the mapping stops, and has settled

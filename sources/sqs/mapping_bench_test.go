@@ -2,6 +2,7 @@ package sqs_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"slices"
@@ -187,7 +188,11 @@ func median(values []float64) float64 {
 // SDK client and the same number of receivers, in one run and in turn. The
 // wire fake runs in the same process and counts on both sides.
 func BenchmarkMapping(b *testing.B) {
-	b.Run("ten", func(b *testing.B) { load{messages: 50_000, receivers: 4, batch: 10}.versus(b) })
+	for _, receivers := range []int{1, 2, 4} {
+		b.Run(fmt.Sprintf("ten/receivers=%d", receivers), func(b *testing.B) {
+			load{messages: 50_000, receivers: receivers, batch: 10}.versus(b)
+		})
+	}
 	b.Run("5ms", func(b *testing.B) {
 		load{messages: 4_000, receivers: 4, batch: 10, answer: 5 * time.Millisecond}.versus(b)
 	})
