@@ -58,15 +58,21 @@ type Config struct {
 
 	// MaximumConcurrency caps the concurrent invocations of an unordered
 	// source: 1 to 1,000 (AWS: from 2; SQS-22). 0 means the source's own cap.
+	// Not with ProvisionedPollerConfig (ESM-114).
 	MaximumConcurrency int
+
+	// ProvisionedPollerConfig is AWS's provisioned mode: capacity that is always
+	// there, and grows faster. nil means not provisioned. Of the sources that
+	// there are only SQS has it (ESM-110).
+	ProvisionedPollerConfig *ProvisionedPollerConfig
 
 	// Scaling overrides how the concurrency of an unordered source moves. nil
 	// means the source's numbers (SQS-20, SQS-21). Lanes are added, at most
 	// PerMinute, while batches fill up at once; one goes for each long poll
 	// that brings nothing, down to Idle, and one for each batch that fails or
-	// is throttled, down to two. With ReportBatchItemFailures failures do not
-	// count (SQS-47). A higher Initial and PerMinute stand in for AWS's
-	// provisioned mode (SQS-25).
+	// is throttled, down to Failing. With ReportBatchItemFailures failures do
+	// not count (SQS-47). Not with ProvisionedPollerConfig, which brings numbers
+	// of its own.
 	Scaling *sources.Scaling
 
 	// ParallelizationFactor is how many batches of one ordered partition may
@@ -132,6 +138,31 @@ type Config struct {
 	Jitter func() float64
 }
 
+// ProvisionedPollerConfig says how many pollers a mapping in provisioned mode
+// has. Ranges and defaults are the source's; 0 means the default, but one of the
+// two must be set (API-82).
+//
+// A poller of SQS is ten lanes, each for one concurrent invoke (SQS-25). There
+// are MinimumPollers x 10 lanes at the start, and MaximumPollers x 10 at most;
+// they come, up to 1,000 in a minute, and go as Config.Scaling describes. But
+// neither low traffic nor failures take them below the minimum: what is
+// provisioned is always there.
+//
+// AWS's pollers make up to 10 receives a second (SQS-26) and take up to 1 MB a
+// second (ESM-113). Here that is no limit. Lanes make one receive at a time, and
+// on an idle queue it is a long poll of at least a second, so ten of them keep
+// within AWS's number; on a busy one each receive brings messages, and fewer
+// would only leave them waiting.
+type ProvisionedPollerConfig struct {
+	// MinimumPollers is how many there always are: SQS 2 to 200, default 2
+	// (ESM-111).
+	MinimumPollers int
+
+	// MaximumPollers is how many there are at most: SQS 2 to 10,000, default
+	// 200, not below MinimumPollers (ESM-111, API-81).
+	MaximumPollers int
+}
+
 // withDefaults returns a copy with every default filled in.
 func (c Config) withDefaults(traits sources.Traits) Config {
 	c.Name = cmp.Or(c.Name, traits.ARN)
@@ -162,6 +193,10 @@ func (c Config) withDefaults(traits sources.Traits) Config {
 	if c.Observer == nil {
 		c.Observer = func(Observation) {}
 	}
+	if c.ProvisionedPollerConfig != nil {
+		c.ProvisionedPollerConfig = c.ProvisionedPollerConfig.withDefaults(traits.Provisioned)
+		c.Observer = countPollers(c.Observer, traits.Provisioned.Lanes)
+	}
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Jitter == nil {
 		c.Jitter = rand.Float64
@@ -171,6 +206,9 @@ func (c Config) withDefaults(traits sources.Traits) Config {
 
 // scaling is how the number of lanes moves under this configuration.
 func (c Config) scaling(traits sources.Traits) sources.Scaling {
+	if c.ProvisionedPollerConfig != nil {
+		return c.ProvisionedPollerConfig.scaling(traits.Provisioned)
+	}
 	s := traits.Scaling
 	if c.Scaling != nil {
 		s = *c.Scaling
@@ -182,4 +220,36 @@ func (c Config) scaling(traits sources.Traits) sources.Scaling {
 	s.Initial = min(s.Initial, s.Max)
 	s.Idle = min(s.Idle, s.Initial)
 	return s
+}
+
+// withDefaults returns a copy with the defaults filled in. That of an empty one
+// is empty: it is refused.
+func (p ProvisionedPollerConfig) withDefaults(bounds sources.Provisioned) *ProvisionedPollerConfig {
+	if p != (ProvisionedPollerConfig{}) {
+		p.MinimumPollers = cmp.Or(p.MinimumPollers, bounds.MinimumPollers.Default)
+		p.MaximumPollers = cmp.Or(p.MaximumPollers, bounds.MaximumPollers.Default)
+	}
+	return &p
+}
+
+// scaling is how the number of lanes moves in provisioned mode (SQS-25).
+func (p ProvisionedPollerConfig) scaling(poller sources.Provisioned) sources.Scaling {
+	least := p.MinimumPollers * poller.Lanes
+	return sources.Scaling{
+		Initial: least, Idle: least, Failing: least,
+		Max: p.MaximumPollers * poller.Lanes, PerMinute: poller.PerMinute,
+	}
+}
+
+// countPollers returns an observer that tells next also how many pollers of so
+// many lanes are in use, after each change of the lanes (ESM-97).
+func countPollers(next Observer, lanes int) Observer {
+	return func(o Observation) {
+		next(o)
+		if o.Metric == ConcurrentLanes {
+			o.Metric = ProvisionedPollers
+			o.Count = (o.Count + lanes - 1) / lanes
+			next(o)
+		}
+	}
 }

@@ -52,6 +52,7 @@ func TestViolations(t *testing.T) {
 		"concurrency too high":                {sqsLike, esm.Config{MaximumConcurrency: 1001}, "MaximumConcurrency", "between 0 and 1000"},
 		"concurrency negative":                {sqsLike, esm.Config{MaximumConcurrency: -1}, "MaximumConcurrency", "between 0 and 1000"},
 		"scaling without lanes":               {sqsLike, esm.Config{Scaling: &sources.Scaling{}}, "Scaling", "1 <= Idle"},
+		"scaling below zero under failures":   {sqsLike, esm.Config{Scaling: &sources.Scaling{Initial: 1, Idle: 1, Max: 1, Failing: -1}}, "Scaling", "Failing >= 0"},
 		"backoff upside down":                 {sqsLike, esm.Config{RetryBackoff: retry.Backoff{Initial: 2, Max: 1}}, "RetryBackoff", "Initial <= Max"},
 		"retries on a queue SQS-50":           {sqsLike, esm.Config{MaximumRetryAttempts: new(1)}, "MaximumRetryAttempts", "redrive policy"},
 		"age on a queue SQS-50":               {sqsLike, esm.Config{MaximumRecordAge: time.Hour}, "MaximumRecordAge", "redrive policy"},

@@ -54,6 +54,11 @@ const (
 	// ConcurrentLanes: the number of lanes of an unordered source, after each
 	// change. Ours.
 	ConcurrentLanes Metric = "ConcurrentLanes"
+
+	// ProvisionedPollers: the number of pollers in use in provisioned mode, that
+	// is lanes by the lanes of a poller, rounded up; after each change of the
+	// lanes. A gauge: AWS shows its maximum (ESM-97).
+	ProvisionedPollers Metric = "ProvisionedPollers"
 )
 
 // Observation is one event behind a metric. It holds no payload and no secret.

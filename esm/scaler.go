@@ -1,6 +1,7 @@
 package esm
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -17,7 +18,8 @@ type scaler struct {
 	mu      sync.Mutex
 	target  int
 	running int
-	// allowance is how many lanes may be added now; it grows with time.
+	// allowance is how many lanes may be added now; it grows with time up to a
+	// minute's worth, and is lost when the traffic or the handler fails.
 	allowance float64
 	refilled  time.Time
 }
@@ -27,14 +29,15 @@ func newScaler(bounds sources.Scaling, now time.Time) *scaler {
 }
 
 // backlog tells that a batch was full without waiting, and answers how many
-// lanes to start.
+// lanes to start. Each full batch brings one lane at most, so that slow
+// handlers double their lanes with each round and a short burst starts few.
 func (s *scaler) backlog(now time.Time) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	perSecond := float64(s.bounds.PerMinute) / 60
-	s.allowance = min(s.allowance+now.Sub(s.refilled).Seconds()*perSecond, max(perSecond, 1))
+	s.allowance = min(s.allowance+now.Sub(s.refilled).Seconds()*perSecond, float64(s.bounds.PerMinute))
 	s.refilled = now
-	grow := min(int(s.allowance), s.bounds.Max-s.target)
+	grow := min(int(s.allowance), s.bounds.Max-s.target, 1)
 	if grow > 0 {
 		s.allowance -= float64(grow)
 		s.target += grow
@@ -48,12 +51,13 @@ func (s *scaler) backlog(now time.Time) int {
 func (s *scaler) quiet() { s.shrink(s.bounds.Idle) }
 
 // failing tells that an invocation failed or was throttled.
-func (s *scaler) failing() { s.shrink(min(s.bounds.Idle, 2)) }
+func (s *scaler) failing() { s.shrink(min(s.bounds.Idle, cmp.Or(s.bounds.Failing, 2))) }
 
 func (s *scaler) shrink(floor int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.target = max(s.target-1, min(floor, s.target))
+	s.allowance, s.refilled = 0, time.Now()
 }
 
 // leave reports whether the asking lane is to end.

@@ -33,12 +33,38 @@ func TestScalerAddsAtARate_SQS20(t *testing.T) {
 	}
 }
 
-func TestScalerSavesNoAllowanceUp(t *testing.T) {
+func TestScalerAddsOneLaneForAFullBatch(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	s := newScaler(sqsScaling, now)
-	if got := s.backlog(now.Add(time.Hour)); got > 5 {
-		t.Errorf("%d lanes at once after a quiet hour", got)
+	if got := s.backlog(now.Add(time.Hour)); got != 1 {
+		t.Errorf("%d lanes at once after an hour, want 1", got)
+	}
+}
+
+func TestScalerKeepsItsRateWithSlowHandlers_SQS20(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	s := newScaler(sqsScaling, now)
+	for range 12 { // two minutes, with a handler that takes ten seconds
+		now = now.Add(10 * time.Second)
+		for range s.lanes() {
+			s.backlog(now)
+		}
+	}
+	if got := s.lanes(); got < 550 || got > 605 {
+		t.Errorf("%d lanes after two minutes, want about 605", got)
+	}
+}
+
+func TestScalerSavesNoAllowanceOverQuietTimesOrFailures(t *testing.T) {
+	t.Parallel()
+	for name, tell := range map[string]func(*scaler){"quiet": (*scaler).quiet, "failing": (*scaler).failing} {
+		s := newScaler(sqsScaling, time.Now().Add(-time.Hour))
+		tell(s)
+		if got := s.backlog(time.Now()); got != 0 {
+			t.Errorf("%s: %d lanes at once", name, got)
+		}
 	}
 }
 

@@ -61,6 +61,7 @@ func between[T int | time.Duration](c *checker, field string, value, lowest, hig
 func (c Config) check(to *checker, traits sources.Traits) {
 	c.checkBatch(to, traits)
 	c.checkTimes(to, traits)
+	c.checkProvisioned(to, traits.Provisioned)
 	if traits.Ordered {
 		c.checkOrdered(to)
 	} else {
@@ -111,7 +112,36 @@ func (c Config) checkUnordered(to *checker, traits sources.Traits) {
 	to.require(c.OnFailure == nil, "OnFailure", "set", ordered)
 	to.require(c.MaximumBufferedBytes == DefaultBufferedBytes, "MaximumBufferedBytes", c.MaximumBufferedBytes,
 		"must not be set, unordered sources read nothing ahead")
-	s := c.scaling(traits)
-	to.require(s.Idle >= 1 && s.Initial >= s.Idle && s.Max >= s.Initial && s.PerMinute >= 0, "Scaling",
-		fmt.Sprintf("%+v", s), "must have 1 <= Idle <= Initial <= Max and PerMinute >= 0")
+	if c.ProvisionedPollerConfig == nil {
+		s := c.scaling(traits)
+		to.require(s.Idle >= 1 && s.Initial >= s.Idle && s.Max >= s.Initial && s.Failing >= 0 && s.PerMinute >= 0, "Scaling",
+			fmt.Sprintf("%+v", s), "must have 1 <= Idle <= Initial <= Max, Failing >= 0 and PerMinute >= 0")
+	}
+}
+
+func (c Config) checkProvisioned(to *checker, bounds sources.Provisioned) {
+	const (
+		field   = "ProvisionedPollerConfig"
+		minimum = field + ".MinimumPollers"
+		maximum = field + ".MaximumPollers"
+	)
+	p := c.ProvisionedPollerConfig
+	switch {
+	case p == nil:
+		return
+	case bounds == (sources.Provisioned{}):
+		to.require(false, field, "set", "must be nil, provisioned mode is not supported for this source")
+		return
+	case *p == (ProvisionedPollerConfig{}):
+		to.require(false, field, "empty", "must have MinimumPollers or MaximumPollers, or be nil for no provisioned mode")
+	default:
+		lowest, highest := bounds.MinimumPollers.Default, bounds.MinimumPollers.Max
+		between(to, minimum, p.MinimumPollers, lowest, highest)
+		between(to, maximum, p.MaximumPollers, lowest, bounds.MaximumPollers.Max)
+		// Values out of their own ranges are not held against each other.
+		to.require(p.MaximumPollers < lowest || p.MaximumPollers >= min(p.MinimumPollers, highest), maximum, p.MaximumPollers,
+			"must not be less than MinimumPollers (%d)", p.MinimumPollers)
+	}
+	to.require(c.MaximumConcurrency == 0, "MaximumConcurrency", c.MaximumConcurrency, "must be 0, %s excludes it", field)
+	to.require(c.Scaling == nil, "Scaling", "set", "must be nil, %s excludes it", field)
 }

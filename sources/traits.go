@@ -52,6 +52,10 @@ type Traits struct {
 	// Scaling is how the number of lanes of an unordered source moves.
 	Scaling Scaling
 
+	// Provisioned is what the source offers in provisioned mode. The zero value
+	// means that it has no such mode (ESM-110).
+	Provisioned Provisioned
+
 	// AckBatch is how many records the service settles in one request; the
 	// engine gathers that many across invocations. 0 or 1: no gathering.
 	AckBatch int
@@ -73,8 +77,25 @@ type Scaling struct {
 	// Idle is how many lanes remain when nothing arrives, unless a
 	// MaximumConcurrency is set (SQS-21).
 	Idle int
+	// Failing is how many lanes remain when invocations fail, unless Idle is
+	// less; 0 means two (SQS-46).
+	Failing int
 	// Max is the most lanes without a MaximumConcurrency.
 	Max int
 	// PerMinute is how many lanes may be added in a minute.
+	PerMinute int
+}
+
+// Provisioned says how many pollers a mapping in provisioned mode may have, and
+// what one of them is in lanes.
+type Provisioned struct {
+	// MinimumPollers and MaximumPollers are the defaults and largest values of
+	// the two settings. The default of MinimumPollers is also the smallest
+	// value of both (ESM-111, ESM-112).
+	MinimumPollers, MaximumPollers Bounds[int]
+	// Lanes is how many lanes of an unordered source one poller has, at least
+	// 1: as many as it makes concurrent invokes (ESM-113).
+	Lanes int
+	// PerMinute is how many lanes may be added in a minute (SQS-25).
 	PerMinute int
 }

@@ -40,6 +40,12 @@ func (s *queueSource) Traits() sources.Traits {
 		EventOverhead: eventjson.Overhead,
 		Scaling:       sources.Scaling{Initial: 5, Idle: 2, Max: 1250, PerMinute: 300},
 		AckBatch:      1,
+		Provisioned: sources.Provisioned{ // ESM-111, SQS-25
+			MinimumPollers: sources.Bounds[int]{Default: 2, Max: 200},
+			MaximumPollers: sources.Bounds[int]{Default: 200, Max: 10_000},
+			Lanes:          10,
+			PerMinute:      1000,
+		},
 	}
 
 	if traits.Grouped {

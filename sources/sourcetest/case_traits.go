@@ -65,14 +65,26 @@ func traitsSane(p *probe) {
 		p.brokenf("harness: Redelivers without a VisibilityTimeout")
 	case !t.Ordered:
 		scalingSane(p, t.Scaling)
+		provisionedSane(p, t.Provisioned)
 	}
 
 	overheadSane(p, r)
 }
 
 func scalingSane(p *probe, s sources.Scaling) {
-	if s.Initial < 1 || s.Idle < 1 || s.Max < s.Initial || s.Max < s.Idle || s.PerMinute < 0 {
+	if s.Initial < 1 || s.Idle < 1 || s.Max < s.Initial || s.Max < s.Idle || s.Failing < 0 || s.PerMinute < 0 {
 		p.brokenf("Scaling %+v of an unordered source: want 1 <= Initial, Idle <= Max", s)
+	}
+}
+
+func provisionedSane(p *probe, s sources.Provisioned) {
+	if s == (sources.Provisioned{}) {
+		return
+	}
+
+	if s.MinimumPollers.Default < 1 || s.MinimumPollers.Max < s.MinimumPollers.Default ||
+		s.MaximumPollers.Max < s.MaximumPollers.Default || s.Lanes < 1 || s.PerMinute < 0 {
+		p.brokenf("Provisioned %+v: want 1 <= Default <= Max, and lanes", s)
 	}
 }
 

