@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/openesm/openesm/sources"
@@ -47,16 +48,39 @@ func (m *Mapping) newPart(partition sources.Partition, s stages) *part {
 // serve reads the partition until it ends or the mapping stops, and closes it.
 func (p *part) serve() {
 	p.config.Logger.Debug("partition opened", p.attrs()...)
+	stop := p.watch()
 	if p.traits.Ordered {
 		newOrdered(p).run()
 	} else {
 		newUnordered(p).run()
 	}
+	stop()
 	if err := p.partition.Close(p.settle); err != nil {
 		p.warn("closing the partition failed", err)
 	}
 	p.end(nil)
 	p.config.Logger.Debug("partition closed", p.attrs()...)
+}
+
+// watch waits for the loss of a partition that tells of it, until stop is called.
+func (p *part) watch() (stop func()) {
+	loser, ok := p.partition.(sources.Loser)
+	if !ok {
+		return func() {}
+	}
+	var watching sync.WaitGroup
+	stopped := make(chan struct{})
+	watching.Go(func() {
+		select {
+		case <-loser.Lost():
+			p.lose(sources.ErrLost)
+		case <-stopped:
+		}
+	})
+	return func() {
+		close(stopped)
+		watching.Wait()
+	}
 }
 
 // lost reports whether the partition is owned by somebody else now.
@@ -148,14 +172,17 @@ func expired(records []sources.Record, now time.Time) bool {
 	return true
 }
 
-// release gives back records that were never started.
-func (p *part) release(records []sources.Record) {
+// release gives back records that were never started, and reports whether they
+// are the source's again.
+func (p *part) release(records []sources.Record) bool {
 	if len(records) == 0 || p.releaser == nil || p.lost() {
-		return
+		return false
 	}
-	if err := p.releaser.Release(p.settle, records); err != nil {
+	err := p.releaser.Release(p.settle, records)
+	if err != nil {
 		p.warn("releasing failed, the source takes the records back by itself", err, slog.Int("records", len(records)))
 	}
+	return err == nil
 }
 
 // fail tells the source which records failed.

@@ -18,6 +18,10 @@ func parseFailures(response []byte) ([]string, error) {
 	}
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(response, &object); err != nil {
+		var list []json.RawMessage
+		if json.Unmarshal(response, &list) == nil && len(list) == 0 {
+			return nil, nil // an empty list with white space in it
+		}
 		return nil, errResponse
 	}
 	var entries []map[string]json.RawMessage

@@ -18,6 +18,8 @@ type scaler struct {
 	mu      sync.Mutex
 	target  int
 	running int
+	// held is how many lanes are held up by a batch that is retried in place.
+	held int
 	// allowance is how many lanes may be added now; it grows with time up to a
 	// minute's worth, and is lost when the traffic or the handler fails.
 	allowance float64
@@ -47,6 +49,28 @@ func (s *scaler) backlog(now time.Time) int {
 	return start
 }
 
+// hold tells that a lane is held up by a batch that it retries in place, and
+// answers how many lanes to start in its stead, so that the others go on (P6).
+func (s *scaler) hold() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held++
+	if s.target >= s.bounds.Max {
+		return 0
+	}
+	s.target++
+	start := max(s.target-s.running, 0)
+	s.running += start
+	return start
+}
+
+// free tells that a lane is held up no longer.
+func (s *scaler) free() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held--
+}
+
 // quiet tells that a whole long poll brought nothing.
 func (s *scaler) quiet() { s.shrink(s.bounds.Idle) }
 
@@ -56,7 +80,7 @@ func (s *scaler) failing() { s.shrink(min(s.bounds.Idle, cmp.Or(s.bounds.Failing
 func (s *scaler) shrink(floor int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.target = max(s.target-1, min(floor, s.target))
+	s.target = max(s.target-1, min(floor+s.held, s.target))
 	s.allowance, s.refilled = 0, time.Now()
 }
 

@@ -123,7 +123,7 @@ func (s *settler) run() {
 	group := make([]sources.Record, 0, s.size)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.idle < spares {
+	for s.idle < spares || s.starting > 0 {
 		for s.starting == 0 && !s.closed {
 			s.idle++
 			s.work.Wait()

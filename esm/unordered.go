@@ -152,7 +152,14 @@ func (l *pooledLane) process(n int) {
 			expires = firstExpiry(records)
 		}
 		o := l.invoke(records, expires)
-		if o.verdict == throttled || o.verdict == failed && !u.config.ReportBatchItemFailures {
+		switch {
+		case (o.verdict == failed || o.verdict == partial) && !u.traits.Redelivers:
+			l.giveBackRest(n)
+			if failures == 1 {
+				u.start(u.scaler.hold())
+				defer u.scaler.free()
+			}
+		case o.verdict == throttled || o.verdict == failed && !u.config.ReportBatchItemFailures:
 			u.scaler.failing()
 		}
 		delay, again := l.again(o, expires, failures)
@@ -160,6 +167,9 @@ func (l *pooledLane) process(n int) {
 			l.settle(records, o)
 			l.finish(n)
 			break
+		}
+		if o.verdict == partial {
+			n = l.settleDone(n)
 		}
 		if !sleep(u.soft, delay) {
 			return
@@ -170,14 +180,15 @@ func (l *pooledLane) process(n int) {
 
 // again tells whether and when to invoke the handler again with the same
 // records: while it is throttled, until the records are nearly expired
-// (SQS-48), and always when the source does not redeliver (ESM-65).
+// (SQS-48), and always when the source does not redeliver (ESM-65); then only
+// those that failed.
 func (l *pooledLane) again(o outcome, expires time.Time, failures int) (time.Duration, bool) {
 	u := l.pool
 	switch {
 	case o.verdict == throttled:
 		delay := max(throttleBackoff().Delay(failures, u.config.Jitter()), o.retryAfter)
 		return delay, expires.IsZero() || time.Now().Add(delay+lastMoment).Before(expires)
-	case o.verdict == failed && !u.traits.Redelivers:
+	case (o.verdict == failed || o.verdict == partial) && !u.traits.Redelivers:
 		return u.config.RetryBackoff.Delay(failures, u.config.Jitter()), true
 	default:
 		return 0, false
@@ -205,6 +216,33 @@ func (l *pooledLane) settle(records []sources.Record, o outcome) {
 		l.pool.settler.add(done)
 	}
 	l.pool.fail(l.keep)
+}
+
+// giveBackRest gives back what is held besides the first n records, which are
+// retried in place for long, so that they hold nothing else up (P6).
+func (l *pooledLane) giveBackRest(n int) {
+	if l.pool.release(l.held[n:]) {
+		clear(l.held[n:])
+		l.held = l.held[:n]
+	}
+}
+
+// settleDone settles those of the first n held records that did not fail, and
+// returns how many are left to be retried in place.
+func (l *pooledLane) settleDone(n int) int {
+	done := make([]sources.Record, 0, n)
+	kept := 0
+	for i := range n {
+		if l.failed[i] {
+			l.held[kept] = l.held[i]
+			kept++
+		} else {
+			done = append(done, l.held[i])
+		}
+	}
+	l.held = slices.Delete(l.held, kept, n)
+	l.pool.settler.add(done)
+	return kept
 }
 
 // dropExpired lets go of records among the first n held that their source has

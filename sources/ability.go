@@ -46,6 +46,17 @@ type Releaser interface {
 	Release(ctx context.Context, records []Record) error
 }
 
+// Loser is a [Partition] that may get another owner while it is read, and
+// learns of it by itself: its lease was not renewed in time, or its consumer
+// group was rebalanced. Without it the engine learns of a loss from the next
+// Fetch or Ack only, and until then goes on to invoke the handler with records
+// that the new owner may be handling already.
+type Loser interface {
+	// Lost returns a channel, always the same, that is closed when the
+	// partition is owned by somebody else. The engine reacts as to ErrLost.
+	Lost() <-chan struct{}
+}
+
 // Failer is a [Partition] of a source that redelivers and wants to know which
 // records failed, for instance to choose when they come back.
 type Failer interface {

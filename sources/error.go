@@ -13,7 +13,8 @@ var (
 	// no partition will come any more; the mapping ends after its last one.
 	ErrEnd = errors.New("end of source")
 
-	// ErrLost from Fetch or Ack: the partition is owned by somebody else now.
+	// ErrLost from Fetch or Ack: the partition is owned by somebody else now
+	// (see [Loser] for telling it sooner).
 	// The engine drops what is not settled, acks nothing more, and closes the
 	// partition.
 	ErrLost = errors.New("partition lost")

@@ -48,7 +48,7 @@ type test struct {
 	texts    []string
 	set      map[string]struct{} // of texts, where they are many
 	folded   []folded
-	numbers  []float64
+	numbers  []float64 // in order
 	bounds   bounds
 	wild     []wildcard
 	prefix   netip.Prefix
@@ -71,7 +71,7 @@ func (t *test) passes(v value) bool {
 		}
 		return true
 	case isNumber:
-		return v.kind == numberKind && v.inRange && slices.Contains(t.numbers, v.number)
+		return v.kind == numberKind && v.inRange && t.equalsNumber(v.number)
 	case isInRange:
 		return v.kind == numberKind && v.inRange && t.bounds.hold(v.number)
 	default:
@@ -114,20 +114,27 @@ func (t *test) equals(text []byte) bool {
 		_, ok := t.set[string(text)]
 		return ok
 	}
-	for _, s := range t.texts {
-		if string(text) == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(t.texts, view(text))
+}
+
+func (t *test) equalsNumber(n float64) bool {
+	_, found := slices.BinarySearch(t.numbers, n)
+	return found
 }
 
 // longestAddress is the longest text of an address without a zone.
 const longestAddress = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
 
+// contains tells whether the text is an address in the range. What cannot be
+// one goes no further, for an error of the parser is an allocation.
 func (t *test) contains(text []byte) bool {
-	if len(text) > longestAddress || bytes.IndexByte(text, '%') >= 0 {
+	if len(text) > longestAddress || !bytes.ContainsAny(text, ".:") {
 		return false
+	}
+	for _, c := range text {
+		if unhex(c) < 0 && c != '.' && c != ':' { // a zone, for one
+			return false
+		}
 	}
 	address, err := netip.ParseAddr(view(text))
 	return err == nil && t.prefix.Contains(address)

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"slices"
 	"unicode"
 	"unicode/utf8"
 )
@@ -44,7 +45,7 @@ func (f *folded) end(text []byte) int {
 }
 
 func (f *folded) ends(text []byte) bool {
-	for i := len(f.runes) - 1; i >= 0; i-- {
+	for i := range slices.Backward(f.runes) {
 		r, size := utf8.DecodeLastRune(text)
 		if size == 0 || !f.is(i, r) {
 			return false

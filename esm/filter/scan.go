@@ -17,7 +17,7 @@ const maxDepth = 10_000
 
 // at is the byte at i, or 0 behind the end, which is no JSON.
 func at(b []byte, i int) byte {
-	if uint(i) < uint(len(b)) { //nolint:gosec // i is never negative
+	if uint(i) < uint(len(b)) {
 		return b[i]
 	}
 	return 0
@@ -190,6 +190,22 @@ func skipString(b []byte, i int) int {
 // stringEnd finds the closing quote of the string whose text starts at i, and
 // tells whether the text has escapes.
 func stringEnd(b []byte, i int) (end int, escaped bool) {
+	for i+8 <= len(b) {
+		found := special(binary.LittleEndian.Uint64(b[i:]))
+		if found == 0 {
+			i += 8
+			continue
+		}
+		if i += bits.TrailingZeros64(found) >> 3; b[i] == '"' {
+			return i, false // most strings end here
+		}
+		break
+	}
+	return restEnd(b, i)
+}
+
+// restEnd is stringEnd for strings that are not so simple.
+func restEnd(b []byte, i int) (end int, escaped bool) {
 	for {
 		i = plainEnd(b, i)
 		switch at(b, i) {
@@ -211,14 +227,18 @@ const (
 	highs = 0x8080808080808080
 )
 
-// plainEnd finds the first byte that does not stand for itself in a string: a
-// quote, a backslash or a control character. It looks at eight at once.
+// special looks at eight bytes at once: the lowest bit that is set belongs to
+// the first of them that does not stand for itself in a string, which are a
+// quote, a backslash and the control characters.
+func special(x uint64) uint64 {
+	quote, slash := x^ones*'"', x^ones*'\\'
+	return ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*' ')&^x) & highs
+}
+
+// plainEnd finds the first byte that does not stand for itself in a string.
 func plainEnd(b []byte, i int) int {
 	for i+8 <= len(b) {
-		x := binary.LittleEndian.Uint64(b[i:])
-		quote, slash := x^ones*'"', x^ones*'\\'
-		// The lowest high bit that is set belongs to such a byte.
-		if found := ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*' ')&^x) & highs; found != 0 {
+		if found := special(binary.LittleEndian.Uint64(b[i:])); found != 0 {
 			return i + bits.TrailingZeros64(found)>>3
 		}
 		i += 8

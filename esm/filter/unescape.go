@@ -57,20 +57,20 @@ func unicodeEscape(text []byte, i int) (r rune, end int) {
 
 func hex4(text []byte, i int) (r rune) {
 	for _, c := range text[i : i+4] {
-		r = r<<4 | rune(unhex(c))
+		r = r<<4 | unhex(c)
 	}
 	return r
 }
 
 // unhex is the value of a hexadecimal digit, or negative.
-func unhex(c byte) int {
+func unhex(c byte) rune {
 	switch {
 	case '0' <= c && c <= '9':
-		return int(c - '0')
+		return rune(c - '0')
 	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
+		return rune(c-'a') + 10
 	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
+		return rune(c-'A') + 10
 	default:
 		return -1
 	}

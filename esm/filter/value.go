@@ -37,15 +37,15 @@ func numberValue(text []byte) value {
 
 // shortInteger reads what most numbers are.
 func shortInteger(text []byte) (n float64, ok bool) {
-	if len(text) > 15 { // all that fifteen digits tell fits a double
+	if len(text) > 18 { // more may not fit an int64
 		return 0, false
 	}
-	sum := 0
+	sum := int64(0)
 	for _, c := range text {
 		if c -= '0'; c > 9 {
 			return 0, false
 		}
-		sum = sum*10 + int(c)
+		sum = sum*10 + int64(c)
 	}
 	return float64(sum), true
 }
@@ -65,5 +65,5 @@ func literalValue(c byte) value {
 // view is the text as a string that shares its bytes, for parsers that take
 // strings and keep none.
 func view(text []byte) string {
-	return unsafe.String(unsafe.SliceData(text), len(text)) //nolint:gosec // read only, and dropped before the text changes
+	return unsafe.String(unsafe.SliceData(text), len(text))
 }

@@ -1,0 +1,86 @@
+package esm
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/openesm/openesm/sources"
+)
+
+// FuzzInbox pushes and takes in any order and compares with a plain list. What
+// was taken is let go of, and the memory does not grow beyond what was held at
+// once (P7). Two bytes are one step.
+func FuzzInbox(f *testing.F) {
+	f.Add([]byte{0, 5, 1, 2, 0, 9, 1, 20, 2, 3, 0, 1, 3, 0, 2, 1, 1, 1})
+	f.Add([]byte{2, 1, 0, 3, 2, 1, 2, 9, 2, 1, 4, 0, 1, 1})
+	f.Add([]byte{0, 30, 1, 29, 0, 30, 1, 30, 0, 30, 5, 0, 1, 1})
+	f.Fuzz(func(t *testing.T, steps []byte) {
+		box := newInbox()
+		var held []string // the model
+		running, ended, most, pushed := false, false, 0, 0
+		dead, cancel := context.WithCancel(t.Context())
+		cancel()
+		for i := 0; i+1 < min(len(steps), 200); i += 2 {
+			kind, value := steps[i]%6, int(steps[i+1])%40
+			switch kind {
+			case 0: // the reader
+				records := numbered(pushed, value)
+				pushed += value
+				for _, r := range records {
+					held = append(held, r.ID)
+				}
+				if start := box.push(records...); start == running {
+					t.Fatalf("step %d: start %v, but running %v", i, start, running)
+				}
+				running = true
+			case 1, 2: // the sub-lane; idle, it must end if there is nothing
+				idle := kind == 2
+				buf := make([]sources.Record, 1+value)
+				n, err := box.fetch(dead, buf, 0, idle)
+				want := min(len(buf), len(held))
+				for k := range want {
+					if n != want || buf[k].ID != held[k] {
+						t.Fatalf("step %d: took %d records, want %q", i, n, held[:want])
+					}
+				}
+				switch {
+				case want > 0 && err != nil,
+					want == 0 && idle && !errors.Is(err, errIdle),
+					want == 0 && !idle && ended && !errors.Is(err, sources.ErrEnd),
+					want == 0 && !idle && !ended && err != nil && !errors.Is(err, context.Canceled):
+					t.Fatalf("step %d: took %d, idle %v, ended %v: %v", i, n, idle, ended, err)
+				}
+				held = held[want:]
+				if want == 0 && idle {
+					running = false
+				}
+			case 3:
+				box.end()
+				ended = true
+			case 4:
+				var rest []string
+				for _, r := range box.rest() {
+					rest = append(rest, r.ID)
+				}
+				if !slices.Equal(rest, held) {
+					t.Fatalf("step %d: rest %q, want %q", i, rest, held)
+				}
+				held = nil
+			}
+			if box.empty() != (len(held) == 0) {
+				t.Fatalf("step %d: empty %v with %d records", i, box.empty(), len(held))
+			}
+			most = max(most, len(held))
+			if cap(box.queue) > 3*most+8 {
+				t.Fatalf("step %d: room for %d records, at most %d were held", i, cap(box.queue), most)
+			}
+			for k, r := range box.queue[:cap(box.queue)] {
+				if (k < box.head || k >= len(box.queue)) && r.ID != "" {
+					t.Fatalf("step %d: still holds on to record %s, which was taken", i, r.ID)
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,176 @@
+package simulation
+
+import (
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+//nolint:gochecknoglobals // flags of the test binary
+var (
+	flagSeeds = flag.Uint64("simulation.seeds", 0, "how many seeds to simulate of each kind; 0 means what the test says")
+	flagFirst = flag.Uint64("simulation.first", 0, "the first seed")
+	flagSeed  = flag.Int64("simulation.seed", -1, "simulate this seed only, and print its history")
+	flagFor   = flag.Duration("simulation.for", 0, "simulate seeds of each kind for so long")
+)
+
+// Attack simulates seeds of a kind, as many as it is told or as the flag
+// -simulation.seeds says, and fails t with the first that breaks a promise: the
+// seed, its scenario made as simple as it still fails, what happened, and the
+// command that replays it. Some seeds are simulated twice, and must take the same
+// course to the byte. It returns how often each fault and each rare branch was
+// reached.
+func Attack(t *testing.T, kind Kind, seeds uint64) map[string]int {
+	t.Helper()
+
+	coverage := make(map[string]int)
+
+	if *flagSeed >= 0 {
+		seed := uint64(*flagSeed)
+		r := simulate(t, kind, draw(kind, seed), nil)
+		t.Log("\n" + strings.Join(r.History, "\n"))
+		report(t, kind, seed, r)
+
+		return coverage
+	}
+
+	if *flagSeeds > 0 {
+		seeds = *flagSeeds
+	}
+
+	const twice = 16 // every so manieth seed is replayed
+
+	began := time.Now()
+	count := uint64(0)
+
+	for ; count < seeds || time.Since(began) < *flagFor; count++ {
+		seed := *flagFirst + count
+		r := simulate(t, kind, draw(kind, seed), nil)
+		report(t, kind, seed, r)
+
+		if seed%twice == 0 {
+			compare(t, kind, seed, r.History, simulate(t, kind, draw(kind, seed), nil).History)
+		}
+
+		for what, n := range r.Coverage {
+			coverage[what] += n
+		}
+
+		coverage["steps"] += r.Steps
+	}
+
+	t.Logf("%d seeds of %s, %d steps, in %v", count, kind.Name, coverage["steps"], time.Since(began).Round(time.Millisecond))
+
+	return coverage
+}
+
+// report fails t if a promise was broken.
+func report(t *testing.T, kind Kind, seed uint64, r Result) {
+	t.Helper()
+
+	if r.Violation == nil {
+		return
+	}
+
+	small := shrink(draw(kind, seed), func(s Scenario) bool {
+		again := simulate(t, kind, s, nil)
+
+		return again.Violation != nil && again.Violation.Promise == r.Violation.Promise
+	})
+	again := simulate(t, kind, small, nil)
+
+	t.Fatalf("seed %d of %s breaks P%d\nthe simplest scenario that does:\n%v%s\n%v\nreplay: go test -run '^%s$' -simulation.seed=%d",
+		seed, kind.Name, r.Violation.Promise, small, tail(again.History), r.Violation,
+		strings.ReplaceAll(t.Name(), "/", "$/^"), seed)
+}
+
+// tail is the end of a history.
+func tail(history []string) string {
+	const lines = 60
+
+	return strings.Join(history[max(0, len(history)-lines):], "\n")
+}
+
+// compare fails t if a seed took two courses.
+func compare(t *testing.T, kind Kind, seed uint64, one, other []string) {
+	t.Helper()
+
+	if slices.Equal(one, other) {
+		return
+	}
+
+	for i := range one {
+		if i >= len(other) || one[i] != other[i] {
+			t.Fatalf("seed %d of %s takes two courses, from line %d on:\n%s\nand\n%s", seed, kind.Name, i,
+				tail(one[:min(i+3, len(one))]), tail(other[max(0, i-2):min(i+3, len(other))]))
+		}
+	}
+
+	t.Fatalf("seed %d of %s takes two courses: %d lines and %d", seed, kind.Name, len(one), len(other))
+}
+
+// Enumerate kills the process of a small scenario of a kind at every single
+// point, before it and after it, one at a time, and fails t if one of these kills
+// breaks a promise.
+func Enumerate(t *testing.T, kind Kind) {
+	t.Helper()
+
+	scenario := small(kind)
+	steps := simulate(t, kind, scenario, nil).Steps
+
+	for step := range steps {
+		for _, s := range []Scenario{{KillAt: step + 1}, {KillAfter: step + 1}} {
+			c := scenario
+			c.KillAt, c.KillAfter = s.KillAt, s.KillAfter
+
+			if r := simulate(t, kind, c, nil); r.Violation != nil {
+				t.Fatalf("a kill at a step of %s breaks %v\n%v%s", kind.Name, r.Violation, c, tail(r.History))
+			}
+		}
+	}
+
+	t.Logf("%d kills of %s", 2*steps, kind.Name) //nolint:mnd // before and after
+}
+
+// small is the scenario for Enumerate: a few records, and a handler that fails
+// some of them.
+func small(kind Kind) Scenario {
+	s := Scenario{
+		Records: 6, Keys: 2, Size: 30, Partitions: 1, Visibility: 30 * time.Second, AckBatch: 1,
+		Slowest: time.Second, Destination: kind.Ordered, Bytes: true,
+		Moods: map[mood]float64{moodError: 0.2, moodPartial: 0.3},
+	}
+	s.Config.BatchSize = 3
+	s.Config.ReportBatchItemFailures = true
+	s.Config.Timeout = 10 * time.Second
+
+	if kind.Ordered {
+		s.Config.ParallelizationFactor = 2
+		s.Config.MaximumRetryAttempts = new(2)
+	} else {
+		s.Config.MaximumConcurrency = 2
+		s.Redrive = 0
+	}
+
+	return s
+}
+
+// Reached fails t unless everything named was reached.
+func Reached(t *testing.T, coverage map[string]int, names ...string) {
+	t.Helper()
+
+	var missing []string
+
+	for _, name := range names {
+		if coverage[name] == 0 {
+			missing = append(missing, name)
+		}
+	}
+
+	if len(missing) > 0 {
+		t.Error(fmt.Errorf("never reached: %s", strings.Join(missing, ", ")))
+	}
+}

@@ -1,0 +1,265 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/openesm/openesm/esm"
+	"github.com/openesm/openesm/sources"
+)
+
+// mood is a way in which a handler misbehaves.
+type mood string
+
+const (
+	moodError     mood = "error"
+	moodPanic     mood = "panic"
+	moodGoexit    mood = "goexit"
+	moodThrottle  mood = "throttle"
+	moodPartial   mood = "partial"   // names some records as failed
+	moodMalformed mood = "malformed" // names a record that it did not get, or none
+	moodSlow      mood = "slow"      // about as long as its time limit
+	moodHang      mood = "hang"      // until its context ends
+	moodDeaf      mood = "deaf"      // and longer
+)
+
+func moods() []mood {
+	return []mood{
+		moodError, moodPanic, moodGoexit, moodThrottle, moodPartial, moodMalformed, moodSlow, moodHang, moodDeaf,
+	}
+}
+
+// plan is what a handler is going to do with a batch.
+type plan struct {
+	mood   mood // "" for success
+	lasts  time.Duration
+	failed map[int]bool // numbers that a partial failure names
+	text   string       // of a malformed response
+}
+
+var errHandler = errors.New("simulation: the handler failed")
+
+// decide draws what the handler does.
+func (s *Sim) decide(items []Item) plan {
+	p := plan{lasts: time.Duration(s.rng.Int64N(int64(s.Scenario.Slowest) + 1))}
+	if s.good {
+		p.lasts = min(p.lasts, s.limit()/2) //nolint:mnd // well within it
+	}
+
+	if !s.weather {
+		return p
+	}
+
+	if s.Scenario.Poison > 0 {
+		bad := make(map[int]bool)
+
+		for _, i := range items {
+			if s.poisonous(i.Number) {
+				bad[i.Number] = true
+			}
+		}
+
+		if len(bad) > 0 {
+			s.cover("poison")
+
+			if !s.Scenario.Config.ReportBatchItemFailures {
+				p.mood = moodError
+			} else {
+				p.mood, p.failed = moodPartial, bad
+				s.holdGroups(items, bad)
+			}
+
+			return p
+		}
+	}
+
+	for _, m := range moods() {
+		if rate := s.Scenario.Moods[m]; rate > 0 && s.rng.Float64() < rate {
+			p.mood = m
+			s.cover("handler " + string(m))
+
+			break
+		}
+	}
+
+	switch p.mood {
+	case moodPartial:
+		p.failed = make(map[int]bool)
+
+		for _, i := range items {
+			if s.rng.IntN(3) == 0 {
+				p.failed[i.Number] = true
+			}
+		}
+
+		s.holdGroups(items, p.failed)
+	case moodMalformed:
+		p.text = pick(dice{s.rng}, "stranger", "empty", "junk", "null")
+	case moodSlow:
+		limit := s.limit()
+		p.lasts = limit - time.Second + time.Duration(s.rng.Int64N(int64(2*time.Second)))
+	}
+
+	return p
+}
+
+// holdGroups adds what follows a failed record in its group, as a handler of a
+// FIFO queue has to (SQS-34).
+func (s *Sim) holdGroups(items []Item, failed map[int]bool) {
+	if !s.kind.Grouped {
+		return
+	}
+
+	held := make(map[string]bool)
+
+	for _, i := range items {
+		key := s.observer.records[i.Number].key
+		held[key] = held[key] || failed[i.Number]
+		failed[i.Number] = held[key]
+	}
+}
+
+func (s *Sim) poisonous(n int) bool {
+	return s.weather && s.Scenario.Poison > 0 && n%s.Scenario.Poison == s.Scenario.Poison-1
+}
+
+// limit is the handler's time limit.
+func (s *Sim) limit() time.Duration {
+	if t := s.Scenario.Config.Timeout; t > 0 {
+		return t
+	}
+
+	return esm.DefaultTimeout
+}
+
+// handler is the life's handler.
+func (l *Life) handler() esm.Handler {
+	if l.sim.Scenario.Bytes {
+		return esm.Bytes(bytesHandler{l})
+	}
+
+	return esm.Records(func(ctx context.Context, records []sources.Record) (esm.Response, error) {
+		items := make([]Item, len(records))
+		size := l.sim.overhead
+
+		for i := range records {
+			items[i] = Item{Number: Number(records[i].Data), ID: records[i].ID}
+			size += records[i].Size
+		}
+
+		ids, err := l.handle(ctx, items, size)
+
+		return esm.Response{BatchItemFailures: ids}, err
+	})
+}
+
+type bytesHandler struct{ life *Life }
+
+// Invoke is for esm.Bytes.
+func (h bytesHandler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	ids, err := h.life.handle(ctx, h.life.sim.world.Decode(payload), len(payload))
+	if err != nil || ids == nil {
+		return nil, err
+	}
+
+	if len(ids) == 1 && ids[0] == "junk" {
+		return []byte(`{"batchItemFailures": 7`), nil
+	}
+
+	quoted := make([]string, len(ids))
+	for i, id := range ids {
+		quoted[i] = fmt.Sprintf(`{"itemIdentifier":%q}`, id)
+	}
+
+	return []byte(`{"batchItemFailures":[` + strings.Join(quoted, ",") + `]}`), nil
+}
+
+// handle is one invocation: it begins, lasts, and ends, each an event of its
+// own, so that the observer knows before the engine does.
+func (l *Life) handle(ctx context.Context, items []Item, size int) ([]string, error) {
+	at := func(*rand.Rand) time.Duration { return 0 }
+	label := fmt.Sprint("invoke ", items)
+
+	var i *invocation
+
+	if err := l.pass(nil, label, at, func(c *call) { //nolint:staticcheck // it has begun already
+		i = l.sim.observer.invoked(ctx, l, items, size)
+		i.plan = l.sim.decide(items)
+		l.finish(c, nil)
+	}); err != nil {
+		return nil, err
+	}
+
+	// The gate orders this read after the write.
+	lasts := func(*rand.Rand) time.Duration { return i.plan.lasts }
+
+	switch i.plan.mood {
+	case moodHang:
+		<-ctx.Done()
+	case moodDeaf:
+		select {
+		case <-ctx.Done():
+			if l.pass(nil, "deaf", func(*rand.Rand) time.Duration { return l.sim.limit() }, func(c *call) { l.finish(c, nil) }) != nil { //nolint:staticcheck // deaf
+				return nil, errKilled
+			}
+		case <-l.sim.over:
+		}
+	default:
+		_ = l.pass(ctx, "run "+label, lasts, func(c *call) { l.finish(c, nil) })
+	}
+
+	if err := l.pass(nil, "return "+label, at, func(c *call) { //nolint:staticcheck // it is to end in any case
+		l.sim.observer.returned(i)
+		l.finish(c, nil)
+	}); err != nil {
+		return nil, err
+	}
+
+	return l.answer(ctx, i)
+}
+
+// answer is what the handler returns.
+func (l *Life) answer(ctx context.Context, i *invocation) ([]string, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+
+	switch i.plan.mood {
+	case moodError:
+		return nil, errHandler
+	case moodPanic:
+		panic("simulation: the handler panics")
+	case moodGoexit:
+		runtime.Goexit()
+	case moodThrottle:
+		return nil, fmt.Errorf("handler: %w", &esm.ThrottleError{})
+	case moodPartial:
+		var ids []string
+
+		for _, it := range i.items {
+			if i.plan.failed[it.Number] {
+				ids = append(ids, it.ID)
+			}
+		}
+
+		return ids, nil
+	case moodMalformed:
+		switch i.plan.text {
+		case "stranger":
+			return []string{i.items[0].ID, "stranger"}, nil
+		case "empty":
+			return []string{""}, nil
+		case "junk":
+			return []string{"junk"}, nil
+		default:
+			return nil, nil
+		}
+	}
+
+	return nil, nil
+}

@@ -1,0 +1,144 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+)
+
+// errKilled is what calls of a killed process return; nobody is there to see it.
+var errKilled = errors.New("simulation: the process was killed")
+
+// Life is one process in which the mapping runs: from its start to its stop or
+// kill. What it keeps in memory is gone afterwards.
+type Life struct {
+	sim    *Sim
+	number int
+	cancel context.CancelFunc
+	dead   atomic.Bool
+	calls  map[*call]struct{} // under way; guarded by the gate's mutex
+	// Of the simulation's goroutine:
+	stopped time.Time // when it was told to stop
+	ended   bool      // Run has returned
+	err     error     // what Run returned
+}
+
+// call is something that a mapping waits for.
+type call struct {
+	done   chan struct{}
+	closed bool // guarded by the gate's mutex
+	err    error
+}
+
+// Call passes the gate: effect runs in the simulation's goroutine, alone, some
+// time later, and Call returns what it returns. label tells calls apart that
+// arrive at one instant. If ctx is done first there is no effect and ctx's error
+// is returned; nil for a call that cannot be cancelled. A call of a killed life
+// has no effect.
+func (l *Life) Call(ctx context.Context, label string, effect func() error) error {
+	return l.wait(ctx, label, latency, func(c *call) { l.finish(c, effect()) })
+}
+
+// latency is how long a call to a service takes.
+func latency(rng *rand.Rand) time.Duration {
+	const usual, slow = 20, 3000
+
+	if rng.IntN(usual) == 0 {
+		return time.Duration(rng.IntN(slow)) * time.Millisecond
+	}
+
+	return time.Duration(rng.IntN(usual)) * time.Millisecond
+}
+
+// wait passes the gate and waits until run, or something that run started,
+// finishes the call, which the observer is told of.
+func (l *Life) wait(ctx context.Context, label string, delay func(*rand.Rand) time.Duration, run func(*call)) error {
+	return l.pass(ctx, label, delay, func(c *call) {
+		l.sim.observer.called(l, label)
+		run(c)
+	})
+}
+
+// pass is wait for what is no call of the mapping.
+func (l *Life) pass(ctx context.Context, label string, delay func(*rand.Rand) time.Duration, run func(*call)) error {
+	c := &call{done: make(chan struct{})}
+	g := l.sim.gate
+
+	g.mu.Lock()
+
+	if l.dead.Load() {
+		g.mu.Unlock()
+
+		return errKilled
+	}
+
+	l.calls[c] = struct{}{}
+	g.mu.Unlock()
+
+	g.enter(&event{label: label, delay: delay, run: func() {
+		if !l.over(c) {
+			run(c)
+		}
+	}})
+
+	var gone <-chan struct{}
+	if ctx != nil {
+		gone = ctx.Done()
+	}
+
+	select {
+	case <-c.done:
+		return c.err
+	case <-gone:
+	}
+
+	if l.finish(c, ctx.Err()) {
+		return ctx.Err()
+	}
+
+	return c.err
+}
+
+// over reports whether the call has ended: its caller has left, or died.
+func (l *Life) over(c *call) bool {
+	l.sim.gate.mu.Lock()
+	defer l.sim.gate.mu.Unlock()
+
+	return c.closed
+}
+
+// finish ends a call, and reports whether it had not ended before.
+func (l *Life) finish(c *call, err error) bool {
+	l.sim.gate.mu.Lock()
+	defer l.sim.gate.mu.Unlock()
+
+	if c.closed {
+		return false
+	}
+
+	c.closed, c.err = true, err
+	delete(l.calls, c)
+	close(c.done)
+
+	return true
+}
+
+// kill ends the process: no call of it has any effect from now on. The
+// goroutines, which a real kill would end, are left to run into errors.
+func (l *Life) kill() {
+	g := l.sim.gate
+
+	g.mu.Lock()
+	l.dead.Store(true)
+
+	for c := range l.calls {
+		c.closed, c.err = true, errKilled
+		close(c.done)
+	}
+
+	l.calls = nil
+	g.mu.Unlock()
+	l.cancel()
+}

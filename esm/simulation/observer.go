@@ -1,0 +1,372 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Observer records what entered a world, what each invocation got, what was
+// settled when and what reached the destination, by what it sees at the border
+// of the mapping; it knows nothing of the engine's own books. It holds all of it
+// against the promises, and keeps the history. It is used by the simulation's
+// goroutine only.
+type Observer struct {
+	sim     *Sim
+	began   time.Time
+	history []string
+	records []*trace // by number
+	byKey   map[string]*trace
+	byPart  map[string]*trace
+	running []*invocation
+	open    map[string]map[int]bool // what the mapping holds, by partition
+	// children are the partitions that wait for others, the oldest first.
+	children []lineage
+	// calls counts the calls of one second.
+	calls  int
+	second int64
+}
+
+// lineage is a partition that is read after its parents.
+type lineage struct {
+	id      string
+	parents []string
+}
+
+// trace is what is known of a record.
+type trace struct {
+	number    int
+	partition string
+	key       string
+	size      int
+	entered   time.Time
+	// earlier is what must be finished before it: its predecessors in the
+	// order of its key, and of its partition.
+	earlier []*trace
+
+	handed   time.Time // last time
+	invoked  int       // how often, ever
+	failed   int       // how often, in this life
+	finished bool      // an invocation succeeded with it
+	given    bool      // delivered to the destination
+	settled  bool
+	redriven bool
+}
+
+// invocation is one run of the handler.
+type invocation struct {
+	life  *Life
+	ctx   context.Context //nolint:containedctx // to see whether it is over
+	items []Item
+	plan  plan
+	ended bool
+}
+
+func newObserver(s *Sim) *Observer {
+	return &Observer{
+		sim: s, began: time.Now(),
+		byKey: make(map[string]*trace), byPart: make(map[string]*trace), open: make(map[string]map[int]bool),
+	}
+}
+
+// log adds a line to the history.
+func (o *Observer) log(format string, args ...any) {
+	line := fmt.Sprintf("%12v ", time.Since(o.began).Round(time.Microsecond)) + fmt.Sprintf(format, args...)
+	o.history = append(o.history, line)
+}
+
+// Entered tells that a record has entered the source. partition names where, if
+// the source is ordered; size is what it takes in an event document.
+func (o *Observer) Entered(r Record, partition string, size int) {
+	t := &trace{number: r.Number, partition: partition, key: r.Key, size: size, entered: time.Now()}
+	if len(o.records) != r.Number {
+		panic(fmt.Sprintf("simulation: record %d sent as number %d", r.Number, len(o.records)))
+	}
+
+	o.records = append(o.records, t)
+
+	if k := o.sim.kind; k.Ordered || k.Grouped {
+		if p := o.byKey[r.Key]; p != nil {
+			t.earlier = append(t.earlier, p)
+		}
+
+		o.byKey[r.Key] = t
+	}
+
+	if o.sim.kind.Ordered && o.sim.Scenario.Config.ParallelizationFactor <= 1 {
+		if p := o.byPart[partition]; p != nil {
+			t.earlier = append(t.earlier, p)
+		}
+
+		o.byPart[partition] = t
+	}
+
+	o.log("sent %d key %q to %s, %d bytes", r.Number, r.Key, partition, size)
+}
+
+// called counts a call, and tells of hot loops.
+func (o *Observer) called(l *Life, label string) {
+	const most = 5000
+
+	if second := time.Now().Unix(); second != o.second {
+		o.second, o.calls = second, 0
+	}
+
+	if o.calls++; o.calls > most {
+		o.violate(9, "a hot loop: more than %d calls in one second, the last is %q", most, label)
+	}
+
+	if l.ended {
+		o.violate(11, "life %d calls %q after Run has returned", l.number, label)
+	}
+
+	o.log("life %d: %s", l.number, label)
+}
+
+// Handed tells that a record was handed out to the mapping.
+func (o *Observer) Handed(l *Life, n int) {
+	t := o.records[n]
+	t.handed = time.Now()
+	o.log("life %d: gets %d", l.number, n)
+
+	if t.settled {
+		o.violate(12, "record %d is handed out again, it was settled", n)
+	}
+
+	held := o.holding(t.partition)
+	held[n] = true
+	o.checkBounds(t.partition, held)
+}
+
+func (o *Observer) holding(partition string) map[int]bool {
+	if o.open[partition] == nil {
+		o.open[partition] = make(map[int]bool)
+	}
+
+	return o.open[partition]
+}
+
+// Returned tells that the mapping holds a record no longer, although it was not
+// settled: it was given back, or lost on its way.
+func (o *Observer) Returned(n int) { o.drop(o.records[n]) }
+
+func (o *Observer) drop(t *trace) { delete(o.holding(t.partition), t.number) }
+
+// opened tells that a life begins to read a partition.
+func (o *Observer) opened(l *Life, partition string) {
+	o.log("life %d: opens %s", l.number, partition)
+	delete(o.open, partition)
+}
+
+// Child tells of a new partition, which is read after its parents.
+func (o *Observer) Child(partition string, parents ...string) {
+	o.log("%s follows %v", partition, parents)
+	o.children = append(o.children, lineage{partition, parents})
+}
+
+// lost tells that a life reads a partition no longer.
+func (o *Observer) lost(l *Life, partition string) {
+	o.log("life %d: lost %s", l.number, partition)
+	delete(o.open, partition)
+}
+
+// born tells that a new life begins.
+func (o *Observer) born(l *Life) {
+	o.log("life %d: begins", l.number)
+	clear(o.open)
+
+	o.running = nil
+
+	for _, t := range o.records {
+		t.failed = 0
+	}
+}
+
+// Redriven tells that the source has moved a record to its dead-letter queue.
+func (o *Observer) Redriven(n int) {
+	o.log("redriven %d", n)
+	o.records[n].redriven = true
+	o.drop(o.records[n])
+	o.sim.cover("redriven")
+}
+
+// Settled tells that a record was settled: it leaves its source.
+func (o *Observer) Settled(l *Life, n int) {
+	o.log("life %d: settled %d", l.number, n)
+	o.settle(n, 2)
+}
+
+// Passed tells that the position of a partition moved past records, the last of
+// which was acked. moved is by how much: less than none if it went back.
+func (o *Observer) Passed(l *Life, partition string, numbers []int, moved int) {
+	o.log("life %d: position of %s past %v", l.number, partition, numbers)
+
+	if moved < 0 {
+		o.violate(3, "the position of %s went back by %d", partition, -moved)
+	}
+
+	for i, n := range numbers {
+		promise := 3
+		if i == len(numbers)-1 {
+			promise = 2
+		}
+
+		o.settle(n, promise)
+	}
+}
+
+func (o *Observer) settle(n, promise int) {
+	t := o.records[n]
+	if !o.done(t) && !t.given {
+		if promise == 3 {
+			o.violate(3, "the position passed record %d, which is unfinished", n)
+		} else {
+			o.violate(2, "record %d was settled, but no invocation with it succeeded and no rule gave it up", n)
+		}
+	}
+
+	t.settled = true
+	o.drop(t)
+}
+
+// done reports whether a record needs no invocation any more.
+func (o *Observer) done(t *trace) bool {
+	return t.settled || t.finished || t.given || t.redriven || o.rejected(t.number) || o.discarded(t)
+}
+
+// rejected reports whether the filter rejects the record.
+func (o *Observer) rejected(n int) bool {
+	return o.sim.Scenario.Reject > 0 && n%o.sim.Scenario.Reject == 0
+}
+
+// discarded reports whether a rule that the user set gives the record up, and
+// there is no destination for it.
+func (o *Observer) discarded(t *trace) bool {
+	return !o.sim.Scenario.Destination && o.mayGiveUp(t)
+}
+
+// mayGiveUp reports whether a rule that the user set gives the record up.
+func (o *Observer) mayGiveUp(t *trace) bool {
+	s := &o.sim.Scenario
+	if !o.sim.kind.Ordered {
+		return false
+	}
+
+	if attempts := s.Config.MaximumRetryAttempts; attempts != nil && *attempts >= 0 && t.failed+o.abandoned(t) > *attempts {
+		return true
+	}
+
+	if age := s.Config.MaximumRecordAge; age > 0 && time.Since(t.entered) > age {
+		return true
+	}
+
+	return o.tooLarge(t)
+}
+
+// abandoned is how many invocations with the record go on although their time is
+// over. They have failed.
+func (o *Observer) abandoned(t *trace) int {
+	count := 0
+
+	for _, i := range o.running {
+		if i.ctx.Err() != nil && slices.ContainsFunc(i.items, func(it Item) bool { return it.Number == t.number }) {
+			count++
+		}
+	}
+
+	return count
+}
+
+// tooLarge reports whether the record fits into no event document.
+func (o *Observer) tooLarge(t *trace) bool {
+	most := o.sim.Scenario.Config.MaximumBatchBytes
+
+	return most > 0 && t.size+o.sim.overhead > most
+}
+
+// delivered tells that the destination got a failure record.
+func (o *Observer) delivered(l *Life, numbers []int, condition string) {
+	o.log("life %d: delivered %v: %s", l.number, numbers, condition)
+	o.sim.cover("delivered " + condition)
+
+	for _, n := range numbers {
+		t := o.records[n]
+		if !o.mayGiveUp(t) {
+			o.violate(1, "record %d was given up (%s), though no rule says so", n, condition)
+		}
+
+		t.given = true
+	}
+}
+
+// invoked tells that the handler begins.
+func (o *Observer) invoked(ctx context.Context, l *Life, items []Item, size int) *invocation {
+	i := &invocation{life: l, ctx: ctx, items: items}
+	o.log("life %d: invoke %v", l.number, items)
+
+	if l.ended {
+		o.violate(11, "life %d invokes %v after Run has returned", l.number, items)
+	}
+
+	o.checkBatch(i, size)
+	o.checkOrder(i)
+
+	for _, it := range items {
+		t := o.records[it.Number]
+		t.invoked++
+
+		if o.sim.kind.Ordered && t.settled {
+			o.violate(12, "record %d is invoked, it lies before the stored position", it.Number)
+		}
+
+		if o.rejected(it.Number) {
+			o.violate(1, "record %d is invoked, the filter rejects it", it.Number)
+		}
+	}
+
+	o.running = append(o.running, i)
+
+	return i
+}
+
+// returned tells that the handler ends.
+func (o *Observer) returned(i *invocation) {
+	i.ended = true
+	o.running = slices.DeleteFunc(o.running, func(other *invocation) bool { return other == i })
+
+	if i.life.dead.Load() {
+		return
+	}
+
+	report := o.sim.Scenario.Config.ReportBatchItemFailures
+	mood := i.plan.mood
+	succeeded := mood == "" || mood == moodSlow || mood == moodHang || mood == moodDeaf ||
+		mood == moodPartial && (!report || len(i.plan.failed) == 0) ||
+		mood == moodMalformed && (!report || i.plan.text == "null")
+
+	if i.ctx.Err() != nil {
+		succeeded = false
+	}
+
+	o.log("life %d: %v ends, %s %v %v", i.life.number, i.items, mood, i.plan.failed, succeeded)
+
+	failing := false
+
+	for _, it := range i.items {
+		t := o.records[it.Number]
+
+		if mood == moodPartial && report && i.ctx.Err() == nil {
+			failing = i.plan.failed[it.Number] || failing && o.sim.kind.Ordered
+		} else {
+			failing = !succeeded
+		}
+
+		switch {
+		case !failing:
+			t.finished = true
+		case mood != moodThrottle || i.ctx.Err() != nil:
+			t.failed++
+		}
+	}
+}

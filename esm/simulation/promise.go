@@ -1,0 +1,283 @@
+package simulation
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/openesm/openesm/batch"
+	"github.com/openesm/openesm/esm"
+)
+
+// Violation is a promise that was broken.
+type Violation struct {
+	// Promise is its number: 3 for P3.
+	Promise int
+	// Text tells what happened.
+	Text string
+}
+
+func (v *Violation) String() string { return fmt.Sprintf("P%d: %s", v.Promise, v.Text) }
+
+// violate tells that a promise is broken. The first one counts.
+func (o *Observer) violate(promise int, format string, args ...any) {
+	if o.sim.violation == nil {
+		o.sim.violation = &Violation{promise, fmt.Sprintf(format, args...)}
+		o.log("VIOLATION of %v", o.sim.violation)
+	}
+}
+
+// checkOrder holds an invocation against P4: nothing begins before what is
+// earlier in its group, key or partition is finished or given up.
+func (o *Observer) checkOrder(i *invocation) {
+	seen := make(map[int]bool, len(i.items))
+
+	for _, it := range i.items {
+		t := o.records[it.Number]
+
+		for _, earlier := range t.earlier {
+			if !seen[earlier.number] && !o.done(earlier) {
+				o.violate(4, "record %d (key %q) is invoked before record %d is finished", t.number, t.key, earlier.number)
+			}
+		}
+
+		seen[it.Number] = true
+	}
+
+	if !o.sim.kind.Ordered && !o.sim.kind.Grouped {
+		return
+	}
+
+	for _, other := range o.running {
+		if other.life != i.life || other.ctx.Err() != nil {
+			continue // it was abandoned
+		}
+
+		for _, it := range i.items {
+			for _, running := range other.items {
+				if o.records[it.Number].key == o.records[running.Number].key {
+					o.violate(4, "record %d is invoked while record %d of its key %q is",
+						it.Number, running.Number, o.records[it.Number].key)
+				}
+			}
+		}
+	}
+}
+
+// checkBatch holds an invocation against P8: its size and how long it waited.
+func (o *Observer) checkBatch(i *invocation, size int) {
+	s := &o.sim.Scenario
+	c := s.Config
+
+	most := c.BatchSize
+	if most == 0 {
+		most = o.sim.traits.BatchSize.Default
+	}
+
+	if len(i.items) > most || len(i.items) == 0 {
+		o.violate(8, "a batch of %d records, BatchSize is %d", len(i.items), most)
+	}
+
+	bytes := c.MaximumBatchBytes
+	if bytes == 0 {
+		bytes = batch.MaxEventBytes
+	}
+
+	if size > bytes {
+		o.violate(8, "an event document of %d bytes, the most is %d", size, bytes)
+	}
+
+	if len(i.items) > 1 {
+		o.sim.cover("batch of several")
+	}
+
+	if !s.Calm {
+		return
+	}
+
+	// In calm weather a record waits for its window, for the fetches of its
+	// batch, and for the invocations before it.
+	window := max(c.MaximumBatchingWindow, 0)
+	patience := window + 10*time.Second + time.Duration(s.Records)*s.Slowest
+
+	for _, it := range i.items {
+		if waited := time.Since(o.records[it.Number].handed); waited > patience {
+			o.violate(8, "record %d waited %v for its batch, the window is %v", it.Number, waited, window)
+		}
+	}
+}
+
+// checkBounds holds what a mapping holds of a partition against P7.
+func (o *Observer) checkBounds(partition string, held map[int]bool) {
+	const ahead = 10 // batches that may be read ahead for each sub-lane
+
+	s := &o.sim.Scenario
+	c := s.Config
+	size := c.BatchSize
+
+	if size == 0 {
+		size = o.sim.traits.BatchSize.Default
+	}
+
+	unfinished, bytes := 0, 0
+
+	for n := range held {
+		if t := o.records[n]; !o.done(t) {
+			unfinished++
+			bytes += t.size
+		}
+	}
+
+	if !o.sim.kind.Ordered {
+		lanes := o.lanes()
+		// A lane holds a batch and the one record that did not fit.
+		if most := lanes * (size + 1); unfinished > most && s.Calm {
+			o.violate(7, "%d records held and unfinished, %d lanes of %d may hold %d", unfinished, lanes, size, most)
+		}
+
+		return
+	}
+
+	if most := size * max(c.ParallelizationFactor, 1) * ahead; unfinished > most {
+		o.violate(7, "%d records of %s held, the most is %d", unfinished, partition, most)
+	}
+
+	limit := c.MaximumBufferedBytes
+	if limit == 0 {
+		limit = esm.DefaultBufferedBytes
+	}
+
+	// One fetch may go over it.
+	fetch := size * max(c.ParallelizationFactor, 1) * (s.Size + overhead)
+	if bytes > limit+fetch {
+		o.violate(7, "%d bytes of %s held, the most is %d and one fetch", bytes, partition, limit)
+	}
+}
+
+// checkStopped holds the return of Run against P10 and P11.
+func (o *Observer) checkStopped(l *Life) {
+	if l.stopped.IsZero() {
+		o.violate(10, "Run returned %v though nothing stopped it", l.err)
+
+		return
+	}
+
+	if took := time.Since(l.stopped); took > o.sim.stopLimit() {
+		o.violate(11, "Run returned %v after the stop", took)
+	}
+}
+
+// checkEnd holds the end against P1 and P5.
+func (o *Observer) checkEnd() {
+	for _, t := range o.records {
+		switch {
+		case !o.done(t) && !o.stays(t):
+			o.violate(1, "record %d of %s was never finished", t.number, t.partition)
+		case !t.settled && !t.redriven && !o.stays(t):
+			o.violate(1, "record %d of %s is finished but still in its source", t.number, t.partition)
+		case o.unique() && t.invoked > 1:
+			o.violate(5, "record %d was invoked %d times without any fault", t.number, t.invoked)
+		}
+	}
+}
+
+// unique reports whether no record may be handled twice. A stop with sub-lanes
+// is an exception: what one of them has finished behind a record that another
+// one has not started is handled again, for the position is before both.
+func (o *Observer) unique() bool {
+	s := &o.sim.Scenario
+
+	return s.Calm && (s.Stops == 0 || s.Config.ParallelizationFactor <= 1)
+}
+
+// stays reports whether a record rightly stays in its queue: it is too large for
+// any batch, or behind such a record in its group.
+func (o *Observer) stays(t *trace) bool {
+	if o.sim.kind.Ordered {
+		return false
+	}
+
+	for ; t != nil; t = t.earlier[0] {
+		if o.tooLarge(t) && !o.rejected(t.number) && !t.redriven {
+			return true
+		}
+
+		if len(t.earlier) == 0 {
+			break
+		}
+	}
+
+	return false
+}
+
+// drained reports whether nothing is left to do.
+func (o *Observer) drained() bool {
+	for _, t := range o.records {
+		if !t.settled && !t.redriven && !o.stays(t) {
+			return false
+		}
+	}
+
+	return len(o.records) == o.sim.Scenario.Records
+}
+
+// checkIsolation holds the state, a while after the faults ended, against P6:
+// only the lane of a poison record is held up by it.
+func (o *Observer) checkIsolation() {
+	c := o.sim.Scenario.Config
+	report := c.ReportBatchItemFailures || c.BatchSize == 1
+
+	bad := make(map[string]bool) // partitions or groups with a poison record
+
+	for _, t := range o.records {
+		if o.sim.poisonous(t.number) && !o.done(t) {
+			bad[o.lane(t)] = true
+		}
+	}
+
+	for _, c := range o.children {
+		if slices.ContainsFunc(c.parents, func(p string) bool { return bad[p] }) {
+			bad[c.id] = true // it waits for its parents
+		}
+	}
+
+	if !o.sim.kind.Ordered && !o.sim.kind.Redelivers && len(bad) >= o.lanes() {
+		return // each holds a lane, as its batch is retried in place
+	}
+
+	for _, t := range o.records {
+		if o.done(t) || bad[o.lane(t)] || o.stays(t) || o.sim.poisonous(t.number) {
+			continue
+		}
+
+		if o.sim.kind.Ordered || report {
+			o.violate(6, "record %d of %s (key %q) is held up by a poison record of another lane", t.number, t.partition, t.key)
+		}
+	}
+}
+
+// lane is what a poison record may hold up.
+func (o *Observer) lane(t *trace) string {
+	switch {
+	case o.sim.kind.Ordered:
+		return t.partition
+	case o.sim.kind.Grouped:
+		return t.key
+	default:
+		return fmt.Sprint(t.number)
+	}
+}
+
+// lanes is the most lanes that an unordered source may have.
+func (o *Observer) lanes() int {
+	c := o.sim.Scenario.Config
+
+	switch {
+	case c.MaximumConcurrency > 0:
+		return c.MaximumConcurrency
+	case c.Scaling != nil:
+		return c.Scaling.Max
+	default:
+		return o.sim.traits.Scaling.Max
+	}
+}

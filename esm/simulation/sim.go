@@ -1,0 +1,380 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/openesm/openesm/esm"
+	"github.com/openesm/openesm/sources"
+)
+
+// Sim is one simulation: a world, a scenario and the lives of a mapping.
+type Sim struct {
+	Scenario Scenario
+
+	kind      Kind
+	rng       *rand.Rand // of the simulation's goroutine
+	gate      *gate
+	world     World
+	traits    sources.Traits
+	overhead  int
+	observer  *Observer
+	weather   bool // poison, and until the weather is good faults too
+	good      bool // the weather
+	violation *Violation
+	coverage  map[string]int
+
+	life  *Life   // the one that runs
+	lives []*Life // all there were
+	runs  sync.WaitGroup
+	over  chan struct{} // closed in the end, for handlers that hear nothing else
+	done  bool
+}
+
+// Observer returns the observer, which a world tells what happens in it.
+func (s *Sim) Observer() *Observer { return s.observer }
+
+// Result is how a simulation ended.
+type Result struct {
+	Violation *Violation
+	History   []string
+	Coverage  map[string]int
+	// Steps is how many events there were.
+	Steps int
+}
+
+// wrap lets the tests of the checkers break a source.
+type wrap func(*Sim, sources.Source) sources.Source
+
+// simulate runs a scenario in a bubble of its own.
+func simulate(t *testing.T, kind Kind, scenario Scenario, broken wrap) Result {
+	t.Helper()
+
+	var result Result
+
+	synctest.Test(t, func(*testing.T) {
+		s := &Sim{
+			Scenario: scenario, kind: kind,
+			rng:     rand.New(rand.NewPCG(scenario.Seed, 2)), //nolint:gosec // not for secrets
+			weather: !scenario.Calm, coverage: make(map[string]int), over: make(chan struct{}),
+		}
+		s.gate = newGate(s.rng)
+		s.observer = newObserver(s)
+		s.world = kind.New(s)
+
+		s.play(broken)
+
+		result = Result{s.violation, s.observer.history, s.coverage, s.gate.steps}
+	})
+
+	return result
+}
+
+// bounds of a simulation in virtual time.
+const (
+	// calmAfter is how long the bad weather lasts after the last record.
+	calmAfter = time.Minute
+	// patience is how long draining may take without faults.
+	patience = 48 * time.Hour
+	// settleGrace is how long the engine settles after its drain timeout.
+	settleGrace = 5 * time.Second
+)
+
+// play runs the scenario: bad weather first, then good, in which everything must
+// drain.
+func (s *Sim) play(broken wrap) {
+	s.plan(broken)
+	s.begin(broken)
+
+	end := s.Scenario.Spread + calmAfter
+	s.gate.after(end, func() {
+		s.calm()
+
+		if s.Scenario.Poison == 0 {
+			s.heal()
+		} else {
+			s.gate.after(s.isolation(), func() {
+				s.observer.checkIsolation()
+				s.heal()
+			})
+		}
+	})
+
+	s.gate.run(func() bool { return s.violation != nil || s.done })
+
+	if s.violation == nil {
+		s.observer.checkEnd()
+	}
+
+	s.finish()
+}
+
+// plan schedules what happens besides the mapping's own doing.
+func (s *Sim) plan(broken wrap) {
+	c := &s.Scenario
+	for n := range c.Records {
+		r := Record{Number: n, Data: body(n, s.rng.IntN(c.Size+1))}
+		if s.kind.Ordered || s.kind.Grouped {
+			r.Key = fmt.Sprintf("key-%d", s.rng.IntN(c.Keys))
+		}
+
+		// In the order of their numbers, which are given at the same time.
+		s.gate.after(c.Spread*time.Duration(n)/time.Duration(c.Records), func() { s.world.Send(r) })
+	}
+
+	span := int64(c.Spread + calmAfter)
+	for range c.Disturbances {
+		s.gate.after(time.Duration(s.rng.Int64N(span)), s.world.Disturb)
+	}
+
+	for range c.Stops {
+		s.gate.after(time.Duration(s.rng.Int64N(span)), func() { s.stop(broken) })
+	}
+
+	if c.KillAt+c.KillAfter > 0 {
+		s.gate.between = func(step int, after bool) {
+			if !after && step == c.KillAt || after && step == c.KillAfter {
+				s.kill(broken)
+			}
+		}
+	}
+
+	for range c.Kills {
+		s.gate.after(time.Duration(s.rng.Int64N(span)), func() { s.kill(broken) })
+	}
+}
+
+// calm ends the faults. Poison stays until the healing.
+func (s *Sim) calm() {
+	s.observer.log("the weather is good")
+
+	s.good = true
+	s.Scenario.Faults = nil
+	s.Scenario.Moods = nil
+}
+
+// heal ends everything that is bad and waits until all is drained.
+func (s *Sim) heal() {
+	s.weather = false
+	s.observer.log("everything works")
+
+	deadline := time.Now().Add(patience)
+
+	var look func()
+
+	look = func() {
+		switch {
+		case s.observer.drained():
+			s.last()
+		case time.Now().After(deadline):
+			s.observer.checkEnd()
+
+			if s.violation == nil {
+				s.observer.violate(1, "not drained within %v", patience)
+			}
+		default:
+			s.gate.after(time.Second+time.Until(deadline)/100, look)
+		}
+	}
+	look()
+}
+
+// last is the stop at the end.
+func (s *Sim) last() {
+	if s.life.dead.Load() || !s.life.stopped.IsZero() {
+		s.gate.after(time.Second, s.last) // the next life is to come
+
+		return
+	}
+
+	l := s.life
+	s.tell(l)
+	s.gate.after(s.stopLimit()+time.Second, func() {
+		if s.life == l && !l.dead.Load() {
+			s.done = true
+		} else {
+			s.last()
+		}
+	})
+}
+
+// isolation is how long a poison record may try to hold up others: as long as
+// they may need to be retried.
+func (s *Sim) isolation() time.Duration {
+	const rounds = 12
+
+	if s.kind.Redelivers {
+		return time.Hour + rounds*s.Scenario.Visibility
+	}
+
+	return time.Hour + rounds*s.Scenario.Config.RetryBackoff.Max
+}
+
+// begin starts a new life.
+func (s *Sim) begin(broken wrap) {
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &Life{sim: s, number: len(s.lives) + 1, cancel: cancel, calls: make(map[*call]struct{})}
+	s.life = l
+	s.lives = append(s.lives, l)
+	s.observer.born(l)
+
+	source := s.world.Open(l)
+	if broken != nil {
+		source = broken(s, source)
+	}
+
+	s.traits = source.Traits()
+	s.overhead = s.traits.EventOverhead
+
+	mapping, err := esm.New(source, l.handler(), l.config())
+	if err != nil {
+		panic(fmt.Sprintf("simulation: seed %d has a bad configuration: %v\n%v", s.Scenario.Seed, err, s.Scenario))
+	}
+
+	s.runs.Go(func() {
+		err := mapping.Run(ctx)
+		_ = l.pass(nil, "run ended", latencyNone, func(c *call) { //nolint:staticcheck // nothing to cancel
+			l.ended, l.err = true, err
+			s.observer.checkStopped(l)
+			l.finish(c, nil)
+		})
+
+		cancel()
+	})
+}
+
+func latencyNone(*rand.Rand) time.Duration { return 0 }
+
+// config is the scenario's configuration with the parts that are not plain.
+func (l *Life) config() esm.Config {
+	s := l.sim
+	c := s.Scenario.Config
+	c.Logger = slog.New(slog.DiscardHandler)
+	// Of the instant only, so that it does not matter which lane asks first.
+	c.Jitter = func() float64 {
+		return rand.New(rand.NewPCG(s.Scenario.Seed, uint64(time.Now().UnixNano()))).Float64() //nolint:gosec // not for secrets
+	}
+
+	if s.Scenario.Reject > 0 {
+		c.Filter = func(r *sources.Record) bool { return Number(r.Data)%s.Scenario.Reject != 0 }
+	}
+
+	if s.Scenario.Destination {
+		c.OnFailure = esm.DestinationFunc(l.deliver)
+	}
+
+	return c
+}
+
+// deliver is the destination.
+func (l *Life) deliver(ctx context.Context, f *esm.FailureRecord) error {
+	numbers := make([]int, len(f.Records))
+	for i := range f.Records {
+		numbers[i] = Number(f.Records[i].Data)
+	}
+
+	return l.Call(ctx, fmt.Sprint("deliver ", numbers), func() error {
+		return l.sim.Faulty(OpDeliver, func() error {
+			l.sim.observer.delivered(l, numbers, string(f.Condition))
+
+			return nil
+		})
+	})
+}
+
+// stopLimit is how long a stop may take.
+func (s *Sim) stopLimit() time.Duration {
+	drain := s.Scenario.Config.DrainTimeout
+	if drain == 0 {
+		drain = esm.DefaultDrainTimeout
+	}
+
+	const calls = 10 * time.Second // those under way, and a handler's grace
+
+	return drain + settleGrace + calls
+}
+
+// tell tells a life to stop.
+func (s *Sim) tell(l *Life) {
+	s.observer.log("life %d: is stopped", l.number)
+	l.stopped = time.Now()
+	l.cancel()
+	s.gate.after(s.stopLimit(), func() {
+		if !l.ended && !l.dead.Load() {
+			s.observer.violate(11, "Run has not returned %v after the stop", s.stopLimit())
+		}
+	})
+}
+
+// stop stops the mapping and starts it again later.
+func (s *Sim) stop(broken wrap) {
+	if !s.life.stopped.IsZero() || s.life.dead.Load() {
+		return // it is going down already
+	}
+
+	l := s.life
+	s.tell(l)
+	s.cover("stop")
+
+	var again func()
+
+	again = func() {
+		switch {
+		case l.dead.Load() || s.life != l:
+		case l.ended:
+			s.begin(broken)
+		default:
+			s.gate.after(time.Second, again)
+		}
+	}
+	again()
+}
+
+// kill kills the process and starts another one later.
+func (s *Sim) kill(broken wrap) {
+	if s.life == nil || s.life.dead.Load() || s.done {
+		return
+	}
+
+	s.observer.log("life %d: is killed", s.life.number)
+	s.cover("kill")
+	s.life.kill()
+	s.world.Killed(s.life)
+	s.gate.after(time.Duration(s.rng.Int64N(int64(10*time.Second))), func() { s.begin(broken) })
+}
+
+// finish ends all lives, so that the bubble can end.
+func (s *Sim) finish() {
+	for _, l := range s.lives {
+		if !l.dead.Load() {
+			l.kill()
+		}
+	}
+
+	close(s.over)
+
+	ended := make(chan struct{})
+
+	go func() {
+		s.runs.Wait()
+		close(ended)
+	}()
+
+	s.gate.between = nil
+	s.gate.run(func() bool {
+		select {
+		case <-ended:
+			return true
+		default:
+			return false
+		}
+	})
+	s.world.Close()
+	synctest.Wait()
+}
