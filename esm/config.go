@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/openesm/openesm/batch"
+	"github.com/openesm/openesm/esm/filter"
 	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 )
@@ -96,9 +97,16 @@ type Config struct {
 	// nil discards it, which is counted and logged (DST-66).
 	OnFailure Destination
 
-	// Filter says which records reach the handler; nil passes all. What it
-	// rejects is settled at once (SQS-61, KIN-206). It is called concurrently
-	// and must not keep the record.
+	// FilterCriteria says by AWS's patterns which records reach the handler; the
+	// zero value passes all. What does not pass is settled at once (SQS-61,
+	// KIN-206) and counts for no batch (ESM-42): SQS deletes it.
+	FilterCriteria FilterCriteria
+
+	// Filter says the same by a function; nil passes all. With FilterCriteria a
+	// record must pass both, and the function sees what passed the patterns. It
+	// is called once for a record, concurrently, must not keep the record, and
+	// must not block. A record for which it panics passes, which is logged with
+	// the panic's value.
 	Filter func(*sources.Record) bool
 
 	// Timeout is the handler's time limit, Lambda's function timeout. Default
@@ -187,6 +195,7 @@ func (c Config) withDefaults(traits sources.Traits) Config {
 	}
 	c.DrainTimeout = cmp.Or(c.DrainTimeout, DefaultDrainTimeout)
 	c.MaximumBufferedBytes = cmp.Or(c.MaximumBufferedBytes, DefaultBufferedBytes)
+	c.FilterCriteria.MaximumFilters = cmp.Or(c.FilterCriteria.MaximumFilters, filter.DefaultFilters)
 	if c.RetryBackoff == (retry.Backoff{}) {
 		c.RetryBackoff = retry.Backoff{Initial: time.Second, Max: 30 * time.Second}
 	}

@@ -25,6 +25,7 @@ type Mapping struct {
 	config   Config
 	traits   sources.Traits
 	appender sources.EventAppender
+	filter   *filtering // nil if everything passes
 	spent    atomic.Bool
 	// cut says that the drain timeout cancelled an invocation, or a settlement.
 	cut atomic.Bool
@@ -42,13 +43,16 @@ func New(source sources.Source, handler Handler, config Config) (*Mapping, error
 	traits := source.Traits()
 	config = config.withDefaults(traits)
 	config.check(&check, traits)
+	filter := config.filtering(&check, source)
 	appender, _ := source.(sources.EventAppender)
 	check.require(appender != nil || handler.bytes == nil, "handler", "for event documents",
 		"must be made by Records, source %s writes no event documents", traits.ARN)
 	if err := check.err(); err != nil {
 		return nil, err
 	}
-	return &Mapping{source: source, handler: handler, config: config, traits: traits, appender: appender}, nil
+	return &Mapping{
+		source: source, handler: handler, config: config, traits: traits, appender: appender, filter: filter,
+	}, nil
 }
 
 // Run polls, invokes and settles until ctx is done or the source ends. It

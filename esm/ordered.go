@@ -16,6 +16,7 @@ type ordered struct {
 	tracker  *tracker
 	sublanes []*sublane
 	lanes    sync.WaitGroup
+	filtered []sources.Record // of route alone
 
 	mu         sync.Mutex
 	committing bool
@@ -103,21 +104,19 @@ func (o *ordered) readAhead() int {
 // route hands records to their sub-lanes, and finishes those that the filter
 // rejects.
 func (o *ordered) route(records []sources.Record) {
-	if o.config.Filter == nil && len(o.sublanes) == 1 {
+	if o.filter != nil {
+		var kept int
+		kept, o.filtered = o.separate(records, o.filtered[:0])
+		o.finished(o.filtered)
+		clear(o.filtered)
+		records = records[:kept]
+	}
+	if len(records) > 0 && len(o.sublanes) == 1 {
 		o.push(o.sublanes[0], records)
 		return
 	}
-	var filtered []sources.Record
 	for i := range records {
-		if o.config.Filter != nil && !o.config.Filter(&records[i]) {
-			filtered = append(filtered, records[i])
-			continue
-		}
 		o.push(o.sublane(records[i].Key), records[i:i+1])
-	}
-	if o.config.Filter != nil {
-		o.count(FilteredOutEventCount, len(filtered))
-		o.finished(filtered)
 	}
 }
 

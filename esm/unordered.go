@@ -98,6 +98,7 @@ func (u *unordered) lane() {
 // fetchMatching fetches records, and settles those that the filter rejects.
 func (l *pooledLane) fetchMatching(buf []sources.Record, wait time.Duration) (int, error) {
 	u := l.pool
+	start := time.Now()
 	n, err := u.part.fetch(buf, wait, &l.failures)
 	if n == 0 && err == nil && wait >= idleWait {
 		u.scaler.quiet()
@@ -105,23 +106,17 @@ func (l *pooledLane) fetchMatching(buf []sources.Record, wait time.Duration) (in
 			return 0, errIdle
 		}
 	}
-	if u.config.Filter == nil || n == 0 {
+	if u.filter == nil || n == 0 {
 		return n, err
 	}
-	kept := 0
-	l.filtered = l.filtered[:0]
-	for i := range n {
-		if u.config.Filter(&buf[i]) {
-			buf[kept] = buf[i]
-			kept++
-		} else {
-			l.filtered = append(l.filtered, buf[i])
-		}
+	full := err == nil && n == u.config.BatchSize && time.Since(start) <= promptly
+	n, l.filtered = u.separate(buf[:n], l.filtered[:0])
+	if full && len(l.filtered) > 0 {
+		u.start(u.scaler.backlog(time.Now())) // what the batch will not show
 	}
-	u.count(FilteredOutEventCount, len(l.filtered))
 	u.settler.add(l.filtered)
 	clear(l.filtered)
-	return kept, err
+	return n, err
 }
 
 // errIdle ends a lane that has nothing to do.

@@ -71,3 +71,41 @@ type BatchDescriber interface {
 	// "KinesisBatchInfo":{...} (DST-19a), for records that were given up.
 	AppendBatchInfo(dst []byte, records []Record) []byte
 }
+
+// Filterer is a [Source] whose records may be filtered by patterns. A source
+// without it refuses them, as AWS does for DocumentDB (API-26).
+type Filterer interface {
+	// Filtering tells how patterns see the records. It makes no call, gives the
+	// same answer always, and may be called before Start.
+	Filtering() Filtering
+}
+
+// Filtering is how filter patterns see the records of a source (FILT-50..88).
+type Filtering struct {
+	// Key is the member of a pattern that is about Record.Data: "body" for SQS,
+	// "data" for Kinesis and MQ, "dynamodb" for DynamoDB Streams, "value" for
+	// Kafka. Never empty. A record whose Data is nil has no body (a Kafka
+	// tombstone); an empty body is not nil.
+	Key string
+
+	// Text allows patterns for bodies of plain text. Kinesis and DynamoDB
+	// Streams refuse them (FILT-68).
+	Text bool
+
+	// KeepMismatch keeps a record whose body is not of the form that the pattern
+	// is about, text or JSON, if the rest of the pattern holds: Kafka and MQ.
+	// Elsewhere it is rejected (FILT-74..88).
+	KeepMismatch bool
+
+	// AppendMetadata appends to dst one JSON object and returns the longer
+	// slice: the members that stand beside Key in the event document of r. What
+	// is encoded there as the body is, such as the key of a Kafka record, is
+	// decoded as the body is. Patterns see neither a member named Key nor what
+	// AWS's pollers add, such as eventSource (FILT-56): those may be there or
+	// not.
+	//
+	// It is called only if a pattern names such a member, concurrently with
+	// everything, allocates nothing but dst, and keeps nothing. nil means that
+	// there are no such members.
+	AppendMetadata func(dst []byte, r *Record) []byte
+}

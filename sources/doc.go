@@ -25,8 +25,8 @@
 // # Abilities
 //
 // What only some services can do is an interface of one method, found once by
-// type assertion: on the Source [Starter] and [EventAppender], on the
-// Partition [Releaser], [Failer] and [BatchDescriber].
+// type assertion: on the Source [Starter], [EventAppender] and [Filterer], on the
+// Partition [Releaser], [Failer], [Loser] and [BatchDescriber].
 //
 // # Errors
 //

@@ -57,8 +57,25 @@ type Criteria struct {
 	match sync.Pool // of *matcher
 }
 
+// PatternError says what is wrong with the pattern of one filter.
+type PatternError struct {
+	// Filter is the number of the filter, from 1.
+	Filter int
+	// Err says where in the pattern, and what.
+	Err error
+}
+
+// Error gives the number and what is wrong.
+func (e *PatternError) Error() string {
+	return fmt.Sprintf("the pattern of filter %d: %v", e.Filter, e.Err)
+}
+
+// Unwrap returns what is wrong.
+func (e *PatternError) Unwrap() error { return e.Err }
+
 // Compile reads patterns, one a filter. Without patterns every record passes
-// (FILT-06). The error names every filter that is wrong, and where.
+// (FILT-06). The error names every filter that is wrong, and where, each with
+// a *PatternError.
 func Compile(patterns []string, body Body, options Options) (*Criteria, error) {
 	limit := options.MaxFilters
 	if limit == 0 {
@@ -89,7 +106,7 @@ func Compile(patterns []string, body Body, options Options) (*Criteria, error) {
 	for i, pattern := range patterns {
 		combinations, err := compile.pattern(pattern)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("the pattern of filter %d: %w", i+1, err))
+			errs = append(errs, &PatternError{Filter: i + 1, Err: err})
 			continue
 		}
 		for _, combination := range combinations {

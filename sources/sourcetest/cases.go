@@ -12,6 +12,6 @@ type testCase struct {
 
 // cases returns all cases, simple rules first.
 func cases() []testCase {
-	return slices.Concat(traitCases(), recordCases(), waitCases(), cancelCases(), settleCases(),
+	return slices.Concat(traitCases(), recordCases(), filterCases(), waitCases(), cancelCases(), settleCases(),
 		releaseCases(), orderCases(), partitionCases(), endCases())
 }

@@ -10,32 +10,65 @@ import (
 
 // Faulty returns a source that asks fault before every call that can fail and
 // does to the call what it says. It has the optional abilities of the source
-// that it wraps, as have its partitions, and no others.
+// that it wraps, as have its partitions, and no others; but all of its partitions
+// are a [sources.Loser], which never tells of a loss if the wrapped one cannot.
 //
 // fault is called concurrently if the source is. It must not call the source.
 func Faulty(source sources.Source, fault func(Op) Fault) sources.Source {
 	f := &faultySource{Source: source, plan: &faultPlan{fault: fault, calls: make(map[Kind]int)}}
 	starter, starts := source.(sources.Starter)
 	appender, appends := source.(sources.EventAppender)
-	wrapped := faultyStarter{Starter: starter, plan: f.plan}
+	filterer, filters := source.(sources.Filterer)
 
-	switch {
-	case starts && appends:
+	type (
+		s struct{ faultyStarter }
+		a struct{ sources.EventAppender }
+		m struct{ sources.Filterer }
+	)
+
+	start, events, filter := s{faultyStarter{starter, f.plan}}, a{appender}, m{filterer}
+
+	switch [3]bool{starts, appends, filters} {
+	case [3]bool{true, false, false}:
 		return struct {
-			sources.Source
-			sources.Starter
-			sources.EventAppender
-		}{f, wrapped, appender}
-	case starts:
+			*faultySource
+			s
+		}{f, start}
+	case [3]bool{false, true, false}:
 		return struct {
-			sources.Source
-			sources.Starter
-		}{f, wrapped}
-	case appends:
+			*faultySource
+			a
+		}{f, events}
+	case [3]bool{false, false, true}:
 		return struct {
-			sources.Source
-			sources.EventAppender
-		}{f, appender}
+			*faultySource
+			m
+		}{f, filter}
+	case [3]bool{true, true, false}:
+		return struct {
+			*faultySource
+			s
+			a
+		}{f, start, events}
+	case [3]bool{true, false, true}:
+		return struct {
+			*faultySource
+			s
+			m
+		}{f, start, filter}
+	case [3]bool{false, true, true}:
+		return struct {
+			*faultySource
+			a
+			m
+		}{f, events, filter}
+	case [3]bool{true, true, true}:
+		return struct {
+			*faultySource
+			s
+			a
+			m
+		}{f, start, events, filter}
 	default:
 		return f
 	}

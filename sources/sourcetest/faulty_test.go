@@ -284,15 +284,7 @@ func TestAbilities(t *testing.T) {
 			describer
 		}{},
 	} {
-		faulty, ok := Faulty(filled().Source(), nil).(struct {
-			sources.Source
-			sources.EventAppender
-		})
-		if !ok {
-			t.Fatal("a source that appends events is not one any more")
-		}
-
-		outer := faulty.Source.(*faultySource).wrap(inner)
+		outer := (&faultySource{Source: filled().Source(), plan: &faultPlan{}}).wrap(inner)
 		if has(outer) != has(inner) {
 			t.Errorf("releases, fails, describes: %v, want %v", has(outer), has(inner))
 		}
@@ -316,28 +308,84 @@ func TestSourceAbilities(t *testing.T) {
 		bare     struct{ sources.Source }
 	)
 
-	for want, inner := range map[[2]bool]sources.Source{
-		{false, false}: bare{},
-		{true, false}: struct {
+	type filterer struct{ sources.Filterer }
+
+	for want, inner := range map[[3]bool]sources.Source{
+		{}: bare{},
+		{true, false, false}: struct {
 			bare
 			starter
 		}{},
-		{false, true}: struct {
+		{false, true, false}: struct {
 			bare
 			appender
 		}{},
-		{true, true}: struct {
+		{false, false, true}: struct {
+			bare
+			filterer
+		}{},
+		{true, true, false}: struct {
 			bare
 			starter
 			appender
+		}{},
+		{true, false, true}: struct {
+			bare
+			starter
+			filterer
+		}{},
+		{false, true, true}: struct {
+			bare
+			appender
+			filterer
+		}{},
+		{true, true, true}: struct {
+			bare
+			starter
+			appender
+			filterer
 		}{},
 	} {
 		outer := Faulty(inner, nil)
 		_, starts := outer.(sources.Starter)
 		_, appends := outer.(sources.EventAppender)
+		_, filters := outer.(sources.Filterer)
 
-		if got := [2]bool{starts, appends}; got != want {
-			t.Errorf("starts, appends: %v, want %v", got, want)
+		if got := [3]bool{starts, appends, filters}; got != want {
+			t.Errorf("starts, appends, filters: %v, want %v", got, want)
 		}
 	}
 }
+
+func TestLossIsPassedOn(t *testing.T) {
+	t.Parallel()
+
+	lost := make(chan struct{})
+	close(lost)
+
+	for _, inner := range []sources.Partition{stillPartition{}, lostPartition{lost: lost}} {
+		partition := (&faultySource{Source: filled().Source(), plan: &faultPlan{}}).wrap(inner)
+		_, tells := inner.(sources.Loser)
+
+		select {
+		case <-partition.(sources.Loser).Lost():
+			if !tells {
+				t.Error("a loss that nobody told of")
+			}
+		default:
+			if tells {
+				t.Error("the loss is not passed on")
+			}
+		}
+	}
+}
+
+type stillPartition struct{ sources.Partition }
+
+type lostPartition struct {
+	sources.Partition
+
+	lost chan struct{}
+}
+
+func (p lostPartition) Lost() <-chan struct{} { return p.lost }

@@ -23,18 +23,18 @@ func (s *faultySource) wrap(inner sources.Partition) sources.Partition {
 	switch {
 	case releases && fails:
 		return struct {
-			sources.Partition
+			*faultyPartition
 			sources.Releaser
 			sources.Failer
 		}{p, release, fail}
 	case releases:
 		return struct {
-			sources.Partition
+			*faultyPartition
 			sources.Releaser
 		}{p, release}
 	case fails:
 		return struct {
-			sources.Partition
+			*faultyPartition
 			sources.Failer
 		}{p, fail}
 	default:
@@ -43,32 +43,32 @@ func (s *faultySource) wrap(inner sources.Partition) sources.Partition {
 }
 
 func describing(
-	p sources.Partition, release sources.Releaser, fail sources.Failer, describer sources.BatchDescriber,
+	p *faultyPartition, release sources.Releaser, fail sources.Failer, describer sources.BatchDescriber,
 	releases, fails bool,
 ) sources.Partition {
 	switch {
 	case releases && fails:
 		return struct {
-			sources.Partition
+			*faultyPartition
 			sources.Releaser
 			sources.Failer
 			sources.BatchDescriber
 		}{p, release, fail, describer}
 	case releases:
 		return struct {
-			sources.Partition
+			*faultyPartition
 			sources.Releaser
 			sources.BatchDescriber
 		}{p, release, describer}
 	case fails:
 		return struct {
-			sources.Partition
+			*faultyPartition
 			sources.Failer
 			sources.BatchDescriber
 		}{p, fail, describer}
 	default:
 		return struct {
-			sources.Partition
+			*faultyPartition
 			sources.BatchDescriber
 		}{p, describer}
 	}

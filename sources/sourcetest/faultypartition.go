@@ -21,6 +21,15 @@ type faultyPartition struct {
 	again []sources.Record // to be brought once more
 }
 
+// Lost implements [sources.Loser].
+func (p *faultyPartition) Lost() <-chan struct{} {
+	if loser, ok := p.Partition.(sources.Loser); ok {
+		return loser.Lost()
+	}
+
+	return nil
+}
+
 // Fetch implements [sources.Partition].
 func (p *faultyPartition) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
 	fault := p.plan.ask(ctx, Op{Kind: OpFetch, Partition: p.ID()})

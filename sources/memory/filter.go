@@ -1,0 +1,49 @@
+package memory
+
+import (
+	"strconv"
+
+	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/eventjson"
+)
+
+var (
+	_ sources.Filterer = (*queueSource)(nil)
+	_ sources.Filterer = (*streamSource)(nil)
+)
+
+// Filtering tells how filter patterns see messages, as those of SQS (FILT-50).
+func (s *queueSource) Filtering() sources.Filtering {
+	return sources.Filtering{Key: "body", Text: true, AppendMetadata: s.appendMetadata}
+}
+
+// appendMetadata appends the message as the event document has it, without the
+// text of its body.
+func (s *queueSource) appendMetadata(dst []byte, r *sources.Record) []byte {
+	event := messageOf(r).event
+	event.Body = ""
+
+	return s.queue.encoder.Append(dst, &event)
+}
+
+// Filtering tells how filter patterns see records, as those of Kinesis: data
+// is JSON, and what stands beside it is at the top level (FILT-51, FILT-57).
+func (s *streamSource) Filtering() sources.Filtering {
+	return sources.Filtering{Key: "data", AppendMetadata: appendStreamMetadata}
+}
+
+func appendStreamMetadata(dst []byte, r *sources.Record) []byte {
+	const milli = 1000
+
+	record := streamRecordOf(r)
+	arrived := float64(record.Arrived.UnixMilli()) / milli
+
+	dst = append(dst, `{"kinesisSchemaVersion":"1.0","partitionKey":`...)
+	dst = eventjson.AppendString(dst, record.Key)
+	dst = append(dst, `,"sequenceNumber":`...)
+	dst = eventjson.AppendString(dst, record.SequenceNumber)
+	dst = append(dst, `,"approximateArrivalTimestamp":`...)
+	dst = strconv.AppendFloat(dst, arrived, 'f', -1, 64)
+
+	return append(dst, '}')
+}
