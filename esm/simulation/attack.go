@@ -41,7 +41,7 @@ func Attack(t *testing.T, kind Kind, seeds uint64) map[string]int {
 		seeds = *flagSeeds
 	}
 
-	const twice = 16 // every so manieth seed is replayed
+	const twice = 16 // one seed of so many is simulated again
 
 	began := time.Now()
 	count := uint64(0)
@@ -51,7 +51,7 @@ func Attack(t *testing.T, kind Kind, seeds uint64) map[string]int {
 		r := simulate(t, kind, draw(kind, seed), nil)
 		report(t, kind, seed, r)
 
-		if seed%twice == 0 {
+		if seed%twice == 0 && settled(kind, draw(kind, seed)) {
 			compare(t, kind, seed, r.History, simulate(t, kind, draw(kind, seed), nil).History)
 		}
 
@@ -66,6 +66,12 @@ func Attack(t *testing.T, kind Kind, seeds uint64) map[string]int {
 
 	return coverage
 }
+
+// settled reports whether the course of a scenario is settled by its seed. With
+// a filter on an ordered source it is not quite: its reader and its sub-lanes
+// finish records at one instant without a call between them, so that the Go
+// scheduler decides which of two positions is stored first.
+func settled(kind Kind, s Scenario) bool { return !kind.Ordered || s.Reject == 0 }
 
 // report fails t if a promise was broken.
 func report(t *testing.T, kind Kind, seed uint64, r Result) {
@@ -83,7 +89,7 @@ func report(t *testing.T, kind Kind, seed uint64, r Result) {
 	again := simulate(t, kind, small, nil)
 
 	t.Fatalf("seed %d of %s breaks P%d\nthe simplest scenario that does:\n%v%s\n%v\nreplay: go test -run '^%s$' -simulation.seed=%d",
-		seed, kind.Name, r.Violation.Promise, small, tail(again.History), r.Violation,
+		seed, kind.Name, r.Violation.Promise, &small, tail(again.History), r.Violation,
 		strings.ReplaceAll(t.Name(), "/", "$/^"), seed)
 }
 
@@ -105,7 +111,7 @@ func compare(t *testing.T, kind Kind, seed uint64, one, other []string) {
 	for i := range one {
 		if i >= len(other) || one[i] != other[i] {
 			t.Fatalf("seed %d of %s takes two courses, from line %d on:\n%s\nand\n%s", seed, kind.Name, i,
-				tail(one[:min(i+3, len(one))]), tail(other[max(0, i-2):min(i+3, len(other))]))
+				tail(one[:min(i+6, len(one))]), tail(other[max(0, i-2):min(i+6, len(other))]))
 		}
 	}
 
@@ -127,7 +133,7 @@ func Enumerate(t *testing.T, kind Kind) {
 			c.KillAt, c.KillAfter = s.KillAt, s.KillAfter
 
 			if r := simulate(t, kind, c, nil); r.Violation != nil {
-				t.Fatalf("a kill at a step of %s breaks %v\n%v%s", kind.Name, r.Violation, c, tail(r.History))
+				t.Fatalf("a kill at a step of %s breaks %v\n%v%s", kind.Name, r.Violation, &c, tail(r.History))
 			}
 		}
 	}

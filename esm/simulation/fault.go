@@ -36,8 +36,11 @@ func after(op Op) Fault  { return Fault(op) + " after" }
 
 // faults are all there are.
 func faults() []Fault {
-	all := []Fault{FaultDuplicate, FaultPartialAck, FaultStaleTaken, FaultReshard, FaultLost}
-	for _, op := range []Op{OpStart, OpAccept, OpFetch, OpAck, OpRelease, OpFail, OpClose, OpDeliver} {
+	ops := []Op{OpStart, OpAccept, OpFetch, OpAck, OpRelease, OpFail, OpClose, OpDeliver}
+	all := make([]Fault, 0, 5+2*len(ops))
+	all = append(all, FaultDuplicate, FaultPartialAck, FaultStaleTaken, FaultReshard, FaultLost)
+
+	for _, op := range ops {
 		all = append(all, before(op), after(op))
 	}
 
@@ -77,6 +80,10 @@ func (s *Sim) Faulty(op Op, effect func() error) error {
 
 	return err
 }
+
+// Cover counts that a world reached a rare branch. Only for the simulation's
+// goroutine.
+func (s *Sim) Cover(what string) { s.cover(what) }
 
 // cover counts that a fault or a rare branch was reached.
 func (s *Sim) cover(what string) { s.coverage[what]++ }

@@ -136,7 +136,7 @@ func (g *gate) absorb() {
 }
 
 // schedule is a heap of events by instant.
-type schedule []*event
+type schedule []*event //nolint:recvcheck // as container/heap wants it
 
 func (s schedule) Len() int           { return len(s) }
 func (s schedule) Less(i, j int) bool { return s[i].due.Before(s[j].due) }

@@ -55,27 +55,16 @@ func (s *Sim) decide(items []Item) plan {
 		return p
 	}
 
-	if s.Scenario.Poison > 0 {
-		bad := make(map[int]bool)
+	if bad := s.poisoned(items); len(bad) > 0 {
+		s.cover("poison")
 
-		for _, i := range items {
-			if s.poisonous(i.Number) {
-				bad[i.Number] = true
-			}
+		p.mood = moodError
+		if s.Scenario.Config.ReportBatchItemFailures {
+			p.mood, p.failed = moodPartial, bad
+			s.holdGroups(items, bad)
 		}
 
-		if len(bad) > 0 {
-			s.cover("poison")
-
-			if !s.Scenario.Config.ReportBatchItemFailures {
-				p.mood = moodError
-			} else {
-				p.mood, p.failed = moodPartial, bad
-				s.holdGroups(items, bad)
-			}
-
-			return p
-		}
+		return p
 	}
 
 	for _, m := range moods() {
@@ -88,6 +77,7 @@ func (s *Sim) decide(items []Item) plan {
 	}
 
 	switch p.mood {
+	case moodError, moodPanic, moodGoexit, moodThrottle, moodHang, moodDeaf:
 	case moodPartial:
 		p.failed = make(map[int]bool)
 
@@ -106,6 +96,19 @@ func (s *Sim) decide(items []Item) plan {
 	}
 
 	return p
+}
+
+// poisoned is the numbers of the poison among items.
+func (s *Sim) poisoned(items []Item) map[int]bool {
+	bad := make(map[int]bool)
+
+	for _, i := range items {
+		if s.poisonous(i.Number) {
+			bad[i.Number] = true
+		}
+	}
+
+	return bad
 }
 
 // holdGroups adds what follows a failed record in its group, as a handler of a
@@ -183,11 +186,11 @@ func (h bytesHandler) Invoke(ctx context.Context, payload []byte) ([]byte, error
 // own, so that the observer knows before the engine does.
 func (l *Life) handle(ctx context.Context, items []Item, size int) ([]string, error) {
 	at := func(*rand.Rand) time.Duration { return 0 }
-	label := fmt.Sprint("invoke ", items)
+	label := fmt.Sprint("life ", l.number, " invoke ", items)
 
 	var i *invocation
 
-	if err := l.pass(nil, label, at, func(c *call) { //nolint:staticcheck // it has begun already
+	if err := l.rest(label, at, func(c *call) {
 		i = l.sim.observer.invoked(ctx, l, items, size)
 		i.plan = l.sim.decide(items)
 		l.finish(c, nil)
@@ -204,7 +207,7 @@ func (l *Life) handle(ctx context.Context, items []Item, size int) ([]string, er
 	case moodDeaf:
 		select {
 		case <-ctx.Done():
-			if l.pass(nil, "deaf", func(*rand.Rand) time.Duration { return l.sim.limit() }, func(c *call) { l.finish(c, nil) }) != nil { //nolint:staticcheck // deaf
+			if l.rest("deaf "+label, func(*rand.Rand) time.Duration { return l.sim.limit() }, func(c *call) { l.finish(c, nil) }) != nil {
 				return nil, errKilled
 			}
 		case <-l.sim.over:
@@ -213,7 +216,7 @@ func (l *Life) handle(ctx context.Context, items []Item, size int) ([]string, er
 		_ = l.pass(ctx, "run "+label, lasts, func(c *call) { l.finish(c, nil) })
 	}
 
-	if err := l.pass(nil, "return "+label, at, func(c *call) { //nolint:staticcheck // it is to end in any case
+	if err := l.rest("return "+label, at, func(c *call) {
 		l.sim.observer.returned(i)
 		l.finish(c, nil)
 	}); err != nil {
@@ -230,6 +233,7 @@ func (l *Life) answer(ctx context.Context, i *invocation) ([]string, error) {
 	}
 
 	switch i.plan.mood {
+	case moodSlow, moodHang, moodDeaf:
 	case moodError:
 		return nil, errHandler
 	case moodPanic:

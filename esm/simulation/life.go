@@ -35,8 +35,7 @@ type call struct {
 // Call passes the gate: effect runs in the simulation's goroutine, alone, some
 // time later, and Call returns what it returns. label tells calls apart that
 // arrive at one instant. If ctx is done first there is no effect and ctx's error
-// is returned; nil for a call that cannot be cancelled. A call of a killed life
-// has no effect.
+// is returned. A call of a killed life has no effect.
 func (l *Life) Call(ctx context.Context, label string, effect func() error) error {
 	return l.wait(ctx, label, latency, func(c *call) { l.finish(c, effect()) })
 }
@@ -61,6 +60,11 @@ func (l *Life) wait(ctx context.Context, label string, delay func(*rand.Rand) ti
 	})
 }
 
+// rest is pass for what nothing cancels but a kill.
+func (l *Life) rest(label string, delay func(*rand.Rand) time.Duration, run func(*call)) error {
+	return l.pass(context.Background(), label, delay, run)
+}
+
 // pass is wait for what is no call of the mapping.
 func (l *Life) pass(ctx context.Context, label string, delay func(*rand.Rand) time.Duration, run func(*call)) error {
 	c := &call{done: make(chan struct{})}
@@ -83,15 +87,10 @@ func (l *Life) pass(ctx context.Context, label string, delay func(*rand.Rand) ti
 		}
 	}})
 
-	var gone <-chan struct{}
-	if ctx != nil {
-		gone = ctx.Done()
-	}
-
 	select {
 	case <-c.done:
 		return c.err
-	case <-gone:
+	case <-ctx.Done():
 	}
 
 	if l.finish(c, ctx.Err()) {

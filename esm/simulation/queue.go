@@ -165,7 +165,9 @@ func (s *queueSource) AppendEvent(dst []byte, partition string, records []source
 	return s.queue.AppendEvent(dst, partition, records)
 }
 
-func (s *queueSource) Start(context.Context, sources.Settings) error { return s.queue.start(s.life) }
+func (s *queueSource) Start(ctx context.Context, _ sources.Settings) error {
+	return s.queue.start(ctx, s.life)
+}
 
 func (s *queueSource) Accept(ctx context.Context) (sources.Partition, error) {
 	if s.accepted {
@@ -328,7 +330,7 @@ func (p *queuePartition) Fail(ctx context.Context, records []sources.Record) err
 
 func (p *queuePartition) Close(ctx context.Context) error {
 	err := p.life.Call(ctx, "close", func() error { return p.life.sim.Faulty(OpClose, func() error { return nil }) })
-	_ = p.life.wait(nil, "closed", latency, func(c *call) { //nolint:staticcheck // a connection ends also if its Close fails
+	_ = p.life.rest("closed", latency, func(c *call) {
 		p.letGo()
 		p.life.finish(c, nil)
 	})

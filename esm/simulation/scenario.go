@@ -62,15 +62,15 @@ type dice struct{ *rand.Rand }
 
 func (d dice) chance(p float64) bool { return d.Float64() < p }
 
-// number is often an edge, mostly small.
-func (d dice) number(edge, most int) int {
+// number is from 1 to most, often one of them.
+func (d dice) number(most int) int {
 	switch d.IntN(4) {
 	case 0:
-		return edge
+		return 1
 	case 1:
 		return most
 	default:
-		return edge + d.IntN(most-edge+1)
+		return 1 + d.IntN(most)
 	}
 }
 
@@ -78,13 +78,13 @@ func pick[T any](d dice, values ...T) T { return values[d.IntN(len(values))] }
 
 // draw returns the scenario of a seed.
 func draw(kind Kind, seed uint64) Scenario {
-	d := dice{rand.New(rand.NewPCG(seed, 1))} //nolint:gosec // not for secrets
+	d := dice{rand.New(rand.NewPCG(seed, 1))}
 
 	s := Scenario{
 		Seed:       seed,
 		Calm:       d.chance(0.2),
-		Records:    d.number(1, 60),
-		Keys:       d.number(1, 8),
+		Records:    d.number(60),
+		Keys:       d.number(8),
 		Size:       pick(d, 30, 30, 200, 3000),
 		Spread:     pick(d, 0, time.Second, time.Minute, 10*time.Minute),
 		Partitions: 1,
@@ -97,7 +97,7 @@ func draw(kind Kind, seed uint64) Scenario {
 	}
 
 	if kind.Ordered {
-		s.Partitions = d.number(1, 4)
+		s.Partitions = d.number(4)
 	}
 
 	s.config(d, kind)
@@ -121,7 +121,7 @@ func draw(kind Kind, seed uint64) Scenario {
 // config draws the configuration of the mapping.
 func (s *Scenario) config(d dice, kind Kind) {
 	c := &s.Config
-	c.BatchSize = pick(d, 0, 1, 2, d.number(1, 20), d.number(1, 200))
+	c.BatchSize = pick(d, 0, 1, 2, d.number(20), d.number(200))
 	c.MaximumBatchingWindow = pick(d, 0, 0, esm.NoBatchingWindow, 50*time.Millisecond, time.Second, 20*time.Second, 300*time.Second)
 	c.ReportBatchItemFailures = d.chance(0.5)
 	c.Timeout = pick(d, 0, time.Second, 5*time.Second, time.Minute)
@@ -135,12 +135,13 @@ func (s *Scenario) config(d dice, kind Kind) {
 		c.RetryBackoff = pick(d, retry.Backoff{Initial: time.Millisecond, Max: time.Second}, retry.Backoff{Initial: time.Minute, Max: time.Hour})
 	}
 
-	if kind.Ordered {
+	switch {
+	case kind.Ordered:
 		s.orderedConfig(d)
-	} else if d.chance(0.5) {
+	case d.chance(0.5):
 		c.MaximumConcurrency = pick(d, 1, 2, 5)
-	} else if d.chance(0.5) {
-		c.Scaling = &sources.Scaling{Initial: 1, Idle: 1, Max: d.number(1, 8), PerMinute: pick(d, 0, 60, 6000)}
+	case d.chance(0.4):
+		c.Scaling = &sources.Scaling{Initial: 1, Idle: 1, Max: d.number(8), PerMinute: pick(d, 0, 60, 6000)}
 	}
 
 	if kind.Redelivers {
@@ -151,6 +152,11 @@ func (s *Scenario) config(d dice, kind Kind) {
 
 	if kind.Grouped {
 		c.MaximumBatchingWindow = 0
+	}
+
+	if kind.Redelivers && c.MaximumBatchingWindow > 0 {
+		// As the adapter for SQS receives (SQS-43).
+		s.Visibility = max(s.Visibility, c.MaximumBatchingWindow+c.Timeout+30*time.Second)
 	}
 }
 
@@ -203,7 +209,7 @@ func (s *Scenario) misfortune(d dice, kind Kind) {
 }
 
 // String prints the scenario, a field a line, without what is zero.
-func (s Scenario) String() string {
+func (s *Scenario) String() string {
 	var b strings.Builder
 
 	line := func(name string, value any, zero bool) {

@@ -40,6 +40,13 @@ type Sim struct {
 // Observer returns the observer, which a world tells what happens in it.
 func (s *Sim) Observer() *Observer { return s.observer }
 
+// After runs something in the simulation's goroutine, d later and alone, for a
+// service that does something of its own accord. May be called from any
+// goroutine. label tells apart what is asked for at one instant.
+func (s *Sim) After(d time.Duration, label string, run func()) {
+	s.gate.enter(&event{label: label, delay: func(*rand.Rand) time.Duration { return d }, run: run})
+}
+
 // Result is how a simulation ended.
 type Result struct {
 	Violation *Violation
@@ -61,7 +68,7 @@ func simulate(t *testing.T, kind Kind, scenario Scenario, broken wrap) Result {
 	synctest.Test(t, func(*testing.T) {
 		s := &Sim{
 			Scenario: scenario, kind: kind,
-			rng:     rand.New(rand.NewPCG(scenario.Seed, 2)), //nolint:gosec // not for secrets
+			rng:     rand.New(rand.NewPCG(scenario.Seed, 2)),
 			weather: !scenario.Calm, coverage: make(map[string]int), over: make(chan struct{}),
 		}
 		s.gate = newGate(s.rng)
@@ -234,12 +241,12 @@ func (s *Sim) begin(broken wrap) {
 
 	mapping, err := esm.New(source, l.handler(), l.config())
 	if err != nil {
-		panic(fmt.Sprintf("simulation: seed %d has a bad configuration: %v\n%v", s.Scenario.Seed, err, s.Scenario))
+		panic(fmt.Sprintf("simulation: seed %d has a bad configuration: %v\n%v", s.Scenario.Seed, err, &s.Scenario))
 	}
 
 	s.runs.Go(func() {
 		err := mapping.Run(ctx)
-		_ = l.pass(nil, "run ended", latencyNone, func(c *call) { //nolint:staticcheck // nothing to cancel
+		_ = l.rest("run ended", latencyNone, func(c *call) {
 			l.ended, l.err = true, err
 			s.observer.checkStopped(l)
 			l.finish(c, nil)
@@ -258,7 +265,7 @@ func (l *Life) config() esm.Config {
 	c.Logger = slog.New(slog.DiscardHandler)
 	// Of the instant only, so that it does not matter which lane asks first.
 	c.Jitter = func() float64 {
-		return rand.New(rand.NewPCG(s.Scenario.Seed, uint64(time.Now().UnixNano()))).Float64() //nolint:gosec // not for secrets
+		return rand.New(rand.NewPCG(s.Scenario.Seed, uint64(time.Now().UnixNano()))).Float64()
 	}
 
 	if s.Scenario.Reject > 0 {

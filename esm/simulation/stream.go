@@ -53,7 +53,7 @@ func (w *stream) grow(parents ...*shard) *shard {
 	s := &shard{id: fmt.Sprintf("shard-%d", len(w.shards)), parents: parents}
 	w.shards = append(w.shards, s)
 
-	var names []string
+	names := make([]string, 0, len(parents))
 
 	for _, p := range parents {
 		p.closed = true
@@ -202,7 +202,9 @@ func (s *streamSource) AppendEvent(dst []byte, partition string, records []sourc
 	return s.stream.AppendEvent(dst, partition, records)
 }
 
-func (s *streamSource) Start(context.Context, sources.Settings) error { return s.stream.start(s.life) }
+func (s *streamSource) Start(ctx context.Context, _ sources.Settings) error {
+	return s.stream.start(ctx, s.life)
+}
 
 func (s *streamSource) Accept(ctx context.Context) (sources.Partition, error) {
 	var given *streamPartition
@@ -338,7 +340,7 @@ func (p *streamPartition) move(to int) {
 
 func (p *streamPartition) Close(ctx context.Context) error {
 	err := p.life.Call(ctx, "close "+p.shard.id, func() error { return p.life.sim.Faulty(OpClose, func() error { return nil }) })
-	_ = p.life.wait(nil, "closed "+p.shard.id, latency, func(c *call) { //nolint:staticcheck // its lease ends also if Close fails
+	_ = p.life.rest("closed "+p.shard.id, latency, func(c *call) {
 		if p.shard.owner == p {
 			p.shard.owner = nil
 		}

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -16,6 +17,9 @@ type Kind struct {
 	Name string
 	// Ordered, Redelivers and Grouped are as in sources.Traits.
 	Ordered, Redelivers, Grouped bool
+	// Ahead is how many records of a partition an unordered source may hold for
+	// later besides those that it has given to the lanes.
+	Ahead int
 	// New returns the world of one simulation.
 	New func(*Sim) World
 }
@@ -113,9 +117,9 @@ func (m model) traits() sources.Traits {
 	}
 }
 
-// Start checks nothing, but may fail.
-func (m model) start(life *Life) error {
-	return life.Call(nil, "start", func() error { //nolint:staticcheck // cannot be cancelled
+// start checks nothing, but may fail.
+func (model) start(ctx context.Context, life *Life) error {
+	return life.Call(ctx, "start", func() error {
 		return life.sim.Faulty(OpStart, func() error { return nil })
 	})
 }
