@@ -14,7 +14,7 @@ import (
 // script makes faults of fuzzed bytes, and none once these are used up.
 type script struct{ data []byte }
 
-func (s *script) fault(op Op) Fault {
+func (s *script) fault(Op) Fault {
 	if len(s.data) < 2 {
 		return Fault{}
 	}
