@@ -25,12 +25,17 @@ func (b Backoff) ceiling(receives int) time.Duration {
 // away, never beyond limit. In a FIFO queue all of them share one throw, so that
 // the messages of a group keep together.
 func (b Backoff) delays(fifo bool, limit time.Duration) func(*sources.Record) int32 {
-	shared := rand.Float64()
+	return b.thrown(rand.Float64, fifo, limit)
+}
+
+// thrown is delays by the given throws.
+func (b Backoff) thrown(throw func() float64, fifo bool, limit time.Duration) func(*sources.Record) int32 {
+	shared := throw()
 
 	return func(r *sources.Record) int32 {
 		share := shared
 		if !fifo {
-			share = rand.Float64()
+			share = throw()
 		}
 
 		d := time.Duration(share * float64(b.ceiling(receives(message(r)))))

@@ -112,3 +112,47 @@ func TestCloseIsBoundedByContext(t *testing.T) {
 		}
 	})
 }
+
+// TestCloseReleasesOldStock_P11 closes when stock is too old to be handed out
+// before the next heartbeat, but not the queue's again yet.
+func TestCloseReleasesOldStock_P11(t *testing.T) {
+	t.Parallel()
+
+	const visibility = 30 * time.Second
+
+	for name, test := range map[string]struct {
+		heartbeat bool
+		age       time.Duration
+		want      string
+		calls     int
+	}{
+		"young":             {age: visibility / 3, want: "visible", calls: 1},
+		"beating":           {heartbeat: true, age: visibility * 2 / 3, want: "visible", calls: 1},
+		"the queue's":       {age: visibility - time.Second, want: "hidden"},
+		"the queue's, beat": {heartbeat: true, age: visibility - time.Second, want: "hidden"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newStub(standardARN)
+				s.send("handled", "a", "b")
+
+				_, p := open(t, s, sqs.Options{Heartbeat: test.heartbeat})
+
+				err := p.Ack(t.Context(), fetch(t, p, 1, 20*time.Second))
+				if err != nil {
+					t.Error(err)
+				}
+
+				time.Sleep(test.age)
+				closePartition(t, p)
+
+				calls := len(s.log("ChangeMessageVisibilityBatch"))
+				if s.state("a") != test.want || s.state("b") != test.want || calls != test.calls {
+					t.Errorf("after Close the stock is %s and %s with %d calls, want %s with %d",
+						s.state("a"), s.state("b"), calls, test.want, test.calls)
+				}
+			})
+		})
+	}
+}

@@ -16,9 +16,9 @@ const mostHandled = 10_000
 // to do. It remembers the latest. The zero value is ready.
 type handled struct {
 	mu   sync.Mutex
-	ids  map[string]struct{}
-	ring []string // ids in the order they came; some were forgotten since
-	next int      // place of the ring that is overwritten next
+	ids  map[string]int // places in the ring
+	ring []string       // ids in the order they came; some were forgotten since
+	next int            // place of the ring that is overwritten next
 }
 
 // update forgets records but remembers those of them that are left.
@@ -26,35 +26,57 @@ func (h *handled) update(records []sources.Record, left ...[]sources.Record) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 
-	if len(h.ids) > 0 {
-		for i := range records {
-			delete(h.ids, records[i].ID)
+	var kept map[string]bool
+
+	for _, some := range left {
+		if kept == nil && len(some) > 0 {
+			kept = make(map[string]bool)
+		}
+
+		for i := range some {
+			h.remember(some[i].ID)
+			kept[some[i].ID] = true
 		}
 	}
 
-	for _, some := range left {
-		for i := range some {
-			h.remember(some[i].ID)
+	if len(h.ids) == len(kept) {
+		return // nothing else is known
+	}
+
+	for i := range records {
+		if !kept[records[i].ID] {
+			delete(h.ids, records[i].ID)
 		}
 	}
 }
 
+// remember adds an id. One that is known keeps its place: its delete failed
+// again, as it does all through an outage.
 func (h *handled) remember(id string) {
+	if _, known := h.ids[id]; known {
+		return
+	}
+
 	if h.ids == nil {
-		h.ids = make(map[string]struct{})
+		h.ids = make(map[string]int)
 	}
 
 	id = strings.Clone(id) // not the answer it is part of
+	at := len(h.ring)
 
-	if len(h.ring) < mostHandled {
+	if at < mostHandled {
 		h.ring = append(h.ring, id)
 	} else {
-		delete(h.ids, h.ring[h.next])
-		h.ring[h.next] = id
-		h.next = (h.next + 1) % mostHandled
+		at = h.next
+		if old := h.ring[at]; h.ids[old] == at { // else it was forgotten, and came again since
+			delete(h.ids, old)
+		}
+
+		h.ring[at] = id
+		h.next = (at + 1) % mostHandled
 	}
 
-	h.ids[id] = struct{}{}
+	h.ids[id] = at
 }
 
 // split takes the records that were handled before out of records, which it

@@ -1,7 +1,9 @@
 package sqs
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,14 +22,16 @@ type heartbeat struct {
 	cancel    context.CancelFunc
 	done      chan struct{}
 
-	mu   sync.Mutex
-	held map[*types.Message]held
+	mu    sync.Mutex
+	held  map[*types.Message]held
+	added uint64 // records ever
 }
 
 // held is a record with the moment from which on it cannot be extended.
 type held struct {
 	record sources.Record
 	until  time.Time
+	number uint64 // in the order of their fetches
 }
 
 func startHeartbeat(p *partition) *heartbeat {
@@ -54,7 +58,8 @@ func (h *heartbeat) add(records []sources.Record) {
 	defer h.mu.Unlock()
 
 	for i := range records {
-		h.held[message(&records[i])] = held{record: records[i], until: until}
+		h.added++
+		h.held[message(&records[i])] = held{record: records[i], until: until, number: h.added}
 	}
 }
 
@@ -113,19 +118,27 @@ func (h *heartbeat) beat(ctx context.Context, now time.Time) {
 	}
 }
 
-// due is what this beat extends. What reached its 12 hours is let go.
+// due is what this beat extends, what was fetched first at the front. What
+// reached its 12 hours is let go.
 func (h *heartbeat) due(now time.Time) []sources.Record {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 
-	records := make([]sources.Record, 0, len(h.held))
+	all := make([]held, 0, len(h.held))
 
 	for m, x := range h.held {
 		if now.After(x.until) {
 			delete(h.held, m)
 		} else {
-			records = append(records, x.record)
+			all = append(all, x)
 		}
+	}
+
+	slices.SortFunc(all, func(a, b held) int { return cmp.Compare(a.number, b.number) })
+
+	records := make([]sources.Record, len(all))
+	for i := range all {
+		records[i] = all[i].record
 	}
 
 	return records

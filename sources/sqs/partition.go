@@ -16,7 +16,8 @@ import (
 type partition struct {
 	source *Source
 	setup  *setup
-	life   time.Duration // how long a received message is the mapping's
+	life   time.Duration // how long a received message may be handed out
+	rest   time.Duration // how long after that it is the mapping's still
 
 	work context.Context //nolint:containedctx // of the receives, which outlive the calls that start them
 	cut  context.CancelFunc
@@ -53,8 +54,10 @@ func newPartition(ctx context.Context, s *Source) *partition {
 	p.crew = newCrew(p.receive)
 
 	if s.options.Heartbeat {
-		// Stock is not extended: what leaves it must live until the next beat.
-		p.life = visibility / 2     //nolint:mnd // a beat comes each third
+		// Stock is not extended: what leaves it must live until the next beat,
+		// which comes after a third.
+		p.rest = p.life - visibility/2
+		p.life -= p.rest
 		p.heart = startHeartbeat(p) //nolint:contextcheck // lives as long as the partition
 	}
 
@@ -158,7 +161,7 @@ func (p *partition) Close(ctx context.Context) error {
 // giveBack empties the stock.
 func (p *partition) giveBack(ctx context.Context) error {
 	p.mu.Lock()
-	left := p.stock.empty(time.Now())
+	left := p.stock.empty(time.Now().Add(-p.rest))
 	p.mu.Unlock()
 
 	err := p.Release(ctx, left)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,7 @@ type Source struct {
 	options Options
 	single  []func(*sqs.Options) // options of every call
 	scratch scratches
+	throw   func() float64 // of the failure back-off
 
 	setup    *setup // of the last Start that succeeded
 	accepted bool
@@ -60,7 +62,7 @@ func New(client Client, queue string, options Options) (*Source, error) {
 
 	return &Source{
 		client: client, queue: q, given: queue, options: options.withDefaults(),
-		single: []func(*sqs.Options){once},
+		single: []func(*sqs.Options){once}, throw: rand.Float64,
 	}, nil
 }
 

@@ -32,7 +32,7 @@ func (p *partition) Fail(ctx context.Context, records []sources.Record) error {
 
 	// The service counts its 12 hours from the receive.
 	limit := longestVisibility - min(p.setup.visibility, longestVisibility)
-	_, err := p.hide(ctx, records, backoff.delays(p.source.queue.fifo, limit))
+	_, err := p.hide(ctx, records, backoff.thrown(p.source.throw, p.source.queue.fifo, limit))
 
 	return err
 }

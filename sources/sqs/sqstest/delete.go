@@ -33,7 +33,7 @@ func (r *deleteMessage) run(_ context.Context, x exchange) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := q.delete(r.Handle); err != nil {
+	if err := q.delete(r.Handle, x); err != nil {
 		return nil, err
 	}
 	s.notify(q, now)
@@ -56,7 +56,7 @@ func (r *deleteMessageBatch) entries() []Entry {
 
 func (r *deleteMessageBatch) run(_ context.Context, x exchange) ([]byte, error) {
 	return runBatch(x, r.QueueURL, r.Entries, func(q *queue, e *receipt, _ time.Time) (done, error) {
-		return done{ID: e.ID}, q.delete(e.Handle)
+		return done{ID: e.ID}, q.delete(e.Handle, x)
 	})
 }
 
@@ -74,7 +74,7 @@ func (q *queue) find(text string) (m *message, latest bool, err error) {
 // delete removes the message that the handle means. A message that is gone is
 // no error (SQS-64). A handle that is stale (SQS-63) does nothing in a standard
 // queue; in a FIFO queue it fails, from the end of the visibility timeout on.
-func (q *queue) delete(text string) error {
+func (q *queue) delete(text string, x exchange) error {
 	m, latest, err := q.find(text)
 	switch {
 	case err != nil:
@@ -84,19 +84,21 @@ func (q *queue) delete(text string) error {
 	case q.settings.fifo && (!latest || m.state != inFlight):
 		return invalidParameter("Value " + text + " for parameter ReceiptHandle is invalid. " +
 			"Reason: The receipt handle has expired.")
-	case !latest:
+	case !latest && !x.fault.Stale:
 		return nil
 	}
+	q.tell(Deleted, x, m)
 	q.deleted = append(q.deleted, m.id)
 	q.drop(m)
 	return nil
 }
 
 // identify fills in the messages that the entries' handles mean.
-func (q *queue) identify(entries []Entry) {
+func (q *queue) identify(entries []Entry, now time.Time) {
 	for i := range entries {
-		if m, _, err := q.find(entries[i].handle); err == nil && m != nil {
-			entries[i].MessageID = m.id
+		if m, latest, err := q.find(entries[i].handle); err == nil && m != nil {
+			ended := m.state != inFlight || !m.due.After(now)
+			entries[i].MessageID, entries[i].Stale = m.id, !latest || q.settings.fifo && ended
 		}
 	}
 }

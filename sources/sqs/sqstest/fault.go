@@ -24,8 +24,14 @@ type Call struct {
 	Action string
 	// Queue is the name of the queue, "" if the call names none.
 	Queue string
+	// Host is the host that the call was made to. Every host name reaches the
+	// server, so that it can tell callers apart.
+	Host string
 	// Number counts the calls of this action, from 1, over all queues.
 	Number int
+	// Max and Wait are how many messages a ReceiveMessage asks for, and how many
+	// seconds it waits for them; 0 if it does not say.
+	Max, Wait int
 	// Entries are the messages that the call names: those of a batch in their
 	// order, or the one of a single call. Nil for other actions.
 	Entries []Entry
@@ -38,6 +44,12 @@ type Entry struct {
 	// MessageID is the message that the receipt handle belongs to, "" if it
 	// is gone, and in sends.
 	MessageID string
+	// Stale says that the receipt handle is worth nothing: the message was
+	// received again since, or, in a FIFO queue, its visibility timeout ended.
+	Stale bool
+	// Visibility is the new visibility timeout in seconds, in calls that
+	// change it.
+	Visibility int
 	// Body is the body in sends.
 	Body string
 
@@ -56,6 +68,9 @@ type Fault struct {
 	// Entries are errors of single batch entries, by entry ID; these entries
 	// have no effect, the others do.
 	Entries map[string]*Error
+	// Stale has deletes from a standard queue take effect with the receipt
+	// handles of earlier receives too, which SQS does not promise to refuse.
+	Stale bool
 	// Duplicates is how many of the messages that a ReceiveMessage hands out
 	// stay visible, so that the next receive hands them out again.
 	Duplicates int
@@ -108,27 +123,45 @@ func (s *Server) Calls(action string) int {
 	return s.faults.calls[action]
 }
 
-// choose counts the call and returns its fault.
-func (s *Server) choose(action string, req request) Fault {
+// pass counts the call and has it take effect, with the fault that is chosen
+// for it or when the gate lets it through.
+func (s *Server) pass(a *attempt, action string) {
 	s.mu.Lock()
 	s.faults.calls[action]++
+	if gate := s.gate; gate != nil {
+		call := s.describe(a, action)
+		s.mu.Unlock()
+		gate.Pass(a.ctx, call, a.do)
+		return
+	}
 	if script := s.faults.script[action]; len(script) > 0 {
 		s.faults.script[action] = script[1:]
 		s.mu.Unlock()
-		return script[0]
+		a.do(script[0])
+		return
 	}
 	hook := s.faults.hook
 	if hook == nil {
 		s.mu.Unlock()
-		return Fault{}
+		a.do(Fault{})
+		return
 	}
-	call := Call{Action: action, Number: s.faults.calls[action], Entries: req.entries()}
-	if q, ok := s.queues[queueKey(req.target())]; ok {
-		call.Queue = q.name
-		q.identify(call.Entries)
-	}
+	call := s.describe(a, action)
 	s.mu.Unlock()
-	return hook(call)
+	a.do(hook(call))
+}
+
+// describe tells what the call is. The mutex is held.
+func (s *Server) describe(a *attempt, action string) Call {
+	call := Call{Action: action, Host: a.x.host, Number: s.faults.calls[action], Entries: a.req.entries()}
+	if r, ok := a.req.(*receiveMessage); ok {
+		call.Max, call.Wait = given(r.Max), given(r.Wait)
+	}
+	if q, ok := s.queues[queueKey(a.req.target())]; ok {
+		call.Queue = q.name
+		q.identify(call.Entries, time.Now())
+	}
+	return call
 }
 
 // pause waits for d, or until the caller or the server is gone.

@@ -19,6 +19,7 @@ type queue struct {
 	modified time.Time
 	purged   time.Time
 	gone     bool
+	server   *Server
 
 	messages map[uint64]*message // by seq
 	arrivals *list.List          // of *message, by enqueued
@@ -28,14 +29,15 @@ type queue struct {
 	deleted  []string
 	dedups   dedups
 
-	waiters []chan struct{} // receives that wait, longest first
-	timer   *time.Timer     // wakes them when a hidden message is due
-	armed   time.Time       // what timer is set to, zero if it is not
+	waiters []*waiter   // receives that wait, longest first
+	serving bool        // the gate is to serve one of them
+	timer   *time.Timer // serves them when a hidden message is due
+	armed   time.Time   // what timer is set to, zero if it is not
 }
 
-func newQueue(number uint64, name name, set settings, now time.Time) *queue {
+func newQueue(s *Server, name name, set settings, now time.Time) *queue {
 	q := &queue{
-		number: number, arn: name.arn(), path: name.path(), name: name.name,
+		server: s, number: s.created, arn: name.arn(), path: name.path(), name: name.name,
 		settings: set, created: now, modified: now,
 		messages: make(map[uint64]*message),
 		arrivals: list.New(),
@@ -108,6 +110,9 @@ func (q *queue) hide(m *message, due time.Time) {
 // reveal makes a hidden message visible.
 func (q *queue) reveal(m *message) {
 	q.unshelve(m)
+	if m.state == inFlight {
+		q.tell(Returned, exchange{}, m)
+	}
 	q.show(m)
 }
 

@@ -16,6 +16,8 @@ type receiveMessage struct {
 	SystemNames    []string `json:"MessageSystemAttributeNames"`
 	OldNames       []string `json:"AttributeNames"`
 	AttributeNames []string `json:"MessageAttributeNames"`
+
+	waiter *waiter // nil if there is nothing to wait for
 }
 
 // delivery is a message as one receive handed it out.
@@ -28,82 +30,51 @@ type delivery struct {
 	source   string
 }
 
+// run looks for messages. If there are none and the receive waits, it leaves a
+// waiter, which brings the answer.
 func (r *receiveMessage) run(ctx context.Context, x exchange) ([]byte, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	messages, err := r.poll(ctx, x)
+	s, now := x.server, time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q, err := s.open(r.QueueURL, now)
+	if err != nil {
+		return nil, err
+	}
+	messages, err := s.receive(q, r, x, now)
+	if wait := r.wait(q); err == nil && len(messages) == 0 && wait > 0 {
+		r.waiter = s.wait(ctx, q, r, x, wait)
+	}
+	s.notify(q, now)
+	return r.answer(messages, err)
+}
+
+// await waits for the end of the wait.
+func (r *receiveMessage) await(s *Server) ([]byte, error) {
+	w := r.waiter
+	select {
+	case <-w.served:
+		return r.answer(w.messages, w.err)
+	case <-w.ctx.Done():
+		s.giveUp(w)
+		return nil, w.ctx.Err()
+	case <-s.closed:
+		s.giveUp(w)
+		return nil, ServiceUnavailable()
+	}
+}
+
+func (r *receiveMessage) answer(messages []delivery, err error) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
 	return appendMessages(nil, messages, r.selection()), nil
 }
 
-// poll looks for messages until there are some, or until the wait is over.
-func (r *receiveMessage) poll(ctx context.Context, x exchange) ([]delivery, error) {
-	messages, waiter, wait, err := r.look(x, nil, false)
-	if waiter == nil {
-		return messages, err
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	for {
-		last := false
-		select {
-		case <-waiter:
-		case <-timer.C:
-			last = true
-		case <-ctx.Done():
-		case <-x.server.closed:
-			x.server.giveUp(r.QueueURL, waiter)
-			return nil, ServiceUnavailable()
-		}
-		if ctx.Err() != nil { // whoever is gone gets no messages
-			x.server.giveUp(r.QueueURL, waiter)
-			return nil, ctx.Err()
-		}
-		messages, waiter, _, err = r.look(x, waiter, last)
-		if waiter == nil {
-			return messages, err
-		}
-	}
-}
-
-// look takes what there is. If that is nothing, and this is not the last look
-// of the wait, it leaves a new waiter in place of the old one.
-func (r *receiveMessage) look(
-	x exchange, old chan struct{}, last bool,
-) (messages []delivery, waiter chan struct{}, wait time.Duration, err error) {
-	s, now := x.server, time.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	q, err := s.open(r.QueueURL, now)
-	if err != nil {
-		return nil, nil, 0, err
-	}
-	q.forget(old)
-	wait = r.wait(q)
-	messages, err = s.receive(q, r, x.fault.Duplicates, now)
-	if err == nil && len(messages) == 0 && wait > 0 && !last {
-		waiter = q.wait()
-	}
-	s.notify(q, now)
-	return messages, waiter, wait, err
-}
-
-// giveUp removes the waiter of a receive that ends without a last look.
-func (s *Server) giveUp(queue string, waiter chan struct{}) {
-	now := time.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if q, err := s.open(queue, now); err == nil {
-		q.forget(waiter)
-		s.notify(q, now) // it may have been woken for a message
-	}
-}
-
 // receive takes the next messages. The mutex is held.
-func (s *Server) receive(q *queue, r *receiveMessage, duplicates int, now time.Time) ([]delivery, error) {
+func (s *Server) receive(q *queue, r *receiveMessage, x exchange, now time.Time) ([]delivery, error) {
 	n := min(r.limit(), s.room(q))
 	if n <= 0 {
 		if r.wait(q) == 0 && !q.settings.fifo {
@@ -125,7 +96,8 @@ func (s *Server) receive(q *queue, r *receiveMessage, duplicates int, now time.T
 	messages := make([]delivery, len(taken))
 	for i, m := range taken {
 		messages[i] = q.deliver(m)
-		if i < duplicates {
+		q.tell(Received, x, m)
+		if i < x.fault.Duplicates {
 			q.reveal(m)
 		}
 	}
@@ -144,6 +116,7 @@ func (s *Server) redrive(q *queue, m *message, now time.Time) bool {
 		return false
 	}
 	q.drop(m)
+	q.tell(Redriven, exchange{}, m)
 	s.messages++
 	m.seq = s.messages
 	m.source = q.arn

@@ -21,6 +21,7 @@ type exchange struct {
 	server *Server
 	fault  Fault
 	base   string // scheme and host of queue URLs
+	host   string // of the call
 }
 
 // parseRequest decodes the call that the X-Amz-Target header names.
@@ -72,6 +73,14 @@ func newRequest(action string) request {
 	default:
 		return nil
 	}
+}
+
+// given is the value of a number that may be missing.
+func given(n *int) int {
+	if n == nil {
+		return 0
+	}
+	return *n
 }
 
 // onQueue is the part that most requests share.

@@ -114,6 +114,23 @@ func (s *Server) Send(queue string, bodies ...string) ([]string, error) {
 	return ids, nil
 }
 
+// SendFIFO puts a message into a FIFO queue, as Send does.
+func (s *Server) SendFIFO(queue, group, dedup, body string) (string, error) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q, err := s.open(queue, now)
+	if err != nil {
+		return "", err
+	}
+	answer, err := s.send(q, &entry{Body: body, Group: group, Dedup: dedup}, now)
+	if err != nil {
+		return "", err
+	}
+	s.notify(q, now)
+	return answer.MessageID, nil
+}
+
 // send puts one message into the queue. The mutex is held.
 func (s *Server) send(q *queue, e *entry, now time.Time) (sent, error) {
 	if err := e.check(q.settings); err != nil {

@@ -39,6 +39,8 @@ type Server struct {
 	requests uint64 // calls so far
 	limit    int    // in-flight messages a queue
 	faults   faults
+	gate     Gate        // nil for none
+	watch    func(Event) // nil for none
 }
 
 // New starts an empty fake. The caller closes it.
@@ -101,26 +103,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // answer does the call with the fault that was chosen for it, if any.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, action string, req request) {
-	fault := s.choose(action, req)
-	if fault.Err == nil && fault.Cut != CutBefore {
-		x := exchange{server: s, fault: fault, base: baseURL(r)}
-		answer, err := req.run(r.Context(), x)
-		s.pause(r.Context(), fault.Delay)
-		switch {
-		case fault.Cut == CutAfter:
-			panic(http.ErrAbortHandler) // how net/http is told to cut the connection
-		case err != nil:
-			s.reject(w, asError(err))
-		default:
-			s.write(w, http.StatusOK, answer)
-		}
-		return
-	}
-	s.pause(r.Context(), fault.Delay)
-	if fault.Cut == CutBefore {
+	a := attempt{ctx: r.Context(), req: req, x: exchange{server: s, base: baseURL(r), host: r.Host}}
+	s.pass(&a, action)
+	a.await()
+	s.pause(r.Context(), a.fault.Delay)
+	switch {
+	case a.cut():
 		panic(http.ErrAbortHandler) // how net/http is told to cut the connection
+	case a.err != nil:
+		s.reject(w, asError(a.err))
+	default:
+		s.write(w, http.StatusOK, a.body)
 	}
-	s.reject(w, fault.Err)
 }
 
 // reject answers with an error.

@@ -65,7 +65,7 @@ func (s *Server) create(n name, attributes map[string]string, now time.Time) (*q
 		return q, nil
 	}
 	s.created++
-	q := newQueue(s.created, n, set, now)
+	q := newQueue(s, n, set, now)
 	s.queues[n.path()] = q
 	return q, nil
 }

@@ -23,7 +23,9 @@ type changeVisibility struct {
 	extension
 }
 
-func (r *changeVisibility) entries() []Entry { return []Entry{{handle: r.Handle}} }
+func (r *changeVisibility) entries() []Entry {
+	return []Entry{{handle: r.Handle, Visibility: given(r.Seconds)}}
+}
 
 func (r *changeVisibility) run(_ context.Context, x exchange) ([]byte, error) {
 	s, now := x.server, time.Now()
@@ -33,7 +35,7 @@ func (r *changeVisibility) run(_ context.Context, x exchange) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := q.change(&r.extension, now); err != nil {
+	if err := q.change(&r.extension, x, now); err != nil {
 		return nil, err
 	}
 	s.notify(q, now)
@@ -49,19 +51,19 @@ type changeVisibilityBatch struct {
 func (r *changeVisibilityBatch) entries() []Entry {
 	list := make([]Entry, len(r.Entries))
 	for i, e := range r.Entries {
-		list[i] = Entry{ID: e.ID, handle: e.Handle}
+		list[i] = Entry{ID: e.ID, handle: e.Handle, Visibility: given(e.Seconds)}
 	}
 	return list
 }
 
 func (r *changeVisibilityBatch) run(_ context.Context, x exchange) ([]byte, error) {
 	return runBatch(x, r.QueueURL, r.Entries, func(q *queue, e *extension, now time.Time) (done, error) {
-		return done{ID: e.ID}, q.change(e, now)
+		return done{ID: e.ID}, q.change(e, x, now)
 	})
 }
 
 // change sets when a message in flight becomes visible.
-func (q *queue) change(e *extension, now time.Time) error {
+func (q *queue) change(e *extension, x exchange, now time.Time) error {
 	if e.Seconds == nil || *e.Seconds < 0 || *e.Seconds > maxVisibility {
 		return invalidParameter("Value for parameter VisibilityTimeout is invalid. " +
 			"Reason: VisibilityTimeout must be an integer between 0 and 43200.")
@@ -83,6 +85,7 @@ func (q *queue) change(e *extension, now time.Time) error {
 	}
 	q.unshelve(m)
 	if !due.After(now) {
+		q.tell(Returned, x, m)
 		q.show(m)
 		return nil
 	}

@@ -1,0 +1,112 @@
+package sqs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/openesm/openesm/esm/simulation"
+	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/sqs"
+)
+
+// process is a life's end of the wire.
+type process struct {
+	life   *simulation.Life
+	host   string
+	next   http.RoundTripper
+	source *sqs.Source
+	dead   atomic.Bool
+}
+
+// RoundTrip makes a call, unless the process is dead: then nobody hears of the
+// answer.
+func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
+	if p.dead.Load() {
+		return nil, errDead
+	}
+
+	response, err := p.next.RoundTrip(r)
+	if err != nil || !p.dead.Load() {
+		return response, err
+	}
+
+	_, _ = io.Copy(io.Discard, response.Body)
+	_ = response.Body.Close()
+
+	return nil, errDead
+}
+
+var errDead = errors.New("the process is dead")
+
+// orderly is the source with a turn for the end of each Fetch: one receive may
+// serve several lanes at a time, which go on in an order of the Go scheduler's.
+type orderly struct {
+	*sqs.Source
+
+	sim *simulation.Sim
+}
+
+// orderlyPartition is its partition, with all abilities.
+type orderlyPartition struct {
+	sources.Partition
+	sources.Releaser
+	sources.Failer
+
+	sim     *simulation.Sim
+	fetches atomic.Int64
+}
+
+func (s *orderly) Accept(ctx context.Context) (sources.Partition, error) {
+	p, err := s.Source.Accept(ctx)
+	if err != nil {
+		return nil, err
+	}
+
+	releaser, _ := p.(sources.Releaser)
+	failer, _ := p.(sources.Failer)
+
+	return &orderlyPartition{Partition: p, Releaser: releaser, Failer: failer, sim: s.sim}, nil
+}
+
+// Fetch ends when it is its turn among those that end at the same instant: by
+// what they bring or, if that is nothing, by when they began. Those that began at
+// the same instant are of lanes that start and know nothing yet.
+func (p *orderlyPartition) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
+	label := fmt.Sprintf("fetch %9d", p.fetches.Add(1))
+
+	n, err := p.Partition.Fetch(ctx, buf, wait)
+	if n > 0 {
+		label = "fetched " + buf[0].ID
+	}
+
+	p.turn(label, func() {})
+
+	return n, err
+}
+
+// Fail tells that the mapping has let go of records. That may take no call.
+func (p *orderlyPartition) Fail(ctx context.Context, records []sources.Record) error {
+	p.turn("fail "+records[0].ID, func() {
+		for i := range records {
+			p.sim.Observer().Returned(simulation.Number(records[i].Data))
+		}
+	})
+
+	return p.Failer.Fail(ctx, records)
+}
+
+// turn does something in its turn.
+func (p *orderlyPartition) turn(label string, do func()) {
+	done := make(chan struct{})
+
+	p.sim.After(0, label, func() {
+		do()
+		close(done)
+	})
+	<-done
+}

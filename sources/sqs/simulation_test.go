@@ -1,0 +1,79 @@
+package sqs_test
+
+import (
+	"flag"
+	"testing"
+
+	"github.com/openesm/openesm/esm/simulation"
+)
+
+// TestSimulation simulates whole mappings from seeds (P1 to P12): the engine,
+// this adapter, the SDK's client and the wire fake of the service. Flags choose
+// the seeds: -simulation.seeds, -simulation.first, -simulation.seed.
+func TestSimulation(t *testing.T) {
+	t.Parallel()
+
+	const seeds = 100
+
+	for _, kind := range simulated() {
+		t.Run(kind.Name, func(t *testing.T) {
+			t.Parallel()
+
+			coverage := simulation.Attack(t, kind, seeds)
+			if asTheTestSays() {
+				simulation.Reached(t, coverage, reachable(kind)...)
+			}
+
+			t.Log(coverage)
+		})
+	}
+}
+
+// TestKillAtEveryPoint kills the process before and after each thing that
+// happens (P12).
+func TestKillAtEveryPoint(t *testing.T) {
+	t.Parallel()
+
+	for _, kind := range simulated() {
+		t.Run(kind.Name, func(t *testing.T) {
+			t.Parallel()
+			simulation.Enumerate(t, kind)
+		})
+	}
+}
+
+// simulated are the two kinds of queues. A shared receive of a standard queue
+// asks for ten messages though nobody may want more than one.
+func simulated() []simulation.Kind {
+	return []simulation.Kind{
+		{Name: "sqs", Redelivers: true, Ahead: 9, New: standardWorld},
+		{Name: "sqs-fifo", Redelivers: true, Grouped: true, New: groupedWorld},
+	}
+}
+
+// reachable are the faults and the rare branches that the seeds must reach.
+func reachable(kind simulation.Kind) []string {
+	names := []string{
+		"stop", "kill", "poison", "redriven", "released", "backed off", "extended", "batch of several",
+		"throttle", "over limit", "5xx", "cut before", "cut after", "partial ack",
+		"start before", "start after", "fetch before", "fetch after", "ack before", "ack after",
+	}
+
+	if !kind.Grouped {
+		names = append(names, "duplicate", "stale receipt", "stale taken", "longer timeout", "deleted again",
+			"release before")
+	}
+
+	return names
+}
+
+// asTheTestSays says that no flag chooses the seeds.
+func asTheTestSays() bool {
+	for name, value := range map[string]string{"seeds": "0", "seed": "-1", "first": "0"} {
+		if f := flag.Lookup("simulation." + name); f != nil && f.Value.String() != value {
+			return false
+		}
+	}
+
+	return true
+}
