@@ -2,9 +2,13 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/openesm/openesm/esm"
 )
 
 // Observer records what entered a world, what each invocation got, what was
@@ -26,6 +30,19 @@ type Observer struct {
 	// calls counts the calls of one second.
 	calls  int
 	second int64
+	// attempts is when each call that may be made again was made last, and
+	// hasty how many of an operation were made again at once, in a row.
+	attempts map[string]time.Time
+	hasty    map[string]int
+	// owners are the lives that read ordered partitions.
+	owners map[string]*Life
+	// ends is when the last invocation with records of a partition, or their
+	// last delivery, ended.
+	ends map[string]time.Time
+	// unreleased says that calls that release records may fail.
+	unreleased bool
+	// duplicates says that a record may be handed out twice.
+	duplicates bool
 }
 
 // lineage is a partition that is read after its parents.
@@ -46,12 +63,15 @@ type trace struct {
 	earlier []*trace
 
 	handed   time.Time // last time
+	started  bool      // since then
 	invoked  int       // how often, ever
 	failed   int       // how often, in this life
+	retried  time.Time // since when it is to be retried in place; zero if it is not
 	finished bool      // an invocation succeeded with it
 	given    bool      // delivered to the destination
 	settled  bool
 	redriven bool
+	stayed   bool // when nothing was left to do
 }
 
 // invocation is one run of the handler.
@@ -61,17 +81,30 @@ type invocation struct {
 	items []Item
 	plan  plan
 	ended bool
+	lost  bool // its partition was lost meanwhile
+}
+
+// partition is where its records are from.
+func (i *invocation) partition(o *Observer) string {
+	if len(i.items) == 0 {
+		return ""
+	}
+
+	return o.records[i.items[0].Number].partition
 }
 
 func newObserver(s *Sim) *Observer {
 	return &Observer{
 		sim: s, began: time.Now(),
 		byKey: make(map[string]*trace), byPart: make(map[string]*trace), open: make(map[string]map[int]bool),
+		attempts: make(map[string]time.Time), hasty: make(map[string]int),
+		owners: make(map[string]*Life), ends: make(map[string]time.Time),
+		unreleased: s.Scenario.Faults[before(OpRelease)] > 0, duplicates: s.Scenario.Faults[FaultDuplicate] > 0,
 	}
 }
 
 // log adds a line to the history.
-func (o *Observer) log(format string, args ...any) {
+func (o *Observer) log(format string, args ...any) { //nolint:goprintffuncname // a word, not a family of functions
 	line := fmt.Sprintf("%12v ", time.Since(o.began).Round(time.Microsecond)) + fmt.Sprintf(format, args...)
 	o.history = append(o.history, line)
 }
@@ -121,20 +154,32 @@ func (o *Observer) called(l *Life, label string) {
 		o.violate(11, "life %d calls %q after Run has returned", l.number, label)
 	}
 
+	if !l.stopped.IsZero() && (strings.HasPrefix(label, "fetch") || label == "accept") {
+		o.violate(11, "life %d calls %q after the stop", l.number, label)
+	}
+
+	if label == "close source" {
+		o.checkClosing(l)
+	}
+
+	o.checkHaste(label)
 	o.log("life %d: %s", l.number, label)
 }
 
 // Handed tells that a record was handed out to the mapping.
 func (o *Observer) Handed(l *Life, n int) {
 	t := o.records[n]
-	t.handed = time.Now()
+	held := o.holding(t.partition)
 	o.log("life %d: gets %d", l.number, n)
+	o.checkForgotten(t, held[n])
+
+	t.handed, t.started = time.Now(), false
+	delete(o.attempts, o.fetching(t.partition))
 
 	if t.settled {
 		o.violate(12, "record %d is handed out again, it was settled", n)
 	}
 
-	held := o.holding(t.partition)
 	held[n] = true
 	o.checkBounds(t.partition, held)
 }
@@ -157,6 +202,14 @@ func (o *Observer) drop(t *trace) { delete(o.holding(t.partition), t.number) }
 func (o *Observer) opened(l *Life, partition string) {
 	o.log("life %d: opens %s", l.number, partition)
 	delete(o.open, partition)
+	o.owners[partition] = l
+	clear(o.attempts)
+
+	for _, t := range o.records {
+		if t.partition == partition {
+			t.retried = time.Time{}
+		}
+	}
 }
 
 // Child tells of a new partition, which is read after its parents.
@@ -169,17 +222,24 @@ func (o *Observer) Child(partition string, parents ...string) {
 func (o *Observer) lost(l *Life, partition string) {
 	o.log("life %d: lost %s", l.number, partition)
 	delete(o.open, partition)
+	delete(o.owners, partition)
+
+	for _, i := range o.running {
+		i.lost = i.lost || i.life == l && i.partition(o) == partition
+	}
 }
 
 // born tells that a new life begins.
 func (o *Observer) born(l *Life) {
 	o.log("life %d: begins", l.number)
 	clear(o.open)
+	clear(o.attempts)
+	clear(o.owners)
 
 	o.running = nil
 
 	for _, t := range o.records {
-		t.failed = 0
+		t.failed, t.retried = 0, time.Time{}
 	}
 }
 
@@ -297,6 +357,7 @@ func (o *Observer) delivered(l *Life, numbers []int, condition string) {
 		}
 
 		t.given = true
+		o.ends[t.partition] = time.Now()
 	}
 }
 
@@ -311,10 +372,14 @@ func (o *Observer) invoked(ctx context.Context, l *Life, items []Item, size int)
 
 	o.checkBatch(i, size)
 	o.checkOrder(i)
+	o.checkOwner(i)
+	o.checkConcurrency(i)
+	o.checkRest(i)
 
 	for _, it := range items {
 		t := o.records[it.Number]
 		t.invoked++
+		t.started = true
 
 		if o.sim.kind.Ordered && t.settled {
 			o.violate(12, "record %d is invoked, it lies before the stored position", it.Number)
@@ -345,11 +410,24 @@ func (o *Observer) returned(i *invocation) {
 		mood == moodPartial && (!report || len(i.plan.failed) == 0) ||
 		mood == moodMalformed && (!report || i.plan.text == "null")
 
+	// A success counts after a cut of the drain timeout, but not after the time
+	// limit.
 	if i.ctx.Err() != nil {
-		succeeded = false
+		succeeded = mood == moodSlow && !errors.Is(context.Cause(i.ctx), esm.ErrTimeout)
 	}
 
 	o.log("life %d: %v ends, %s %v %v", i.life.number, i.items, mood, i.plan.failed, succeeded)
+	o.ends[i.partition(o)] = time.Now()
+	o.checkOwner(i)
+
+	if mood == moodPartial && report && !i.plan.failed[i.items[0].Number] && len(i.plan.failed) > 0 {
+		o.sim.cover("partial progress")
+	}
+
+	bisect := o.sim.Scenario.Config.BisectBatchOnFunctionError && len(i.items) > 1
+	if bisect && !succeeded && mood != moodPartial && mood != moodThrottle {
+		o.sim.cover("bisect")
+	}
 
 	failing := false
 
@@ -367,6 +445,11 @@ func (o *Observer) returned(i *invocation) {
 			t.finished = true
 		case mood != moodThrottle || i.ctx.Err() != nil:
 			t.failed++
+		}
+
+		t.retried = time.Time{}
+		if failing && i.ctx.Err() == nil && (!o.sim.kind.Redelivers || mood == moodThrottle) {
+			t.retried = time.Now()
 		}
 	}
 }

@@ -3,6 +3,7 @@ package simulation
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/openesm/openesm/batch"
@@ -20,7 +21,7 @@ type Violation struct {
 func (v *Violation) String() string { return fmt.Sprintf("P%d: %s", v.Promise, v.Text) }
 
 // violate tells that a promise is broken. The first one counts.
-func (o *Observer) violate(promise int, format string, args ...any) {
+func (o *Observer) violate(promise int, format string, args ...any) { //nolint:goprintffuncname // a word, not a family of functions
 	if o.sim.violation == nil {
 		o.sim.violation = &Violation{promise, fmt.Sprintf(format, args...)}
 		o.log("VIOLATION of %v", o.sim.violation)
@@ -95,15 +96,70 @@ func (o *Observer) checkBatch(i *invocation, size int) {
 		return
 	}
 
-	// In calm weather a record waits for its window, for the fetches of its
-	// batch, and for the invocations before it.
+	// In calm weather a record waits for the invocations before it, for its
+	// window, and for the calls meanwhile: fetches and settlements of a lane, or
+	// deliveries of a sub-lane.
+	calls := 10 * time.Second
+	if o.sim.kind.Ordered {
+		calls = 4 * time.Second
+	}
+
 	window := max(c.MaximumBatchingWindow, 0)
-	patience := window + 10*time.Second + time.Duration(s.Records)*s.Slowest
 
 	for _, it := range i.items {
-		if waited := time.Since(o.records[it.Number].handed); waited > patience {
+		since := o.records[it.Number].handed
+		if end := o.ends[i.partition(o)]; end.After(since) {
+			since = end
+		}
+
+		if waited := time.Since(since); waited > window+calls {
 			o.violate(8, "record %d waited %v for its batch, the window is %v", it.Number, waited, window)
 		}
+	}
+}
+
+// checkForgotten holds a record that is handed out against P1 and P8: in calm
+// weather the mapping has not had it in vain. held says that it has it already.
+func (o *Observer) checkForgotten(t *trace, held bool) {
+	if !o.sim.Scenario.Calm || !held || t.started || o.done(t) || o.stays(t) {
+		return
+	}
+
+	if window := o.sim.Scenario.Config.MaximumBatchingWindow; window > 0 {
+		o.violate(8, "record %d waited %v for its batch in vain, the window is %v", t.number, time.Since(t.handed), window)
+	} else {
+		o.violate(1, "record %d is handed out again, it was neither invoked nor given back", t.number)
+	}
+}
+
+// checkOwner holds an invocation, as it begins and as it ends, against P4: who
+// has lost a partition leaves its records to the next owner.
+func (o *Observer) checkOwner(i *invocation) {
+	if !o.sim.kind.Ordered || i.ctx.Err() != nil || o.owners[i.partition(o)] == i.life && !i.lost {
+		return
+	}
+
+	o.violate(4, "records %v are handled by life %d, which has lost %s", i.items, i.life.number, i.partition(o))
+}
+
+// checkConcurrency holds an invocation against P7: no more of them run than the
+// configuration allows.
+func (o *Observer) checkConcurrency(i *invocation) {
+	most := max(o.sim.Scenario.Config.ParallelizationFactor, 1)
+	if !o.sim.kind.Ordered {
+		most = o.lanes()
+	}
+
+	running := 1
+
+	for _, other := range o.running {
+		if other.life == i.life && other.ctx.Err() == nil && other.partition(o) == i.partition(o) {
+			running++ // others were abandoned
+		}
+	}
+
+	if running > most {
+		o.violate(7, "%d invocations with records of %s run, the most is %d", running, i.partition(o), most)
 	}
 }
 
@@ -131,7 +187,7 @@ func (o *Observer) checkBounds(partition string, held map[int]bool) {
 	if !o.sim.kind.Ordered {
 		lanes := o.lanes()
 		// A lane holds a batch and the one record that did not fit.
-		if most := lanes * (size + 1); unfinished > most && s.Calm {
+		if most := lanes*(size+1) + o.sim.kind.Ahead; unfinished > most && s.Calm {
 			o.violate(7, "%d records held and unfinished, %d lanes of %d may hold %d", unfinished, lanes, size, most)
 		}
 
@@ -154,23 +210,12 @@ func (o *Observer) checkBounds(partition string, held map[int]bool) {
 	}
 }
 
-// checkStopped holds the return of Run against P10 and P11.
-func (o *Observer) checkStopped(l *Life) {
-	if l.stopped.IsZero() {
-		o.violate(10, "Run returned %v though nothing stopped it", l.err)
-
-		return
-	}
-
-	if took := time.Since(l.stopped); took > o.sim.stopLimit() {
-		o.violate(11, "Run returned %v after the stop", took)
-	}
-}
-
 // checkEnd holds the end against P1 and P5.
 func (o *Observer) checkEnd() {
 	for _, t := range o.records {
 		switch {
+		case !o.done(t) && !o.stays(t) && o.gathers(t):
+			o.violate(8, "record %d still waits for its batch, since %v", t.number, time.Since(t.handed))
 		case !o.done(t) && !o.stays(t):
 			o.violate(1, "record %d of %s was never finished", t.number, t.partition)
 		case !t.settled && !t.redriven && !o.stays(t):
@@ -179,6 +224,12 @@ func (o *Observer) checkEnd() {
 			o.violate(5, "record %d was invoked %d times without any fault", t.number, t.invoked)
 		}
 	}
+}
+
+// gathers reports whether the mapping has a record and has not invoked the
+// handler with it, maybe to fill its batch.
+func (o *Observer) gathers(t *trace) bool {
+	return o.sim.Scenario.Config.MaximumBatchingWindow > 0 && o.holding(t.partition)[t.number] && !t.started
 }
 
 // unique reports whether no record may be handled twice. A stop with sub-lanes
@@ -198,7 +249,7 @@ func (o *Observer) stays(t *trace) bool {
 	}
 
 	for ; t != nil; t = t.earlier[0] {
-		if o.tooLarge(t) && !o.rejected(t.number) && !t.redriven {
+		if t.stayed || o.tooLarge(t) && !o.rejected(t.number) && !t.redriven {
 			return true
 		}
 
@@ -218,7 +269,17 @@ func (o *Observer) drained() bool {
 		}
 	}
 
-	return len(o.records) == o.sim.Scenario.Records
+	if len(o.records) < o.sim.Scenario.Records {
+		return false
+	}
+
+	// What a receive under way still moves to the dead-letter queue may free
+	// others, which nobody reads any more.
+	for _, t := range o.records {
+		t.stayed = o.stays(t)
+	}
+
+	return true
 }
 
 // checkIsolation holds the state, a while after the faults ended, against P6:
@@ -230,8 +291,16 @@ func (o *Observer) checkIsolation() {
 	bad := make(map[string]bool) // partitions or groups with a poison record
 
 	for _, t := range o.records {
-		if o.sim.poisonous(t.number) && !o.done(t) {
+		if o.sim.poisonous(t.number) && !o.done(t) && t.invoked > 0 {
 			bad[o.lane(t)] = true
+		}
+	}
+
+	// One that goes on, slowly, is not held up.
+	const lately = 10 * time.Minute
+	for partition, end := range o.ends {
+		if o.sim.kind.Ordered && time.Since(end) < lately+c.MaximumBatchingWindow {
+			bad[partition] = true
 		}
 	}
 
@@ -264,7 +333,7 @@ func (o *Observer) lane(t *trace) string {
 	case o.sim.kind.Grouped:
 		return t.key
 	default:
-		return fmt.Sprint(t.number)
+		return strconv.Itoa(t.number)
 	}
 }
 

@@ -16,7 +16,18 @@ func TestSeeds(t *testing.T) {
 	for _, kind := range models {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
-			t.Log(Attack(t, kind, 300))
+			if *flagCatch {
+				if seed, v := catch(t, kind, nil, *flagSeeds); v != nil {
+					t.Fatalf("seed %d of %s breaks %v", seed, kind.Name, v)
+				}
+				return
+			}
+			const seeds = 300
+			coverage := Attack(t, kind, seeds)
+			if *flagSeed < 0 && *flagSeeds == 0 {
+				reach(t, kind, coverage, seeds)
+			}
+			t.Log(coverage)
 		})
 	}
 }
