@@ -1,6 +1,7 @@
 package batch_test
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -76,12 +77,22 @@ func (m *model) room() int {
 	return m.limits.Records - len(m.sizes)
 }
 
+// noise is n bytes, the same for each seed.
+func noise(seed byte, n int) []byte {
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data) // never fails
+	return data
+}
+
 // FuzzModel opens and fills a batch in any order, with a clock that may step
 // back, and holds every answer to the model's. Two bytes are one step.
 func FuzzModel(f *testing.F) {
 	f.Add(uint8(2), uint16(100), uint8(14), uint8(3), false, []byte{1, 50, 3, 70, 1, 36, 1, 1, 0, 0, 1, 87})
 	f.Add(uint8(0), uint16(20), uint8(0), uint8(0), true, []byte{1, 0, 1, 0, 0, 9})
 	f.Add(uint8(9), uint16(0), uint8(1), uint8(1), false, []byte{4, 200, 1, 0, 2, 30, 1, 0, 4, 90}) // the clock steps back
+	for seed := range byte(16) {
+		f.Add(seed, 20*uint16(seed), seed, 3*seed, seed%2 == 0, noise(seed, 200))
+	}
 	f.Fuzz(func(t *testing.T, records uint8, bytes uint16, overhead, window uint8, fromRecord bool, steps []byte) {
 		limits := batch.Limits{
 			Records: 1 + int(records), Bytes: 1 + int(overhead) + int(bytes), Overhead: int(overhead),

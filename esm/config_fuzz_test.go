@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"math/rand/v2"
 	"reflect"
 	"strings"
 	"sync"
@@ -102,6 +103,13 @@ func fuzzedSource(c *choices) (source sources.Source, left func() int) {
 	}}, q.Len
 }
 
+// noise is n bytes, the same for each seed.
+func noise(seed byte, n int) []byte {
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data) // never fails
+	return data
+}
+
 // FuzzConfig makes mappings of any configuration. New names each violation, or
 // else the mapping runs, within the configuration's bounds, and loses nothing.
 func FuzzConfig(f *testing.F) {
@@ -110,6 +118,9 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte{0, 1, 1, 1, 0, 0, 3, 2, 1, 1, 1, 0, 0, 1, 1, 0, 1}, []byte{4}, false)
 	f.Add([]byte{0, 7, 6, 6, 1, 5, 5, 6, 5, 3, 4, 4, 4, 1, 1, 5, 1, 1, 4, 4, 4, 2, 3, 1, 4, 4}, []byte{5}, true)
 	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 3, 3, 1}, []byte{3}, false)
+	for seed := range byte(48) {
+		f.Add(noise(seed, int(seed)/2), noise(seed, 1), seed%2 == 0)
+	}
 	f.Fuzz(func(t *testing.T, fields, kind []byte, asBytes bool) {
 		synctest.Test(t, func(t *testing.T) {
 			c := &choices{fields}

@@ -16,6 +16,9 @@ func FuzzInbox(f *testing.F) {
 	f.Add([]byte{0, 5, 1, 2, 0, 9, 1, 20, 2, 3, 0, 1, 3, 0, 2, 1, 1, 1})
 	f.Add([]byte{2, 1, 0, 3, 2, 1, 2, 9, 2, 1, 4, 0, 1, 1})
 	f.Add([]byte{0, 30, 1, 29, 0, 30, 1, 30, 0, 30, 5, 0, 1, 1})
+	for seed := range byte(16) {
+		f.Add(noise(seed, 200))
+	}
 	f.Fuzz(func(t *testing.T, steps []byte) {
 		box := newInbox()
 		var held []string // the model

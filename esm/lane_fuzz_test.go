@@ -17,6 +17,9 @@ func FuzzLane(f *testing.F) {
 	f.Add(uint8(3), uint8(60), uint8(20), false, []byte{1, 5, 0, 2, 30, 9, 4, 90, 1, 3, 200, 2})
 	f.Add(uint8(0), uint8(0), uint8(0), true, []byte{9, 0, 9, 9, 255, 0})
 	f.Add(uint8(9), uint8(200), uint8(250), true, []byte{1, 1, 200, 1, 1, 200, 1, 1, 200, 0, 0, 255})
+	for seed := range byte(16) {
+		f.Add(seed, 16*seed, 8*seed, seed%2 == 0, noise(seed, 150))
+	}
 	f.Fuzz(func(t *testing.T, most, bytes, window uint8, fromRecord bool, script []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			const overhead = 10

@@ -73,6 +73,9 @@ func FuzzAck(f *testing.F) {
 	f.Add(uint8(20), uint8(3), []byte{1, 1, 1, 1, 1, 1, 1, 1, 1, 1})
 	f.Add(uint8(10), uint8(0), []byte{2, 3})
 	f.Add(uint8(1), uint8(200), []byte{6, 6, 6, 6})
+	for seed := range byte(16) {
+		f.Add(2*seed, 16*seed, noise(seed, 40))
+	}
 	f.Fuzz(func(t *testing.T, n, expires uint8, script []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			records := numbered(0, 1+int(n)%30)
@@ -121,6 +124,9 @@ func FuzzHeld(f *testing.F) {
 	f.Add(uint8(3), uint8(1), true, []byte("abcabc"))
 	f.Add(uint8(9), uint8(0), false, []byte("aaAbBb"))
 	f.Add(uint8(2), uint8(0xff), true, []byte{0, 8, 16, 24, 32})
+	for seed := range byte(16) {
+		f.Add(2*seed, 17*seed, seed%3 > 0, noise(seed, 40))
+	}
 	f.Fuzz(func(t *testing.T, batch, failed uint8, grouped bool, rows []byte) {
 		now := time.Now()
 		held := numbered(0, min(len(rows), 40))

@@ -26,6 +26,9 @@ func FuzzScaler(f *testing.F) {
 	f.Add(1, 1, 1, 0, 0, 1, []byte{0, 255, 1, 0, 2, 0, 3, 0, 0, 255})
 	f.Add(5, 2, 1250, 300, 0, 1000, []byte{2, 0, 2, 0, 3, 0, 3, 0, 0, 3, 0, 250, 0, 0})
 	f.Add(20, 20, 40, 1000, 20, 0, []byte{2, 0, 3, 0, 1, 0, 3, 0, 0, 100, 0, 0})
+	for seed := range byte(16) {
+		f.Add(5, 2, 40, 100*int(seed), int(seed), 10*int(seed), noise(seed, 200))
+	}
 	f.Fuzz(func(t *testing.T, initial, idle, most, perMinute, failing, concurrency int, steps []byte) {
 		given := sources.Scaling{Initial: initial, Idle: idle, Max: most, PerMinute: perMinute, Failing: failing}
 		traits := sources.Traits{

@@ -95,6 +95,9 @@ func FuzzSettler(f *testing.F) {
 	f.Add(uint8(9), uint8(0), uint8(3), true, []byte{0, 29, 0, 29, 3, 1, 1, 30, 1, 30, 2, 200})
 	f.Add(uint8(0), uint8(5), uint8(0), true, []byte{1, 3, 0, 3})
 	f.Add(uint8(1), uint8(1), uint8(250), false, []byte{2, 200, 1, 100, 0, 1, 3, 1, 0, 1})
+	for seed := range byte(16) {
+		f.Add(seed, 3*seed, 16*seed, seed%2 == 0, noise(seed, 60))
+	}
 	f.Fuzz(func(t *testing.T, size, linger, took uint8, many bool, steps []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			batch, wait := 1+int(size)%12, time.Duration(linger)*time.Millisecond

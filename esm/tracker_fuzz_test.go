@@ -1,6 +1,7 @@
 package esm
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"testing"
@@ -32,12 +33,22 @@ func (m *trackerModel) bytes() int {
 	return sum
 }
 
+// noise is n bytes, the same for each seed.
+func noise(seed byte, n int) []byte {
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data) // never fails
+	return data
+}
+
 // FuzzTrackerModel adds, finishes and takes in any order, any records at a
 // time, and compares with the model (P3). The memory is bounded by what is open
 // (P7). Two bytes are one step.
 func FuzzTrackerModel(f *testing.F) {
 	f.Add([]byte{0, 9, 1, 4, 1, 0, 2, 0, 1, 1, 3, 0, 2, 0})
 	f.Add([]byte{0, 40, 4, 3, 4, 2, 1, 0, 0, 40, 4, 5, 2, 0, 3, 0})
+	for seed := range byte(16) {
+		f.Add(noise(seed, 200))
+	}
 	f.Fuzz(func(t *testing.T, steps []byte) {
 		tracker, m, most := newTracker(), &trackerModel{}, 0
 		var open []sources.Record

@@ -3,6 +3,7 @@ package retry_test
 import (
 	"math"
 	"math/big"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -111,12 +112,22 @@ func (m *planModel) limit() time.Time {
 	return m.arrival[m.spans[0].records[0]].Add(m.rules.MaximumRecordAge)
 }
 
+// noise is n bytes, the same for each seed.
+func noise(seed byte, n int) []byte {
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data) // never fails
+	return data
+}
+
 // FuzzPlanModel holds every step of a plan to the model's. Two bytes are one
 // answer: which, and how long it took.
 func FuzzPlanModel(f *testing.F) {
 	f.Add(6, 1, 60, true, []byte{1, 1, 1, 1, 0, 1, 2, 3, 1, 250, 1, 250})
 	f.Add(3, 3, -1, false, []byte{2, 2, 1, 0, 3, 0, 1, 0, 1, 0}) // KIN-156
 	f.Add(9, 0, 20, true, []byte{1, 200, 3, 200, 2, 9, 0, 0, 1, 250})
+	for seed := range byte(16) {
+		f.Add(3*int(seed), int(seed)%4-1, 10*int(seed)-10, seed%2 == 0, noise(seed, 100))
+	}
 	f.Fuzz(func(t *testing.T, n, retries, age int, bisect bool, answers []byte) {
 		rules := retry.Rules{
 			MaximumRetryAttempts: min(max(retries, -1), 5),
@@ -177,6 +188,7 @@ func FuzzCeiling(f *testing.F) {
 	f.Add(int64(time.Second), int64(time.Minute), 7)
 	f.Add(int64(1), int64(math.MaxInt64), 200)
 	f.Add(int64(3), int64(5), 2)
+	f.Add(int64(time.Second), int64(time.Hour), 4)
 	f.Add(int64(-1), int64(math.MinInt64), math.MinInt)
 	f.Fuzz(func(t *testing.T, initial, limit int64, failures int) {
 		got := retry.Backoff{Initial: time.Duration(initial), Max: time.Duration(limit)}.Ceiling(failures)

@@ -37,6 +37,7 @@ func Attack(t *testing.T, kind Kind, seeds uint64) map[string]int {
 		return coverage
 	}
 
+	seeds = (seeds + slowdown - 1) / slowdown
 	if *flagSeeds > 0 {
 		seeds = *flagSeeds
 	}

@@ -2,6 +2,7 @@ package memory_test
 
 import (
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"testing"
@@ -280,12 +281,24 @@ func (m *queueModel) finish() {
 	}
 }
 
+// noise is n bytes, the same for each seed.
+func noise(seed byte, n int) []byte {
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data) // never fails
+
+	return data
+}
+
 // FuzzQueue sends, fetches, acks, releases and waits in any order, and compares
 // with the model. Two bytes are one step.
 func FuzzQueue(f *testing.F) {
 	f.Add(false, []byte{0, 1, 0, 2, 1, 0, 4, 31, 1, 9, 2, 0, 3, 1, 1, 1, 4, 40, 1, 9})
 	f.Add(true, []byte{0, 0, 0, 0, 0, 1, 1, 1, 1, 9, 2, 0, 1, 9, 3, 1, 1, 9, 4, 31, 1, 1, 1, 9})
 	f.Add(true, []byte{0, 0, 1, 0, 3, 0, 1, 0, 3, 1, 1, 0, 3, 2, 1, 0, 0, 3, 0, 4, 1, 9})
+	for seed := range byte(16) {
+		f.Add(seed%2 == 0, noise(seed, 160))
+	}
+
 	f.Fuzz(func(t *testing.T, fifo bool, steps []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			m := newQueueModel(t, fifo)

@@ -15,7 +15,7 @@ import (
 //
 // fault is called concurrently if the source is. It must not call the source.
 func Faulty(source sources.Source, fault func(Op) Fault) sources.Source {
-	f := &faultySource{Source: source, plan: &faultPlan{fault: fault, calls: make(map[Kind]int)}}
+	faulty := &faultySource{Source: source, plan: &faultPlan{fault: fault, calls: make(map[Kind]int)}}
 	starter, starts := source.(sources.Starter)
 	appender, appends := source.(sources.EventAppender)
 	filterer, filters := source.(sources.Filterer)
@@ -26,51 +26,51 @@ func Faulty(source sources.Source, fault func(Op) Fault) sources.Source {
 		m struct{ sources.Filterer }
 	)
 
-	start, events, filter := s{faultyStarter{starter, f.plan}}, a{appender}, m{filterer}
+	start, events, filter := s{faultyStarter{starter, faulty.plan}}, a{appender}, m{filterer}
 
 	switch [3]bool{starts, appends, filters} {
 	case [3]bool{true, false, false}:
 		return struct {
 			*faultySource
 			s
-		}{f, start}
+		}{faulty, start}
 	case [3]bool{false, true, false}:
 		return struct {
 			*faultySource
 			a
-		}{f, events}
+		}{faulty, events}
 	case [3]bool{false, false, true}:
 		return struct {
 			*faultySource
 			m
-		}{f, filter}
+		}{faulty, filter}
 	case [3]bool{true, true, false}:
 		return struct {
 			*faultySource
 			s
 			a
-		}{f, start, events}
+		}{faulty, start, events}
 	case [3]bool{true, false, true}:
 		return struct {
 			*faultySource
 			s
 			m
-		}{f, start, filter}
+		}{faulty, start, filter}
 	case [3]bool{false, true, true}:
 		return struct {
 			*faultySource
 			a
 			m
-		}{f, events, filter}
+		}{faulty, events, filter}
 	case [3]bool{true, true, true}:
 		return struct {
 			*faultySource
 			s
 			a
 			m
-		}{f, start, events, filter}
+		}{faulty, start, events, filter}
 	default:
-		return f
+		return faulty
 	}
 }
 

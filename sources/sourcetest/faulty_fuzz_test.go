@@ -2,6 +2,7 @@ package sourcetest
 
 import (
 	"errors"
+	"math/rand/v2"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -91,11 +92,23 @@ func (r *fuzzRun) settle(records []sources.Record) {
 	}
 }
 
+// noise is n bytes, the same for each seed.
+func noise(seed byte, n int) []byte {
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data) // never fails
+
+	return data
+}
+
 // FuzzFaulty reads a queue and a stream with any faults. What was called settled
 // is, and in the end everything is (P1).
 func FuzzFaulty(f *testing.F) {
 	f.Add(false, []byte{0, 0, 1, 0, 6, 3, 3, 1, 4, 1, 1, 0, 5, 2, 6, 1})
 	f.Add(true, []byte{1, 0, 0, 0, 3, 0, 3, 1, 3, 2, 5, 1, 1, 1, 2, 200})
+	for seed := range byte(16) {
+		f.Add(seed%2 == 0, noise(seed, 160))
+	}
+
 	f.Fuzz(func(t *testing.T, ordered bool, data []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			const n = 20

@@ -141,7 +141,11 @@ func FuzzAnswer(f *testing.F) {
 			return
 		}
 
-		o := &oddity{action: actions[int(action)%len(actions)], status: 200 + int(status)%400, header: header, body: body}
+		if status < 200 || status > 599 {
+			status = 200 + status%400
+		}
+
+		o := &oddity{action: actions[int(action)%len(actions)], status: int(status), header: header, body: body}
 		source := o.source(t, sqs.Options{FailureBackoff: sqs.Backoff{Initial: time.Minute}})
 
 		err := source.Start(t.Context(), sources.Settings{BatchSize: 10, BatchBytes: 6_291_456, Timeout: 3 * time.Second})

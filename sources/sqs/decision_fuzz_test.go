@@ -1,9 +1,11 @@
 package sqs
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -23,6 +25,14 @@ func lastWord(code string) string {
 	words := strings.Split(code, ".")
 
 	return words[len(words)-1]
+}
+
+// noise is n bytes, the same for each seed.
+func noise(seed byte, n int) []byte {
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data) // never fails
+
+	return data
 }
 
 // FuzzCode judges any error code, wrapped as the SDK wraps it. Only a missing
@@ -171,6 +181,10 @@ func FuzzDelays(f *testing.F) {
 func FuzzStock(f *testing.F) {
 	f.Add(true, []byte{3, 0x83, 5, 0x82, 0x8a, 0x40})
 	f.Add(false, []byte{3, 0x82, 5, 0xc1, 0x89, 0x40, 2})
+	for seed := range byte(16) {
+		f.Add(seed%2 == 0, noise(seed, 200))
+	}
+
 	f.Fuzz(func(t *testing.T, whole bool, steps []byte) {
 		s := stock{whole: whole, slow: time.Second}
 		m := &stockModel{whole: whole}
@@ -320,7 +334,13 @@ func TestHandledRemembersThroughAnOutage_SQS62(t *testing.T) {
 // fewer than it is bound to, however often they come and go.
 func FuzzHandled(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 0x81, 0x41, 1, 0x41})
+	f.Add(bytes.Repeat([]byte{0xff, 1, 0x7f, 2, 0x42}, 12))
+	f.Add(append(bytes.Repeat([]byte{0xff, 0x7f}, 16), 1, 0xff, 0x81, 0x7f, 0xff, 0x81, 0x82))
 	f.Add([]byte{0xff, 0xf7, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbf, 0x41, 0xff})
+	for seed := range byte(4) {
+		f.Add(noise(seed, 60))
+	}
+
 	f.Fuzz(func(t *testing.T, steps []byte) {
 		var h handled
 
@@ -334,9 +354,13 @@ func FuzzHandled(f *testing.F) {
 			case 0: // a delete was not confirmed
 				h.update([]sources.Record{record}, nil, []sources.Record{record})
 				known[record.ID] = true
-			case 1: // it was
-				h.update([]sources.Record{record})
-				delete(known, record.ID)
+			case 1: // it was, or many were
+				records := append(named(10*(value/32*value)), record)
+				h.update(records)
+
+				for _, r := range records {
+					delete(known, r.ID)
+				}
 			case 2: // a receive brings it, and another
 				other := sources.Record{ID: "other"}
 

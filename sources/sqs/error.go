@@ -12,7 +12,8 @@ import (
 
 // callError is a failed call. Its text gives the service's error code but not
 // the service's message, which may repeat receipt handles or, for a wrong
-// signature, a session token; Unwrap leads to the SDK's error with all of it.
+// signature, a session token, nor what is wrong with an answer that cannot be
+// read, which may repeat a body; Unwrap leads to the SDK's error with all of it.
 type callError struct {
 	operation string
 	queue     string
@@ -26,19 +27,30 @@ func (e *callError) Error() string {
 
 	api, ok := errors.AsType[smithy.APIError](e.err)
 	if !ok {
+		if _, unread := errors.AsType[*smithy.DeserializationError](e.err); unread {
+			return prefix + "the answer cannot be read" + e.answer()
+		}
+
 		return prefix + e.err.Error()
 	}
 
-	text := prefix + api.ErrorCode()
-	if http, ok := errors.AsType[*awshttp.ResponseError](e.err); ok {
-		text += fmt.Sprintf(" (status %d, request %q)", http.HTTPStatusCode(), http.ServiceRequestID())
-	}
+	text := prefix + api.ErrorCode() + e.answer()
 
 	if isDenied(e.err) {
 		text += ": the caller lacks the permission " + permission(e.operation) + " on it"
 	}
 
 	return text
+}
+
+// answer tells which answer it was, if there was one.
+func (e *callError) answer() string {
+	http, ok := errors.AsType[*awshttp.ResponseError](e.err)
+	if !ok {
+		return ""
+	}
+
+	return fmt.Sprintf(" (status %d, request %q)", http.HTTPStatusCode(), http.ServiceRequestID())
 }
 
 // Unwrap returns the SDK's error.

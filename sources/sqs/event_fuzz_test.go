@@ -2,6 +2,7 @@ package sqs_test
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
@@ -120,6 +121,14 @@ func reference(m *types.Message) events.SQSMessage {
 	return r
 }
 
+// noise is n bytes, the same for each seed.
+func noise(seed byte, n int) []byte {
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data) // never fails
+
+	return data
+}
+
 // FuzzEvent holds the event document of any messages to what encoding/json makes
 // of the same in the events package, and each record's size to the truth (P8).
 func FuzzEvent(f *testing.F) {
@@ -128,6 +137,10 @@ func FuzzEvent(f *testing.F) {
 	f.Add([]byte{1, 2, 'i', 'd', 1, 'h', 4, '{', '"', 0xff, '}', 39, 39})
 	f.Add([]byte{2, 39, 39, 39, 39, 3, 'm', 'd', '5', 1, 1, 'a', 1, 1, 'b', 1, 0, 2, 1, 'c', 0, 0, 0, 0, 0, 2, 1, 'y', 1, 'z'})
 	f.Add([]byte(strings.Repeat("\x01a\x02\x00\xc3\x03b", 40)))
+	for seed := range byte(16) {
+		f.Add(noise(seed, 400))
+	}
+
 	f.Fuzz(func(t *testing.T, data []byte) {
 		in := feed{data}
 		records := make([]sources.Record, in.number()%4)

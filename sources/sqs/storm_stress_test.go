@@ -28,6 +28,7 @@ type crowd struct {
 	faulty  bool
 	options sqs.Options
 	slowest time.Duration // how long a record is held at most
+	spacing time.Duration // how long a send follows another at most
 
 	mu    sync.Mutex
 	held  map[string]int // records in flight by ID, or by group
@@ -80,6 +81,10 @@ func (s *crowd) send(n int) {
 		_, err := client.SendMessage(s.t.Context(), in)
 		if err != nil {
 			s.t.Error(err)
+		}
+
+		if s.spacing > 0 {
+			time.Sleep(rand.N(s.spacing))
 		}
 	}
 }
@@ -316,7 +321,7 @@ func TestStorm_P1_P4_P11(t *testing.T) {
 				const n = 150
 
 				s := newCrowd(t, test.queue, test.visibility, test.options)
-				s.slowest = test.slowest
+				s.slowest, s.spacing = test.slowest, 400*time.Millisecond // some come while sources close
 				s.SetFault(func(sqstest.Call) sqstest.Fault { return sqstest.Fault{Delay: rand.N(30 * time.Millisecond)} })
 
 				var sending sync.WaitGroup

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math"
+	"math/rand/v2"
 	"reflect"
 	"strconv"
 	"testing"
@@ -80,12 +81,24 @@ func (f *feed) message() eventjson.Message {
 	return m
 }
 
+// noise is n bytes, the same for each seed.
+func noise(seed byte, n int) []byte {
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data) // never fails
+
+	return data
+}
+
 // FuzzSQSDocument holds whole documents, of messages with every field, against
 // what encoding/json makes of the same in the events package.
 func FuzzSQSDocument(f *testing.F) {
 	f.Add([]byte{2, 2, 'i', 'd', 1, 'h', 3, '"', '\\', 0xff, 1, '1'}, false)
 	f.Add(bytes.Repeat([]byte{2, 'a', 0x80, 1}, 60), true)
 	f.Add([]byte{1, 3, 0xed, 0xa0, 0x80, 3, 0xe2, 0x80, 0xa8, 4, 0xf0, 0x9f, 0x98, 0x80}, true)
+	for seed := range byte(16) {
+		f.Add(noise(seed, 400), seed%2 == 0)
+	}
+
 	f.Fuzz(func(t *testing.T, data []byte, null bool) {
 		in := feed{data}
 		messages := make([]eventjson.Message, in.number()%4)
@@ -136,6 +149,10 @@ func FuzzKinesisDocument(f *testing.F) {
 	f.Add([]byte{2, 1, 'k', 1, '7', 3, 0, 1, 2, 0, 1, 2, 3, 4, 5, 6, 3, 'K', 'M', 'S'}, "shardId-000000000002")
 	f.Add([]byte{1, 2, '"', 0xff, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 9}, "\\\x00")
 	f.Add([]byte{3}, "")
+	for seed := range byte(16) {
+		f.Add(noise(seed, 200), "shard")
+	}
+
 	f.Fuzz(func(t *testing.T, data []byte, shard string) {
 		in := feed{data}
 		rows := make([]eventjson.KinesisRecord, in.number()%4)
@@ -225,6 +242,10 @@ func FuzzAppendBase64(f *testing.F) {
 	f.Add([]byte(nil), uint8(0))
 	f.Add([]byte("\x00\xff and more than one word of it"), uint8(255))
 	f.Add(bytes.Repeat([]byte{0xfb, 0xef}, 50), uint8(9))
+	for seed := range byte(16) {
+		f.Add(noise(seed, 5*int(seed)), 9*seed)
+	}
+
 	f.Fuzz(func(t *testing.T, blob []byte, room uint8) {
 		array := bytes.Repeat([]byte("#"), 10+int(room))
 

@@ -3,6 +3,7 @@ package memhttp
 import (
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"syscall"
@@ -55,12 +56,22 @@ func (e *endModel) read(n int) (string, error) {
 	}
 }
 
+// noise is n bytes, the same for each seed.
+func noise(seed byte, n int) []byte {
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data) // never fails
+	return data
+}
+
 // FuzzConn writes, reads, resets and closes both ends in any order, and
 // compares with the model. Two bytes are one step, the lowest bit is the end.
 func FuzzConn(f *testing.F) {
 	f.Add([]byte{0, 5, 3, 3, 3, 9, 4, 0, 3, 1, 1, 1, 2, 1})
 	f.Add([]byte{0, 50, 6, 0, 4, 0, 3, 1, 1, 1, 5, 1, 2, 1})
 	f.Add([]byte{8, 0, 2, 1, 0, 5, 3, 0, 10, 9, 3, 9, 5, 0, 1, 3, 2, 3})
+	for seed := range byte(16) {
+		f.Add(noise(seed, 200))
+	}
 	f.Fuzz(func(t *testing.T, steps []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			server, client := newPipe()

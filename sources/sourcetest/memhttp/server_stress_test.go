@@ -31,6 +31,7 @@ func moody(running *atomic.Int64) http.HandlerFunc {
 			}
 			_ = conn.(interface{ SetLinger(sec int) error }).SetLinger(rand.N(2))
 			_ = conn.Close()
+			<-r.Context().Done() // a handler outlives a connection that it hijacked
 		case 2:
 			_, _ = io.Copy(io.Discard, r.Body)
 			<-r.Context().Done()

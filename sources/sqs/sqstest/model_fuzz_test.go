@@ -3,6 +3,7 @@ package sqstest_test
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -136,12 +137,22 @@ func act(t *testing.T, server *sqstest.Server, action string, fields map[string]
 	return answer, w.Code == http.StatusOK
 }
 
+// noise is n bytes, the same for each seed.
+func noise(seed byte, n int) []byte {
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data) // never fails
+	return data
+}
+
 // FuzzModel sends, receives, deletes, changes and waits in any order, and
 // compares every answer with the model's. Two bytes are one step.
 func FuzzModel(f *testing.F) {
 	f.Add(false, []byte{0, 1, 0, 2, 1, 0x0a, 4, 30, 1, 0x0b, 2, 0, 2, 1, 3, 2, 4, 255, 1, 0x09})
 	f.Add(true, []byte{0, 1, 0, 2, 0, 1, 1, 0x28, 1, 0x29, 2, 1, 3, 0, 4, 50, 1, 0x29, 2, 0, 1, 0x29})
 	f.Add(true, []byte{0, 0, 0, 0, 1, 0, 3, 0, 1, 0, 3, 1, 1, 0, 3, 2, 1, 9, 1, 9})
+	for seed := range byte(16) {
+		f.Add(seed%2 == 0, noise(seed, 120))
+	}
 	f.Fuzz(func(t *testing.T, first bool, steps []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			server := sqstest.New()
