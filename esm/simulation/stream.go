@@ -172,14 +172,20 @@ func (w *stream) offer() {
 // free is a shard that may be read: its parents are finished.
 func (w *stream) free() *shard {
 	for _, s := range w.shards {
-		if s.owner == nil && !s.busy && !s.finished() && !slices.ContainsFunc(s.parents, func(p *shard) bool {
-			return !p.finished() || p.owner != nil
-		}) {
+		if s.owner == nil && !s.busy && !s.finished() && s.first() {
 			return s
 		}
 	}
 
 	return nil
+}
+
+// first reports whether all that comes before the shard is finished: its parents
+// and theirs, for a parent may have been closed without a record.
+func (s *shard) first() bool {
+	return !slices.ContainsFunc(s.parents, func(p *shard) bool {
+		return !p.finished() || p.owner != nil || !p.first()
+	})
 }
 
 func (s *shard) finished() bool { return s.closed && s.position == len(s.messages) }
