@@ -228,7 +228,7 @@ func (l *Life) handle(ctx context.Context, items []Item, size int) ([]string, er
 
 // answer is what the handler returns.
 func (l *Life) answer(ctx context.Context, i *invocation) ([]string, error) {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && i.plan.mood != moodSlow { // a slow one hears nothing of its time limit
 		return nil, ctx.Err()
 	}
 

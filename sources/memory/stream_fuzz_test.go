@@ -64,7 +64,12 @@ func (m *streamModel) free(id string) bool {
 	reader := m.shards[id].reader
 
 	return (reader == nil || reader.old) && !m.finished(id) &&
-		!slices.ContainsFunc(m.shards[id].parents, func(parent string) bool { return !m.finished(parent) })
+		!slices.ContainsFunc(m.shards[id].parents, func(parent string) bool { return !m.finished(parent) || !m.first(parent) })
+}
+
+// first tells whether all ancestors of a partition are finished.
+func (m *streamModel) first(id string) bool {
+	return !slices.ContainsFunc(m.shards[id].parents, func(parent string) bool { return !m.finished(parent) || !m.first(parent) })
 }
 
 func (m *streamModel) accept() {

@@ -1,6 +1,7 @@
 package memory_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -273,4 +274,39 @@ func TestKinesisEvent_KIN190(t *testing.T) {
 		r.EventSource != "aws:kinesis" || r.EventID != "shardId-000000000000:1" || r.EventSourceArn != stream.ARN() {
 		t.Errorf("event %s", document)
 	}
+}
+
+// A partition that was split before it got a record does not let its children
+// overtake its own parent.
+func TestGrandchildrenWait_KIN66(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream := memory.NewStream(memory.StreamOptions{})
+		put(stream, "1")
+
+		left, right, err := stream.Split(stream.Partitions()[0])
+		if err != nil {
+			t.Fatalf("Split: %v", err)
+		}
+
+		for _, id := range []string{left, right} {
+			if _, _, err := stream.Split(id); err != nil {
+				t.Fatalf("Split of a child: %v", err)
+			}
+		}
+
+		source := stream.Source("app")
+
+		root, err := source.Accept(t.Context())
+		if err != nil {
+			t.Fatalf("Accept: %v", err)
+		}
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+
+		if early, err := source.Accept(ctx); err == nil {
+			t.Errorf("%s is handed out before %s is finished", early.ID(), root.ID())
+		}
+	})
 }

@@ -104,15 +104,25 @@ func (s *streamSource) free(of *shard) bool {
 		return false
 	}
 
-	for _, parent := range of.parents {
-		if !s.consumer.finished(s.stream.shards[parent]) {
-			return false
-		}
+	if !s.first(of) {
+		return false
 	}
 
 	owner := s.consumer.positions[of.index].owner
 
 	return owner == nil || owner.source != s
+}
+
+// first tells whether all that comes before a partition is finished: its parents
+// and theirs, for a parent may have ended without a record.
+func (s *streamSource) first(of *shard) bool {
+	for _, parent := range of.parents {
+		if p := s.stream.shards[parent]; !s.consumer.finished(p) || !s.first(p) {
+			return false
+		}
+	}
+
+	return true
 }
 
 // take makes the source the owner of a partition.
