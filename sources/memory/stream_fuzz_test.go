@@ -272,6 +272,7 @@ func (m *streamModel) step(kind byte, value int) {
 func FuzzStream(f *testing.F) {
 	f.Add(uint8(1), "telemetry", []byte{0, 0, 1, 0, 4, 0, 2, 0, 0, 1, 5, 0, 4, 0, 6, 0, 1, 0, 1, 1, 4, 1})
 	f.Add(uint8(3), "\"\\\xff\x00", []byte{0, 0, 0, 0, 1, 0, 1, 0, 1, 0, 3, 0, 4, 16, 4, 1, 5, 0, 2, 33, 2, 48, 1, 0, 3, 8})
+	f.Add(uint8(0), "s", []byte{0, 0, 0, 0, 0, 0, 1, 0, 4, 64, 5, 16, 5, 0}) // back to an earlier record
 	f.Add(uint8(2), "", []byte{2, 48, 2, 48, 0, 0, 1, 0, 1, 0, 4, 0, 4, 1, 6, 0, 6, 1, 1, 0})
 	for seed := range byte(16) {
 		f.Add(seed, "stream", noise(seed, 120))
