@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"flag"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -21,9 +20,13 @@ var (
 // -simulation.seeds says, and fails t with the first that breaks a promise: the
 // seed, its scenario made as simple as it still fails, what happened, and the
 // command that replays it. Some seeds are simulated twice, and must take the same
-// course to the byte. It returns how often each fault and each rare branch was
-// reached.
-func Attack(t *testing.T, kind Kind, seeds uint64) map[string]int {
+// course to the byte.
+//
+// reach names faults and rare branches that the seeds must reach. Where no flag
+// chooses the seeds, Attack goes on with more of them for what was not reached,
+// and fails t if that takes too many. It returns how often each fault and each
+// rare branch was reached.
+func Attack(t *testing.T, kind Kind, seeds uint64, reach ...string) map[string]int {
 	t.Helper()
 
 	coverage := make(map[string]int)
@@ -36,6 +39,10 @@ func Attack(t *testing.T, kind Kind, seeds uint64) map[string]int {
 
 		return coverage
 	}
+
+	const patience = 20 // times the seeds, for what is rare
+
+	most := patience * seeds
 
 	seeds = (seeds + slowdown - 1) / slowdown
 	if *flagSeeds > 0 {
@@ -56,16 +63,60 @@ func Attack(t *testing.T, kind Kind, seeds uint64) map[string]int {
 			compare(t, kind, seed, r.History, simulate(t, kind, draw(kind, seed), nil).History)
 		}
 
-		for what, n := range r.Coverage {
-			coverage[what] += n
-		}
+		add(coverage, r)
+	}
 
-		coverage["steps"] += r.Steps
+	if *flagSeeds == 0 && *flagFirst == 0 {
+		count += reached(t, kind, coverage, count, most, reach)
 	}
 
 	t.Logf("%d seeds of %s, %d steps, in %v", count, kind.Name, coverage["steps"], time.Since(began).Round(time.Millisecond))
 
 	return coverage
+}
+
+// add adds what a run reached.
+func add(coverage map[string]int, r Result) {
+	for what, n := range r.Coverage {
+		coverage[what] += n
+	}
+
+	coverage["steps"] += r.Steps
+}
+
+// reached plays seeds from first on that may reach what of names was not reached
+// yet, and fails t if most were not enough. It returns how many it played.
+func reached(t *testing.T, kind Kind, coverage map[string]int, first, most uint64, names []string) (count uint64) {
+	t.Helper()
+
+	for seed := first; ; seed++ {
+		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return coverage[name] > 0 })
+
+		switch scenario := draw(kind, seed); {
+		case len(names) == 0:
+			return count
+		case seed >= most:
+			t.Errorf("%d seeds of %s never reach: %s", most, kind.Name, strings.Join(names, ", "))
+
+			return count
+		case slices.ContainsFunc(names, func(name string) bool { return promising(scenario, name) }):
+			r := simulate(t, kind, scenario, nil)
+			report(t, kind, seed, r)
+			add(coverage, r)
+
+			count++
+		}
+	}
+}
+
+// promising reports whether a scenario may reach something: if that is a fault,
+// whether it has it.
+func promising(s Scenario, name string) bool {
+	if name == poisonReached {
+		return s.Poison > 0
+	}
+
+	return s.Faults[Fault(name)] > 0 || !slices.Contains(faults(), Fault(name))
 }
 
 // settled reports whether the course of a scenario is settled by its seed. On an
@@ -169,21 +220,4 @@ func small(kind Kind) Scenario {
 	}
 
 	return s
-}
-
-// Reached fails t unless everything named was reached.
-func Reached(t *testing.T, coverage map[string]int, names ...string) {
-	t.Helper()
-
-	var missing []string
-
-	for _, name := range names {
-		if coverage[name] == 0 {
-			missing = append(missing, name)
-		}
-	}
-
-	if len(missing) > 0 {
-		t.Error(fmt.Errorf("never reached: %s", strings.Join(missing, ", ")))
-	}
 }

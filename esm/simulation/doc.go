@@ -44,10 +44,10 @@
 // pass [Life.Call], or a transport whose calls do; [Sim.Faulty] and [Sim.Chance]
 // make them fail. A [Kind] names the World and how it settles. Then
 //
-//	simulation.Reached(t, simulation.Attack(t, kind, 300), "fetch before", "ack after")
+//	simulation.Attack(t, kind, 300, "fetch before", "ack after")
 //	simulation.Enumerate(t, kind)
 //
-// plays 300 seeds and asks that the faults named were reached, and kills a small
+// plays 300 seeds, and more until the faults named were reached, and kills a small
 // scenario's process before and after every single step. [Queue] and [Stream] are
 // the worlds of the engine's own tests.
 //

@@ -42,6 +42,9 @@ type plan struct {
 	text   string       // of a malformed response
 }
 
+// poisonReached is counted when a poison record is handled.
+const poisonReached = "poison"
+
 var errHandler = errors.New("simulation: the handler failed")
 
 // decide draws what the handler does.
@@ -56,7 +59,7 @@ func (s *Sim) decide(items []Item) plan {
 	}
 
 	if bad := s.poisoned(items); len(bad) > 0 {
-		s.cover("poison")
+		s.cover(poisonReached)
 
 		p.mood = moodError
 		if s.Scenario.Config.ReportBatchItemFailures {

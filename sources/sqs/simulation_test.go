@@ -1,7 +1,6 @@
 package sqs_test
 
 import (
-	"flag"
 	"testing"
 
 	"github.com/openesm/openesm/esm/simulation"
@@ -19,12 +18,7 @@ func TestSimulation(t *testing.T) {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
 
-			coverage := simulation.Attack(t, kind, seeds)
-			if asTheTestSays() {
-				simulation.Reached(t, coverage, reachable(kind)...)
-			}
-
-			t.Log(coverage)
+			t.Log(simulation.Attack(t, kind, seeds, reachable(kind)...))
 		})
 	}
 }
@@ -65,15 +59,4 @@ func reachable(kind simulation.Kind) []string {
 	}
 
 	return names
-}
-
-// asTheTestSays says that no flag chooses the seeds.
-func asTheTestSays() bool {
-	for name, value := range map[string]string{"seeds": "0", "seed": "-1", "first": "0"} {
-		if f := flag.Lookup("simulation." + name); f != nil && f.Value.String() != value {
-			return false
-		}
-	}
-
-	return true
 }
