@@ -1,0 +1,65 @@
+package checkpoint
+
+import "time"
+
+// Lease is what a store knows of one shard.
+type Lease struct {
+	// Shard is the shard's ID, the lease's key. Never empty.
+	Shard string
+
+	// Owner is the worker that reads the shard; "" for nobody.
+	Owner string
+
+	// Counter grows by one with every write. A reader that sees it unchanged for
+	// the time of a lease knows that the owner is gone.
+	Counter int64
+
+	// Position is how far the shard is settled, or where it is to begin.
+	Position Position
+
+	// Parents are the shards that this one continues: none, one after a split,
+	// two after a merge. They are settled to their end before it is read.
+	Parents []string
+
+	// Children are the shards that continue this one. Known once it was read to
+	// its end.
+	Children []string
+
+	// StartingHashKey and EndingHashKey are the shard's range of hash keys, as
+	// decimal numbers; "" where the service tells none.
+	StartingHashKey, EndingHashKey string
+
+	// Window is the state of the shard's open tumbling window, for the engine
+	// alone; nil for none. It is as new as Position.
+	Window []byte
+}
+
+// Position is a place in a shard: right behind a record, or one of the marks
+// below.
+type Position struct {
+	// Sequence is the sequence number of the last settled record, or TrimHorizon,
+	// Latest, AtTimestamp or ShardEnd.
+	Sequence string
+
+	// SubSequence is the last settled one of the records that are aggregated in
+	// the record Sequence, counted from 0 (KIN-213); 0 if nothing is aggregated.
+	SubSequence int64
+
+	// Timestamp is where AtTimestamp begins.
+	Timestamp time.Time
+}
+
+// Marks that stand for a Sequence, spelled as the Kinesis Client Library does.
+const (
+	// TrimHorizon begins with the oldest record.
+	TrimHorizon = "TRIM_HORIZON"
+	// Latest begins behind the newest record.
+	Latest = "LATEST"
+	// AtTimestamp begins with the first record that is not older than Timestamp.
+	AtTimestamp = "AT_TIMESTAMP"
+	// ShardEnd: every record is settled, and the shard takes no more.
+	ShardEnd = "SHARD_END"
+)
+
+// Ended reports whether the shard is settled to its end.
+func (p Position) Ended() bool { return p.Sequence == ShardEnd }

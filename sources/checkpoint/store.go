@@ -1,0 +1,44 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+)
+
+// ErrConflict from a Store: the lease is not as the caller said it is: somebody
+// else has written, created or deleted it. The reaction is to read the leases
+// again, and to stop using the shard if it was the caller's.
+var ErrConflict = errors.New("lease was changed by somebody else")
+
+// Store keeps the leases of one stream for one consumer. Its methods may be
+// called concurrently, from any number of processes unless it is [Exclusive].
+//
+// One attempt a call, no retry: callers retry. After an error other than
+// ErrConflict a write may or may not have taken effect; the caller reads again.
+// Slices in leases belong to the caller on both ways.
+type Store interface {
+	// Leases returns every lease, in no order. What it returns was written
+	// before the call began, or later.
+	Leases(ctx context.Context) ([]Lease, error)
+
+	// Create adds a lease. ErrConflict says that its shard has one.
+	Create(ctx context.Context, lease Lease) error
+
+	// Update puts next in the place of last, a lease of the same shard.
+	// ErrConflict says that the stored lease has another Owner or Counter than
+	// last, or that there is none. Writers give every next a Counter of its own,
+	// one above last's.
+	Update(ctx context.Context, last, next Lease) error
+
+	// Delete removes a lease. ErrConflict says that the stored one has another
+	// Owner or Counter. That there is none is no error.
+	Delete(ctx context.Context, last Lease) error
+}
+
+// Exclusive is a [Store] that only one process can use at a time, which it makes
+// sure of by a lock. Leases of such a store are the process's for as long as it
+// lives: they are taken at once, whoever owned them, and need no renewal.
+type Exclusive interface {
+	// Exclusive does nothing; to have it is the statement.
+	Exclusive()
+}
