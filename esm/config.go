@@ -34,6 +34,11 @@ type Config struct {
 	// Default: the source's ARN.
 	Name string
 
+	// UUID is the mapping's ID on AWS, which is part of the keys of objects in an
+	// on-failure S3 bucket (DST-32). Any text will do. Default: a UUID made of
+	// Name and FunctionARN, always the same.
+	UUID string
+
 	// FunctionARN is what failure records name as functionArn. Default: Name.
 	FunctionARN string
 
@@ -93,9 +98,17 @@ type Config struct {
 	// in two (KIN-140).
 	BisectBatchOnFunctionError bool
 
-	// OnFailure takes the failure record of what an ordered source gives up.
-	// nil discards it, which is counted and logged (DST-66).
+	// OnFailure takes the failure record of what an ordered source gives up; the
+	// packages in esm/destination have those of AWS. nil discards it, which is
+	// counted and logged (DST-66).
 	OnFailure Destination
+
+	// OnFailureTimeout bounds how long the delivery of a failure record is tried.
+	// Past it the records are dropped, which is counted as DroppedEventCount and
+	// logged as an error. 0, the default, is no bound: the lane waits and its
+	// position stays until the destination takes them, so that nothing is lost.
+	// What AWS does is not documented; it seems to drop (DST-61..63).
+	OnFailureTimeout time.Duration
 
 	// FilterCriteria says by AWS's patterns which records reach the handler; the
 	// zero value passes all. What does not pass is settled at once (SQS-61,
@@ -175,6 +188,7 @@ type ProvisionedPollerConfig struct {
 func (c Config) withDefaults(traits sources.Traits) Config {
 	c.Name = cmp.Or(c.Name, traits.ARN)
 	c.FunctionARN = cmp.Or(c.FunctionARN, c.Name)
+	c.UUID = cmp.Or(c.UUID, nameUUID(c.Name, c.FunctionARN))
 	c.BatchSize = cmp.Or(c.BatchSize, traits.BatchSize.Default)
 	switch c.MaximumBatchingWindow {
 	case 0:

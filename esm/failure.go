@@ -3,7 +3,6 @@ package esm
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -23,12 +22,12 @@ const failureVersion = "1.0"
 // Destination takes the failure records of what a mapping gives up.
 type Destination interface {
 	// Deliver delivers one failure record. It is called concurrently, by each
-	// lane that gives something up. One attempt: after an error the mapping
-	// backs off and calls again, and the position does not move until it
-	// succeeds, so that nothing is lost to a destination in trouble (AWS drops
-	// the record at some point, DST-62, DST-63). ctx ends when a stopping
-	// mapping loses its patience; the batch is then handled again after a
-	// restart. The record must not be kept.
+	// lane that gives something up. One attempt, of half a minute at most, when
+	// ctx ends: after an error the mapping backs off and calls again with the
+	// same record, and the position does not move until it succeeds or
+	// Config.OnFailureTimeout is over. ctx also ends when a stopping mapping
+	// loses its patience; the batch is then handled again after a restart. The
+	// record must not be kept.
 	Deliver(ctx context.Context, record *FailureRecord) error
 }
 
@@ -42,7 +41,7 @@ func (f DestinationFunc) Deliver(ctx context.Context, record *FailureRecord) err
 
 // FailureRecord describes records that were given up, as AWS does for stream
 // and Kafka sources (DST-10..19). Its JSON is the document that SQS and SNS
-// destinations get.
+// destinations get; Marshal writes those of the others.
 type FailureRecord struct {
 	// RequestID is a random UUID (DST-12).
 	RequestID string
@@ -60,13 +59,17 @@ type FailureRecord struct {
 	Timestamp time.Time
 	// Mapping is Config.Name.
 	Mapping string
+	// MappingUUID is Config.UUID.
+	MappingUUID string
 	// Partition is the ID of the partition.
 	Partition string
 	// Records are what was given up.
 	Records []sources.Record
 
-	batchInfo []byte
+	describer sources.BatchDescriber
 	appender  sources.EventAppender
+	// single says that it is about one record of those that were given up.
+	single bool
 }
 
 // ResponseContext is what an invocation came to.
@@ -80,51 +83,88 @@ type ResponseContext struct {
 	FunctionError *string `json:"functionError"`
 }
 
-// MarshalJSON writes the failure record with its members in AWS's order.
-func (f *FailureRecord) MarshalJSON() ([]byte, error) { return f.marshal(nil) }
+// Payload is how the document of a failure record carries the event document of
+// its records.
+type Payload int
 
-// MarshalWithPayload is MarshalJSON with one more member, payload: the event
-// document as a JSON string, as S3 destinations get it (DST-30, DST-31).
-func (f *FailureRecord) MarshalWithPayload() ([]byte, error) {
-	return f.marshal(f.Event())
-}
+const (
+	// NoPayload: not at all, as SQS and SNS destinations get it (DST-19c).
+	NoPayload Payload = iota
+	// TextPayload: as a string of JSON, as S3 destinations get it (DST-31).
+	TextPayload
+	// ObjectPayload: as a JSON object, as Kafka topics get it (DST-46).
+	ObjectPayload
+)
 
-func (f *FailureRecord) marshal(payload []byte) ([]byte, error) {
+// MarshalJSON writes the failure record without payload.
+func (f *FailureRecord) MarshalJSON() ([]byte, error) { return f.Marshal(NoPayload) }
+
+// Marshal writes the failure record with its members in AWS's order, and the
+// event document as payload says: in one more member, payload, at the end. A
+// source that writes no event documents has no such member.
+func (f *FailureRecord) Marshal(payload Payload) ([]byte, error) {
 	type requestContext struct {
 		RequestID              string       `json:"requestId"`
 		FunctionARN            string       `json:"functionArn"`
 		Condition              retry.Reason `json:"condition"`
 		ApproximateInvokeCount int          `json:"approximateInvokeCount"`
 	}
-	var buffer bytes.Buffer
-	encoder := json.NewEncoder(&buffer)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(struct {
-		RequestContext  requestContext   `json:"requestContext"`
-		ResponseContext *ResponseContext `json:"responseContext,omitempty"`
-		Version         string           `json:"version"`
-		Timestamp       string           `json:"timestamp"`
+	document, err := appendJSON(nil, struct {
+		RequestContext  requestContext `json:"requestContext"`
+		ResponseContext any            `json:"responseContext,omitempty"`
+		Version         string         `json:"version"`
+		Timestamp       string         `json:"timestamp"`
 	}{
 		requestContext{f.RequestID, f.FunctionARN, f.Condition, f.ApproximateInvokeCount},
-		f.Response, failureVersion, f.Timestamp.UTC().Format("2006-01-02T15:04:05.000Z"),
+		f.responseContext(), failureVersion, f.Timestamp.UTC().Format("2006-01-02T15:04:05.000Z"),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode failure record: %w", err)
 	}
-	document := bytes.TrimSuffix(bytes.TrimSpace(buffer.Bytes()), []byte("}"))
-	if len(f.batchInfo) > 0 {
-		document = append(append(document, ','), f.batchInfo...)
-	}
-	if payload != nil {
-		var text bytes.Buffer
-		encoder := json.NewEncoder(&text)
-		encoder.SetEscapeHTML(false)
-		if err := encoder.Encode(string(payload)); err != nil {
+	document = f.appendBatchInfo(bytes.TrimSuffix(document, []byte("}")))
+	event := f.Event()
+	if payload != NoPayload && event != nil {
+		document = append(document, `,"payload":`...)
+		if payload == ObjectPayload {
+			document = append(document, event...)
+		} else if document, err = appendJSON(document, string(event)); err != nil {
 			return nil, fmt.Errorf("encode payload: %w", err)
 		}
-		document = append(append(document, `,"payload":`...), bytes.TrimSpace(text.Bytes())...)
 	}
 	return append(document, '}'), nil
+}
+
+// responseContext is what stands in the document: null for a record that is too
+// large, nothing for one that is too old (DST-16, DST-23).
+func (f *FailureRecord) responseContext() any {
+	switch {
+	case f.Response != nil:
+		return f.Response
+	case f.Condition == MaximumPayloadSizeExceeded:
+		return json.RawMessage("null")
+	default:
+		return nil
+	}
+}
+
+// appendBatchInfo appends the source's description of the records.
+func (f *FailureRecord) appendBatchInfo(dst []byte) []byte {
+	if f.describer == nil {
+		return dst
+	}
+	dst = append(dst, ',')
+	if one, ok := f.describer.(sources.RecordDescriber); ok && f.single {
+		return one.AppendRecordInfo(dst, &f.Records[0])
+	}
+	return f.describer.AppendBatchInfo(dst, f.Records)
+}
+
+// Record returns the failure record of the one record at place i of Records, as
+// Kafka topics get one for each (DST-40, DST-44).
+func (f *FailureRecord) Record(i int) *FailureRecord {
+	one := *f
+	one.Records, one.single = f.Records[i:i+1], true
+	return &one
 }
 
 // Event returns the event document of the records, nil if the source writes
@@ -136,11 +176,11 @@ func (f *FailureRecord) Event() []byte {
 	return f.appender.AppendEvent(nil, f.Partition, f.Records)
 }
 
-// newUUID returns a random UUID of version 4.
-func newUUID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails: it ends the process instead
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+// appendJSON appends value as encoding/json writes it, < > and & as they are.
+func appendJSON(dst []byte, value any) ([]byte, error) {
+	buffer := bytes.NewBuffer(dst)
+	encoder := json.NewEncoder(buffer)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), err
 }

@@ -99,7 +99,7 @@ func TestFailureRecordWithPayload_DST30_DST31(t *testing.T) {
 		_, record := giveUp(t, esm.Config{MaximumRetryAttempts: new(0)}, func(context.Context, []sources.Record) (esm.Response, error) {
 			return esm.Response{}, errHandler
 		})
-		document, err := record.MarshalWithPayload()
+		document, err := record.Marshal(esm.TextPayload)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,10 +1,7 @@
 package esm
 
 import (
-	"context"
 	"errors"
-	"log/slog"
-	"runtime/debug"
 	"time"
 
 	"github.com/openesm/openesm/retry"
@@ -119,67 +116,4 @@ func (s *sublane) attempt(records []sources.Record, step retry.Step) bool {
 		s.plan.FailedFrom(step.From + done)
 	}
 	return true
-}
-
-// giveUp delivers records to the destination, or drops them if there is none,
-// and finishes them. It reports false if the mapping stopped before that.
-func (s *sublane) giveUp(records []sources.Record, step retry.Step) bool {
-	o := s.parent
-	if o.config.OnFailure == nil {
-		o.count(DroppedEventCount, len(records))
-		o.config.Logger.Error("records dropped: no on-failure destination", append(o.attrs(),
-			slog.String("condition", string(step.Reason)), slog.Int("records", len(records)))...)
-		o.finished(records)
-		return true
-	}
-	record := s.failureRecord(records, step)
-	for failures := 1; ; failures++ {
-		err := deliver(o.work, o.config.OnFailure, record)
-		if err == nil {
-			o.count(OnFailureDestinationDeliveredEventCount, len(records))
-			o.finished(records)
-			return true
-		}
-		o.observe(Observation{
-			Metric: OnFailureDestinationDeliveryErrorCount, Partition: o.id, Count: 1, Err: err,
-		})
-		o.config.Logger.Error("delivery to the on-failure destination failed, trying again", append(o.attrs(),
-			slog.Any("error", err), slog.Int("records", len(records)))...)
-		if !o.pause(o.soft, deliveryBackoff(), failures) {
-			return false
-		}
-	}
-}
-
-// failureRecord describes records that are given up.
-func (s *sublane) failureRecord(records []sources.Record, step retry.Step) *FailureRecord {
-	o := s.parent
-	f := &FailureRecord{
-		RequestID:              newUUID(),
-		FunctionARN:            o.config.FunctionARN,
-		Condition:              step.Reason,
-		ApproximateInvokeCount: step.Invokes,
-		Timestamp:              time.Now(),
-		Mapping:                o.config.Name,
-		Partition:              o.id,
-		Records:                records,
-		appender:               o.appender,
-	}
-	if step.Reason == retry.RetryAttemptsExhausted {
-		f.Response = s.last.response
-	}
-	if o.describer != nil {
-		f.batchInfo = o.describer.AppendBatchInfo(nil, records)
-	}
-	return f
-}
-
-// deliver calls the destination and turns a panic into an error.
-func deliver(ctx context.Context, to Destination, record *FailureRecord) (err error) {
-	defer func() {
-		if value := recover(); value != nil {
-			err = &PanicError{Value: value, Stack: debug.Stack()}
-		}
-	}()
-	return to.Deliver(ctx, record)
 }

@@ -96,6 +96,8 @@ func (c Config) checkOrdered(to *checker) {
 	age := c.MaximumRecordAge
 	to.require(age == -1 || age >= time.Minute && age <= 7*24*time.Hour, "MaximumRecordAge", age,
 		"must be 0 or -1 for no limit, or between %v and %v", time.Minute, 7*24*time.Hour)
+	to.require(c.OnFailureTimeout >= 0, "OnFailureTimeout", c.OnFailureTimeout, "must not be negative; 0 is no bound")
+	to.require(c.OnFailureTimeout <= 0 || c.OnFailure != nil, "OnFailureTimeout", c.OnFailureTimeout, "must be 0 without OnFailure")
 	to.require(c.MaximumBufferedBytes > 0, "MaximumBufferedBytes", c.MaximumBufferedBytes, "must be greater than 0")
 	to.require(c.MaximumConcurrency == 0, "MaximumConcurrency", c.MaximumConcurrency,
 		"must be 0, ordered sources scale by ParallelizationFactor")
@@ -110,6 +112,7 @@ func (c Config) checkUnordered(to *checker, traits sources.Traits) {
 	to.require(c.MaximumRecordAge == -1, "MaximumRecordAge", c.MaximumRecordAge, ordered)
 	to.require(!c.BisectBatchOnFunctionError, "BisectBatchOnFunctionError", c.BisectBatchOnFunctionError, ordered)
 	to.require(c.OnFailure == nil, "OnFailure", "set", ordered)
+	to.require(c.OnFailureTimeout == 0, "OnFailureTimeout", c.OnFailureTimeout, ordered)
 	to.require(c.MaximumBufferedBytes == DefaultBufferedBytes, "MaximumBufferedBytes", c.MaximumBufferedBytes,
 		"must not be set, unordered sources read nothing ahead")
 	if c.ProvisionedPollerConfig == nil {

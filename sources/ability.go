@@ -72,6 +72,14 @@ type BatchDescriber interface {
 	AppendBatchInfo(dst []byte, records []Record) []byte
 }
 
+// RecordDescriber is a [BatchDescriber] that describes a single record otherwise
+// than a batch of one, in the failure records that Kafka topics get (DST-40).
+type RecordDescriber interface {
+	// AppendRecordInfo appends one JSON object member, name and value, for a
+	// record that was given up.
+	AppendRecordInfo(dst []byte, record *Record) []byte
+}
+
 // Filterer is a [Source] whose records may be filtered by patterns. A source
 // without it refuses them, as AWS does for DocumentDB (API-26).
 type Filterer interface {

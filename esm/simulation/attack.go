@@ -110,10 +110,13 @@ func reached(t *testing.T, kind Kind, coverage map[string]int, first, most uint6
 }
 
 // promising reports whether a scenario may reach something: if that is a fault,
-// whether it has it.
+// whether it has it; if it is rare, whether it has what it takes.
 func promising(s Scenario, name string) bool {
-	if name == poisonReached {
+	switch name {
+	case poisonReached:
 		return s.Poison > 0
+	case tooLate:
+		return s.Config.OnFailureTimeout > 0 && s.Faults[before(OpDeliver)] > 0
 	}
 
 	return s.Faults[Fault(name)] > 0 || !slices.Contains(faults(), Fault(name))

@@ -13,7 +13,7 @@ func reachable(kind Kind) []string {
 	if kind.Ordered {
 		ops = append(ops, OpDeliver)
 		names = append(names, "shard split", "shards merged", "shard lost", "partial progress", "bisect",
-			"delivered RetryAttemptsExhausted", "delivered RecordAgeExceeded", "delivered MaximumPayloadSizeExceeded")
+			"delivered RetryAttemptsExhausted", "delivered RecordAgeExceeded", "delivered MaximumPayloadSizeExceeded", tooLate)
 	} else {
 		ops = append(ops, OpRelease, OpFail)
 		names = append(names, string(FaultPartialAck))

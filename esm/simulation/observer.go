@@ -68,6 +68,7 @@ type trace struct {
 	failed   int       // how often, in this life
 	retried  time.Time // since when it is to be retried in place; zero if it is not
 	finished bool      // an invocation succeeded with it
+	offered  time.Time // when it was first offered to the destination, in this life
 	given    bool      // delivered to the destination
 	settled  bool
 	redriven bool
@@ -239,7 +240,7 @@ func (o *Observer) born(l *Life) {
 	o.running = nil
 
 	for _, t := range o.records {
-		t.failed, t.retried = 0, time.Time{}
+		t.failed, t.retried, t.offered = 0, time.Time{}, time.Time{}
 	}
 }
 
@@ -286,6 +287,10 @@ func (o *Observer) settle(n, promise int) {
 		}
 	}
 
+	if !t.finished && !t.given && o.untaken(t) {
+		o.sim.cover(tooLate)
+	}
+
 	t.settled = true
 	o.drop(t)
 }
@@ -301,9 +306,30 @@ func (o *Observer) rejected(n int) bool {
 }
 
 // discarded reports whether a rule that the user set gives the record up, and
-// there is no destination for it.
+// there is no destination for it, or none that took it in time.
 func (o *Observer) discarded(t *trace) bool {
-	return !o.sim.Scenario.Destination && o.mayGiveUp(t)
+	return o.mayGiveUp(t) && (!o.sim.Scenario.Destination || o.untaken(t))
+}
+
+// tooLate is counted when a record is dropped because the destination did not
+// take it in time.
+const tooLate = "delivered too late"
+
+// untaken reports whether the destination did not take the record within the time
+// that the user set.
+func (o *Observer) untaken(t *trace) bool {
+	limit := o.sim.Scenario.Config.OnFailureTimeout
+
+	return limit > 0 && !t.offered.IsZero() && time.Since(t.offered) >= limit
+}
+
+// offered tells that records were offered to the destination.
+func (o *Observer) offered(numbers []int, at time.Time) {
+	for _, n := range numbers {
+		if t := o.records[n]; t.offered.IsZero() {
+			t.offered = at
+		}
+	}
 }
 
 // mayGiveUp reports whether a rule that the user set gives the record up.

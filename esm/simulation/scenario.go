@@ -177,6 +177,10 @@ func (s *Scenario) orderedConfig(d dice) {
 	if d.chance(0.3) {
 		c.MaximumBufferedBytes = pick(d, 1, 1000, 100_000)
 	}
+
+	if s.Destination && d.chance(0.3) {
+		c.OnFailureTimeout = pick(d, time.Nanosecond, 5*time.Second, 5*time.Minute)
+	}
 }
 
 // misfortune draws what goes wrong.
@@ -244,6 +248,7 @@ func (s *Scenario) String() string {
 	line("ParallelizationFactor", c.ParallelizationFactor, c.ParallelizationFactor == 0)
 	line("BisectBatchOnFunctionError", c.BisectBatchOnFunctionError, !c.BisectBatchOnFunctionError)
 	line("MaximumRecordAge", c.MaximumRecordAge, c.MaximumRecordAge == 0)
+	line("OnFailureTimeout", c.OnFailureTimeout, c.OnFailureTimeout == 0)
 	line("Timeout", c.Timeout, c.Timeout == 0)
 	line("DrainTimeout", c.DrainTimeout, c.DrainTimeout == 0)
 	line("MaximumBufferedBytes", c.MaximumBufferedBytes, c.MaximumBufferedBytes == 0)

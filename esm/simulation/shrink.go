@@ -73,7 +73,7 @@ func simplifications(s Scenario) []Scenario {
 	without(s.AckBatch > 1, func(c *Scenario) { c.AckBatch = 1 })
 	without(s.AckLinger > 0, func(c *Scenario) { c.AckLinger = 0 })
 	without(s.Bytes, func(c *Scenario) { c.Bytes = false })
-	without(s.Destination, func(c *Scenario) { c.Destination = false })
+	without(s.Destination, func(c *Scenario) { c.Destination, c.Config.OnFailureTimeout = false, 0 })
 
 	for _, plain := range plainConfigs(s.Config) {
 		without(true, func(c *Scenario) { c.Config = plain })
@@ -104,6 +104,7 @@ func plainConfigs(config esm.Config) []esm.Config {
 	without(config.MaximumRetryAttempts != nil, func(c *esm.Config) { c.MaximumRetryAttempts = nil })
 	without(config.MaximumRecordAge != 0, func(c *esm.Config) { c.MaximumRecordAge = 0 })
 	without(config.BisectBatchOnFunctionError, func(c *esm.Config) { c.BisectBatchOnFunctionError = false })
+	without(config.OnFailureTimeout > 0, func(c *esm.Config) { c.OnFailureTimeout = 0 })
 	without(config.Timeout > time.Second, func(c *esm.Config) { c.Timeout = time.Second })
 	without(config.DrainTimeout != 0, func(c *esm.Config) { c.DrainTimeout = 0 })
 	without(config.MaximumBufferedBytes > 0, func(c *esm.Config) { c.MaximumBufferedBytes = 0 })

@@ -286,7 +286,11 @@ func (l *Life) deliver(ctx context.Context, f *esm.FailureRecord) error {
 		numbers[i] = Number(f.Records[i].Data)
 	}
 
+	now := time.Now()
+
 	return l.Call(ctx, fmt.Sprint("deliver ", numbers), func() error {
+		l.sim.observer.offered(numbers, now)
+
 		return l.sim.Faulty(OpDeliver, func() error {
 			l.sim.observer.delivered(l, numbers, string(f.Condition))
 
