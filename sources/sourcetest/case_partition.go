@@ -42,10 +42,11 @@ func acceptBlocks(p *probe) {
 	r := p.open()
 	defer r.close()
 
+	start := time.Now() // before ctx begins, so that it cannot end too early
+
 	ctx, cancel := context.WithTimeout(p.ctx, p.harness.quiet())
 	defer cancel()
 
-	start := time.Now()
 	partition, err := r.source.Accept(ctx)
 	took := time.Since(start)
 

@@ -144,8 +144,3 @@ func (*Source) Close(context.Context) error { return nil }
 // because the message had been handled with success before and only its delete
 // was lost. May be called concurrently with everything.
 func (s *Source) Repeats() uint64 { return s.repeats.Load() }
-
-// failed wraps the error of a call.
-func (s *Source) failed(operation string, err error) error {
-	return &callError{operation: operation, queue: s.queue.name, err: err}
-}

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/awscall"
 	"github.com/openesm/openesm/sources/internal/eventjson"
 )
 
@@ -93,7 +94,7 @@ func (s *Source) findURL(ctx context.Context) (string, error) {
 	switch {
 	case err == nil:
 		return aws.ToString(out.QueueUrl), nil
-	case isDenied(err) && s.queue.arn != "":
+	case awscall.IsDenied(err) && s.queue.arn != "":
 		return s.queue.awsURL(), nil
 	default:
 		return "", s.refused("GetQueueUrl", err)
@@ -121,7 +122,7 @@ func (s *Source) refused(operation string, err error) error {
 			"AWS.SimpleQueueService.NonExistentQueue: the specified queue does not exist "+
 			"(create it, or correct its name, account or the client's region): %w",
 			s.queue.name, operation, sources.ErrUnusable)
-	case isDenied(err):
+	case awscall.IsDenied(err):
 		return fmt.Errorf("%w (a mapping needs sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes): %w",
 			s.failed(operation, err), sources.ErrUnusable)
 	default:

@@ -1,0 +1,95 @@
+// Package awscall is how the adapters, stores and destinations of this module
+// call AWS: with errors that say what is needed to act on them and repeat nothing
+// that is secret.
+package awscall
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+)
+
+// Error is a failed call. Its text gives the service's error code but not the
+// service's message, which may repeat receipt handles or, for a wrong signature, a
+// session token, nor what is wrong with an answer that cannot be read, which may
+// repeat a body; Unwrap leads to the SDK's error with all of it.
+type Error struct {
+	// Service as in IAM actions, such as "sqs".
+	Service string
+	// Operation that was called.
+	Operation string
+	// Target is what it was called on, such as "queue orders".
+	Target string
+	// Permission is the IAM action that allows it. Default: Service:Operation.
+	Permission string
+	// Err is the SDK's error.
+	Err error
+}
+
+// Error names operation, target, error code, status and request, and for a
+// refused call the permission that it needs.
+func (e *Error) Error() string {
+	prefix := e.Service + ": " + e.Operation + " on " + e.Target + ": "
+
+	api, ok := errors.AsType[smithy.APIError](e.Err)
+	if !ok {
+		if _, unread := errors.AsType[*smithy.DeserializationError](e.Err); unread {
+			return prefix + "the answer cannot be read" + e.answer()
+		}
+
+		return prefix + e.Err.Error()
+	}
+
+	text := prefix + api.ErrorCode() + e.answer()
+
+	if IsDenied(e.Err) {
+		permission := e.Permission
+		if permission == "" {
+			permission = e.Service + ":" + e.Operation
+		}
+
+		text += ": the caller lacks the permission " + permission + " on it"
+	}
+
+	return text
+}
+
+// answer tells which answer it was, if there was one.
+func (e *Error) answer() string {
+	http, ok := errors.AsType[*awshttp.ResponseError](e.Err)
+	if !ok {
+		return ""
+	}
+
+	return fmt.Sprintf(" (status %d, request %q)", http.HTTPStatusCode(), http.ServiceRequestID())
+}
+
+// Unwrap returns the SDK's error.
+func (e *Error) Unwrap() error { return e.Err }
+
+// IsDenied reports that the caller may not do what it asked for. Expired or
+// unknown credentials are another matter: those may be renewed.
+func IsDenied(err error) bool {
+	code := Code(err)
+
+	return code == "AccessDenied" || code == "AccessDeniedException" || code == "AuthorizationError"
+}
+
+// Code returns the service's error code without the prefix that older protocols
+// have, as in AWS.SimpleQueueService.NonExistentQueue; "" if err is no error of a
+// service.
+func Code(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return ShortCode(api.ErrorCode())
+	}
+
+	return ""
+}
+
+// ShortCode takes the prefix of the older protocols from a code.
+func ShortCode(code string) string {
+	return code[strings.LastIndexByte(code, '.')+1:]
+}
