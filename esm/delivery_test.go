@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
+
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/memory"
@@ -180,23 +182,21 @@ func TestPayloadAsObjectAndRecordByRecord_DST40_DST44_DST46(t *testing.T) {
 				t.Fatal(err)
 			}
 			var decoded struct {
-				RequestContext   struct{ RequestID string }
-				KinesisBatchInfo struct {
-					BatchSize           int
-					StartSequenceNumber string
-				}
-				Payload struct {
-					Records []struct {
-						Kinesis struct{ SequenceNumber string }
-					}
-				}
+				RequestContext struct {
+					RequestID string `json:"requestId"`
+				} `json:"requestContext"`
+				Info struct {
+					BatchSize int    `json:"batchSize"`
+					First     string `json:"startSequenceNumber"`
+				} `json:"KinesisBatchInfo"`
+				Payload events.KinesisEvent `json:"payload"`
 			}
 			if err := json.Unmarshal(document, &decoded); err != nil {
 				t.Fatal(err)
 			}
 			equal(t, "request", decoded.RequestContext.RequestID, all.RequestID)
-			equal(t, "batch size", decoded.KinesisBatchInfo.BatchSize, 1)
-			equal(t, "described", decoded.KinesisBatchInfo.StartSequenceNumber, record.ID)
+			equal(t, "batch size", decoded.Info.BatchSize, 1)
+			equal(t, "described", decoded.Info.First, record.ID)
 			equal(t, "records in the payload", len(decoded.Payload.Records), 1)
 			equal(t, "payload", decoded.Payload.Records[0].Kinesis.SequenceNumber, record.ID)
 		}

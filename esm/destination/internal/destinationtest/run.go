@@ -1,0 +1,318 @@
+package destinationtest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/openesm/openesm/esm"
+	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/memory"
+	"github.com/openesm/openesm/sources/sourcetest/memhttp"
+)
+
+// Kind is a kind of destination under test.
+type Kind struct {
+	Wire Wire
+	// New makes the destination with a client that makes its calls over http to
+	// url, and does not try again.
+	New func(http *http.Client, url string) (esm.Destination, error)
+	// Missing is the error code of a target that does not exist, Denied that of a
+	// caller who may not, and Permission what the error must name then.
+	Missing, Denied, Permission string
+	// Payload is the form in which the event document comes along.
+	Payload esm.Payload
+	// Limit is the longest document that the service takes; 0 for no limit that
+	// matters.
+	Limit int
+	// Place is what Wire's place looks like, with requestId in place of the
+	// record's own; "" if it does not vary.
+	Place string
+}
+
+// Run tests a kind of destination. Each case is a bubble of its own.
+func Run(t *testing.T, kind Kind) {
+	t.Helper()
+
+	for name, c := range map[string]func(*testing.T, Kind){
+		"document":        document,
+		"missing":         trouble(Trouble{Status: http.StatusNotFound, Code: kind.Missing}, kind.Missing),
+		"forbidden":       trouble(Trouble{Status: http.StatusForbidden, Code: kind.Denied}, kind.Permission),
+		"throttled":       trouble(Trouble{Status: http.StatusBadRequest, Code: "ThrottlingException"}, "ThrottlingException"),
+		"out of order":    trouble(Trouble{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable"}, "ServiceUnavailable"),
+		"connection cut":  trouble(Trouble{Cut: true}, ""),
+		"answer lost":     trouble(Trouble{Lose: true}, ""),
+		"hangs":           trouble(Trouble{Delay: time.Hour}, "deadline exceeded"),
+		"slow":            slow,
+		"too large":       tooLarge,
+		"many, both ways": many,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { c(t, kind) })
+		})
+	}
+}
+
+// world is a fake service, and a stream whose records fail.
+type world struct {
+	t       *testing.T
+	service *service
+	stream  *memory.Stream
+	config  esm.Config
+
+	mu     sync.Mutex
+	errs   []error
+	counts map[esm.Metric]int
+}
+
+const function = "arn:aws:lambda:eu-west-1:123456789012:function:consumer"
+
+func newWorld(t *testing.T, kind Kind, trouble func(call int) Trouble) *world {
+	t.Helper()
+
+	w := &world{
+		t: t, service: &service{wire: kind.Wire, trouble: trouble},
+		stream: memory.NewStream(memory.StreamOptions{Name: "telemetry"}), counts: make(map[esm.Metric]int),
+	}
+	server := memhttp.New(w.service)
+
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+
+	destination, err := kind.New(server.Client(), server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	w.config = esm.Config{
+		FunctionARN: function, UUID: "5f0c1a2b-0000-4000-8000-000000000001", OnFailure: destination,
+		MaximumRetryAttempts: new(0), BatchSize: 1,
+		Logger: slog.New(slog.DiscardHandler), Observer: w.observe, Jitter: func() float64 { return 0.5 },
+	}
+
+	return w
+}
+
+func (w *world) observe(o esm.Observation) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	w.counts[o.Metric] += o.Count
+
+	if o.Metric == esm.OnFailureDestinationDeliveryErrorCount {
+		w.errs = append(w.errs, o.Err)
+	}
+}
+
+var errPoison = errors.New("poison")
+
+// run puts records, of which poison fails, and handles them all.
+func (w *world) run(bodies ...string) {
+	w.t.Helper()
+
+	for _, body := range bodies {
+		w.stream.Put("device-17", []byte(body))
+	}
+
+	w.stream.End()
+
+	mapping, err := esm.New(w.stream.Source("app"), esm.Records(func(_ context.Context, records []sources.Record) (esm.Response, error) {
+		if slices.ContainsFunc(records, func(r sources.Record) bool { return strings.HasPrefix(string(r.Data), "poison") }) {
+			return esm.Response{}, errPoison
+		}
+
+		return esm.Response{}, nil
+	}), w.config)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+
+	if err := mapping.Run(w.t.Context()); err != nil {
+		w.t.Errorf("Run: %v", err)
+	}
+
+	if lag := w.stream.Lag("app"); lag != 0 {
+		w.t.Errorf("%d records are not passed", lag)
+	}
+}
+
+var uuid = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
+
+// wanted is the document of DST-10, with a payload where kind has one.
+func wanted(t *testing.T, kind Kind, data string) string {
+	t.Helper()
+
+	const event = `{"Records":[{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":"device-17","sequenceNumber":"1",` +
+		`"data":"DATA","approximateArrivalTimestamp":946684800},"eventSource":"aws:kinesis","eventVersion":"1.0",` +
+		`"eventID":"shardId-000000000000:1","eventName":"aws:kinesis:record","invokeIdentityArn":"arn:aws:iam::000000000000:role/memory",` +
+		`"awsRegion":"us-east-1","eventSourceARN":"arn:aws:kinesis:us-east-1:000000000000:stream/telemetry"}]}`
+
+	text := `{"requestContext":{"requestId":"ID","functionArn":"` + function + `",` +
+		`"condition":"RetryAttemptsExhausted","approximateInvokeCount":1},` +
+		`"responseContext":{"statusCode":200,"executedVersion":"$LATEST","functionError":"Unhandled"},` +
+		`"version":"1.0","timestamp":"2000-01-01T00:00:00.000Z",` +
+		`"KinesisBatchInfo":{"shardId":"shardId-000000000000","startSequenceNumber":"1","endSequenceNumber":"1",` +
+		`"approximateArrivalOfFirstRecord":"2000-01-01T00:00:00.000Z","approximateArrivalOfLastRecord":"2000-01-01T00:00:00.000Z",` +
+		`"batchSize":1,"streamArn":"arn:aws:kinesis:us-east-1:000000000000:stream/telemetry"}`
+	payload := strings.Replace(event, "DATA", data, 1)
+
+	switch kind.Payload {
+	case esm.NoPayload:
+	case esm.ObjectPayload:
+		text += `,"payload":` + payload
+	case esm.TextPayload:
+		quoted, err := json.Marshal(payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		text += `,"payload":` + string(quoted)
+	}
+
+	return text + "}"
+}
+
+// document holds the one document delivered to the one documented, byte for byte.
+func document(t *testing.T, kind Kind) {
+	t.Helper()
+
+	w := newWorld(t, kind, nil)
+	w.run("poison", "well")
+
+	documents, places, _ := w.service.got()
+	if len(documents) != 1 {
+		t.Fatalf("delivered: %q", documents)
+	}
+
+	id := uuid.FindString(documents[0])
+
+	if got, want := strings.ReplaceAll(documents[0], id, "ID"), wanted(t, kind, "cG9pc29u"); got != want {
+		t.Errorf("document\n got %s\nwant %s", got, want)
+	}
+
+	if place := strings.ReplaceAll(places[0], id, "requestId"); place != kind.Place {
+		t.Errorf("delivered to %s, want %s", place, kind.Place)
+	}
+}
+
+// trouble lets the first calls fail. The delivery is made all the same, the
+// position waits for it, and the error says what is needed and no secret.
+func trouble(what Trouble, text string) func(*testing.T, Kind) {
+	return func(t *testing.T, kind Kind) {
+		t.Helper()
+
+		const failing = 3
+
+		world := newWorld(t, kind, func(call int) Trouble {
+			if call > failing {
+				return Trouble{}
+			}
+
+			return what
+		})
+		world.run("poison", "well")
+
+		documents, _, calls := world.service.got()
+		if least := 1; len(documents) < least || len(documents) > failing+1 {
+			t.Errorf("delivered: %q", documents)
+		}
+
+		if calls > failing+2 { // one may have prepared the delivery
+			t.Errorf("%d calls, want no retries but the mapping's", calls)
+		}
+
+		world.mu.Lock()
+		defer world.mu.Unlock()
+
+		if len(world.errs) != failing {
+			t.Errorf("%d failed deliveries were observed: %v", len(world.errs), world.errs)
+		}
+
+		for _, err := range world.errs {
+			if !strings.Contains(err.Error(), text) || strings.Contains(err.Error(), secret) {
+				t.Errorf("error %q, want one that says %q and no secret", err, text)
+			}
+		}
+
+		if world.counts[esm.OnFailureDestinationDeliveredEventCount] != 1 || world.counts[esm.DroppedEventCount] != 0 {
+			t.Errorf("observed %v", world.counts)
+		}
+	}
+}
+
+// slow answers late, but in time.
+func slow(t *testing.T, kind Kind) {
+	t.Helper()
+
+	w := newWorld(t, kind, func(int) Trouble { return Trouble{Delay: 10 * time.Second} })
+	w.run("poison", "well")
+
+	if documents, _, _ := w.service.got(); len(documents) != 1 || len(w.errs) != 0 {
+		t.Errorf("delivered %q, after %v", documents, w.errs)
+	}
+}
+
+// tooLarge fails a record whose data does not fit into the service's limit.
+func tooLarge(t *testing.T, kind Kind) {
+	t.Helper()
+
+	w := newWorld(t, kind, nil)
+	w.run("poison" + strings.Repeat("x", 2<<20))
+
+	documents, _, _ := w.service.got()
+	if len(documents) != 1 {
+		t.Fatalf("%d documents", len(documents))
+	}
+
+	whole := kind.Payload != esm.NoPayload && kind.Limit == 0
+	if has := strings.Contains(documents[0], `,"payload":`); has != whole {
+		t.Errorf("payload: %v, want %v; %d bytes", has, whole, len(documents[0]))
+	}
+
+	if kind.Limit > 0 && len(documents[0]) > kind.Limit {
+		t.Errorf("%d bytes, at most %d are taken", len(documents[0]), kind.Limit)
+	}
+}
+
+// many lets every second call fail, before or after it took effect.
+func many(t *testing.T, kind Kind) {
+	t.Helper()
+
+	const records = 40
+
+	w := newWorld(t, kind, func(call int) Trouble {
+		return Trouble{Cut: call%4 == 1, Lose: call%4 == 3}
+	})
+	w.config.ParallelizationFactor = 10
+
+	bodies := make([]string, records)
+	for i := range bodies {
+		bodies[i] = "poison"
+	}
+
+	w.run(bodies...)
+
+	documents, _, _ := w.service.got()
+	ids := make(map[string]bool)
+
+	for _, d := range documents {
+		ids[uuid.FindString(d)] = true
+	}
+
+	if len(ids) != records {
+		t.Errorf("%d of %d records arrived", len(ids), records)
+	}
+}

@@ -1,0 +1,60 @@
+// Package target is what the destinations share: how targets are named, and how
+// large a failure record may be.
+package target
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+
+	"github.com/openesm/openesm/esm"
+)
+
+// ErrNoClient says that a constructor got no client.
+var ErrNoClient = errors.New("client: is nil")
+
+// IsNil reports whether a client is nil, or a nil pointer.
+func IsNil(client any) bool {
+	if client == nil {
+		return true
+	}
+
+	v := reflect.ValueOf(client)
+
+	return v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+// IsARN reports whether a name is meant to be an ARN.
+func IsARN(name string) bool { return strings.HasPrefix(name, "arn:") }
+
+// ParseARN reads the ARN of something of a service. field names it in errors.
+func ParseARN(field, text, service string) (arn.ARN, error) {
+	a, err := arn.Parse(text)
+	if err != nil {
+		return a, fmt.Errorf("%s: %q is no ARN: want arn:PARTITION:%s:REGION:ACCOUNT:NAME", field, text, service)
+	}
+
+	if a.Service != service {
+		return a, fmt.Errorf("%s: ARN %q is of service %q; want %q", field, text, a.Service, service)
+	}
+
+	if a.Resource == "" {
+		return a, fmt.Errorf("%s: ARN %q names nothing", field, text)
+	}
+
+	return a, nil
+}
+
+// Fit returns the document of a failure record with its payload; without it if the
+// document is longer than most bytes with it, as AWS does (ASYNC-58).
+func Fit(f *esm.FailureRecord, payload esm.Payload, most int) ([]byte, error) {
+	document, err := f.Marshal(payload)
+	if err != nil || len(document) <= most {
+		return document, err
+	}
+
+	return f.Marshal(esm.NoPayload)
+}

@@ -1,0 +1,124 @@
+// Package sqs delivers failure records to a standard Amazon SQS queue: one message
+// each, whose body is the record without the data of what failed (DST-10, DST-19c).
+// AWS allows it for Kinesis, DynamoDB Streams and Kafka (DST-01..03).
+//
+// It needs the permission sqs:SendMessage, and sqs:GetQueueUrl unless the queue is
+// given by its URL (DST-09a).
+package sqs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"path"
+	"strings"
+	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/openesm/openesm/esm"
+	"github.com/openesm/openesm/esm/destination/internal/target"
+	"github.com/openesm/openesm/sources/awscall"
+)
+
+// Client is the part of the SDK's client that a destination uses; *sqs.Client has
+// it. It must be of the queue's region and safe for concurrent use.
+type Client interface {
+	GetQueueUrl(ctx context.Context, in *sqs.GetQueueUrlInput, options ...func(*sqs.Options)) (*sqs.GetQueueUrlOutput, error)
+	SendMessage(ctx context.Context, in *sqs.SendMessageInput, options ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
+}
+
+// Destination is a queue as on-failure destination.
+type Destination struct {
+	client  Client
+	name    string
+	account *string                // nil: the client's own
+	url     atomic.Pointer[string] // nil until it was asked for
+}
+
+var _ esm.Destination = (*Destination)(nil)
+
+// New makes a destination of a queue, given by its ARN, its URL, or its name in the
+// client's account. It makes no call; its error names every violation. FIFO queues
+// are refused (DST-06).
+func New(client Client, queue string) (*Destination, error) {
+	destination := &Destination{client: client, name: queue}
+
+	var errs []error
+	if target.IsNil(client) {
+		errs = append(errs, target.ErrNoClient)
+	}
+
+	switch {
+	case target.IsARN(queue):
+		a, err := target.ParseARN("queue", queue, "sqs")
+		errs = append(errs, err)
+		destination.name, destination.account = a.Resource, &a.AccountID
+	case strings.Contains(queue, "://"):
+		u, err := url.Parse(queue)
+		if err != nil || u.Host == "" {
+			errs = append(errs, errors.New("queue: URL cannot be parsed")) // without it: it may hold a password
+		} else {
+			destination.name = path.Base(u.Path)
+			destination.url.Store(&queue)
+		}
+	case queue == "":
+		errs = append(errs, errors.New("queue: is empty; want an ARN, a URL or a name"))
+	}
+
+	if strings.HasSuffix(destination.name, ".fifo") {
+		errs = append(errs, fmt.Errorf("queue: %q is a FIFO queue; want a standard queue", destination.name))
+	}
+
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("destination sqs: %w", err)
+	}
+
+	return destination, nil
+}
+
+// Deliver sends the failure record. A message may come twice if an answer is lost.
+func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) error {
+	document, err := record.Marshal(esm.NoPayload)
+	if err != nil {
+		return err
+	}
+
+	queueURL, err := d.queueURL(ctx)
+	if err != nil {
+		return err
+	}
+
+	_, err = d.client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: queueURL, MessageBody: aws.String(string(document))}, once)
+
+	return d.failed("SendMessage", err)
+}
+
+// queueURL asks for the queue's URL, once.
+func (d *Destination) queueURL(ctx context.Context) (*string, error) {
+	if known := d.url.Load(); known != nil {
+		return known, nil
+	}
+
+	out, err := d.client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &d.name, QueueOwnerAWSAccountId: d.account}, once)
+	if err != nil {
+		return nil, d.failed("GetQueueUrl", err)
+	}
+
+	d.url.Store(out.QueueUrl)
+
+	return out.QueueUrl, nil
+}
+
+func (d *Destination) failed(operation string, err error) error {
+	if err == nil {
+		return nil
+	}
+
+	return &awscall.Error{Service: "sqs", Operation: operation, Target: "queue " + d.name, Err: err}
+}
+
+// once turns the SDK's own retries off: the mapping tries again.
+func once(o *sqs.Options) { o.RetryMaxAttempts, o.Retryer = 0, aws.NopRetryer{} }

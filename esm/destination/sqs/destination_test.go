@@ -1,0 +1,105 @@
+package sqs_test
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/openesm/openesm/esm"
+	"github.com/openesm/openesm/esm/destination/internal/destinationtest"
+	"github.com/openesm/openesm/esm/destination/sqs"
+)
+
+var credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+	return aws.Credentials{AccessKeyID: "AKIAEXAMPLE", SecretAccessKey: "example"}, nil
+})
+
+// take answers GetQueueUrl and SendMessage.
+func take(w http.ResponseWriter, r *http.Request, body []byte) (document, place string, delivers bool) {
+	var in map[string]string
+	if err := json.Unmarshal(body, &in); err != nil {
+		panic(err)
+	}
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	if r.Header.Get("X-Amz-Target") == "AmazonSQS.GetQueueUrl" {
+		_, _ = fmt.Fprintf(w, `{"QueueUrl":"http://memhttp.test/%s/%s"}`, in["QueueOwnerAWSAccountId"], in["QueueName"])
+		return "", "", false
+	}
+	sum := md5.Sum([]byte(in["MessageBody"]))
+	_, _ = fmt.Fprintf(w, `{"MessageId":"1","MD5OfMessageBody":"%x"}`, sum)
+	return in["MessageBody"], in["QueueUrl"], true
+}
+
+func kind(queue, place string) destinationtest.Kind {
+	return destinationtest.Kind{
+		Wire: destinationtest.Wire{Take: take, Refuse: destinationtest.RefuseJSON},
+		New: func(client *http.Client, url string) (esm.Destination, error) {
+			return sqs.New(awssqs.New(awssqs.Options{
+				Region: "eu-west-1", BaseEndpoint: &url, HTTPClient: client, Credentials: credentials,
+			}), queue)
+		},
+		Missing: "QueueDoesNotExist", Denied: "AccessDenied", Permission: "permission sqs:", Place: place,
+	}
+}
+
+func TestByARN_DST10_DST19(t *testing.T) {
+	t.Parallel()
+
+	destinationtest.Run(t, kind("arn:aws:sqs:eu-west-1:123456789012:failures", "http://memhttp.test/123456789012/failures"))
+}
+
+func TestByName(t *testing.T) {
+	t.Parallel()
+
+	destinationtest.Run(t, kind("failures", "http://memhttp.test//failures"))
+}
+
+func TestByURL(t *testing.T) {
+	t.Parallel()
+
+	const url = "http://memhttp.test/123456789012/failures"
+	destinationtest.Run(t, kind(url, url))
+}
+
+func TestNames_DST06(t *testing.T) {
+	t.Parallel()
+
+	client := awssqs.New(awssqs.Options{})
+
+	for _, name := range []string{
+		"failures",
+		"arn:aws:sqs:eu-west-1:123456789012:failures",
+		"https://sqs.eu-west-1.amazonaws.com/123456789012/failures",
+	} {
+		if _, err := sqs.New(client, name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	for name, text := range map[string]string{
+		"":              "queue: is empty",
+		"failures.fifo": "FIFO",
+		"arn:aws:sqs:eu-west-1:123456789012:failures.fifo":               "FIFO",
+		"https://sqs.eu-west-1.amazonaws.com/123456789012/failures.fifo": "FIFO",
+		"arn:aws:sns:eu-west-1:123456789012:failures":                    `of service "sns"; want "sqs"`,
+		"arn:aws":  "is no ARN",
+		"https://": "cannot be parsed",
+	} {
+		if _, err := sqs.New(client, name); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%s: error %v, want one with %q", name, err, text)
+		}
+	}
+
+	for _, none := range []sqs.Client{nil, (*awssqs.Client)(nil)} {
+		if _, err := sqs.New(none, ""); err == nil || !strings.Contains(err.Error(), "client: is nil") {
+			t.Errorf("no client: %v", err)
+		}
+	}
+}
