@@ -1,12 +1,15 @@
 package destination_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/openesm/openesm/esm"
@@ -47,22 +50,39 @@ func Example_function() {
 	// Output: RetryAttemptsExhausted after 1: broken
 }
 
-// Failed batches of a stream go to a bucket, with their data.
-func Example() {
-	ctx := context.Background()
-	cfg, err := config.LoadDefaultConfig(ctx)
+func newMapping(stream sources.Source, handler esm.Handler, cfg aws.Config) (*esm.Mapping, error) {
+	failed, err := s3.New(awss3.NewFromConfig(cfg), "failed-records")
 	if err != nil {
-		fmt.Println(err)
-		return
+		return nil, err
 	}
-	bucket, err := s3.New(awss3.NewFromConfig(cfg), "failed-records")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	_ = esm.Config{
+	return esm.New(stream, handler, esm.Config{
+		BatchSize:                  100,
 		MaximumRetryAttempts:       new(3),
 		BisectBatchOnFunctionError: true,
-		OnFailure:                  bucket,
+		OnFailure:                  failed,
+	})
+}
+
+// TestReadmeShowsThisCode holds the README to what is compiled here.
+func TestReadmeShowsThisCode(t *testing.T) {
+	t.Parallel()
+
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile("example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := bytes.Cut(program, []byte("\nfunc newMapping"))
+	shown, _, found := bytes.Cut(rest, []byte("\n}\n"))
+	if !found || !bytes.Contains(readme, append([]byte("```go\nfunc newMapping"), append(shown, "\n}\n```"...)...)) {
+		t.Error("README.md does not show newMapping as it is here")
+	}
+	if _, err := newMapping(memory.NewStream(memory.StreamOptions{}).Source("test"), esm.Records(
+		func(context.Context, []sources.Record) (esm.Response, error) { return esm.Response{}, nil },
+	), aws.Config{}); err != nil {
+		t.Error(err)
 	}
 }

@@ -158,7 +158,7 @@ func TestFailureRecordOfDynamoDB_DST11_DST85(t *testing.T) {
 
 func kafka(s sources.Source) sources.Source {
 	end := func(r *sources.Record) batchinfo.KafkaRecord {
-		return batchinfo.KafkaRecord{Offset: int64(14 + r.Offset), Timestamp: r.Time} //nolint:gosec // small
+		return batchinfo.KafkaRecord{Offset: int64(14 + r.Offset), Timestamp: r.Time}
 	}
 	info := func(records []sources.Record) *batchinfo.Kafka {
 		return &batchinfo.Kafka{
