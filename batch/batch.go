@@ -103,6 +103,14 @@ func (b *Batch) Add(size int, now time.Time) Fit {
 	return Taken
 }
 
+// CloseBy has a batch that is not empty close at a moment before its window ends,
+// because a record that was taken cannot wait so long.
+func (b *Batch) CloseBy(moment time.Time) {
+	if b.records > 0 && moment.Before(b.deadline) {
+		b.deadline = moment
+	}
+}
+
 // windowEnd is when a batch closes whose first record came at now.
 func (b *Batch) windowEnd(now time.Time) time.Time {
 	window := b.limits.Window

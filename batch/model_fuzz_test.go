@@ -13,6 +13,7 @@ type model struct {
 	limits batch.Limits
 	opened time.Time
 	first  time.Time
+	by     time.Time // the earliest moment given to CloseBy; zero for none
 	sizes  []int
 	closed bool // a record did not fit
 }
@@ -44,9 +45,23 @@ func (m *model) add(size int, now time.Time) batch.Fit {
 	return batch.Taken
 }
 
-// deadline walks from window to window up to the one that the first record
-// fell into (ESM-35), or is one window from the first record (ESM-36).
+// deadline is the end of the window, or earlier.
 func (m *model) deadline() time.Time {
+	if end := m.windowEnd(); m.by.IsZero() || end.Before(m.by) {
+		return end
+	}
+	return m.by
+}
+
+func (m *model) closeBy(moment time.Time) {
+	if len(m.sizes) > 0 && (m.by.IsZero() || moment.Before(m.by)) {
+		m.by = moment
+	}
+}
+
+// windowEnd walks from window to window up to the one that the first record
+// fell into (ESM-35), or is one window from the first record (ESM-36).
+func (m *model) windowEnd() time.Time {
 	if m.limits.Window == 0 || m.limits.FromRecord || m.first.Before(m.opened) {
 		return m.first.Add(m.limits.Window)
 	}
@@ -102,7 +117,7 @@ func FuzzModel(f *testing.F) {
 		b.Open(now)
 		m.opened = now
 		for i := 0; i+1 < min(len(steps), 200); i += 2 {
-			kind, value := steps[i]%6, int(steps[i+1])
+			kind, value := steps[i]%7, int(steps[i+1])
 			switch kind {
 			case 0:
 				b.Open(now)
@@ -111,6 +126,10 @@ func FuzzModel(f *testing.F) {
 				if got, want := b.Add(value, now), m.add(value, now); got != want {
 					t.Fatalf("step %d: Add(%d) is %v, want %v", i, value, got, want)
 				}
+			case 6:
+				by := now.Add(time.Duration(value-50) * 10 * time.Millisecond)
+				b.CloseBy(by)
+				m.closeBy(by)
 			case 2:
 				now = now.Add(-time.Duration(value) * 10 * time.Millisecond)
 			default:

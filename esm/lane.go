@@ -72,11 +72,17 @@ func (l *lane) collect() (n int, tooLarge bool, err error) {
 	return n, false, err
 }
 
-// admit adds held records to the batch, and reports whether one did not fit.
+// admit adds held records to the batch, and reports whether one did not fit. The
+// batch closes while the handler still has its time limit before a record expires,
+// or half of what is left if that is less.
 func (l *lane) admit(now time.Time) bool {
 	for i := l.batch.Len(); i < len(l.held); i++ {
-		if l.batch.Add(l.held[i].Size, now) != batch.Taken {
+		r := &l.held[i]
+		if l.batch.Add(r.Size, now) != batch.Taken {
 			return true
+		}
+		if !r.Expires.IsZero() {
+			l.batch.CloseBy(r.Expires.Add(-min(l.part.config.Timeout, r.Expires.Sub(now)/2)))
 		}
 	}
 	return false

@@ -225,6 +225,7 @@ func TestSublanesDoNotWaitForEachOther_P3_P6_KIN101_KIN105_KIN107(t *testing.T) 
 			if records[0].Key == "0" {
 				<-release
 			}
+			time.Sleep(time.Second) // so that they overlap
 			return esm.Response{}, nil
 		}), j.config(esm.Config{BatchSize: 5, ParallelizationFactor: 10, Timeout: 15 * time.Minute}))
 		stop := background(t, m)

@@ -43,6 +43,27 @@ func TestEveryRecordIsHandledOnceAndSettled_P1_P5_ESM64_ESM80_ESM82_ESM86(t *tes
 	})
 }
 
+// A window longer than the records may be held would cost them a receive each
+// time, until the dead-letter rule ends them unhandled.
+func TestBatchClosesBeforeItsRecordsExpire_P1_SQS43(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		dead := memory.NewQueue(memory.QueueOptions{})
+		q := queueOf(memory.QueueOptions{VisibilityTimeout: 10 * time.Second, MaxReceiveCount: 3, DeadLetter: dead}, numbers(3)...)
+		j := newJournal()
+		stop := background(t, mustNew(t, q.Source(), j.handler(nil), j.config(esm.Config{
+			BatchSize: 100, MaximumBatchingWindow: time.Minute, MaximumConcurrency: 1, Timeout: 4 * time.Second,
+		})))
+		time.Sleep(5 * time.Second)
+		q.Send("3")
+		time.Sleep(time.Minute)
+		equal(t, "handled", j.sizes(), []int{4})
+		equal(t, "when: a time limit before the first expires", j.times[0], 6*time.Second)
+		equal(t, "dead letters", dead.Len(), 0)
+		_, err := stop()
+		equal(t, "Run", err, nil)
+	})
+}
+
 func TestBatchesAreNoLargerThanBatchSize_P8(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := queueOf(memory.QueueOptions{}, numbers(95)...)
