@@ -57,6 +57,13 @@ type Config struct {
 	// handlers that take records. Default and maximum 6,291,456 (ESM-38).
 	MaximumBatchBytes int
 
+	// TumblingWindow aggregates: all records of a shard that arrived within a
+	// window of this length are handed to invocations which pass a state on to
+	// each other, and end with one that has no records (KIN-170..174). Whole
+	// seconds, up to 900; 0 for none. [Window] says what a handler sees. Only with
+	// ParallelizationFactor 1 (KIN-109).
+	TumblingWindow time.Duration
+
 	// ReportBatchItemFailures is the only value of AWS's FunctionResponseTypes:
 	// the handler's response names the records that failed. Without it
 	// responses are ignored (SQS-86, KIN-159).

@@ -39,6 +39,11 @@ type Response struct {
 	// SQS-70..77 and KIN-150..158: an ID that is empty or not of this batch
 	// fails the whole batch.
 	BatchItemFailures []string
+
+	// State is the new state of the tumbling window, a JSON object, with
+	// Config.TumblingWindow only: it is handed to the next invocation of the same
+	// window. nil is an empty one.
+	State []byte
 }
 
 // Bytes makes a handler of one that takes event documents as bytes, for

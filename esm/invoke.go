@@ -35,7 +35,9 @@ type outcome struct {
 	retryAfter time.Duration
 	// response describes the outcome in a failure record.
 	response *ResponseContext
-	err      error
+	// state is the new state of a tumbling window.
+	state []byte
+	err   error
 }
 
 // invoker invokes the handler for one lane, and holds the lane's buffers.
@@ -45,6 +47,7 @@ type invoker struct {
 	payload []byte
 	records []sources.Record
 	failed  []bool
+	window  *Window // what the handler is told of its tumbling window; nil for none
 }
 
 // invoke hands records to the handler and judges its answer. expires, if not
@@ -72,12 +75,18 @@ func (v *invoker) invoke(records []sources.Record, expires time.Time) outcome {
 func (v *invoker) call(records []sources.Record, limit time.Duration) answer {
 	if v.part.handler.bytes != nil {
 		v.payload = v.part.appender.AppendEvent(v.payload[:0], v.part.id, records)
+		if v.window != nil {
+			v.payload = v.part.appendWindow(v.payload, v.window)
+		}
 	} else {
 		// A copy: the handler may reorder its slice, or outlive the lane's.
 		v.records = append(v.records[:0], records...)
 	}
 	ctx, cancel := context.WithTimeoutCause(v.part.work, limit, ErrTimeout)
 	defer cancel()
+	if v.window != nil {
+		ctx = context.WithValue(ctx, windowKey{}, *v.window)
+	}
 	if v.runner == nil {
 		v.runner = newRunner(v.part.handler)
 	}
@@ -139,20 +148,30 @@ func (v *invoker) judge(records []sources.Record, a answer) outcome {
 	if a.err != nil {
 		return failure(records, a.err, new("Unhandled"))
 	}
-	if !v.part.config.ReportBatchItemFailures {
-		return outcome{verdict: succeeded}
+	o := outcome{verdict: succeeded}
+	if v.window != nil && !v.window.Final {
+		state, err := v.part.state(a, v.part.handler.bytes != nil)
+		if err != nil {
+			return failure(records, err, nil)
+		}
+		o.state = state
+	}
+	if !v.part.config.ReportBatchItemFailures || len(records) == 0 {
+		return o
 	}
 	ids, err := a.response.BatchItemFailures, error(nil)
 	if v.part.handler.bytes != nil {
 		ids, err = parseFailures(a.body)
 	}
 	if err == nil && len(ids) > 0 {
-		return v.mark(records, ids)
+		marked := v.mark(records, ids)
+		marked.state = o.state
+		return marked
 	}
 	if err != nil {
 		return failure(records, err, nil)
 	}
-	return outcome{verdict: succeeded}
+	return o
 }
 
 // mark reads the identifiers of a partial failure.

@@ -34,7 +34,7 @@ func (p *part) newLane() lane {
 		batch: batch.New(batch.Limits{
 			Records:    p.config.BatchSize,
 			Bytes:      p.config.MaximumBatchBytes,
-			Overhead:   p.traits.EventOverhead,
+			Overhead:   p.config.overhead(p.traits),
 			Window:     p.config.MaximumBatchingWindow,
 			FromRecord: p.traits.WindowFromRecord,
 		}),

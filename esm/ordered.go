@@ -1,8 +1,8 @@
 package esm
 
 import (
+	"context"
 	"sync"
-	"time"
 
 	"github.com/openesm/openesm/sources"
 )
@@ -20,6 +20,8 @@ type ordered struct {
 
 	mu         sync.Mutex
 	committing bool
+	window     []byte // to be stored with the position
+	windowed   bool   // it was not yet
 	commits    sync.WaitGroup
 }
 
@@ -27,12 +29,7 @@ func newOrdered(p *part) *ordered {
 	o := &ordered{part: p, tracker: newTracker()}
 	for range p.config.ParallelizationFactor {
 		s := &sublane{lane: p.newLane(), parent: o, inbox: newInbox()}
-		s.lane.fetch = func(buf []sources.Record, wait time.Duration) (int, error) {
-			if len(s.held) == 0 && s.inbox.empty() {
-				s.lane.end() // about to be idle, and nobody's
-			}
-			return s.inbox.fetch(p.soft, buf, wait, len(s.held) == 0)
-		}
+		s.lane.fetch = s.fetch
 		o.sublanes = append(o.sublanes, s)
 	}
 	return o
@@ -41,6 +38,9 @@ func newOrdered(p *part) *ordered {
 // run serves the partition until it ends or the mapping stops. When it returns
 // the position is stored.
 func (o *ordered) run() {
+	if s := o.sublanes[0]; o.keeper != nil && s.restore(o.keeper.Window()) {
+		o.push(s, nil) // for its window ends also if nothing comes
+	}
 	o.read()
 	for _, s := range o.sublanes {
 		s.inbox.end()
@@ -151,6 +151,21 @@ func (o *ordered) finished(records []sources.Record) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.startCommit()
+}
+
+// finishedWindow is finished that has the state of the open window stored with
+// the position, in one piece; nil for no open window.
+func (o *ordered) finishedWindow(records []sources.Record, window []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.tracker.finish(records)
+	o.window, o.windowed = window, true
+	o.startCommit()
+}
+
+// startCommit has the position stored, if nobody does already. The caller holds mu.
+func (o *ordered) startCommit() {
 	if !o.committing {
 		o.committing = true
 		o.commits.Go(o.commit)
@@ -163,12 +178,24 @@ func (o *ordered) commit() {
 	for {
 		o.mu.Lock()
 		record, count := o.tracker.take()
-		if count == 0 {
+		if count == 0 && !o.windowed {
 			o.committing = false
 			o.mu.Unlock()
 			return
 		}
+		window := o.window
+		o.windowed = false
 		o.mu.Unlock()
-		o.ack([]sources.Record{record}, CommittedEventCount, count)
+		settle := o.partition.Ack
+		if o.keeper != nil {
+			settle = func(ctx context.Context, records []sources.Record) error {
+				return o.keeper.AckWindow(ctx, records, window)
+			}
+		}
+		records := []sources.Record{record}
+		if count == 0 {
+			records = nil
+		}
+		o.ack(settle, records, CommittedEventCount, count)
 	}
 }

@@ -26,6 +26,7 @@ type part struct {
 	releaser  sources.Releaser
 	failer    sources.Failer
 	describer sources.BatchDescriber
+	keeper    sources.WindowKeeper // nil without tumbling windows
 	// end ends soft and work of this partition, when it is lost.
 	end context.CancelCauseFunc
 }
@@ -35,6 +36,9 @@ func (m *Mapping) newPart(partition sources.Partition, s stages) *part {
 	p.releaser, _ = partition.(sources.Releaser)
 	p.failer, _ = partition.(sources.Failer)
 	p.describer, _ = partition.(sources.BatchDescriber)
+	if m.config.TumblingWindow > 0 {
+		p.keeper, _ = partition.(sources.WindowKeeper)
+	}
 	var endSoft, endWork context.CancelCauseFunc
 	p.soft, endSoft = context.WithCancelCause(s.soft)
 	p.work, endWork = context.WithCancelCause(s.work)
@@ -123,13 +127,13 @@ func (p *part) fetch(buf []sources.Record, wait time.Duration, failures *int) (i
 	return n, nil
 }
 
-// ack settles records, as often as it takes: until they are settled, or no
-// longer the mapping's, or the mapping loses its patience. Each of them stands
-// for so many records of metric.
-func (p *part) ack(records []sources.Record, metric Metric, each int) {
+// ack settles records by the partition's Ack or another function of its kind, as
+// often as it takes: until they are settled, or no longer the mapping's, or the
+// mapping loses its patience. Each of them stands for so many records of metric.
+func (p *part) ack(settle func(context.Context, []sources.Record) error, records []sources.Record, metric Metric, each int) {
 	for failures := 1; !p.lost(); failures++ {
 		total := len(records)
-		err := p.partition.Ack(p.settle, records)
+		err := settle(p.settle, records)
 		if err == nil {
 			p.count(metric, total*each)
 			return
@@ -139,16 +143,16 @@ func (p *part) ack(records []sources.Record, metric Metric, each int) {
 			p.lose(err)
 			return
 		}
-		stale := 0
 		if partial, ok := errors.AsType[*sources.AckError](err); ok {
-			records, stale = partial.Unsettled, len(partial.Stale)
-		}
-		p.count(metric, (total-stale-len(records))*each)
-		if stale > 0 {
-			p.count(StaleEventCount, stale)
-		}
-		if len(records) == 0 {
-			return
+			records = partial.Unsettled
+			stale := len(partial.Stale)
+			p.count(metric, (total-stale-len(records))*each)
+			if stale > 0 {
+				p.count(StaleEventCount, stale)
+			}
+			if len(records) == 0 {
+				return
+			}
 		}
 		p.warn("settling failed, trying again", err, slog.Int("records", len(records)))
 		if !p.pause(p.settle, ackBackoff(), failures) || expired(records, time.Now()) {
@@ -162,14 +166,14 @@ func (p *part) ack(records []sources.Record, metric Metric, each int) {
 	}
 }
 
-// expired reports whether none of the records is the mapping's any more.
+// expired reports whether there are records, and none is the mapping's any more.
 func expired(records []sources.Record, now time.Time) bool {
 	for i := range records {
 		if records[i].Expires.IsZero() || records[i].Expires.After(now) {
 			return false
 		}
 	}
-	return true
+	return len(records) > 0
 }
 
 // release gives back records that were never started, and reports whether they

@@ -95,7 +95,7 @@ func FuzzAck(f *testing.F) {
 			p := m.newPart(b, stages{t.Context(), t.Context(), patience})
 			defer p.end(nil)
 			began := time.Now()
-			p.ack(records, DeletedEventCount, 1)
+			p.ack(p.partition.Ack, records, DeletedEventCount, 1)
 			if b.wrong != "" {
 				t.Error(b.wrong)
 			}

@@ -147,7 +147,7 @@ func (s *settler) run() {
 
 func (s *settler) settle(records []sources.Record) {
 	start := time.Now()
-	s.part.ack(records, DeletedEventCount, 1)
+	s.part.ack(s.part.partition.Ack, records, DeletedEventCount, 1)
 	s.near.Store(time.Since(start) < nearby)
 }
 

@@ -14,6 +14,7 @@ type sublane struct {
 	parent *ordered
 	inbox  *inbox
 	plan   retry.Plan
+	window *window // the open tumbling window; nil for none
 	// last is how the last invocation ended.
 	last outcome
 }
@@ -24,6 +25,11 @@ func (s *sublane) run() {
 		n, tooLarge, err := s.collect()
 		if errors.Is(err, errIdle) {
 			return // the lane may be another goroutine's by now
+		}
+		if s.parent.soft.Err() == nil && s.window != nil && (errors.Is(err, errWindowDue) || errors.Is(err, sources.ErrEnd)) {
+			if s.closeWindow() {
+				continue
+			}
 		}
 		if err != nil || s.parent.soft.Err() != nil {
 			s.parent.release(s.held)
@@ -38,10 +44,45 @@ func (s *sublane) run() {
 	}
 }
 
-// process handles the first n held records by the plan, and reports false if
-// the mapping stopped first.
+// fetch reads from the inbox. While a window is open it waits no longer than until
+// that is due.
+func (s *sublane) fetch(buf []sources.Record, wait time.Duration) (int, error) {
+	soft := s.parent.soft
+	if s.window != nil && len(s.held) == 0 {
+		due := s.window.due()
+		n, err := s.inbox.fetch(soft, buf, max(min(wait, time.Until(due)), 0), false)
+		if n == 0 && err == nil && !time.Now().Before(due) {
+			err = errWindowDue
+		}
+		return n, err
+	}
+	if len(s.held) == 0 && s.inbox.empty() {
+		s.lane.end() // about to be idle, and nobody's
+	}
+	return s.inbox.fetch(soft, buf, wait, len(s.held) == 0)
+}
+
+// process handles the first n held records, one tumbling window after the other,
+// and reports false if the mapping stopped first.
 func (s *sublane) process(n int, tooLarge bool) bool {
-	records := s.held[:n]
+	for from, to := 0, n; from < n; from, to = to, n {
+		if s.parent.keeper != nil {
+			var ok bool
+			if to, ok = s.enterWindow(from, n); !ok {
+				return false
+			}
+		}
+		if !s.handle(s.held[from:to], tooLarge) {
+			return false
+		}
+	}
+	return true
+}
+
+// handle handles records by the plan, and reports false if the mapping stopped
+// first.
+func (s *sublane) handle(records []sources.Record, tooLarge bool) bool {
+	n := len(records)
 	if tooLarge {
 		step := retry.Step{To: 1, Reason: MaximumPayloadSizeExceeded, Invokes: 1}
 		return s.giveUp(records, step)
@@ -95,13 +136,16 @@ func (s *sublane) attempt(records []sources.Record, step retry.Step) bool {
 	if last := batch[len(batch)-1].Time; !last.IsZero() {
 		o.observe(Observation{Metric: IteratorAge, Partition: o.id, Count: len(batch), Duration: time.Since(last)})
 	}
+	s.invoker.window = s.window.event(false, false)
 	s.last = s.invoke(batch, time.Time{})
 	if s.last.verdict != succeeded && o.work.Err() != nil {
 		return false
 	}
 	switch s.last.verdict {
 	case succeeded:
-		o.finished(batch)
+		if !s.finishedBatch(batch) {
+			return false
+		}
 		s.plan.Succeeded()
 	case throttled:
 		s.plan.Throttled()
@@ -112,7 +156,9 @@ func (s *sublane) attempt(records []sources.Record, step retry.Step) bool {
 		for !s.failed[done] {
 			done++
 		}
-		o.finished(batch[:done])
+		if done > 0 && !s.finishedBatch(batch[:done]) {
+			return false
+		}
 		s.plan.FailedFrom(step.From + done)
 	}
 	return true

@@ -63,7 +63,7 @@ func (c Config) check(to *checker, traits sources.Traits) {
 	c.checkTimes(to, traits)
 	c.checkProvisioned(to, traits.Provisioned)
 	if traits.Ordered {
-		c.checkOrdered(to)
+		c.checkOrdered(to, traits)
 	} else {
 		c.checkUnordered(to, traits)
 	}
@@ -80,7 +80,7 @@ func (c Config) checkBatch(to *checker, traits sources.Traits) {
 	} else {
 		between(to, "MaximumBatchingWindow", c.MaximumBatchingWindow, 0, traits.Window.Max)
 	}
-	between(to, "MaximumBatchBytes", c.MaximumBatchBytes, traits.EventOverhead+1, batch.MaxEventBytes)
+	between(to, "MaximumBatchBytes", c.MaximumBatchBytes, c.overhead(traits)+1, batch.MaxEventBytes)
 }
 
 func (c Config) checkTimes(to *checker, traits sources.Traits) {
@@ -90,12 +90,16 @@ func (c Config) checkTimes(to *checker, traits sources.Traits) {
 		fmt.Sprintf("{%v %v}", c.RetryBackoff.Initial, c.RetryBackoff.Max), "must have 0 <= Initial <= Max")
 }
 
-func (c Config) checkOrdered(to *checker) {
+func (c Config) checkOrdered(to *checker, traits sources.Traits) {
 	between(to, "ParallelizationFactor", c.ParallelizationFactor, 1, 10)
 	between(to, "MaximumRetryAttempts", *c.MaximumRetryAttempts, -1, 10_000)
 	age := c.MaximumRecordAge
 	to.require(age == -1 || age >= time.Minute && age <= 7*24*time.Hour, "MaximumRecordAge", age,
 		"must be 0 or -1 for no limit, or between %v and %v", time.Minute, 7*24*time.Hour)
+	to.require(c.TumblingWindow >= 0 && c.TumblingWindow <= traits.TumblingWindow && c.TumblingWindow%time.Second == 0, "TumblingWindow",
+		c.TumblingWindow, "must be whole seconds between %v and %v", time.Duration(0), traits.TumblingWindow)
+	to.require(c.TumblingWindow == 0 || c.ParallelizationFactor <= 1, "TumblingWindow", c.TumblingWindow,
+		"must be 0 if ParallelizationFactor (%d) is greater than 1", c.ParallelizationFactor)
 	to.require(c.OnFailureTimeout >= 0, "OnFailureTimeout", c.OnFailureTimeout, "must not be negative; 0 is no bound")
 	to.require(c.OnFailureTimeout <= 0 || c.OnFailure != nil, "OnFailureTimeout", c.OnFailureTimeout, "must be 0 without OnFailure")
 	to.require(c.MaximumBufferedBytes > 0, "MaximumBufferedBytes", c.MaximumBufferedBytes, "must be greater than 0")
@@ -110,6 +114,7 @@ func (c Config) checkUnordered(to *checker, traits sources.Traits) {
 	to.require(c.ParallelizationFactor == 1, "ParallelizationFactor", c.ParallelizationFactor, ordered)
 	to.require(*c.MaximumRetryAttempts == -1, "MaximumRetryAttempts", *c.MaximumRetryAttempts, ordered)
 	to.require(c.MaximumRecordAge == -1, "MaximumRecordAge", c.MaximumRecordAge, ordered)
+	to.require(c.TumblingWindow == 0, "TumblingWindow", c.TumblingWindow, "must be 0, it belongs to ordered sources")
 	to.require(!c.BisectBatchOnFunctionError, "BisectBatchOnFunctionError", c.BisectBatchOnFunctionError, ordered)
 	to.require(c.OnFailure == nil, "OnFailure", "set", ordered)
 	to.require(c.OnFailureTimeout == 0, "OnFailureTimeout", c.OnFailureTimeout, ordered)

@@ -80,6 +80,20 @@ type RecordDescriber interface {
 	AppendRecordInfo(dst []byte, record *Record) []byte
 }
 
+// WindowKeeper is an ordered [Partition] that stores the state of a tumbling window
+// beside its position (KIN-186). What is stored is the engine's own; it may be some
+// hundred KB long.
+type WindowKeeper interface {
+	// Window returns what was stored when the partition was handed out; nil for
+	// none.
+	Window() []byte
+
+	// AckWindow is Ack that stores window too, nil to store none: both or
+	// nothing. Ack stores none. records may be empty: the position stays. A
+	// partition that was read to its end has not ended while a window is stored.
+	AckWindow(ctx context.Context, records []Record, window []byte) error
+}
+
 // Filterer is a [Source] whose records may be filtered by patterns. A source
 // without it refuses them, as AWS does for DocumentDB (API-26).
 type Filterer interface {

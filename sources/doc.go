@@ -26,7 +26,8 @@
 //
 // What only some services can do is an interface of one method, found once by
 // type assertion: on the Source [Starter], [EventAppender] and [Filterer], on the
-// Partition [Releaser], [Failer], [Loser] and [BatchDescriber].
+// Partition [Releaser], [Failer], [Loser], [BatchDescriber], [RecordDescriber] and
+// [WindowKeeper], whose two methods make no sense apart.
 //
 // # Errors
 //

@@ -42,6 +42,10 @@ type Traits struct {
 	// otherwise it starts when the previous invocation completes (ESM-35).
 	WindowFromRecord bool
 
+	// TumblingWindow is the longest tumbling window (KIN-11); 0 if there are none.
+	// Partitions of a source that has them are [WindowKeeper]s.
+	TumblingWindow time.Duration
+
 	// MaxTimeout is the longest time limit of the handler.
 	MaxTimeout time.Duration
 

@@ -14,6 +14,7 @@ type consumer struct {
 type position struct {
 	next    int    // index of the first record that is not acked
 	settled string // sequence number of the last one that is
+	window  []byte // the state of a tumbling window that was stored with it
 	owner   *streamPartition
 }
 
@@ -84,9 +85,9 @@ func (s *Stream) Lag(consumer string) int {
 }
 
 // finished tells whether a consumer is done with a partition: all of it is
-// acked and it is closed (KIN-75). The caller holds Stream.mu.
+// acked, no tumbling window is open, and it is closed (KIN-75). The caller holds Stream.mu.
 func (c *consumer) finished(of *shard) bool {
 	at := &c.positions[of.index]
 
-	return of.ended && at.owner == nil && at.next == len(of.log)
+	return of.ended && at.owner == nil && at.next == len(of.log) && at.window == nil
 }

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -72,8 +73,21 @@ func (p *streamPartition) next(buf []sources.Record) (int, error) {
 	return n, nil
 }
 
+// Window returns what was stored with the position.
+func (p *streamPartition) Window() []byte {
+	p.source.stream.mu.Lock()
+	defer p.source.stream.mu.Unlock()
+
+	return p.source.consumer.positions[p.shard.index].window
+}
+
 // Ack moves the consumer's position past the last of records, never back.
 func (p *streamPartition) Ack(ctx context.Context, records []sources.Record) error {
+	return p.AckWindow(ctx, records, nil)
+}
+
+// AckWindow is Ack that stores the state of a tumbling window too.
+func (p *streamPartition) AckWindow(ctx context.Context, records []sources.Record, window []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -97,6 +111,8 @@ func (p *streamPartition) Ack(ctx context.Context, records []sources.Record) err
 			at.next, at.settled = r.index+1, r.SequenceNumber
 		}
 	}
+
+	at.window = bytes.Clone(window)
 
 	return nil
 }

@@ -21,18 +21,20 @@ type streamSource struct {
 var (
 	_ sources.EventAppender  = (*streamSource)(nil)
 	_ sources.BatchDescriber = (*streamPartition)(nil)
+	_ sources.WindowKeeper   = (*streamPartition)(nil)
 )
 
-// Traits tells the bounds of Kinesis (KIN-04, KIN-05).
+// Traits tells the bounds of Kinesis (KIN-04, KIN-05, KIN-11).
 func (s *streamSource) Traits() sources.Traits {
 	return sources.Traits{
-		EventSource:   streamEventSource,
-		ARN:           s.stream.arn,
-		Ordered:       true,
-		BatchSize:     sources.Bounds[int]{Default: 100, Max: 10_000},
-		Window:        sources.Bounds[time.Duration]{Max: maxWindow},
-		MaxTimeout:    maxTimeout,
-		EventOverhead: eventjson.Overhead,
+		EventSource:    streamEventSource,
+		ARN:            s.stream.arn,
+		Ordered:        true,
+		BatchSize:      sources.Bounds[int]{Default: 100, Max: 10_000},
+		Window:         sources.Bounds[time.Duration]{Max: maxWindow},
+		TumblingWindow: maxTimeout,
+		MaxTimeout:     maxTimeout,
+		EventOverhead:  eventjson.Overhead,
 	}
 }
 

@@ -101,6 +101,34 @@ func (p *faultyPartition) Ack(ctx context.Context, records []sources.Record) err
 	}
 }
 
+// Window implements [sources.WindowKeeper].
+func (p *faultyPartition) Window() []byte {
+	if keeper, ok := p.Partition.(sources.WindowKeeper); ok {
+		return keeper.Window()
+	}
+
+	return nil
+}
+
+// AckWindow implements [sources.WindowKeeper]; it fails as Ack does.
+func (p *faultyPartition) AckWindow(ctx context.Context, records []sources.Record, window []byte) error {
+	keeper, ok := p.Partition.(sources.WindowKeeper)
+	if !ok {
+		return p.Ack(ctx, records)
+	}
+
+	fault := p.plan.ask(ctx, Op{Kind: OpAck, Partition: p.ID(), Records: records})
+	if fault.Before != nil {
+		return fault.Before
+	}
+
+	if err := keeper.AckWindow(ctx, records, window); err != nil {
+		return err
+	}
+
+	return fault.After
+}
+
 // divide returns the records to settle and the error that names the others.
 func (p *faultyPartition) divide(records []sources.Record, fault Fault) ([]sources.Record, *sources.AckError) {
 	failed := &sources.AckError{Err: errInjected}
