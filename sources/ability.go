@@ -91,6 +91,7 @@ type WindowKeeper interface {
 	// AckWindow is Ack that stores window too, nil to store none: both or
 	// nothing. Ack stores none. records may be empty: the position stays. A
 	// partition that was read to its end has not ended while a window is stored.
+	// Both slices belong to the caller.
 	AckWindow(ctx context.Context, records []Record, window []byte) error
 }
 
