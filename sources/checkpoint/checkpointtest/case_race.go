@@ -13,7 +13,7 @@ func raceCases() []testCase {
 	return []testCase{
 		{"OneCreates", "of concurrent Creates of one shard exactly one wins, the others get ErrConflict", oneCreates, false},
 		{"OneUpdates", "of concurrent Updates of one Counter exactly one wins, the others get ErrConflict", oneUpdates, false},
-		{"OneOfBoth", "of a concurrent Update and Delete of one Counter at most the Delete sees no conflict too", oneOfBoth, false},
+		{"OneOfBoth", "of a concurrent Update and Delete of one Counter exactly one wins", oneOfBoth, false},
 		{"ManyWriters", "writers of different leases do not disturb each other", manyWriters, false},
 		{"Many", "Leases lists every lease, however many there are", many, false},
 	}
