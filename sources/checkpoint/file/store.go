@@ -191,11 +191,12 @@ func (s *Store) remember(lease *checkpoint.Lease, size int64) {
 		s.adopt(&kept{lease: lease.Clone(), size: size})
 		return
 	}
-	parents := append(k.lease.Parents[:0], lease.Parents...)
-	children := append(k.lease.Children[:0], lease.Children...)
-	window := append(k.lease.Window[:0], lease.Window...)
-	k.lease = *lease
-	k.lease.Parents, k.lease.Children, k.lease.Window = parents, children, window
+	own := *lease
+	own.Parents, own.Children, own.Window = k.lease.Parents[:0], k.lease.Children[:0], k.lease.Window[:0]
+	own.Parents = append(own.Parents, lease.Parents...)
+	own.Children = append(own.Children, lease.Children...)
+	own.Window = append(own.Window, lease.Window...)
+	k.lease = own
 	s.live += size - k.size
 	k.size = size
 }
