@@ -17,10 +17,10 @@
 //
 // # The table
 //
-// It is laid out as the lease table of the Kinesis Client Library (KCL). Compared
-// with the source of the Java KCL 2.0, 2.6 and 3.x (DynamoDBLeaseSerializer), in
-// which these attributes are the same but for those that 2.0 lacks yet: the
-// children and the hash keys.
+// It is laid out as the lease table of the Kinesis Client Library (KCL). It was
+// compared with the source of the Java KCL (DynamoDBLeaseSerializer) as it was for
+// 2.0, in the course of 2.x, and for 3.x. The attributes are the same in all, but
+// the children and the hash keys came in the course of 2.x.
 //
 //	leaseKey                      S   Shard, the hash key
 //	leaseOwner                    S   Owner; missing for nobody
@@ -36,23 +36,27 @@
 //	openesmWindow                 B   Window; missing for none
 //
 // An update leaves all other attributes as they are: those of KCL that this
-// package does not know (pendingCheckpoint and its kin, checkpointOwner and
-// throughputKBps of KCL 3), and yours. Rows whose entityType is not LEASE, which
-// newer versions of KCL 3 keep in the same table, are passed over.
+// package does not know (checkpointOwner and throughputKBps of KCL 3, say), and
+// yours. Only pendingCheckpoint and its kin go when the position moves, because
+// they belong to the position before; KCL does the same. Rows whose entityType is
+// not LEASE, which newer versions of KCL 3 keep in the same table, are passed
+// over.
 //
 // # Moving over from KCL
 //
 // Stop every KCL worker, keep the table, which is named after the KCL
 // application, and start with New on it. Each shard goes on behind its
-// checkpoint; the leases of the KCL workers are taken over when they run out. Do
-// not run both at once: each would take leases from the other. KCL's other
-// tables, for metrics and coordination, are not used and can go.
+// checkpoint; the leases of the KCL workers are taken over when they run out. A
+// shard that KCL has at AT_TIMESTAMP still has no time there, because KCL keeps it
+// in its configuration. Do not run both at once: each would take leases from the
+// other. KCL's other tables, for metrics and coordination, are not used and can
+// go.
 //
 // The way back is the same. A KCL worker ignores our attributes and finds its own,
 // with these differences: AT_TIMESTAMP begins where that worker is configured to
-// and not at our timestamp; the state of an open window is lost; a pending
-// checkpoint from before is still there. The index on leaseOwner that KCL 3 makes
-// works on, because leaseOwner is never an empty text.
+// and not at our timestamp, and the state of an open window is lost. A lease
+// without a position, which no adapter makes, cannot be read by KCL. The index on
+// leaseOwner that KCL 3 makes works on, because leaseOwner is never an empty text.
 //
 // The table of a KCL application in multi-stream mode holds several streams, and
 // is refused. One of the DynamoDB Streams adapter for KCL is as any other.
@@ -62,4 +66,10 @@
 // An item has 400 KB at most, so the state of a window is limited to a little
 // less; a larger one fails with the service's ValidationException. Sets have no
 // order: Parents and Children come back in any.
+//
+// # Testing
+//
+// Package dynamodbtest is a DynamoDB in memory, for the SDK's client and for
+// virtual time. The tests named TestReal run against a server whose address is in
+// the environment variable OPENESM_DYNAMODB_ENDPOINT.
 package dynamodb

@@ -61,6 +61,9 @@ func (e *expression) replace(last, next *checkpoint.Lease) string {
 	switch {
 	case !last.Position.Equal(next.Position): // KCL counts from one checkpoint to the next
 		set = append(set, e.is(ownerSwitches, ":switches", number(0)))
+		for _, suffix := range []string{"", "SubSequenceNumber", "State"} {
+			remove = append(remove, e.name(pendingPrefix+suffix))
+		}
 	case last.Owner != "" && next.Owner != "" && last.Owner != next.Owner:
 		e.values[":switches"] = number(1)
 		add = " ADD " + e.name(ownerSwitches) + " :switches"

@@ -36,11 +36,12 @@ func kclRow() row {
 	}
 }
 
-// known are the attributes that a store writes.
+// known are the attributes that a store writes or removes.
 func known() []string {
 	return []string{
 		"leaseOwner", "leaseCounter", "checkpoint", "checkpointSubSequenceNumber", "ownerSwitchesSinceCheckpoint",
 		"parentShardId", "childShardIds", "startingHashKey", "endingHashKey", "openesmTimestamp", "openesmWindow",
+		"pendingCheckpoint", "pendingCheckpointSubSequenceNumber",
 	}
 }
 
@@ -75,6 +76,37 @@ func TestTakeOverFromKCL(t *testing.T) {
 	wantRow["openesmWindow"] = &types.AttributeValueMemberB{Value: []byte("state")}
 	if r := rows(t, w.client, tableName)[taken.Shard]; !reflect.DeepEqual(r, wantRow) {
 		t.Errorf("got the row %v, want %v", r, wantRow)
+	}
+}
+
+// What was prepared before a checkpoint goes with it, as in KCL.
+func TestPendingCheckpoint(t *testing.T) {
+	t.Parallel()
+	w := withTable(t)
+	prepared := kclRow()
+	prepared["pendingCheckpointState"] = &types.AttributeValueMemberB{Value: []byte("state")}
+	putRow(t, w.client, tableName, prepared)
+	last := only(t, w.store)
+	taken := next(last)
+	taken.Owner = "openesm-1"
+	if err := w.store.Update(t.Context(), last, taken); err != nil {
+		t.Fatal(err)
+	}
+	pending := []string{"pendingCheckpoint", "pendingCheckpointSubSequenceNumber", "pendingCheckpointState"}
+	for _, name := range pending {
+		if r := rows(t, w.client, tableName)[last.Shard]; !reflect.DeepEqual(r[name], prepared[name]) {
+			t.Errorf("%s became %v before the position moved", name, r[name])
+		}
+	}
+	moved := next(taken)
+	moved.Position.SubSequence++
+	if err := w.store.Update(t.Context(), taken, moved); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range pending {
+		if r := rows(t, w.client, tableName)[last.Shard]; r[name] != nil {
+			t.Errorf("%s is still %v after the position moved", name, r[name])
+		}
 	}
 }
 
@@ -209,5 +241,20 @@ func TestBadRows(t *testing.T) {
 				t.Errorf("%s: %q does not name %q", name, err, part)
 			}
 		}
+	}
+}
+
+// The service refuses a set that has a member twice; a lease with one is not
+// refused for ever.
+func TestParentTwice(t *testing.T) {
+	t.Parallel()
+	w := withTable(t)
+	l := shardLease()
+	l.Parents = []string{"p", "q", "p"}
+	if err := w.store.Create(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	if got := only(t, w.store); !slices.Equal(got.Parents, []string{"p", "q"}) {
+		t.Errorf("got the parents %q", got.Parents)
 	}
 }

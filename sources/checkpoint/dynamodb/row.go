@@ -23,7 +23,8 @@ const (
 	childShards    = "childShardIds"
 	startingHash   = "startingHashKey"
 	endingHash     = "endingHashKey"
-	entityType     = "entityType" // KCL 3: what a row is; missing for leases
+	pendingPrefix  = "pendingCheckpoint" // a checkpoint that was prepared: also with SubSequenceNumber and State
+	entityType     = "entityType"        // KCL 3: what a row is; missing for leases
 	entityLease    = "LEASE"
 	streamName     = "streamName" // only in multi-stream mode
 	ownTimestamp   = "openesmTimestamp"

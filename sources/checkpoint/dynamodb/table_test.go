@@ -9,6 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 	"github.com/openesm/openesm/sources/checkpoint"
 	"github.com/openesm/openesm/sources/checkpoint/dynamodb"
 	"github.com/openesm/openesm/sources/checkpoint/dynamodb/dynamodbtest"
@@ -106,5 +109,42 @@ func TestNew(t *testing.T) {
 	var store checkpoint.Store = w.store
 	if _, ok := store.(checkpoint.Exclusive); ok {
 		t.Error("a store that processes share says that it is exclusive")
+	}
+}
+
+// A table that was made is not known everywhere at once.
+func TestCreateTableHeardOfLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		unheard := dynamodbtest.Fault{Err: &dynamodbtest.Error{
+			Status: 400, Type: "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException", Message: "not found",
+		}}
+		w.server.Inject("DescribeTable", unheard, unheard, unheard)
+		start := time.Now()
+		if err := w.store.CreateTable(t.Context()); err != nil || time.Since(start) != 3*time.Second {
+			t.Errorf("got %v after %v, want nil after 3 s", err, time.Since(start))
+		}
+		if made := w.server.Calls("CreateTable"); made != 1 {
+			t.Errorf("the table was made %d times", made)
+		}
+	})
+}
+
+// goingClient says that the table is being deleted.
+type goingClient struct{ dynamodb.Client }
+
+func (goingClient) DescribeTable(
+	context.Context, *awsdynamodb.DescribeTableInput, ...func(*awsdynamodb.Options),
+) (*awsdynamodb.DescribeTableOutput, error) {
+	return &awsdynamodb.DescribeTableOutput{Table: &types.TableDescription{TableStatus: types.TableStatusDeleting}}, nil
+}
+
+// A table that goes away is not waited for.
+func TestCreateTableGoing(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, goingClient{}, tableName)
+	if err := store.CreateTable(t.Context()); err == nil || !strings.Contains(err.Error(), "DELETING") {
+		t.Errorf("got %v, want an error that names the status", err)
 	}
 }

@@ -237,3 +237,40 @@ func TestLeftOver(t *testing.T) {
 		t.Error("the new file of another process is left behind")
 	}
 }
+
+// The store knows how long a new file would be, whatever was done to the old one:
+// that is what tells whether one is worth it.
+func TestLiveBytes(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	s := mustOpen(t, path, Options{})
+	check := func(when string) {
+		t.Helper()
+		live := s.live
+		if err := s.compact(); err != nil {
+			t.Fatal(err)
+		}
+		if s.log.end != live || s.live != live {
+			t.Errorf("%s: the new file has %d bytes, the store says %d, before it said %d", when, s.log.end, s.live, live)
+		}
+	}
+	check("at the start")
+	for n := range 12 { // numbers of one and two digits
+		mustPut(t, s, "a", n)
+		mustPut(t, s, "bb", n)
+	}
+	check("after updates")
+	for n := range 3 {
+		mustPut(t, s, "c", n)
+	}
+	if err := s.Delete(t.Context(), lease("a", 11)); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, s)
+	s = mustOpen(t, path, Options{})
+	check("after opening")
+	if err := s.Delete(t.Context(), lease("c", 2)); err != nil {
+		t.Fatal(err)
+	}
+	check("after Delete")
+}
