@@ -2,7 +2,8 @@ package checkpoint
 
 import "time"
 
-// Lease is what a store knows of one shard.
+// Lease is what a store knows of one shard. Its texts are valid UTF-8. A slice
+// that is empty is the same as nil, and may come back as either.
 type Lease struct {
 	// Shard is the shard's ID, the lease's key. Never empty.
 	Shard string
@@ -18,11 +19,12 @@ type Lease struct {
 	Position Position
 
 	// Parents are the shards that this one continues: none, one after a split,
-	// two after a merge. They are settled to their end before it is read.
+	// two after a merge. They are settled to their end before it is read. A set:
+	// no name twice, and a store may change the order.
 	Parents []string
 
 	// Children are the shards that continue this one. Known once it was read to
-	// its end.
+	// its end. A set, as Parents.
 	Children []string
 
 	// StartingHashKey and EndingHashKey are the shard's range of hash keys, as
@@ -45,7 +47,8 @@ type Position struct {
 	// the record Sequence, counted from 0 (KIN-213); 0 if nothing is aggregated.
 	SubSequence int64
 
-	// Timestamp is where AtTimestamp begins.
+	// Timestamp is where AtTimestamp begins, to the nanosecond, in the years 1 to
+	// 9999; zero for none. Stores give it back in UTC.
 	Timestamp time.Time
 }
 

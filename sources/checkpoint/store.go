@@ -15,19 +15,21 @@ var ErrConflict = errors.New("lease was changed by somebody else")
 //
 // One attempt a call, no retry: callers retry. After an error other than
 // ErrConflict a write may or may not have taken effect; the caller reads again.
-// Slices in leases belong to the caller on both ways.
+// Slices in leases belong to the caller on both ways. With a context that is
+// done a method does nothing and returns an error that wraps the context's.
 type Store interface {
 	// Leases returns every lease, in no order. What it returns was written
 	// before the call began, or later.
 	Leases(ctx context.Context) ([]Lease, error)
 
-	// Create adds a lease. ErrConflict says that its shard has one.
+	// Create adds a lease, with the Counter that it has. ErrConflict says that
+	// its shard has one.
 	Create(ctx context.Context, lease Lease) error
 
 	// Update puts next in the place of last, a lease of the same shard.
 	// ErrConflict says that the stored lease has another Owner or Counter than
-	// last, or that there is none. Writers give every next a Counter of its own,
-	// one above last's.
+	// last, or that there is none; other fields are not compared. Writers give
+	// every next a Counter of its own, one above last's.
 	Update(ctx context.Context, last, next Lease) error
 
 	// Delete removes a lease. ErrConflict says that the stored one has another

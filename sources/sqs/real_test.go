@@ -13,6 +13,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/sourcetest/plainhttp"
 	"github.com/openesm/openesm/sources/sqs"
 )
 
@@ -27,7 +28,7 @@ func realClient(t *testing.T) *awssqs.Client {
 	}
 
 	return awssqs.New(awssqs.Options{
-		Region: "us-east-1", BaseEndpoint: &endpoint, HTTPClient: &http.Client{Transport: plainTransport{}},
+		Region: "us-east-1", BaseEndpoint: &endpoint, HTTPClient: &http.Client{Transport: plainhttp.Transport{}},
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	})
 }

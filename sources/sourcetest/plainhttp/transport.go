@@ -1,4 +1,6 @@
-package sqs_test
+// Package plainhttp is the HTTP client of tests against emulators of AWS, which
+// the SDK's own one does not get along with.
+package plainhttp
 
 import (
 	"bufio"
@@ -9,16 +11,17 @@ import (
 	"net/http"
 )
 
-// plainTransport makes each call on a connection of its own and reads the
-// answer to its end before it returns. Tests against the emulator need it: it
-// loses a kept connection now and then, and with http.Transport's
-// DisableKeepAlives the connection may be closed by our own side before a
-// quick answer was read ("use of closed network connection" with status 200).
-// Repeating such a call would not do, for it took effect.
-type plainTransport struct{}
+// Transport makes each call on a connection of its own and reads the answer to
+// its end before it returns. An emulator loses a kept connection now and then,
+// and a quick answer may find its connection closed by our own side before it was
+// read: "use of closed network connection" with status 200, as in aws-sdk-go-v2
+// issue 2737. Repeating such a call would not do, for it took effect.
+//
+// It speaks plain HTTP only, and is ready to be used by many goroutines.
+type Transport struct{}
 
-// RoundTrip implements http.RoundTripper.
-func (plainTransport) RoundTrip(request *http.Request) (*http.Response, error) {
+// RoundTrip implements [http.RoundTripper].
+func (Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	ctx := request.Context()
 
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", request.URL.Host)

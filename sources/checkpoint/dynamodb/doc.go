@@ -1,0 +1,75 @@
+// Package dynamodb is a store of leases in an Amazon DynamoDB table, for any
+// number of processes that share a stream.
+//
+//	client := dynamodb.NewFromConfig(config)
+//	store, err := checkpointdynamodb.New(client, "orders-consumer", checkpointdynamodb.Options{})
+//	if err != nil {
+//		return err
+//	}
+//	if err := store.CreateTable(ctx); err != nil {
+//		return err
+//	}
+//
+// A table is for one stream and one consumer. Every write is conditional on the
+// lease's owner and counter, every read is consistent. The store needs the
+// permissions dynamodb:Scan, PutItem, UpdateItem and DeleteItem on the table, and
+// for CreateTable also CreateTable, DescribeTable and, with tags, TagResource.
+//
+// # The table
+//
+// It is laid out as the lease table of the Kinesis Client Library (KCL). It was
+// compared with the source of the Java KCL (DynamoDBLeaseSerializer) as it was for
+// 2.0, in the course of 2.x, and for 3.x. The attributes are the same in all, but
+// the children and the hash keys came in the course of 2.x.
+//
+//	leaseKey                      S   Shard, the hash key
+//	leaseOwner                    S   Owner; missing for nobody
+//	leaseCounter                  N   Counter
+//	checkpoint                    S   Position.Sequence
+//	checkpointSubSequenceNumber   N   Position.SubSequence
+//	ownerSwitchesSinceCheckpoint  N   counted as KCL does, for its sake
+//	parentShardId                 SS  Parents; missing for none
+//	childShardIds                 SS  Children; missing for none
+//	startingHashKey               S   StartingHashKey; missing for none
+//	endingHashKey                 S   EndingHashKey; missing for none
+//	openesmTimestamp              S   Position.Timestamp, RFC 3339; missing for none
+//	openesmWindow                 B   Window; missing for none
+//
+// An update leaves all other attributes as they are: those of KCL that this
+// package does not know (checkpointOwner and throughputKBps of KCL 3, say), and
+// yours. Only pendingCheckpoint and its kin go when the position moves, because
+// they belong to the position before; KCL does the same. Rows whose entityType is
+// not LEASE, which newer versions of KCL 3 keep in the same table, are passed
+// over.
+//
+// # Moving over from KCL
+//
+// Stop every KCL worker, keep the table, which is named after the KCL
+// application, and start with New on it. Each shard goes on behind its
+// checkpoint; the leases of the KCL workers are taken over when they run out. A
+// shard that KCL has at AT_TIMESTAMP still has no time there, because KCL keeps it
+// in its configuration. Do not run both at once: each would take leases from the
+// other. KCL's other tables, for metrics and coordination, are not used and can
+// go.
+//
+// The way back is the same. A KCL worker ignores our attributes and finds its own,
+// with these differences: AT_TIMESTAMP begins where that worker is configured to
+// and not at our timestamp, and the state of an open window is lost. A lease
+// without a position, which no adapter makes, cannot be read by KCL. The index on
+// leaseOwner that KCL 3 makes works on, because leaseOwner is never an empty text.
+//
+// The table of a KCL application in multi-stream mode holds several streams, and
+// is refused. One of the DynamoDB Streams adapter for KCL is as any other.
+//
+// # Limits
+//
+// An item has 400 KB at most, so the state of a window is limited to a little
+// less; a larger one fails with the service's ValidationException. Sets have no
+// order: Parents and Children come back in any.
+//
+// # Testing
+//
+// Package dynamodbtest is a DynamoDB in memory, for the SDK's client and for
+// virtual time. The tests named TestReal run against a server whose address is in
+// the environment variable OPENESM_DYNAMODB_ENDPOINT.
+package dynamodb

@@ -1,0 +1,132 @@
+package dynamodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/openesm/openesm/sources/checkpoint"
+)
+
+// Store keeps leases in a table. Make one with [New]. All methods may be called
+// concurrently. Errors other than ErrConflict are those of the SDK; after one, a
+// write may have taken effect.
+type Store struct {
+	client  Client
+	table   string
+	options Options
+}
+
+var _ checkpoint.Store = (*Store)(nil)
+
+// New returns the store in a table, given by its name or ARN. It makes no call:
+// see [Store.CreateTable] for a table that may be missing.
+func New(client Client, table string, options Options) (*Store, error) {
+	if client == nil {
+		return nil, errors.New("dynamodb store: client is nil")
+	}
+	if table == "" {
+		return nil, errors.New("dynamodb store: table is empty, want its name or ARN")
+	}
+	options.Tags = maps.Clone(options.Tags)
+	return &Store{client: client, table: table, options: options}, nil
+}
+
+// Leases scans the table, with consistent reads, one megabyte a call. A row that
+// is no lease of one stream is an error that names it: going on without it would
+// read its shard from somewhere else.
+func (s *Store) Leases(ctx context.Context) ([]checkpoint.Lease, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var list []checkpoint.Lease
+	in := &dynamodb.ScanInput{TableName: &s.table, ConsistentRead: aws.Bool(true)}
+	for {
+		out, err := s.client.Scan(ctx, in, once)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range out.Items {
+			if !isLease(row) {
+				continue
+			}
+			lease, err := parse(row)
+			if err != nil {
+				return nil, fmt.Errorf("table %s: %w", s.table, err)
+			}
+			list = append(list, lease)
+		}
+		if len(out.LastEvaluatedKey) == 0 {
+			return list, nil
+		}
+		in.ExclusiveStartKey = out.LastEvaluatedKey
+	}
+}
+
+// Create adds a lease, or returns [checkpoint.ErrConflict].
+func (s *Store) Create(ctx context.Context, lease checkpoint.Lease) error {
+	if err := errors.Join(ctx.Err(), lease.Check()); err != nil {
+		return err
+	}
+	row := key(lease.Shard)
+	for _, a := range attributes(&lease) {
+		if a.value != nil {
+			row[a.name] = a.value
+		}
+	}
+	row[ownerSwitches] = number(0)
+	e := newExpression()
+	_, err := s.client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &s.table, Item: row,
+		ConditionExpression:      aws.String(e.missing(leaseKey)),
+		ExpressionAttributeNames: e.names,
+	}, once)
+	return conflict(err)
+}
+
+// Update puts next in the place of last, or returns [checkpoint.ErrConflict]. It
+// leaves attributes that are not a lease's as they are.
+func (s *Store) Update(ctx context.Context, last, next checkpoint.Lease) error {
+	if err := errors.Join(ctx.Err(), last.CheckNext(next)); err != nil {
+		return err
+	}
+	e := newExpression()
+	condition := e.matches(&last)
+	_, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &s.table, Key: key(last.Shard),
+		ConditionExpression:       &condition,
+		UpdateExpression:          aws.String(e.replace(&last, &next)),
+		ExpressionAttributeNames:  e.names,
+		ExpressionAttributeValues: e.values,
+	}, once)
+	return conflict(err)
+}
+
+// Delete removes a lease, or returns [checkpoint.ErrConflict].
+func (s *Store) Delete(ctx context.Context, last checkpoint.Lease) error {
+	if err := errors.Join(ctx.Err(), last.Check()); err != nil {
+		return err
+	}
+	e := newExpression()
+	condition := e.missing(leaseKey) + " OR " + e.matches(&last)
+	_, err := s.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+		TableName: &s.table, Key: key(last.Shard),
+		ConditionExpression:       &condition,
+		ExpressionAttributeNames:  e.names,
+		ExpressionAttributeValues: e.values,
+	}, once)
+	return conflict(err)
+}
+
+// conflict is ErrConflict for a condition that did not hold, and err otherwise.
+func conflict(err error) error {
+	if _, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
+		return checkpoint.ErrConflict
+	}
+	return err
+}

@@ -1,0 +1,42 @@
+package memory_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/openesm/openesm/sources/checkpoint"
+	"github.com/openesm/openesm/sources/checkpoint/checkpointtest"
+	"github.com/openesm/openesm/sources/checkpoint/memory"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	checkpointtest.Run(t, func(testing.TB) checkpointtest.Harness {
+		return checkpointtest.Harness{Store: memory.New()}
+	})
+}
+
+// Workers in one process share a store in tests, so it must not be exclusive.
+func TestNotExclusive(t *testing.T) {
+	t.Parallel()
+	var store checkpoint.Store = memory.New()
+	if _, ok := store.(checkpoint.Exclusive); ok {
+		t.Error("the store says that it is exclusive")
+	}
+}
+
+func ExampleNew() {
+	ctx := context.Background()
+	store := memory.New()
+	lease := checkpoint.Lease{Shard: "shardId-000000000000", Position: checkpoint.Position{Sequence: checkpoint.TrimHorizon}}
+	fmt.Println(store.Create(ctx, lease))
+	fmt.Println(store.Create(ctx, lease))
+	// Output:
+	// <nil>
+	// lease was changed by somebody else
+}
