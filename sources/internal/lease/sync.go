@@ -1,0 +1,376 @@
+package lease
+
+import (
+	"cmp"
+	"math/big"
+	"slices"
+	"time"
+
+	"github.com/openesm/openesm/sources/checkpoint"
+)
+
+// graph is the shards and the leases of a stream at one moment, for the rules of
+// this file. They are pure: they make no call and know no clock.
+type graph struct {
+	shards   map[string]Shard
+	leases   map[string]checkpoint.Lease
+	children map[string][]string // by parent, as shards and leases tell
+	cover    map[string]bool     // answers of covered
+	kin      map[string]bool     // answers of descends
+}
+
+func newGraph(shards []Shard, leases []checkpoint.Lease) *graph {
+	g := &graph{
+		shards:   make(map[string]Shard, len(shards)),
+		leases:   make(map[string]checkpoint.Lease, len(leases)),
+		children: make(map[string][]string),
+		cover:    make(map[string]bool),
+		kin:      make(map[string]bool),
+	}
+
+	for _, s := range shards {
+		g.shards[s.ID] = s
+		for _, parent := range s.Parents {
+			g.children[parent] = append(g.children[parent], s.ID)
+		}
+	}
+
+	for _, l := range leases {
+		g.leases[l.Shard] = l
+		for _, parent := range l.Parents {
+			if !slices.Contains(g.shards[l.Shard].Parents, parent) {
+				g.children[parent] = append(g.children[parent], l.Shard)
+			}
+		}
+	}
+
+	return g
+}
+
+// begun reports whether something of the shard is settled, so that it waits for
+// nobody any more.
+func begun(l checkpoint.Lease) bool {
+	switch l.Position.Sequence {
+	case "", checkpoint.TrimHorizon, checkpoint.Latest, checkpoint.AtTimestamp:
+		return false
+	default:
+		return true
+	}
+}
+
+// covered reports whether the shard must not get a lease although it has none
+// and is listed: a shard that continues it has begun, or was begun with instead
+// of it. It was read then, and its lease deleted, or it lies before the start.
+func (g *graph) covered(id string) bool {
+	answer, known := g.cover[id]
+	if known {
+		return answer
+	}
+
+	g.cover[id] = false // ends a walk in a circle
+
+	for _, child := range g.children[id] {
+		l, leased := g.leases[child]
+		if leased && (begun(l) || !slices.Contains(l.Parents, id)) || !leased && g.covered(child) {
+			g.cover[id] = true
+
+			return true
+		}
+	}
+
+	return false
+}
+
+// ready reports whether a lease may be read: its parents are settled to their
+// end (KIN-66, KIN-75). A parent without a lease counts as settled when it is
+// listed no more (KIN-70) or covered. fresh says that the list was taken after
+// the lease was there; an older one says nothing about its parents.
+func (g *graph) ready(l checkpoint.Lease, fresh bool) bool {
+	if begun(l) {
+		return true
+	}
+
+	_, listed := g.shards[l.Shard]
+
+	for _, id := range l.Parents {
+		parent, leased := g.leases[id]
+		_, known := g.shards[id]
+
+		switch {
+		case leased && parent.Position.Ended():
+		case leased:
+			return false
+		case known && !g.covered(id):
+			return false
+		case !known && !listed && !fresh:
+			return false
+		}
+	}
+
+	return true
+}
+
+// missing returns the leases to create, parents in generations before their
+// children: each generation is complete before the next one begins, so that a
+// child never has a lease while a listed parent that it waits for has none.
+//
+// looked is when this worker first looked: Latest is pinned to it (KIN-50).
+func (g *graph) missing(start checkpoint.Position, looked time.Time) [][]checkpoint.Lease {
+	want := make(map[string]checkpoint.Lease)
+	add := func(s Shard) { want[s.ID] = s.lease(g.position(&s, start, looked)) }
+
+	for id, s := range g.shards {
+		_, leased := g.leases[id]
+		if !leased && !g.covered(id) && (start.Sequence != checkpoint.Latest || s.Open || g.descends(&s)) {
+			add(s)
+		}
+	}
+
+	if start.Sequence == checkpoint.Latest && g.virgin() {
+		g.cut(want)
+	}
+
+	g.ancestors(want, add)
+
+	return generations(want)
+}
+
+// virgin reports that no lease has moved since a first start at Latest.
+func (g *graph) virgin() bool {
+	for _, l := range g.leases {
+		if l.Position.Sequence != checkpoint.AtTimestamp {
+			return false
+		}
+	}
+
+	return true
+}
+
+// cut makes wanted leases forget parents that are not read: with Latest only
+// open shards are begun with (KIN-69).
+func (g *graph) cut(want map[string]checkpoint.Lease) {
+	for id, l := range want {
+		l.Parents = slices.DeleteFunc(slices.Clone(l.Parents), func(parent string) bool {
+			_, wanted := want[parent]
+			_, leased := g.leases[parent]
+
+			return !wanted && !leased
+		})
+		want[id] = l
+	}
+}
+
+// ancestors adds the listed parents that a lease, there or wanted, waits for.
+func (g *graph) ancestors(want map[string]checkpoint.Lease, add func(Shard)) {
+	var pending []checkpoint.Lease
+	for _, l := range want {
+		pending = append(pending, l)
+	}
+
+	for _, l := range g.leases {
+		if !begun(l) {
+			pending = append(pending, l)
+		}
+	}
+
+	for len(pending) > 0 {
+		l := pending[len(pending)-1]
+		pending = pending[:len(pending)-1]
+
+		for _, id := range l.Parents {
+			parent, listed := g.shards[id]
+			_, leased := g.leases[id]
+			_, wanted := want[id]
+
+			if listed && !leased && !wanted && !g.covered(id) {
+				add(parent)
+				pending = append(pending, want[id])
+			}
+		}
+	}
+}
+
+// position is where a shard without a lease begins.
+func (g *graph) position(s *Shard, start checkpoint.Position, looked time.Time) checkpoint.Position {
+	switch {
+	case start.Sequence != checkpoint.Latest:
+		return start
+	case g.descends(s):
+		return childPosition(start)
+	case len(g.leases) == 0:
+		return checkpoint.Position{Sequence: checkpoint.AtTimestamp, Timestamp: looked}
+	}
+
+	// Somebody has begun, and was cut off before he was through, or the stream
+	// was left alone for longer than it keeps records. Rather too much than a
+	// loss: the earliest moment that anybody pinned, else everything.
+	var pinned checkpoint.Position
+
+	for _, l := range g.leases {
+		p := l.Position
+		if p.Sequence == checkpoint.AtTimestamp && (pinned.Sequence == "" || p.Timestamp.Before(pinned.Timestamp)) {
+			pinned = p
+		}
+	}
+
+	if pinned.Sequence == "" {
+		return childPosition(start)
+	}
+
+	return pinned
+}
+
+// descends reports whether a forebear of the shard has a lease.
+func (g *graph) descends(s *Shard) bool {
+	answer, known := g.kin[s.ID]
+	if known {
+		return answer
+	}
+
+	g.kin[s.ID] = false // ends a walk in a circle
+
+	for _, id := range s.Parents {
+		parent, listed := g.shards[id]
+		if _, leased := g.leases[id]; leased || listed && g.descends(&parent) {
+			g.kin[s.ID] = true
+
+			return true
+		}
+	}
+
+	return false
+}
+
+// childPosition is where the child of a shard that was read begins (KIN-68).
+func childPosition(start checkpoint.Position) checkpoint.Position {
+	if start.Sequence == checkpoint.AtTimestamp {
+		return start
+	}
+
+	return checkpoint.Position{Sequence: checkpoint.TrimHorizon}
+}
+
+// generations sorts leases: those without a parent among them first, then those
+// whose parents came before. What is left waits in a circle and comes last.
+func generations(want map[string]checkpoint.Lease) [][]checkpoint.Lease {
+	var all [][]checkpoint.Lease
+
+	for len(want) > 0 {
+		var next []checkpoint.Lease
+
+		for _, l := range want {
+			if !slices.ContainsFunc(l.Parents, func(id string) bool { _, waits := want[id]; return waits }) {
+				next = append(next, l)
+			}
+		}
+
+		if len(next) == 0 {
+			for _, l := range want {
+				next = append(next, l)
+			}
+		}
+
+		for _, l := range next {
+			delete(want, l.Shard)
+		}
+
+		slices.SortFunc(next, func(a, b checkpoint.Lease) int { return cmp.Compare(a.Shard, b.Shard) })
+		all = append(all, next)
+	}
+
+	return all
+}
+
+// needless returns the leases to delete: of shards that were read to their end,
+// that the service lists no more, and whose children have begun or are gone as
+// well (KIN-73). What is listed keeps its lease, so that it is never taken for
+// a new shard.
+func (g *graph) needless() []checkpoint.Lease {
+	var all []checkpoint.Lease
+
+	for id, l := range g.leases {
+		_, listed := g.shards[id]
+		if l.Position.Ended() && !listed && g.continued(l) {
+			all = append(all, l)
+		}
+	}
+
+	slices.SortFunc(all, func(a, b checkpoint.Lease) int { return cmp.Compare(a.Shard, b.Shard) })
+
+	return all
+}
+
+// continued reports whether every child of an ended shard has begun.
+func (g *graph) continued(l checkpoint.Lease) bool {
+	for _, children := range [][]string{l.Children, g.children[l.Shard]} {
+		for _, id := range children {
+			child, leased := g.leases[id]
+			_, listed := g.shards[id]
+
+			if leased && !begun(child) || !leased && listed {
+				return false
+			}
+		}
+	}
+
+	return true
+}
+
+// doubtful says why a list should be taken again; "" for a good one. first is
+// the very first one of a stream without leases.
+func doubtful(shards []Shard, first bool) string {
+	open := make(map[string]bool)
+	for _, s := range shards {
+		open[s.ID] = s.Open
+	}
+
+	for _, s := range shards {
+		if s.Open && slices.ContainsFunc(s.Parents, func(id string) bool { return open[id] }) {
+			return "an open shard has an open parent" // KIN-71
+		}
+	}
+
+	if first && !whole(shards) {
+		return "the open shards do not cover all hash keys" // KIN-72
+	}
+
+	return ""
+}
+
+// whole reports whether the open shards cover all hash keys from 0 to 2^128-1
+// (KIN-78), or tell none.
+func whole(shards []Shard) bool {
+	const bits = 128
+
+	type span struct{ from, to *big.Int }
+
+	var spans []span
+
+	for _, s := range shards {
+		from, ok := new(big.Int).SetString(s.StartingHashKey, 10)
+		to, also := new(big.Int).SetString(s.EndingHashKey, 10)
+
+		switch {
+		case !s.Open:
+		case !ok || !also:
+			return true
+		default:
+			spans = append(spans, span{from, to})
+		}
+	}
+
+	slices.SortFunc(spans, func(a, b span) int { return a.from.Cmp(b.from) })
+
+	next := new(big.Int) // first key that is not covered
+	for _, s := range spans {
+		if s.from.Cmp(next) > 0 {
+			return false
+		}
+
+		if s.to.Cmp(next) >= 0 {
+			next.Add(s.to, big.NewInt(1))
+		}
+	}
+
+	return next.Cmp(new(big.Int).Lsh(big.NewInt(1), bits)) >= 0
+}
