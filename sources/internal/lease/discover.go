@@ -45,7 +45,7 @@ func (m *Manager) discover() {
 		}
 
 		failures++
-		timer.Reset(m.backoff(failures, min(m.options.ListInterval, patience)))
+		timer.Reset(m.backoff(failures, min(m.options.ListInterval, time.Minute)))
 		m.complain("shards not listed, or their leases not created; tried again", err)
 	}
 }
@@ -82,9 +82,13 @@ func (m *Manager) synchronise() error {
 		return err
 	}
 
+	if len(leases) == 0 {
+		m.pin = m.looked
+	}
+
 	g := newGraph(shards, leases)
 
-	for _, generation := range g.missing(m.options.Start, m.looked) {
+	for _, generation := range g.missing(m.options.Start, m.pin) {
 		err = each(len(generation), func(i int) error { return m.create(m.working, generation[i]) })
 		if err != nil {
 			return err

@@ -21,7 +21,8 @@ type Manager struct {
 	options   Options
 	owner     string
 	exclusive bool
-	looked    time.Time // when this worker first looked
+	looked    time.Time // when this worker began
+	pin       time.Time // looked, if it saw the stream without leases; of discover alone
 
 	stop    chan struct{}   // closed by Close
 	reading context.Context // of listing shards and reading leases; done by then

@@ -59,6 +59,7 @@ type table struct {
 	trace  []string
 	writer map[string]*worker // by owner
 	listed func(string) bool  // whether the service knows a shard; nil for unknown
+	begin  func()             // called before the first lease is created; nil for nothing
 	calls  map[string]int
 	ended  map[string]bool
 }
@@ -203,6 +204,10 @@ func (w *worker) Create(ctx context.Context, l checkpoint.Lease) error {
 		if _, ok := w.leases[l.Shard]; ok {
 			return checkpoint.ErrConflict
 		}
+		if w.begin != nil {
+			w.begin()
+			w.begin = nil
+		}
 		if w.ended[l.Shard] {
 			w.violated("%s: created again after its end by %s", l.Shard, w.name)
 		}
@@ -284,7 +289,9 @@ func rank(p checkpoint.Position) string {
 	}
 }
 
-func (t *table) violated(format string, args ...any) { t.broken = append(t.broken, fmt.Sprintf(format, args...)) }
+func (t *table) violated(format string, args ...any) {
+	t.broken = append(t.broken, fmt.Sprintf(format, args...))
+}
 
 // lease returns a stored lease.
 func (t *table) lease(id string) checkpoint.Lease {

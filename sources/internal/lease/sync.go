@@ -114,110 +114,63 @@ func (g *graph) ready(l checkpoint.Lease, fresh bool) bool {
 // children: each generation is complete before the next one begins, so that a
 // child never has a lease while a listed parent that it waits for has none.
 //
-// looked is when this worker first looked: Latest is pinned to it (KIN-50).
-func (g *graph) missing(start checkpoint.Position, looked time.Time) [][]checkpoint.Lease {
+// With Latest a stream without leases begins with its open shards (KIN-69), at
+// the moment pin (KIN-50). If there are leases, somebody may have been cut off
+// while he began, so that a shard that is closed now was open then: everything
+// that is not covered is read, from that moment on.
+func (g *graph) missing(start checkpoint.Position, pin time.Time) [][]checkpoint.Lease {
 	want := make(map[string]checkpoint.Lease)
-	add := func(s Shard) { want[s.ID] = s.lease(g.position(&s, start, looked)) }
+	newest := start.Sequence == checkpoint.Latest && len(g.leases) == 0
 
 	for id, s := range g.shards {
 		_, leased := g.leases[id]
-		if !leased && !g.covered(id) && (start.Sequence != checkpoint.Latest || s.Open || g.descends(&s)) {
-			add(s)
+		if !leased && !g.covered(id) && (!newest || s.Open) {
+			want[id] = s.lease(g.position(&s, start, pin))
 		}
 	}
 
-	if start.Sequence == checkpoint.Latest && g.virgin() {
-		g.cut(want)
+	if newest {
+		cut(want)
 	}
-
-	g.ancestors(want, add)
 
 	return generations(want)
 }
 
-// virgin reports that no lease has moved since a first start at Latest.
-func (g *graph) virgin() bool {
-	for _, l := range g.leases {
-		if l.Position.Sequence != checkpoint.AtTimestamp {
-			return false
-		}
-	}
-
-	return true
-}
-
-// cut makes wanted leases forget parents that are not read: with Latest only
-// open shards are begun with (KIN-69).
-func (g *graph) cut(want map[string]checkpoint.Lease) {
+// cut makes leases forget parents that are not read.
+func cut(want map[string]checkpoint.Lease) {
 	for id, l := range want {
 		l.Parents = slices.DeleteFunc(slices.Clone(l.Parents), func(parent string) bool {
 			_, wanted := want[parent]
-			_, leased := g.leases[parent]
 
-			return !wanted && !leased
+			return !wanted
 		})
 		want[id] = l
 	}
 }
 
-// ancestors adds the listed parents that a lease, there or wanted, waits for.
-func (g *graph) ancestors(want map[string]checkpoint.Lease, add func(Shard)) {
-	var pending []checkpoint.Lease
-	for _, l := range want {
-		pending = append(pending, l)
-	}
-
-	for _, l := range g.leases {
-		if !begun(l) {
-			pending = append(pending, l)
-		}
-	}
-
-	for len(pending) > 0 {
-		l := pending[len(pending)-1]
-		pending = pending[:len(pending)-1]
-
-		for _, id := range l.Parents {
-			parent, listed := g.shards[id]
-			_, leased := g.leases[id]
-			_, wanted := want[id]
-
-			if listed && !leased && !wanted && !g.covered(id) {
-				add(parent)
-				pending = append(pending, want[id])
-			}
-		}
-	}
-}
-
-// position is where a shard without a lease begins.
-func (g *graph) position(s *Shard, start checkpoint.Position, looked time.Time) checkpoint.Position {
+// position is where a shard without a lease begins. With Latest that is the
+// earliest moment to which anybody pinned the start. If nobody knows that any
+// more, it is everything: rather too much than a loss.
+func (g *graph) position(s *Shard, start checkpoint.Position, pin time.Time) checkpoint.Position {
 	switch {
 	case start.Sequence != checkpoint.Latest:
 		return start
 	case g.descends(s):
 		return childPosition(start)
-	case len(g.leases) == 0:
-		return checkpoint.Position{Sequence: checkpoint.AtTimestamp, Timestamp: looked}
 	}
 
-	// Somebody has begun, and was cut off before he was through, or the stream
-	// was left alone for longer than it keeps records. Rather too much than a
-	// loss: the earliest moment that anybody pinned, else everything.
-	var pinned checkpoint.Position
-
 	for _, l := range g.leases {
-		p := l.Position
-		if p.Sequence == checkpoint.AtTimestamp && (pinned.Sequence == "" || p.Timestamp.Before(pinned.Timestamp)) {
-			pinned = p
+		at := l.Position.Timestamp
+		if l.Position.Sequence == checkpoint.AtTimestamp && (pin.IsZero() || at.Before(pin)) {
+			pin = at
 		}
 	}
 
-	if pinned.Sequence == "" {
+	if pin.IsZero() {
 		return childPosition(start)
 	}
 
-	return pinned
+	return checkpoint.Position{Sequence: checkpoint.AtTimestamp, Timestamp: pin}
 }
 
 // descends reports whether a forebear of the shard has a lease.

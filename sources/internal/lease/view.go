@@ -10,7 +10,7 @@ import (
 )
 
 // patience is how long listing shards or reading leases may take.
-const patience = time.Minute
+const patience = 20 * time.Second
 
 // read reads the leases and takes note of them. began is a moment before.
 func (m *Manager) read() (leases []checkpoint.Lease, began time.Time, err error) {
