@@ -25,8 +25,8 @@ type Manager struct {
 	pin       time.Time // looked, if it saw the stream without leases; of discover alone
 
 	stop    chan struct{}   // closed by Close
-	reading context.Context // of listing shards and reading leases; done by then
-	working context.Context // of writes; done when Close must not wait longer
+	reading context.Context //nolint:containedctx // of listing shards and reading leases; done by then
+	working context.Context //nolint:containedctx // of writes; done when Close must not wait longer
 	unread  context.CancelFunc
 	unwork  context.CancelFunc
 	loops   sync.WaitGroup // all but the keeper

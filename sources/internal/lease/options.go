@@ -50,29 +50,29 @@ const (
 )
 
 // validate names every violation.
-func (o *Options) validate() error {
+func (o Options) validate() error {
 	var errs []error
 
 	if o.Duration != 0 && o.Duration < shortestDuration {
-		errs = append(errs, fmt.Errorf("Duration: %v; want %v or more", o.Duration, shortestDuration))
+		errs = append(errs, fmt.Errorf("option Duration: %v; want %v or more", o.Duration, shortestDuration))
 	}
 
 	if o.ListInterval != 0 && o.ListInterval < shortestList {
-		errs = append(errs, fmt.Errorf("ListInterval: %v; want %v or more", o.ListInterval, shortestList))
+		errs = append(errs, fmt.Errorf("option ListInterval: %v; want %v or more", o.ListInterval, shortestList))
 	}
 
 	if o.MaxLeases < 0 {
-		errs = append(errs, fmt.Errorf("MaxLeases: %d; want 0 or more", o.MaxLeases))
+		errs = append(errs, fmt.Errorf("option MaxLeases: %d; want 0 or more", o.MaxLeases))
 	}
 
 	switch o.Start.Sequence {
 	case checkpoint.TrimHorizon, checkpoint.Latest:
 	case checkpoint.AtTimestamp:
 		if o.Start.Timestamp.IsZero() {
-			errs = append(errs, errors.New("Start: AT_TIMESTAMP without a timestamp"))
+			errs = append(errs, errors.New("option Start: AT_TIMESTAMP without a timestamp"))
 		}
 	default:
-		errs = append(errs, fmt.Errorf("Start: %q; want TRIM_HORIZON, LATEST or AT_TIMESTAMP", o.Start.Sequence))
+		errs = append(errs, fmt.Errorf("option Start: %q; want TRIM_HORIZON, LATEST or AT_TIMESTAMP", o.Start.Sequence))
 	}
 
 	return errors.Join(errs...)

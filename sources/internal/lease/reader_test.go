@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/openesm/openesm/sources"
@@ -72,6 +71,19 @@ func (r *river) fail(err error) {
 	r.err = err
 }
 
+// count is how often the shards were listed, since forget.
+func (r *river) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lists
+}
+
+func (r *river) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lists = 0
+}
+
 func (r *river) expire(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -103,7 +115,6 @@ type reader struct {
 	mu   sync.Mutex
 	held map[string]*Held
 	lost int
-	next int // number of the next commit
 }
 
 func testOptions(name string) Options {
@@ -113,14 +124,9 @@ func testOptions(name string) Options {
 	}
 }
 
-func startReader(t testing.TB, w *worker, r *river, options Options, every time.Duration) *reader {
+func startReader(t *testing.T, w *worker, r *river, options Options, every time.Duration) *reader {
 	t.Helper()
-	return startReaderOn(t, w, w, r, options, every)
-}
-
-func startReaderOn(t testing.TB, store checkpoint.Store, w *worker, r *river, options Options, every time.Duration) *reader {
-	t.Helper()
-	m, err := New(store, r.list, options)
+	m, err := New(w, r.list, options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +148,7 @@ func (x *reader) accept(ctx context.Context) {
 		x.mu.Lock()
 		if x.held[h.Shard()] != nil {
 			x.w.table.mu.Lock()
-			x.w.violated("%s: handed out twice", h.Shard())
+			x.w.violatedf("%s: handed out twice", h.Shard())
 			x.w.table.mu.Unlock()
 		}
 		x.held[h.Shard()] = h
@@ -152,7 +158,7 @@ func (x *reader) accept(ctx context.Context) {
 }
 
 func (x *reader) read(ctx context.Context, h *Held) {
-	defer func() {
+	defer func() { //nolint:contextcheck // lets go of the shard also when ctx is done
 		// Like Partition.Close: also when the mapping stops.
 		bound, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
@@ -210,7 +216,7 @@ func (x *reader) step(ctx context.Context, h *Held) error {
 func at(n int) checkpoint.Position { return checkpoint.Position{Sequence: fmt.Sprintf("%09d", n)} }
 
 // stop ends reading, like the end of a mapping.
-func (x *reader) stop(t testing.TB) {
+func (x *reader) stop(t *testing.T) {
 	t.Helper()
 	x.cancel()
 	x.wait.Wait()
@@ -237,10 +243,10 @@ func (x *reader) holds() int {
 	return len(x.held)
 }
 
-func bubble(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	t.Parallel()
-	synctest.Test(t, f)
+func (x *reader) losses() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.lost
 }
 
 // verify fails the test on what the table saw.

@@ -95,6 +95,7 @@ type world struct {
 	shards  int             // ever
 	old     map[string]bool // shards that were closed before a start at Latest
 	rates   map[fault]uint64
+	began   time.Time
 	down    time.Time // until then the store is down
 
 	mu      sync.Mutex
@@ -103,9 +104,10 @@ type world struct {
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
+	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 1))
 	w := &world{
-		t: t, seed: seed, rand: r, tb: newTable(), r: newRiver(1 + r.IntN(6)),
+		began: time.Now(), t: t, seed: seed, rand: r, tb: newTable(), r: newRiver(1 + r.IntN(6)),
 		rates: make(map[fault]uint64), reached: make(map[string]int), old: make(map[string]bool),
 	}
 	w.start = []string{checkpoint.TrimHorizon, checkpoint.Latest}[r.IntN(2)]
@@ -140,7 +142,7 @@ func (w *world) reach(name string) {
 	w.reached[name]++
 }
 
-func (w *world) log(format string, args ...any) {
+func (w *world) logf(format string, args ...any) {
 	if *only >= 0 {
 		w.t.Logf("%v %s", time.Now().Format("04:05.000"), fmt.Sprintf(format, args...))
 	}
@@ -162,7 +164,7 @@ func (w *world) fault(c call) fault {
 		rate := w.rates[before+fault(i)]
 		if roll < rate {
 			w.reach(name)
-			w.log("%v: %s", c, name)
+			w.logf("%v: %s", c, name)
 			return before + fault(i)
 		}
 		roll -= rate
@@ -220,7 +222,7 @@ func (w *world) act() {
 			x := w.workers[w.rand.IntN(len(w.workers))]
 			d := time.Duration(w.rand.Int64N(int64(25 * time.Second)))
 			w.reach("freeze")
-			w.log("%s freezes for %v", x.w.name, d)
+			w.logf("%s freezes for %v", x.w.name, d)
 			x.w.freeze(time.Now().Add(d))
 		}
 	case 5:
@@ -247,15 +249,13 @@ func (w *world) join(name string) {
 		name = handle
 	}
 	w.reach("join")
-	w.log("%s joins as %s", handle, name)
-	var mu sync.Mutex
-	r := rand.New(rand.NewPCG(w.seed, uint64(w.born)+100))
+	w.logf("%s joins as %s", handle, name)
 	options := Options{
 		Worker: name, Start: checkpoint.Position{Sequence: w.start}, ListInterval: 20 * time.Second,
+		// By the moment and not by the order of draws, which one moment may see in any.
 		Jitter: func() float64 {
-			mu.Lock()
-			defer mu.Unlock()
-			return r.Float64()
+			c := call{worker: handle, number: int(time.Since(w.began))}
+			return float64(c.roll(w.seed, "jitter", 1<<32)) / (1 << 32)
 		},
 	}
 	every := time.Duration(500+w.rand.IntN(3000))*time.Millisecond + time.Duration(w.born)
@@ -267,7 +267,7 @@ func (w *world) leave(how string) *reader {
 	x := w.workers[i]
 	w.workers = slices.Delete(w.workers, i, i+1)
 	w.reach(how)
-	w.log("%s of %s", how, x.w.name)
+	w.logf("%s of %s", how, x.w.name)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	w.mu.Lock()
@@ -295,12 +295,12 @@ func (w *world) reshard() {
 	id := fmt.Sprintf("x%03d", w.shards)
 	if w.rand.IntN(2) == 0 && len(open) > 1 {
 		w.reach("merge")
-		w.log("%s of %s and %s", id, open[i], open[(i+1)%len(open)])
+		w.logf("%s of %s and %s", id, open[i], open[(i+1)%len(open)])
 		w.r.add(id, open[i], open[(i+1)%len(open)])
 		return
 	}
 	w.reach("split")
-	w.log("%s of %s", id, open[i])
+	w.logf("%s of %s", id, open[i])
 	w.r.add(id+"a", open[i])
 	w.r.add(id+"b", open[i])
 }
@@ -313,7 +313,7 @@ func (w *world) expire() {
 		s := w.r.shards[id]
 		kept := slices.ContainsFunc(s.Parents, func(p string) bool { return w.r.shards[p].ID != "" })
 		if !s.Open && !kept {
-			w.log("%s expires", id)
+			w.logf("%s expires", id)
 			delete(w.r.shards, id)
 			w.reach("expire")
 			return
@@ -326,7 +326,7 @@ func (w *world) recover() {
 	w.mu.Lock()
 	w.calm = true
 	w.mu.Unlock()
-	w.log("calm")
+	w.logf("calm")
 	if len(w.workers) == 0 {
 		w.join("")
 	}
@@ -337,11 +337,11 @@ func (w *world) check() {
 	open := w.open()
 	before := make(map[string]string)
 	for _, id := range open {
-		before[id] = rank(w.tb.lease(id).Position)
+		before[id] = place(w.tb.lease(id).Position)
 	}
 	time.Sleep(20 * time.Second)
 	for _, id := range open {
-		if l := w.tb.lease(id); rank(l.Position) <= before[id] || l.Owner == "" {
+		if l := w.tb.lease(id); place(l.Position) <= before[id] || l.Owner == "" {
 			w.t.Errorf("seed %d: open shard is not read: %+v", w.seed, l)
 		}
 	}

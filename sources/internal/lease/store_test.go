@@ -209,7 +209,7 @@ func (w *worker) Create(ctx context.Context, l checkpoint.Lease) error {
 			w.begin = nil
 		}
 		if w.ended[l.Shard] {
-			w.violated("%s: created again after its end by %s", l.Shard, w.name)
+			w.violatedf("%s: created again after its end by %s", l.Shard, w.name)
 		}
 		w.leases[l.Shard] = clone(l)
 		return nil
@@ -225,7 +225,7 @@ func (w *worker) Update(ctx context.Context, last, next checkpoint.Lease) error 
 		w.check(stored, next)
 		if next.Owner != "" {
 			if first := w.writer[next.Owner]; first != nil && first != w {
-				w.violated("%s: %s writes as %s", next.Shard, w.name, next.Owner)
+				w.violatedf("%s: %s writes as %s", next.Shard, w.name, next.Owner)
 			}
 			w.writer[next.Owner] = w
 		}
@@ -244,7 +244,7 @@ func (w *worker) Delete(ctx context.Context, last checkpoint.Lease) error {
 			return checkpoint.ErrConflict
 		}
 		if !stored.Position.Ended() {
-			w.violated("%s: deleted at %v", last.Shard, stored.Position)
+			w.violatedf("%s: deleted at %v", last.Shard, stored.Position)
 		}
 		delete(w.leases, last.Shard)
 		return nil
@@ -256,19 +256,19 @@ func (w *worker) Delete(ctx context.Context, last checkpoint.Lease) error {
 func (t *table) check(stored, next checkpoint.Lease) {
 	id := next.Shard
 	if next.Counter != stored.Counter+1 {
-		t.violated("%s: counter %d after %d", id, next.Counter, stored.Counter)
+		t.violatedf("%s: counter %d after %d", id, next.Counter, stored.Counter)
 	}
-	if next.Owner != "" && stored.Owner != "" && next.Owner != stored.Owner && rank(next.Position) != rank(stored.Position) {
-		t.violated("%s: taken with position %v after %v", id, next.Position, stored.Position)
+	if next.Owner != "" && stored.Owner != "" && next.Owner != stored.Owner && place(next.Position) != place(stored.Position) {
+		t.violatedf("%s: taken with position %v after %v", id, next.Position, stored.Position)
 	}
-	if rank(next.Position) < rank(stored.Position) {
-		t.violated("%s: position %v after %v", id, next.Position, stored.Position)
+	if place(next.Position) < place(stored.Position) {
+		t.violatedf("%s: position %v after %v", id, next.Position, stored.Position)
 	}
 	if begun(next) && !begun(stored) {
 		for _, parent := range stored.Parents {
 			p, ok := t.leases[parent]
 			if ok && !p.Position.Ended() || !ok && !t.ended[parent] && t.listed != nil && t.listed(parent) {
-				t.violated("%s: begun before its parent %s ended", id, parent)
+				t.violatedf("%s: begun before its parent %s ended", id, parent)
 			}
 		}
 	}
@@ -277,8 +277,8 @@ func (t *table) check(stored, next checkpoint.Lease) {
 	}
 }
 
-// rank orders the positions of these tests: marks, numbers, the end.
-func rank(p checkpoint.Position) string {
+// place orders the positions of these tests: marks, numbers, the end.
+func place(p checkpoint.Position) string {
 	switch {
 	case p.Ended():
 		return "~"
@@ -289,7 +289,7 @@ func rank(p checkpoint.Position) string {
 	}
 }
 
-func (t *table) violated(format string, args ...any) {
+func (t *table) violatedf(format string, args ...any) {
 	t.broken = append(t.broken, fmt.Sprintf(format, args...))
 }
 

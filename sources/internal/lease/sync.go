@@ -204,34 +204,52 @@ func childPosition(start checkpoint.Position) checkpoint.Position {
 }
 
 // generations sorts leases: those without a parent among them first, then those
-// whose parents came before. What is left waits in a circle and comes last.
+// whose parents came before.
 func generations(want map[string]checkpoint.Lease) [][]checkpoint.Lease {
-	var all [][]checkpoint.Lease
+	var (
+		all   [][]checkpoint.Lease
+		depth = make(map[string]int, len(want))
+		rank  func(id string) int
+	)
 
-	for len(want) > 0 {
-		var next []checkpoint.Lease
+	rank = func(id string) int { // its generation, from 1; 0 for none
+		l, wanted := want[id]
+		n, known := depth[id]
 
-		for _, l := range want {
-			if !slices.ContainsFunc(l.Parents, func(id string) bool { _, waits := want[id]; return waits }) {
-				next = append(next, l)
-			}
+		if !wanted || known {
+			return n
 		}
 
-		if len(next) == 0 {
-			for _, l := range want {
-				next = append(next, l)
-			}
+		depth[id] = 1 // ends a walk in a circle
+
+		for _, parent := range l.Parents {
+			n = max(n, rank(parent))
 		}
 
-		for _, l := range next {
-			delete(want, l.Shard)
+		depth[id] = n + 1
+
+		return n + 1
+	}
+
+	for id, l := range want {
+		n := rank(id)
+		for len(all) < n {
+			all = append(all, nil)
 		}
 
-		slices.SortFunc(next, func(a, b checkpoint.Lease) int { return cmp.Compare(a.Shard, b.Shard) })
-		all = append(all, next)
+		all[n-1] = append(all[n-1], l)
+	}
+
+	for _, generation := range all {
+		byShard(generation)
 	}
 
 	return all
+}
+
+// byShard makes what follows the same in every run.
+func byShard(leases []checkpoint.Lease) {
+	slices.SortFunc(leases, func(a, b checkpoint.Lease) int { return cmp.Compare(a.Shard, b.Shard) })
 }
 
 // needless returns the leases to delete: of shards that were read to their end,
@@ -248,7 +266,7 @@ func (g *graph) needless() []checkpoint.Lease {
 		}
 	}
 
-	slices.SortFunc(all, func(a, b checkpoint.Lease) int { return cmp.Compare(a.Shard, b.Shard) })
+	byShard(all)
 
 	return all
 }

@@ -70,7 +70,7 @@ func (s *share) take(ready []seen, now time.Time) (free, steal []checkpoint.Leas
 	}
 
 	target := (all + len(counts) - 1) / len(counts)
-	free = append(neglected, waiting[:max(0, min(len(waiting), target-have-len(neglected)))]...)
+	free = slices.Concat(neglected, waiting[:max(0, min(len(waiting), target-have-len(neglected)))])
 	free = free[:max(0, min(len(free), room))]
 
 	if len(free) == 0 && room > 0 {
