@@ -1,0 +1,165 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/openesm/openesm/sources/checkpoint"
+)
+
+// balance is the goroutine that takes leases: after every look at the store, and
+// when something has changed here.
+func (m *Manager) balance() {
+	var (
+		timer    = time.NewTimer(0)
+		failures int
+	)
+
+	defer timer.Stop()
+
+	for {
+		look := false
+
+		select {
+		case <-m.stop:
+			return
+		case <-m.takeSoon:
+			if failures > 0 {
+				continue
+			}
+		case <-timer.C:
+			look = true
+		}
+
+		err := m.pass(look)
+
+		switch {
+		case err != nil:
+			failures++
+			timer.Reset(m.backoff(failures, m.options.Duration))
+			m.complain("leases not read or not taken; tried again", err)
+		case look && m.exclusive:
+			failures = 0 // nobody else writes
+		case look:
+			failures = 0
+			timer.Reset(m.about(m.options.Duration / 2))
+		}
+	}
+}
+
+// pass takes what is to be taken. Without a look at the store it goes by what is
+// known, and steals nothing.
+func (m *Manager) pass(look bool) error {
+	began := time.Now()
+
+	if look {
+		var err error
+
+		_, began, err = m.read()
+		if err != nil {
+			return err
+		}
+	}
+
+	free, steal, back := m.plan(began)
+
+	err := each(len(back), func(i int) error { return back[i].Release(m.working) })
+	if err != nil {
+		return err
+	}
+
+	err = each(len(free), func(i int) error {
+		_, err := m.take(free[i])
+
+		return err
+	})
+	if err != nil || !look {
+		return err
+	}
+
+	// A busy owner writes all the time, so that the first try may come too late.
+	const tries = 5
+
+	for _, l := range steal[:min(tries, len(steal))] {
+		taken, err := m.take(l)
+		if taken || err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// plan is what to take, what to steal one of, and what to give back, for nobody
+// calls Next.
+func (m *Manager) plan(now time.Time) (free, steal []checkpoint.Lease, back []*Held) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
+	if m.idle || m.closed {
+		back = slices.Clone(m.queue)
+
+		return nil, nil, back
+	}
+
+	s := share{
+		owner: m.owner, former: m.former, duration: m.options.Duration, most: m.options.MaxLeases, exclusive: m.exclusive,
+	}
+
+	ready := m.ready()
+	if n := len(ready); n > 0 {
+		// Workers begin at different places, so that they seldom collide.
+		from := int(m.options.Jitter() * float64(n))
+		ready = slices.Concat(ready[from:], ready[:from])
+	}
+
+	free, steal = s.take(ready, now)
+
+	return free, steal, nil
+}
+
+// take makes a lease this worker's. It is no error if somebody else was faster.
+func (m *Manager) take(last checkpoint.Lease) (bool, error) {
+	select {
+	case <-m.stop:
+		return false, nil
+	default:
+	}
+
+	next := last
+	next.Owner = m.owner
+	next.Counter++
+
+	ctx, cancel := context.WithTimeout(m.working, m.options.Duration/renewals)
+	defer cancel()
+
+	began := time.Now()
+
+	err := m.store.Update(ctx, last, next)
+
+	switch {
+	case errors.Is(err, checkpoint.ErrConflict):
+		return false, nil
+	case err != nil:
+		return false, err // the next look shows whether it is taken
+	}
+
+	h := &Held{
+		m: m, shard: last.Shard, lease: next, since: began,
+		turn: make(chan struct{}, 1), lost: make(chan struct{}),
+	}
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
+	m.wrote(next)
+	m.held[h.shard] = h
+	m.queue = append(m.queue, h)
+
+	signal(m.news)
+	signal(m.keepSoon)
+
+	return true, nil
+}

@@ -1,0 +1,205 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/openesm/openesm/retry"
+	"github.com/openesm/openesm/sources/checkpoint"
+)
+
+// discover is the goroutine that lists shards.
+func (m *Manager) discover() {
+	const gap = time.Second // between lists that were asked for
+
+	var (
+		timer    = time.NewTimer(0)
+		last     time.Time
+		failures int
+	)
+
+	defer timer.Stop()
+
+	for {
+		select {
+		case <-m.stop:
+			return
+		case <-m.listSoon:
+			if failures == 0 {
+				timer.Reset(time.Until(last.Add(gap)))
+			}
+
+			continue
+		case <-timer.C:
+		}
+
+		err := m.synchronise()
+		last = time.Now()
+
+		if err == nil {
+			failures = 0
+			timer.Reset(m.about(m.options.ListInterval))
+
+			continue
+		}
+
+		failures++
+		timer.Reset(m.backoff(failures, min(m.options.ListInterval, time.Minute)))
+		m.complain("shards not listed, or their leases not created; tried again", err)
+	}
+}
+
+// complain logs and passes on an error, unless it is of the manager's end.
+func (m *Manager) complain(text string, err error) {
+	if m.reading.Err() == nil {
+		m.options.Logger.Warn(text, "error", err)
+		m.fail(err)
+	}
+}
+
+// about is d, give or take a tenth, so that workers do not move in step.
+func (m *Manager) about(d time.Duration) time.Duration {
+	const tenth = 10
+
+	return d - d/tenth + time.Duration(m.options.Jitter()*float64(d/tenth*2))
+}
+
+// backoff is how long to wait after failures in a row.
+func (m *Manager) backoff(failures int, most time.Duration) time.Duration {
+	const (
+		least   = 50 * time.Millisecond
+		initial = 400 * time.Millisecond
+	)
+
+	return least + retry.Backoff{Initial: min(initial, most), Max: most}.Delay(failures, m.options.Jitter())
+}
+
+// synchronise makes the leases fit the shards.
+func (m *Manager) synchronise() error {
+	shards, leases, began, err := m.look()
+	if err != nil {
+		return err
+	}
+
+	if len(leases) == 0 {
+		m.pin = m.looked
+	}
+
+	g := newGraph(shards, leases)
+
+	for _, generation := range g.missing(m.options.Start, m.pin) {
+		err = each(len(generation), func(i int) error { return m.create(m.working, generation[i]) })
+		if err != nil {
+			return err
+		}
+	}
+
+	m.mu.Lock()
+	m.listed = listing{shards: shards, began: began}
+	m.mu.Unlock()
+
+	signal(m.takeSoon)
+
+	needless := g.needless()
+
+	return each(len(needless), func(i int) error { return m.remove(needless[i]) })
+}
+
+// look lists the shards, again for a while if the list looks wrong, and reads
+// the leases after that.
+func (m *Manager) look() ([]Shard, []checkpoint.Lease, time.Time, error) {
+	const (
+		tries = 3
+		pause = time.Second
+	)
+
+	for try := 1; ; try++ {
+		began := time.Now()
+
+		shards, err := m.listOnce()
+		if err != nil {
+			return nil, nil, began, err
+		}
+
+		leases, _, err := m.read()
+		if err != nil {
+			return nil, nil, began, err
+		}
+
+		doubt := doubtful(shards, len(leases) == 0)
+		if doubt == "" {
+			return shards, leases, began, nil
+		}
+
+		if try > tries {
+			// Parents are waited for all the same.
+			m.options.Logger.Warn("the list of shards is used although it looks wrong", "reason", doubt)
+
+			return shards, leases, began, nil
+		}
+
+		select {
+		case <-m.stop:
+			return nil, nil, began, errClosed
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (m *Manager) listOnce() ([]Shard, error) {
+	ctx, cancel := context.WithTimeout(m.reading, patience)
+	defer cancel()
+
+	return m.list(ctx)
+}
+
+// create creates a lease, if there is none.
+func (m *Manager) create(ctx context.Context, l checkpoint.Lease) error {
+	select {
+	case <-m.working.Done():
+		return errClosed
+	default:
+	}
+
+	ctx, cancel := context.WithTimeout(ctx, m.options.Duration)
+	defer cancel()
+
+	err := m.store.Create(ctx, l)
+	if errors.Is(err, checkpoint.ErrConflict) {
+		return nil // somebody else was first; the next look shows how
+	}
+
+	if err != nil {
+		return err
+	}
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
+	m.wrote(l)
+
+	return nil
+}
+
+// remove deletes a lease, if nobody has written it meanwhile.
+func (m *Manager) remove(l checkpoint.Lease) error {
+	ctx, cancel := context.WithTimeout(m.working, m.options.Duration)
+	defer cancel()
+
+	err := m.store.Delete(ctx, l)
+	if errors.Is(err, checkpoint.ErrConflict) {
+		return nil
+	}
+
+	if err != nil {
+		return err
+	}
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
+	delete(m.known, l.Shard)
+
+	return nil
+}

@@ -1,0 +1,215 @@
+package lease
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/checkpoint"
+)
+
+// Held is a lease that this worker has. Its methods may be called concurrently;
+// writes of one lease are made one after the other.
+type Held struct {
+	m     *Manager
+	shard string
+	turn  chan struct{} // holds one token: who writes
+	lost  chan struct{}
+
+	// Guarded by m.mu.
+	lease    checkpoint.Lease // as it is stored, unless doubt is set
+	since    time.Time        // before the last write that is known to have taken effect
+	doubt    time.Time        // before the first write after that whose outcome is unknown
+	next     time.Time        // not before then a renewal; after a failure
+	failures int              // of renewals in a row
+	handed   bool             // out by Next
+	renewing bool
+	writing  bool
+	gone     bool // lost, ended or released
+	shut     bool // lost is closed
+}
+
+// Shard is the ID of the shard.
+func (h *Held) Shard() string { return h.shard }
+
+// Lease returns the lease with the position and window last known to be stored.
+func (h *Held) Lease() checkpoint.Lease {
+	h.m.mu.Lock()
+	defer h.m.mu.Unlock()
+
+	l := h.lease
+	l.Parents, l.Children, l.Window = slices.Clone(l.Parents), slices.Clone(l.Children), slices.Clone(l.Window)
+
+	return l
+}
+
+// Lost is closed when the lease is this worker's no more: somebody else took it,
+// it was not renewed in time, or the manager was closed.
+func (h *Held) Lost() <-chan struct{} { return h.lost }
+
+// Commit stores how far the shard is settled, and the state of its open window.
+// It is a renewal as well. One attempt: after an error it may or may not have
+// taken effect, and the caller tries again. It fails with sources.ErrLost if the
+// lease is this worker's no more.
+func (h *Held) Commit(ctx context.Context, position checkpoint.Position, window []byte) error {
+	window = slices.Clone(window)
+
+	return h.write(ctx, func(l *checkpoint.Lease) { l.Position, l.Window = position, window })
+}
+
+// End says that the shard is settled to its end and lets go of it. children are
+// the shards that continue it, as far as the service tells (KIN-67); none makes
+// the manager list shards. Their leases are created, and become ready when all
+// their parents have ended. One attempt, like Commit; after an error the lease
+// is still held.
+func (h *Held) End(ctx context.Context, children []Shard) error {
+	position := childPosition(h.m.options.Start)
+	ids := make([]string, 0, len(children))
+
+	for _, child := range children {
+		if !slices.Contains(child.Parents, h.shard) {
+			child.Parents = append(slices.Clone(child.Parents), h.shard)
+		}
+
+		// Before the parent ends: what is created stays.
+		err := h.m.create(ctx, child.lease(position))
+		if err != nil {
+			return err
+		}
+
+		ids = append(ids, child.ID)
+	}
+
+	err := h.write(ctx, func(l *checkpoint.Lease) {
+		l.Owner, l.Children, l.Window = "", ids, nil
+		l.Position = checkpoint.Position{Sequence: checkpoint.ShardEnd}
+	})
+	if err != nil {
+		return err
+	}
+
+	h.drop()
+	signal(h.m.takeSoon)
+	signal(h.m.listSoon)
+
+	return nil
+}
+
+// Release lets go of the shard and gives the lease back, so that others may take
+// it at once. One attempt: after an error they may once it has run out. Of a
+// lost lease it gives nothing back, but must be called too.
+func (h *Held) Release(ctx context.Context) error {
+	defer h.drop()
+
+	return h.giveBack(ctx)
+}
+
+// giveBack writes that the lease has no owner.
+func (h *Held) giveBack(ctx context.Context) error {
+	h.m.mu.Lock()
+	gone := h.gone
+	h.m.mu.Unlock()
+
+	if gone {
+		return nil
+	}
+
+	err := h.write(ctx, func(l *checkpoint.Lease) { l.Owner = "" })
+
+	h.m.mu.Lock()
+	h.lose("")
+	h.shutLost()
+	h.m.mu.Unlock()
+
+	if errors.Is(err, sources.ErrLost) {
+		return nil
+	}
+
+	return err
+}
+
+// drop makes room for the shard to be held again.
+func (h *Held) drop() {
+	h.m.mu.Lock()
+	defer h.m.mu.Unlock()
+
+	h.gone = true
+	h.forget()
+}
+
+// forget is drop without the mark. m.mu is held.
+func (h *Held) forget() {
+	if h.m.held[h.shard] == h {
+		delete(h.m.held, h.shard)
+	}
+
+	h.m.queue = slices.DeleteFunc(h.m.queue, func(x *Held) bool { return x == h })
+}
+
+// lose closes Lost, once; reason is for the log. m.mu is held.
+func (h *Held) lose(reason string) {
+	if h.gone {
+		return
+	}
+
+	h.gone = true
+	h.shutLost()
+
+	if !h.handed {
+		h.forget() // nobody reads it
+	}
+
+	if reason != "" {
+		h.m.lost++
+		h.m.options.Logger.Warn("shard lost", "shard", h.shard, "reason", reason)
+	}
+}
+
+// shutLost closes Lost. m.mu is held.
+func (h *Held) shutLost() {
+	if !h.shut {
+		h.shut = true
+		close(h.lost)
+	}
+}
+
+// until is when the lease is given up. renewal is when it is to be renewed.
+func (h *Held) until() time.Time {
+	return h.since.Add(h.m.options.Duration - h.m.options.Duration/margin)
+}
+
+func (h *Held) renewal() time.Time {
+	at := h.since.Add(h.m.options.Duration / renewals)
+	if h.next.After(at) {
+		return h.next
+	}
+
+	return at
+}
+
+// sortByAge puts what was renewed longest ago first.
+func sortByAge(all []*Held) {
+	slices.SortFunc(all, func(a, b *Held) int {
+		return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.shard, b.shard))
+	})
+}
+
+// observe takes note of the lease as it was read from began on. What is being
+// written, or may have been, tells by itself. m.mu is held.
+func (h *Held) observe(l checkpoint.Lease, found bool, began time.Time) {
+	if h.gone || h.writing || !h.doubt.IsZero() {
+		return
+	}
+
+	deleted := !found && h.since.Before(began) && h.m.known[h.shard] == nil
+	if deleted || found && l.Owner != h.m.owner && l.Counter > h.lease.Counter {
+		h.lose("lease was taken by another worker")
+	}
+}
+
+// lostError is what a write of a lost lease returns.
+func (h *Held) lostError() error { return fmt.Errorf("shard %s: %w", h.shard, sources.ErrLost) }

@@ -1,0 +1,83 @@
+package lease
+
+import (
+	"time"
+)
+
+const (
+	// renewals is how often a lease is renewed in its duration.
+	renewals = 3
+	// margin is the part of the duration that a lease is given up earlier.
+	margin = 10
+)
+
+// keep is the goroutine that has leases renewed, and gives up those that could
+// not be. It makes no call, so that nothing holds it up.
+func (m *Manager) keep() {
+	timer := time.NewTimer(m.options.Duration)
+	defer timer.Stop()
+
+	places := make(chan struct{}, crowd)
+
+	for {
+		due, wait := m.due(time.Now(), crowd-len(places))
+
+		for _, h := range due {
+			places <- struct{}{}
+
+			m.keeping.Go(func() {
+				h.renew(m.working)
+				<-places
+				signal(m.keepSoon)
+			})
+		}
+
+		timer.Reset(wait)
+
+		select {
+		case <-m.working.Done():
+			return
+		case <-m.keepSoon:
+		case <-timer.C:
+		}
+	}
+}
+
+// due gives up what was not renewed in time, and returns up to limit leases to
+// renew now, the oldest first, and how long to wait for the next.
+func (m *Manager) due(now time.Time, limit int) (due []*Held, wait time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
+	wait = m.options.Duration
+
+	for _, h := range m.held {
+		switch {
+		case h.gone:
+			continue
+		case !now.Before(h.until()):
+			h.lose("lease was not renewed in time")
+
+			continue
+		}
+
+		wait = min(wait, h.until().Sub(now))
+
+		switch left := h.renewal().Sub(now); {
+		case h.renewing:
+		case left > 0:
+			wait = min(wait, left)
+		default:
+			due = append(due, h)
+		}
+	}
+
+	sortByAge(due)
+
+	due = due[:min(limit, len(due))]
+	for _, h := range due {
+		h.renewing = true
+	}
+
+	return due, wait
+}

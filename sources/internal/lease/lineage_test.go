@@ -1,0 +1,224 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/openesm/openesm/sources/checkpoint"
+)
+
+func TestSplitAndMergeWhileRunning_KIN66(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tb, r := newTable(), newRiver(2)
+		a := startReader(t, tb.worker("a"), r, testOptions("a"), time.Second)
+		b := startReader(t, tb.worker("b"), r, testOptions("b"), time.Second)
+		time.Sleep(20 * time.Second)
+		r.add("t0", "s000")
+		r.add("t1", "s000")
+		time.Sleep(20 * time.Second)
+		r.add("u", "t1", "s001")
+		time.Sleep(40 * time.Second)
+		for _, id := range []string{"s000", "s001", "t1"} {
+			if l := tb.lease(id); !l.Position.Ended() || l.Owner != "" {
+				t.Errorf("lease %+v", l)
+			}
+		}
+		for _, id := range []string{"t0", "u"} {
+			if l := tb.lease(id); !begun(l) || l.Position.Ended() {
+				t.Errorf("lease %+v", l)
+			}
+		}
+		if got := tb.lease("u").Parents; !slices.Equal(got, []string{"t1", "s001"}) {
+			t.Errorf("parents of the merge child %v", got)
+		}
+		if got := tb.lease("s000").Children; !slices.Equal(got, []string{"t0", "t1"}) {
+			t.Errorf("children of the split %v", got)
+		}
+		// KIN-73
+		r.expire("s000")
+		time.Sleep(3 * time.Minute)
+		if l := tb.lease("s000"); l.Shard != "" {
+			t.Errorf("lease of an expired shard is kept: %+v", l)
+		}
+		if l := tb.lease("s001"); l.Shard == "" {
+			t.Error("lease of a listed shard is deleted")
+		}
+		a.stop(t)
+		b.stop(t)
+		verify(t, tb)
+	})
+}
+
+func TestMergeChildWaitsForBothParents_KIN66(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tb, r := newTable(), newRiver(2)
+		a := manager(t, tb.worker("a"), r, testOptions("a"))
+		one, two := next(t, a), next(t, a)
+		r.add("m", "s000", "s001")
+		children, _ := r.children("s000")
+		if err := one.End(t.Context(), children); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		if s := a.Stats(); s.Waiting != 1 || s.Held != 1 || s.Leases != 2 {
+			t.Errorf("stats %+v", s)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if h, err := a.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Next: %v, %v", h, err)
+		}
+		if err := two.End(t.Context(), children); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if h := next(t, a); h.Shard() != "m" || time.Since(began) > time.Second {
+			t.Errorf("%s after %v", h.Shard(), time.Since(began))
+		}
+		shut(t, a)
+		verify(t, tb)
+	})
+}
+
+// Of the merge child's parents one is so new that it has no lease yet.
+func TestMergeChildWaitsForUnknownParent_KIN66(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tb, r := newTable(), newRiver(2)
+		a := manager(t, tb.worker("a"), r, testOptions("a"))
+		one, two := next(t, a), next(t, a)
+		r.add("t0", two.Shard())
+		r.add("t1", two.Shard())
+		r.add("m", "t1", one.Shard())
+		children, _ := r.children(one.Shard())
+		if err := one.End(t.Context(), children); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if s := a.Stats(); s.Held != 1 || s.Waiting != 3 {
+			t.Errorf("stats %+v", s)
+		}
+		shut(t, a)
+		verify(t, tb)
+	})
+}
+
+// A worker that was away for long: the parents of what is listed are gone.
+func TestVanishedParents_KIN70(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tb, r := newTable(), newRiver(0)
+		r.add("c", "gone")
+		a := startReader(t, tb.worker("a"), r, testOptions("a"), time.Second)
+		time.Sleep(10 * time.Second)
+		if !begun(tb.lease("c")) {
+			t.Error("a shard whose parent is not listed is not read")
+		}
+		a.stop(t)
+	})
+}
+
+func TestLatestIsPinned_KIN50(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tb, r := newTable(), newRiver(2)
+		r.add("t0", "s000")
+		options := testOptions("a")
+		options.Start.Sequence = checkpoint.Latest
+		first := time.Now()
+		a := manager(t, tb.worker("a"), r, options)
+		h := next(t, a)
+		if p := h.Lease().Position; p.Sequence != checkpoint.AtTimestamp || !p.Timestamp.Equal(first) {
+			t.Errorf("position %+v", p)
+		}
+		if l := tb.lease("s000"); l.Shard != "" {
+			t.Errorf("closed shard has a lease: %+v", l) // KIN-69
+		}
+		shut(t, a) // before the first record
+		time.Sleep(time.Hour)
+		r.add("t1", "t0")
+		b := manager(t, tb.worker("b"), r, options)
+		h, h2 := next(t, b), next(t, b)
+		if h.Shard() == "s001" {
+			h, h2 = h2, h
+		}
+		if p := h.Lease().Position; h.Shard() != "t0" || !p.Timestamp.Equal(first) {
+			t.Errorf("%s at %+v", h.Shard(), p)
+		}
+		_ = h2
+		time.Sleep(time.Second)
+		if p := tb.lease("t1").Position; p.Sequence != checkpoint.TrimHorizon { // KIN-68
+			t.Errorf("child at %+v", p)
+		}
+		shut(t, b)
+		verify(t, tb)
+	})
+}
+
+func TestChildrenBeginAtTheStartsTimestamp_KIN68(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tb, r := newTable(), newRiver(1)
+		options := testOptions("a")
+		options.Start = checkpoint.Position{Sequence: checkpoint.AtTimestamp, Timestamp: time.Now().Add(-time.Hour)}
+		a := manager(t, tb.worker("a"), r, options)
+		h := next(t, a)
+		if err := h.End(t.Context(), []Shard{{ID: "t"}}); err != nil {
+			t.Fatal(err)
+		}
+		child := next(t, a).Lease()
+		if child.Position != options.Start || !slices.Equal(child.Parents, []string{"s000"}) {
+			t.Errorf("child %+v", child)
+		}
+		shut(t, a)
+	})
+}
+
+func TestListTakenMidChangeIsTakenAgain_KIN71(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tb, r := newTable(), newRiver(1)
+		r.shards["c"] = Shard{ID: "c", Parents: []string{"s000"}, Open: true}
+		options := testOptions("a")
+		options.Start.Sequence = checkpoint.Latest
+		a := manager(t, tb.worker("a"), r, options)
+		time.Sleep(500 * time.Millisecond)
+		r.add("c", "s000") // now the parent is closed
+		if h := next(t, a); h.Shard() != "c" {
+			t.Errorf("begins with %s", h.Shard())
+		}
+		if r.count() != 2 || tb.lease("s000").Shard != "" {
+			t.Errorf("%d lists, lease of the closed parent %+v", r.count(), tb.lease("s000"))
+		}
+		shut(t, a)
+	})
+}
+
+func TestHolesInTheFirstList_KIN72(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tb, r := newTable(), newRiver(0)
+		half := "170141183460469231731687303715884105728"
+		most := "340282366920938463463374607431768211455"
+		r.shards["a"] = Shard{ID: "a", Open: true, StartingHashKey: "0", EndingHashKey: half}
+		a := manager(t, tb.worker("a"), r, testOptions("a"))
+		began := time.Now()
+		h := next(t, a)
+		if took := time.Since(began); took < 3*time.Second || r.count() != 4 {
+			t.Errorf("a list with a hole is used after %v and %d lists", took, r.count())
+		}
+		if l := h.Lease(); l.EndingHashKey != half {
+			t.Errorf("lease %+v", l)
+		}
+		shut(t, a)
+		if whole([]Shard{r.shards["a"], {Open: true, StartingHashKey: half, EndingHashKey: most}}) != true {
+			t.Error("a whole list is taken for one with holes")
+		}
+	})
+}

@@ -1,0 +1,97 @@
+package lease
+
+import (
+	"context"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/openesm/openesm/sources/checkpoint"
+)
+
+// patience is how long listing shards or reading leases may take.
+const patience = 20 * time.Second
+
+// read reads the leases and takes note of them. began is a moment before.
+func (m *Manager) read() (leases []checkpoint.Lease, began time.Time, err error) {
+	ctx, cancel := context.WithTimeout(m.reading, patience)
+	defer cancel()
+
+	began = time.Now()
+
+	leases, err = m.store.Leases(ctx)
+	if err == nil {
+		m.observe(leases, began, time.Now())
+	}
+
+	return leases, began, err
+}
+
+// observe takes note of all leases, read between two moments.
+func (m *Manager) observe(leases []checkpoint.Lease, began, ended time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
+	if m.former == nil {
+		m.recognise(leases)
+	}
+
+	there := make(map[string]checkpoint.Lease, len(leases))
+
+	for _, l := range leases {
+		there[l.Shard] = l
+		m.note(l, began, ended)
+	}
+
+	maps.DeleteFunc(m.known, func(id string, e *entry) bool {
+		_, ok := there[id]
+
+		return !ok && e.at.Before(began) && e.first.Before(began)
+	})
+
+	if !m.exclusive {
+		for _, h := range m.sorted() {
+			l, ok := there[h.shard]
+			h.observe(l, ok, began)
+		}
+	}
+}
+
+// recognise finds the names under which this worker owned leases before.
+func (m *Manager) recognise(leases []checkpoint.Lease) {
+	m.former = make(map[string]bool)
+
+	for _, l := range leases {
+		if m.options.Worker != "" && strings.HasPrefix(l.Owner, m.options.Worker+mark) {
+			m.former[l.Owner] = true
+		}
+	}
+}
+
+// note takes note of one lease that was read. What this worker wrote meanwhile
+// is newer.
+func (m *Manager) note(l checkpoint.Lease, began, ended time.Time) {
+	e := m.known[l.Shard]
+
+	switch {
+	case e == nil:
+		m.known[l.Shard] = &entry{lease: l, first: ended, since: ended}
+	case l.Counter <= e.lease.Counter && !e.at.Before(began):
+	case l.Counter == e.lease.Counter && l.Owner == e.lease.Owner:
+	default:
+		e.lease, e.since, e.at = l, ended, time.Time{}
+	}
+}
+
+// wrote takes note of a lease that this worker wrote.
+func (m *Manager) wrote(l checkpoint.Lease) {
+	now := time.Now()
+
+	e := m.known[l.Shard]
+	if e == nil {
+		e = &entry{first: now}
+		m.known[l.Shard] = e
+	}
+
+	e.lease, e.since, e.at = l, now, now
+}

@@ -1,0 +1,239 @@
+package lease
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/openesm/openesm/sources/checkpoint"
+)
+
+// write stores a changed lease with the next Counter, if the lease is still this
+// worker's.
+func (h *Held) write(ctx context.Context, change func(*checkpoint.Lease)) error {
+	select {
+	case h.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+
+	defer func() { <-h.turn }()
+
+	return h.writeInTurn(ctx, change)
+}
+
+// renew is a write that changes nothing, unless another one is under way.
+func (h *Held) renew(ctx context.Context) {
+	var err error
+
+	select {
+	case h.turn <- struct{}{}:
+		err = h.writeInTurn(ctx, func(*checkpoint.Lease) {})
+
+		<-h.turn
+	default:
+	}
+
+	const part = 5 // of the duration is the longest delay after a failure
+
+	m := h.m
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
+	h.renewing = false
+	h.next = time.Now().Add(m.options.Duration / (renewals * margin)) // if a write was under way
+
+	if err != nil && !h.gone {
+		h.failures++
+		h.next = time.Now().Add(m.backoff(h.failures, m.options.Duration/part))
+		m.options.Logger.Info("lease not renewed; tried again", "shard", h.shard, "error", err)
+	} else {
+		h.failures = 0
+	}
+}
+
+func (h *Held) writeInTurn(ctx context.Context, change func(*checkpoint.Lease)) error {
+	for adopted := false; ; adopted = true {
+		last, ok := h.begin()
+		if !ok {
+			return h.lostError()
+		}
+
+		next := last
+		change(&next)
+
+		if adopted && same(next, last) {
+			h.done(last, h.stored())
+
+			return nil // the earlier write was this one
+		}
+
+		next.Counter = last.Counter + 1
+
+		again, err := h.attempt(ctx, last, next)
+		if !again {
+			return err
+		}
+	}
+}
+
+// stored is from when on the lease is valid.
+func (h *Held) stored() time.Time {
+	h.m.mu.Lock()
+	defer h.m.mu.Unlock()
+
+	return h.since
+}
+
+// same reports whether two leases say the same of what a write may change.
+func same(a, b checkpoint.Lease) bool {
+	return a.Owner == b.Owner && bytes.Equal(a.Window, b.Window) && slices.Equal(a.Children, b.Children) &&
+		a.Position.Sequence == b.Position.Sequence && a.Position.SubSequence == b.Position.SubSequence &&
+		a.Position.Timestamp.Equal(b.Position.Timestamp)
+}
+
+// begin returns the lease to write upon, if it is valid. It is given up here
+// too: the keeper may not have run yet after a pause of the process.
+func (h *Held) begin() (checkpoint.Lease, bool) {
+	h.m.mu.Lock()
+	defer h.m.mu.Unlock()
+
+	if !h.gone && !h.m.exclusive && !time.Now().Before(h.until()) {
+		h.lose("lease was not renewed in time")
+	}
+
+	h.writing = !h.gone
+
+	return h.lease, !h.gone
+}
+
+// attempt makes one write. again says that an earlier write had taken effect, so
+// that this one may be made upon that; it cannot say so twice in a row.
+func (h *Held) attempt(ctx context.Context, last, next checkpoint.Lease) (again bool, err error) {
+	ctx, cancel := h.bounded(ctx)
+	defer cancel()
+
+	began := time.Now()
+
+	err = h.m.store.Update(ctx, last, next)
+
+	switch {
+	case err == nil:
+		h.done(next, began)
+
+		return false, nil
+	case !errors.Is(err, checkpoint.ErrConflict):
+		return false, h.unclear(began, err)
+	}
+
+	return h.refused(ctx, last, next)
+}
+
+// bounded limits a write to the time between two renewals, and to the validity
+// of the lease.
+func (h *Held) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if h.m.exclusive {
+		return context.WithCancel(ctx)
+	}
+
+	h.m.mu.Lock()
+	until := h.until()
+	h.m.mu.Unlock()
+
+	return context.WithTimeout(ctx, min(h.m.options.Duration/renewals, time.Until(until)))
+}
+
+// done takes note of a write that took effect.
+func (h *Held) done(l checkpoint.Lease, began time.Time) {
+	m := h.m
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
+	h.lease, h.since, h.doubt, h.writing = l, began, time.Time{}, false
+	h.gone = h.gone || l.Owner == ""
+	m.wrote(l)
+}
+
+// unclear takes note of a write that may have taken effect.
+func (h *Held) unclear(began time.Time, err error) error {
+	m := h.m
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
+	h.writing = false
+	if h.doubt.IsZero() {
+		h.doubt = began
+	}
+
+	if !m.exclusive && !time.Now().Before(h.until()) {
+		h.lose("lease was not renewed in time")
+	}
+
+	if h.gone {
+		return h.lostError()
+	}
+
+	return err
+}
+
+// refused finds out why a write was: the lease was taken, or an earlier write
+// had taken effect though it was answered with an error.
+func (h *Held) refused(ctx context.Context, last, next checkpoint.Lease) (again bool, err error) {
+	m := h.m
+
+	m.mu.Lock()
+	doubt := h.doubt
+	m.mu.Unlock()
+
+	var stored checkpoint.Lease
+
+	if !doubt.IsZero() {
+		stored, err = h.read(ctx)
+		if err != nil {
+			return false, h.unclear(doubt, err)
+		}
+	}
+
+	// Only this worker can have written this Owner upon last, or none.
+	written := !doubt.IsZero() && stored.Counter == last.Counter+1
+
+	switch {
+	case written && stored.Owner == m.owner:
+		h.done(stored, doubt)
+
+		return true, nil
+	case written && stored.Owner == "" && next.Owner == "":
+		h.done(stored, doubt)
+
+		return false, nil
+	}
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
+	h.writing = false
+	h.lose("lease was taken by another worker")
+
+	return false, h.lostError()
+}
+
+// read returns the lease as it is stored, or an empty one.
+func (h *Held) read(ctx context.Context) (checkpoint.Lease, error) {
+	leases, err := h.m.store.Leases(ctx)
+	if err != nil {
+		return checkpoint.Lease{}, err
+	}
+
+	for _, l := range leases {
+		if l.Shard == h.shard {
+			return l, nil
+		}
+	}
+
+	return checkpoint.Lease{}, nil
+}
