@@ -1,9 +1,9 @@
 package kinesistest_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,10 +110,12 @@ func TestCall(t *testing.T) {
 			do   func()
 			want kinesistest.Call
 		}{
-			{func() { _, _ = w.client.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: &it, Limit: new(int32(3))}) },
-				kinesistest.Call{Action: "GetRecords", Stream: w.stream, Shard: first, Limit: 3}},
-			{func() { _, _ = w.ask(&kinesis.GetShardIteratorInput{ShardIteratorType: "AFTER_SEQUENCE_NUMBER", StartingSequenceNumber: &number}) },
-				kinesistest.Call{Action: "GetShardIterator", Stream: w.stream, Shard: first, Type: "AFTER_SEQUENCE_NUMBER", After: number}},
+			{func() {
+				_, _ = w.client.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: &it, Limit: new(int32(3))})
+			}, kinesistest.Call{Action: "GetRecords", Stream: w.stream, Shard: first, Limit: 3}},
+			{func() {
+				_, _ = w.ask(&kinesis.GetShardIteratorInput{ShardIteratorType: "AFTER_SEQUENCE_NUMBER", StartingSequenceNumber: &number})
+			}, kinesistest.Call{Action: "GetShardIterator", Stream: w.stream, Shard: first, Type: "AFTER_SEQUENCE_NUMBER", After: number}},
 			{func() {
 				_, _ = w.subscribe(&kinesis.SubscribeToShardInput{ConsumerARN: &c, StartingPosition: &types.StartingPosition{Type: "AT_SEQUENCE_NUMBER", SequenceNumber: &number}})
 			}, kinesistest.Call{Action: "SubscribeToShard", Stream: w.stream, Shard: first, Consumer: "reader", Type: "AT_SEQUENCE_NUMBER", After: number}},
@@ -123,16 +125,18 @@ func TestCall(t *testing.T) {
 			{func() {
 				_, _ = w.client.DeregisterStreamConsumer(ctx, &kinesis.DeregisterStreamConsumerInput{ConsumerARN: &c})
 			}, kinesistest.Call{Action: "DeregisterStreamConsumer", Stream: w.stream, Consumer: "reader"}},
-			{func() { _, _ = w.client.ListShards(ctx, &kinesis.ListShardsInput{StreamName: &w.stream}) },
-				kinesistest.Call{Action: "ListShards", Stream: w.stream}},
+			{func() {
+				_, _ = w.client.ListShards(ctx, &kinesis.ListShardsInput{StreamName: &w.stream})
+			}, kinesistest.Call{Action: "ListShards", Stream: w.stream}},
 			{func() {
 				_, _ = w.client.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: &w.stream, Records: make([]types.PutRecordsRequestEntry, 0)})
 			}, kinesistest.Call{Action: "PutRecords", Stream: w.stream}},
 			{func() {
 				_, _ = w.client.PutRecord(ctx, &kinesis.PutRecordInput{StreamName: &w.stream, PartitionKey: new("k"), Data: []byte("x")})
 			}, kinesistest.Call{Action: "PutRecord", Stream: w.stream, Records: 1}},
-			{func() { _, _ = w.client.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: new("n")}) },
-				kinesistest.Call{Action: "CreateStream"}},
+			{func() {
+				_, _ = w.client.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: new("n")})
+			}, kinesistest.Call{Action: "CreateStream"}},
 		} {
 			before := w.server.Calls(step.want.Action)
 			step.do()
@@ -216,7 +220,7 @@ func TestUnknownAction(t *testing.T) {
 		if (&kinesistest.Error{Type: "a", Message: "b"}).Error() != "a: b" {
 			t.Error("the text of an error")
 		}
-		if bytes.Contains([]byte(w.server.URL()), []byte("amazonaws")) {
+		if strings.Contains(w.server.URL(), "amazonaws") {
 			t.Error("the URL is one of AWS")
 		}
 	})

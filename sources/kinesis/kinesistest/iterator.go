@@ -28,7 +28,7 @@ func (it iterator) String() string {
 // append appends the text.
 func (it iterator) append(dst []byte) []byte {
 	var raw [tokenBytes]byte
-	for i, n := range [...]uint64{it.stream, it.shard, it.next, uint64(it.created.UnixNano())} { //nolint:gosec // comes back below
+	for i, n := range [...]uint64{it.stream, it.shard, it.next, uint64(it.created.UnixNano())} {
 		binary.BigEndian.PutUint64(raw[8*i:], n)
 	}
 	binary.BigEndian.PutUint32(raw[tokenBytes-4:], crc32.ChecksumIEEE(raw[:tokenBytes-4]))
@@ -50,7 +50,7 @@ func parseIterator(text string) (iterator, bool) {
 		stream:  binary.BigEndian.Uint64(raw),
 		shard:   binary.BigEndian.Uint64(raw[8:]),
 		next:    binary.BigEndian.Uint64(raw[16:]),
-		created: time.Unix(0, int64(binary.BigEndian.Uint64(raw[24:]))), //nolint:gosec // see above
+		created: time.Unix(0, int64(binary.BigEndian.Uint64(raw[24:]))),
 	}, true
 }
 

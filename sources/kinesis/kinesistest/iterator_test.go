@@ -48,7 +48,7 @@ func TestBogusIterator(t *testing.T) {
 
 func TestIteratorTypes_KIN43(t *testing.T) {
 	t.Parallel()
-	run(t, 1, func(t *testing.T, w *world) {
+	run(t, 1, func(_ *testing.T, w *world) {
 		numbers := w.put("a", "b", "c")
 		latest := w.mustAsk(&kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeLatest})
 		w.put("d")

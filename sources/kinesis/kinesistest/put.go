@@ -69,8 +69,8 @@ func (r *putRecords) describe(s *Server, c *Call) {
 
 // run puts the records, but for those that the fault fails. One record that
 // is not legal fails all of them.
-func (r *putRecords) run(x exchange) ([]byte, error) {
-	s := x.server
+func (r *putRecords) run(call exchange) ([]byte, error) {
+	s := call.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st, err := r.stream(s)
@@ -98,14 +98,14 @@ func (r *putRecords) run(x exchange) ([]byte, error) {
 	answer.Records = make([]placed, len(r.Records))
 	now := time.Now()
 	for i := range r.Records {
-		if injected := x.fault.Records[i]; injected != nil {
+		if injected := call.fault.Records[i]; injected != nil {
 			answer.Failed++
 			answer.Records[i] = placed{Code: injected.Type, Message: injected.Message}
 			continue
 		}
 		e := &r.Records[i]
 		sh := st.route(hashes[i])
-		answer.Records[i] = placed{Shard: sh.id, Number: sh.accept(e.Key, e.Data, now, x.host)}
+		answer.Records[i] = placed{Shard: sh.id, Number: sh.accept(e.Key, e.Data, now, call.host)}
 		sh.stir()
 	}
 	return json.Marshal(answer)

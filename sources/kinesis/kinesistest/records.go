@@ -39,8 +39,8 @@ type batch struct {
 	children []child
 }
 
-func (r *getRecords) read(x exchange, now time.Time) (batch, error) {
-	s := x.server
+func (r *getRecords) read(call exchange, now time.Time) (batch, error) {
+	s := call.server
 	limit := given(r.Limit, maxGet)
 	if limit < 1 || limit > maxGet {
 		return batch{}, invalidArgument("Limit must be 1 to 10000.")
@@ -58,17 +58,17 @@ func (r *getRecords) read(x exchange, now time.Time) (batch, error) {
 	case s.limits && !sh.reads.admit(now):
 		return batch{}, ProvisionedThroughputExceeded()
 	}
-	if x.fault.AtMost > 0 {
-		limit = min(limit, x.fault.AtMost)
+	if call.fault.AtMost > 0 {
+		limit = min(limit, call.fault.AtMost)
 	}
-	if x.fault.Empty && sh.at(it.next) < len(sh.records) {
+	if call.fault.Empty && sh.at(it.next) < len(sh.records) {
 		limit = 0
 	}
 	c := sh.read(it.next, limit, maxBytes, now)
 	for i := range c.records {
 		sh.reads.bytes += c.records[i].size()
 	}
-	if x.fault.LateEnd && len(c.records) > 0 {
+	if call.fault.LateEnd && len(c.records) > 0 {
 		c.end = false
 	}
 	a := batch{chunk: c, iterator: sh.iterator(c.next, now)}
@@ -76,7 +76,7 @@ func (r *getRecords) read(x exchange, now time.Time) (batch, error) {
 		a.children = sh.offspring()
 	}
 	if len(c.records) > 0 || c.end {
-		sh.tell(Event{What: Read, Host: x.host, End: c.end, Lost: x.fault.Cut == CutAfter}, c.records)
+		sh.tell(Event{What: Read, Host: call.host, End: c.end, Lost: call.fault.Cut == CutAfter}, c.records)
 	}
 	return a, nil
 }

@@ -40,8 +40,7 @@ func TestSubscriptionLife_KIN81(t *testing.T) {
 	run(t, 1, func(t *testing.T, w *world) {
 		stream := w.follow(w.consumer("c"))
 		d := took(func() {
-			for event(stream) != nil {
-			}
+			drain(stream)
 		})
 		if d != 5*time.Minute || stream.Err() != nil {
 			t.Errorf("the subscription ended after %v with %v", d, stream.Err())
@@ -50,6 +49,14 @@ func TestSubscriptionLife_KIN81(t *testing.T) {
 			t.Errorf("%d subscribers", n)
 		}
 	})
+}
+
+// drain reads a stream to its end.
+func drain(stream *kinesis.SubscribeToShardEventStream) (events int) {
+	for event(stream) != nil {
+		events++
+	}
+	return events
 }
 
 // start subscribes from a position.
@@ -134,10 +141,9 @@ func TestTakeover_KIN83(t *testing.T) {
 		time.Sleep(5*time.Second - 1)
 		_, err := w.subscribe(in)
 		wantType[*types.ResourceInUseException](t, err)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		fresh := w.follow(c)
-		for event(old) != nil { // a heartbeat may have come before
-		}
+		drain(old)
 		wantType[*types.ResourceInUseException](t, old.Err())
 		w.put("a")
 		if e := event(fresh); e == nil || !slices.Equal(data(e.Records), []string{"a"}) {
@@ -293,7 +299,7 @@ func TestLargeEvents(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for got := 0; got < 3; got++ {
+		for range 3 {
 			if e := event(stream); len(e.Records) != 1 {
 				t.Errorf("an event has %d records of 600 KiB", len(e.Records))
 			}
