@@ -23,7 +23,7 @@ func FuzzNumber(f *testing.F) {
 			return
 		}
 		text := b.text(n)
-		if want := value.Add(value, new(big.Int).SetUint64(n)).String(); text != want && !(first == "0" && n == 0) {
+		if want := value.Add(value, new(big.Int).SetUint64(n)).String(); text != want {
 			t.Fatalf("%s + %d = %s, want %s", first, n, text, want)
 		}
 		if back, ok := b.parse(text); !ok || back != n {

@@ -50,7 +50,7 @@ func parseIterator(text string) (iterator, bool) {
 		stream:  binary.BigEndian.Uint64(raw),
 		shard:   binary.BigEndian.Uint64(raw[8:]),
 		next:    binary.BigEndian.Uint64(raw[16:]),
-		created: time.Unix(0, int64(binary.BigEndian.Uint64(raw[24:]))),
+		created: time.Unix(0, int64(binary.BigEndian.Uint64(raw[24:]))), //nolint:gosec // was an int64
 	}, true
 }
 

@@ -69,7 +69,8 @@ func (c *caller) call(target string, body io.Reader, length int64) {
 // serve has the server answer; it may cut the connection.
 func (c *caller) serve(w http.ResponseWriter, r *http.Request) {
 	defer func() {
-		if cut := recover(); cut != nil && cut != http.ErrAbortHandler {
+		cut := recover()
+		if err, _ := cut.(error); cut != nil && !errors.Is(err, http.ErrAbortHandler) {
 			panic(cut)
 		}
 	}()
