@@ -1,6 +1,7 @@
 package kinesistest_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -36,13 +37,18 @@ func TestRecordSize_KIN200(t *testing.T) {
 	t.Parallel()
 	run(t, 1, func(t *testing.T, w *world) {
 		put := func(stream string, size int) error {
-			_, err := w.client.PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: &stream, PartitionKey: new("key"), Data: make([]byte, size-3)})
+			_, _, err := w.server.Put(stream, "key", make([]byte, size-3))
 			return err
+		}
+		tooLarge := func(err error) {
+			if e, ok := errors.AsType[*kinesistest.Error](err); !ok || e.Type != "InvalidArgumentException" {
+				t.Errorf("a record that is too large: %v", err)
+			}
 		}
 		if err := put(w.stream, 1<<20); err != nil {
 			t.Error(err)
 		}
-		wantType[*types.InvalidArgumentException](t, put(w.stream, 1<<20+1))
+		tooLarge(put(w.stream, 1<<20+1))
 		if _, err := w.client.CreateStream(t.Context(), &kinesis.CreateStreamInput{
 			StreamName: new("large"), ShardCount: new(int32(1)), MaxRecordSizeInKiB: new(int32(10_240)),
 		}); err != nil {
@@ -51,8 +57,10 @@ func TestRecordSize_KIN200(t *testing.T) {
 		if err := put("large", 10<<20); err != nil {
 			t.Error(err)
 		}
-		wantType[*types.InvalidArgumentException](t, put("large", 10<<20+1))
-		_, err := w.client.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: new("l"), MaxRecordSizeInKiB: new(int32(10_241))})
+		tooLarge(put("large", 10<<20+1))
+		_, err := w.client.PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: &w.stream, PartitionKey: new("key"), Data: make([]byte, 1<<20)})
+		wantType[*types.InvalidArgumentException](t, err)
+		_, err = w.client.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: new("l"), MaxRecordSizeInKiB: new(int32(10_241))})
 		wantType[*types.InvalidArgumentException](t, err)
 		w.stream = "large"
 		if out := w.mustGet(w.horizon(first)); len(out.Records) != 1 || len(out.Records[0].Data) != 10<<20-3 {
