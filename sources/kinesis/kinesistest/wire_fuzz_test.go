@@ -15,7 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
+	"github.com/aws/smithy-go/eventstream"
 
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
