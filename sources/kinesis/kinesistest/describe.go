@@ -52,6 +52,30 @@ func (r *deleteStream) run(x exchange) ([]byte, error) {
 	return []byte("{}"), nil
 }
 
+type describeStream struct {
+	onStream
+
+	After string `json:"ExclusiveStartShardId"`
+	Max   *int   `json:"Limit"`
+}
+
+func (r *describeStream) run(x exchange) ([]byte, error) {
+	s := x.server
+	if n := given(r.Max, 1); n < 1 || n > maxAsked {
+		return nil, invalidArgument("Limit must be 1 to 10000.")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, err := r.stream(s)
+	if err != nil {
+		return nil, err
+	}
+	shards, more := st.page(r.After, min(given(r.Max, 100), maxListed), nil)
+	body := st.append(append(room(shardBytes*len(shards)+2*shardBytes), `{"StreamDescription":{`...))
+	body = append(appendShards(append(body, ','), shards), `,"HasMoreShards":`...)
+	return append(strconv.AppendBool(body, more), `}}`...), nil
+}
+
 type describeSummary struct{ onStream }
 
 func (r *describeSummary) run(x exchange) ([]byte, error) {

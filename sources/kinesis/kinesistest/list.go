@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -205,28 +204,4 @@ func (sh *shard) append(dst []byte) []byte {
 		dst = append(dst, sh.stream.numbers.text(sh.last)...)
 	}
 	return append(dst, `"}}`...)
-}
-
-type describeStream struct {
-	onStream
-
-	After string `json:"ExclusiveStartShardId"`
-	Max   *int   `json:"Limit"`
-}
-
-func (r *describeStream) run(x exchange) ([]byte, error) {
-	s := x.server
-	if n := given(r.Max, 1); n < 1 || n > maxAsked {
-		return nil, invalidArgument("Limit must be 1 to 10000.")
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st, err := r.stream(s)
-	if err != nil {
-		return nil, err
-	}
-	shards, more := st.page(r.After, min(given(r.Max, 100), maxListed), nil)
-	body := st.append(append(room(shardBytes*len(shards)+2*shardBytes), `{"StreamDescription":{`...))
-	body = append(appendShards(append(body, ','), shards), `,"HasMoreShards":`...)
-	return append(strconv.AppendBool(body, more), `}}`...), nil
 }
