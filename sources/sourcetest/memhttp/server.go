@@ -43,16 +43,11 @@ func New(handler http.Handler) *Server {
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnState:   s.count,
 	}
-	s.client = &http.Client{Transport: &http.Transport{
+	s.client = &http.Client{Transport: transport{&http.Transport{
 		DialContext:         listener.dial,
 		MaxIdleConnsPerHost: math.MaxInt,
-		// A request is written in one piece. The AWS SDK closes a request's body
-		// as soon as the answer's header is there; if the transport still looks
-		// for the body's end then, it takes that for an error and closes the
-		// connection, the answer's body unread (aws-sdk-go-v2 issue 2737).
-		WriteBufferSize:    64 << 10,
-		DisableCompression: true,
-	}}
+		DisableCompression:  true,
+	}}}
 	s.running.Go(func() { s.err = s.server.Serve(listener) })
 	return s
 }

@@ -72,7 +72,7 @@ func TestConnectionsAreReused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := start(t, echo)
 		var opened atomic.Int64
-		transport, _ := server.Client().Transport.(*http.Transport)
+		transport := memhttp.TransportOf(server)
 		dial := transport.DialContext
 		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 			opened.Add(1)

@@ -1,9 +1,6 @@
 package sqstest
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // Cut says when the connection of a call is cut.
 type Cut int
@@ -88,72 +85,23 @@ func FailEntries(call Call, err *Error, indices ...int) Fault {
 	return Fault{Entries: failed}
 }
 
-// faults are what is to go wrong, and the count of calls by action.
-type faults struct {
-	calls  map[string]int
-	script map[string][]Fault
-	hook   func(Call) Fault
-}
-
-func newFaults() faults {
-	return faults{calls: make(map[string]int), script: make(map[string][]Fault)}
-}
-
 // Inject gives the next calls of action these faults, one each, in order and
 // after those injected before. The hook of SetFault is not asked for them. A
 // zero Fault lets a call pass.
 func (s *Server) Inject(action string, list ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults.script[action] = append(s.faults.script[action], list...)
+	s.faults.Inject(action, list...)
 }
 
 // SetFault has hook asked about every call; nil asks nobody. Hook is called
 // from the goroutines of the calls, several at a time, with no lock held.
-func (s *Server) SetFault(hook func(Call) Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults.hook = hook
-}
+func (s *Server) SetFault(hook func(Call) Fault) { s.faults.SetHook(hook) }
 
 // Calls returns how many calls of action there were, those with a fault too.
-func (s *Server) Calls(action string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.faults.calls[action]
-}
-
-// pass counts the call and has it take effect, with the fault that is chosen
-// for it or when the gate lets it through.
-func (s *Server) pass(a *attempt, action string) {
-	s.mu.Lock()
-	s.faults.calls[action]++
-	if gate := s.gate; gate != nil {
-		call := s.describe(a, action)
-		s.mu.Unlock()
-		gate.Pass(a.ctx, call, a.do)
-		return
-	}
-	if script := s.faults.script[action]; len(script) > 0 {
-		s.faults.script[action] = script[1:]
-		s.mu.Unlock()
-		a.do(script[0])
-		return
-	}
-	hook := s.faults.hook
-	if hook == nil {
-		s.mu.Unlock()
-		a.do(Fault{})
-		return
-	}
-	call := s.describe(a, action)
-	s.mu.Unlock()
-	a.do(hook(call))
-}
+func (s *Server) Calls(action string) int { return s.faults.Calls(action) }
 
 // describe tells what the call is. The mutex is held.
-func (s *Server) describe(a *attempt, action string) Call {
-	call := Call{Action: action, Host: a.x.host, Number: s.faults.calls[action], Entries: a.req.entries()}
+func (s *Server) describe(a *attempt, action string, number int) Call {
+	call := Call{Action: action, Host: a.x.host, Number: number, Entries: a.req.entries()}
 	if r, ok := a.req.(*receiveMessage); ok {
 		call.Max, call.Wait = given(r.Max), given(r.Wait)
 	}
@@ -162,18 +110,4 @@ func (s *Server) describe(a *attempt, action string) Call {
 		q.identify(call.Entries, time.Now())
 	}
 	return call
-}
-
-// pause waits for d, or until the caller or the server is gone.
-func (s *Server) pause(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	case <-s.closed:
-	}
 }

@@ -28,6 +28,7 @@ func (s *Server) SetGate(gate Gate) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gate = gate
+	s.faults.SetGate(gate)
 }
 
 // attempt is one call on its way through the gate.

@@ -2,7 +2,6 @@ package sqstest
 
 import (
 	"encoding/hex"
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -39,11 +38,6 @@ func queueKey(queue string) string {
 		return "/" + queue
 	}
 	return queue[before:]
-}
-
-// uuid returns a number in the shape of a UUID.
-func uuid(n uint64) string {
-	return fmt.Sprintf("00000000-0000-4000-8000-%012x", n)
 }
 
 // handle is a receipt handle: which queue gave out which message at which of

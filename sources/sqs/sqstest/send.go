@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"github.com/openesm/openesm/sources/internal/wirefake"
 )
 
 const (
@@ -148,7 +150,7 @@ func (s *Server) send(q *queue, e *entry, now time.Time) (sent, error) {
 	}
 	s.messages++
 	p := &payload{
-		id: uuid(s.messages), body: e.Body, digest: answer.BodyDigest,
+		id: wirefake.UUID(s.messages), body: e.Body, digest: answer.BodyDigest,
 		attributes: attributes, attrDigest: answer.AttributesDigest,
 		group: e.Group, dedup: e.dedup(q.settings), trace: e.trace(), sent: now,
 	}

@@ -2,7 +2,6 @@ package sqstest
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"strconv"
 	"sync"
@@ -10,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/openesm/openesm/sources/internal/wirefake"
 	"github.com/openesm/openesm/sources/sourcetest/memhttp"
 )
 
@@ -38,7 +38,7 @@ type Server struct {
 	messages uint64 // messages so far
 	requests uint64 // calls so far
 	limit    int    // in-flight messages a queue
-	faults   faults
+	faults   *wirefake.Faults[Call, Fault]
 	gate     Gate        // nil for none
 	watch    func(Event) // nil for none
 }
@@ -49,8 +49,8 @@ func New() *Server {
 		closed: make(chan struct{}),
 		queues: make(map[string]*queue),
 		limit:  maxInFlight,
-		faults: newFaults(),
 	}
+	s.faults = wirefake.NewFaults[Call, Fault](&s.mu)
 	s.http = memhttp.New(s)
 	return s
 }
@@ -88,7 +88,7 @@ func (s *Server) Close() error {
 // ServeHTTP answers one call of the AWS JSON 1.0 protocol. Queue URLs that it
 // gives out name the host that the call was made to.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := readBody(w, r)
+	body, err := wirefake.ReadBody(w, r, maxRequest)
 	if err != nil {
 		s.reject(w, invalid("SerializationException", "The request could not be read"))
 		return
@@ -104,9 +104,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // answer does the call with the fault that was chosen for it, if any.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, action string, req request) {
 	a := attempt{ctx: r.Context(), req: req, x: exchange{server: s, base: baseURL(r), host: r.Host}}
-	s.pass(&a, action)
+	s.faults.Pass(r.Context(), wirefake.Attempt[Call, Fault]{
+		Action:   action,
+		Describe: func(number int) Call { return s.describe(&a, action, number) },
+		Do:       a.do,
+	})
 	a.await()
-	s.pause(r.Context(), a.fault.Delay)
+	wirefake.Pause(r.Context(), s.closed, a.fault.Delay)
 	switch {
 	case a.cut():
 		panic(http.ErrAbortHandler) // how net/http is told to cut the connection
@@ -127,7 +131,7 @@ func (s *Server) reject(w http.ResponseWriter, e *Error) {
 func (s *Server) write(w http.ResponseWriter, status int, body []byte) {
 	s.mu.Lock()
 	s.requests++
-	id := uuid(s.requests)
+	id := wirefake.UUID(s.requests)
 	s.mu.Unlock()
 	header := w.Header()
 	header.Set("Content-Type", contentType)
@@ -135,23 +139,6 @@ func (s *Server) write(w http.ResponseWriter, status int, body []byte) {
 	header.Set("X-Amzn-Requestid", id)
 	w.WriteHeader(status)
 	_, _ = w.Write(body) //nolint:gosec // an error is no concern, see above; nobody reads the JSON as HTML
-}
-
-// readBody reads the whole request.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	limited := http.MaxBytesReader(w, r.Body, maxRequest)
-	if r.ContentLength < 0 || r.ContentLength > maxRequest {
-		return io.ReadAll(limited)
-	}
-	body := make([]byte, r.ContentLength)
-	_, err := io.ReadFull(limited, body)
-	if err != nil {
-		return nil, err
-	}
-	// The end of the body must be seen, or net/http would not watch for the
-	// client going away.
-	_, err = io.Copy(io.Discard, limited)
-	return body, err
 }
 
 // baseURL is the scheme and host that the caller used.
