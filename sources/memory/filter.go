@@ -1,8 +1,6 @@
 package memory
 
 import (
-	"strconv"
-
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/internal/eventjson"
 )
@@ -33,17 +31,7 @@ func (s *streamSource) Filtering() sources.Filtering {
 }
 
 func appendStreamMetadata(dst []byte, r *sources.Record) []byte {
-	const milli = 1000
+	event := streamRecordOf(r).event()
 
-	record := streamRecordOf(r)
-	arrived := float64(record.Arrived.UnixMilli()) / milli
-
-	dst = append(dst, `{"kinesisSchemaVersion":"1.0","partitionKey":`...)
-	dst = eventjson.AppendString(dst, record.Key)
-	dst = append(dst, `,"sequenceNumber":`...)
-	dst = eventjson.AppendString(dst, record.SequenceNumber)
-	dst = append(dst, `,"approximateArrivalTimestamp":`...)
-	dst = strconv.AppendFloat(dst, arrived, 'f', -1, 64)
-
-	return append(dst, '}')
+	return eventjson.AppendKinesisMetadata(dst, &event)
 }

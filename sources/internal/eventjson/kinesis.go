@@ -82,6 +82,20 @@ func (k *Kinesis) Size(shardID string, r *KinesisRecord) int {
 		2*contentSize(r.SequenceNumber) + len(k.tail)
 }
 
+// AppendKinesisMetadata appends what filter patterns see of r besides its data
+// (FILT-51, FILT-57), as one JSON object.
+func AppendKinesisMetadata(dst []byte, r *KinesisRecord) []byte {
+	dst = append(dst, `{"kinesisSchemaVersion":"1.0","partitionKey":`...)
+	dst = AppendString(dst, r.PartitionKey)
+	dst = append(dst, `,"sequenceNumber":`...)
+	dst = AppendString(dst, r.SequenceNumber)
+	dst = append(dst, openArrival...)
+	dst = appendSeconds(dst, r.ApproximateArrivalTimestamp)
+	dst = appendMember(dst, openEncryption, r.EncryptionType)
+
+	return append(dst, '}')
+}
+
 // appendSeconds appends t as seconds with as few decimals as tell its
 // milliseconds.
 func appendSeconds(dst []byte, t time.Time) []byte {

@@ -1,0 +1,2 @@
+// Package kinesis reads Amazon Kinesis Data Streams.
+package kinesis

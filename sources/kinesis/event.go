@@ -1,0 +1,48 @@
+package kinesis
+
+import (
+	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/batchinfo"
+	"github.com/openesm/openesm/sources/internal/eventjson"
+)
+
+// AppendEvent appends the event document of records (KIN-190..197). See
+// [sources.EventAppender].
+func (s *Source) AppendEvent(dst []byte, partition string, records []sources.Record) []byte {
+	return eventjson.AppendEvent(dst, records, func(dst []byte, r *sources.Record) []byte {
+		event := native(r).event()
+
+		return s.encoder.Append(dst, partition, &event)
+	})
+}
+
+// Filtering tells how filter patterns see records: data of JSON, and beside it what
+// the event document says of the record. Text is refused in patterns, and dropped
+// where a pattern is about data (KIN-204, KIN-205, FILT-68).
+func (s *Source) Filtering() sources.Filtering {
+	return sources.Filtering{Key: "data", AppendMetadata: s.appendMetadata}
+}
+
+// appendMetadata appends what stands beside the data in the event document: the
+// members of its object kinesis.
+func (s *Source) appendMetadata(dst []byte, r *sources.Record) []byte {
+	event := native(r).event()
+
+	return eventjson.AppendKinesisMetadata(dst, &event)
+}
+
+// AppendBatchInfo appends the KinesisBatchInfo of DST-10.
+func (p *partition) AppendBatchInfo(dst []byte, records []sources.Record) []byte {
+	info := batchinfo.Stream{ShardID: p.id, StreamARN: p.source.stream.arn, Size: len(records)}
+
+	if len(records) > 0 {
+		info.First = end(&records[0])
+		info.Last = end(&records[len(records)-1])
+	}
+
+	return batchinfo.AppendKinesis(dst, &info)
+}
+
+func end(r *sources.Record) batchinfo.StreamRecord {
+	return batchinfo.StreamRecord{SequenceNumber: r.ID, Arrival: r.Time}
+}

@@ -1,0 +1,164 @@
+package kinesis
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/openesm/openesm/sources/checkpoint"
+)
+
+// StartingPosition is where a stream is begun that its store knows nothing of
+// (KIN-02).
+type StartingPosition int
+
+const (
+	// TrimHorizon begins with the oldest record. It is the default here; AWS wants
+	// one to be named.
+	TrimHorizon StartingPosition = iota
+	// Latest begins with what comes after the first look at the stream. That moment
+	// is stored, so that a restart before the first record loses nothing (KIN-50).
+	Latest
+	// AtTimestamp begins with the first record that is not older than
+	// Options.StartingPositionTimestamp.
+	AtTimestamp
+)
+
+// Defaults of Options.
+const (
+	// DefaultIdleInterval is Options.IdleInterval (KIN-20).
+	DefaultIdleInterval = time.Second
+	// DefaultCallInterval is Options.CallInterval: four of the five calls a second
+	// that a shard takes (KIN-24).
+	DefaultCallInterval = 250 * time.Millisecond
+	// DefaultBytesPerSecond is Options.BytesPerSecond (KIN-24).
+	DefaultBytesPerSecond = 2 << 20
+)
+
+// Options vary a source. The zero value reads with shared throughput from the
+// oldest record on.
+type Options struct {
+	// StartingPosition is where the stream is begun if the store has no positions
+	// of it; stored ones win (KIN-47).
+	StartingPosition StartingPosition
+
+	// StartingPositionTimestamp belongs to AtTimestamp, and is not in the future
+	// (KIN-03).
+	StartingPositionTimestamp time.Time
+
+	// Worker names this process among those that share the stream. Default: a
+	// random one. A process that is started again under its name goes on with its
+	// shards at once.
+	Worker string
+
+	// LeaseDuration is how long a shard belongs to a worker that does not renew
+	// its lease, and so about how long the shards of one that died stay unread.
+	// All workers have the same. Default 10 s, at least 100 ms.
+	LeaseDuration time.Duration
+
+	// MaxShards is the most shards that this process reads; 0 for no limit.
+	MaxShards int
+
+	// ListInterval is how often the stream's shards are listed, besides when one
+	// ends (KIN-76). Default a minute, at least a second.
+	ListInterval time.Duration
+
+	// IdleInterval is how long after a GetRecords that brought a shard up to date
+	// the next one is made. Default DefaultIdleInterval.
+	IdleInterval time.Duration
+
+	// CallInterval is the least time between two GetRecords of one shard while
+	// records are waiting. After a throttle it grows for a while, so that readers
+	// of one shard share its five calls a second. Default DefaultCallInterval.
+	CallInterval time.Duration
+
+	// BytesPerSecond bounds what is read of one shard on average. Default
+	// DefaultBytesPerSecond, which is all that a shard gives to its standard
+	// consumers together.
+	BytesPerSecond int
+
+	// ConsumerName is the name of a consumer with enhanced fan-out, which is
+	// registered if it does not exist: shards are read by SubscribeToShard then
+	// (KIN-80), and the intervals above do not count. A source that is made of a
+	// consumer's ARN does so without it.
+	ConsumerName string
+
+	// Deaggregate hands out the records inside of aggregated records, as the
+	// Kinesis Producer Library writes them, one by one (KIN-210). AWS does so with
+	// enhanced fan-out only (KIN-211, KIN-212). All of them bear the sequence
+	// number of the record that they came in.
+	Deaggregate bool
+
+	// RoleARN is what event documents name as invokeIdentityArn (KIN-195).
+	RoleARN string
+
+	// Logger is told what no caller can be told. Nil for silence.
+	Logger *slog.Logger
+
+	// Jitter is the source of randomness of waits: numbers from 0 up to but not
+	// including 1, called concurrently. Default math/rand/v2.
+	Jitter func() float64
+}
+
+func (o Options) validate() error {
+	var errs []error
+
+	require := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+
+	require(o.StartingPosition >= TrimHorizon && o.StartingPosition <= AtTimestamp,
+		"StartingPosition: %d is not TrimHorizon, Latest or AtTimestamp", o.StartingPosition)
+	require(o.StartingPosition == AtTimestamp || o.StartingPositionTimestamp.IsZero(),
+		"StartingPositionTimestamp: is set, which only AtTimestamp takes")
+	require(o.StartingPosition != AtTimestamp || !o.StartingPositionTimestamp.IsZero(),
+		"StartingPositionTimestamp: is not set, which AtTimestamp needs")
+	require(!o.StartingPositionTimestamp.After(time.Now()),
+		"StartingPositionTimestamp: %v is in the future", o.StartingPositionTimestamp)
+	require(o.MaxShards >= 0, "MaxShards: %d is negative", o.MaxShards)
+	require(o.IdleInterval >= 0, "IdleInterval: %v is negative", o.IdleInterval)
+	require(o.CallInterval >= 0, "CallInterval: %v is negative", o.CallInterval)
+	require(o.BytesPerSecond >= 0, "BytesPerSecond: %d is negative", o.BytesPerSecond)
+
+	return errors.Join(errs...)
+}
+
+func (o Options) withDefaults() Options {
+	if o.IdleInterval == 0 {
+		o.IdleInterval = DefaultIdleInterval
+	}
+
+	if o.CallInterval == 0 {
+		o.CallInterval = DefaultCallInterval
+	}
+
+	if o.BytesPerSecond == 0 {
+		o.BytesPerSecond = DefaultBytesPerSecond
+	}
+
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+
+	if o.Jitter == nil {
+		o.Jitter = rand.Float64
+	}
+
+	return o
+}
+
+// start is the position of a shard that the store does not know.
+func (o Options) start() checkpoint.Position {
+	switch o.StartingPosition {
+	case Latest:
+		return checkpoint.Position{Sequence: checkpoint.Latest}
+	case AtTimestamp:
+		return checkpoint.Position{Sequence: checkpoint.AtTimestamp, Timestamp: o.StartingPositionTimestamp}
+	default:
+		return checkpoint.Position{Sequence: checkpoint.TrimHorizon}
+	}
+}

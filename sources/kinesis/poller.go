@@ -1,0 +1,192 @@
+package kinesis
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/openesm/openesm/sources/awscall"
+	"github.com/openesm/openesm/sources/checkpoint"
+)
+
+// answer is what a reader brings at once.
+type answer struct {
+	records  []types.Record
+	behind   time.Duration // how far from the newest record
+	answered bool          // by the service
+	ended    bool          // nothing comes after it
+	children []types.ChildShard
+}
+
+// poller reads a shard by GetRecords, with the throughput that it shares with
+// others. Calls are made by the source's pool.
+type poller struct {
+	p        *partition
+	iterator *string // nil if one must be asked for
+	earliest time.Time
+	interval time.Duration // between calls while records are waiting
+	done     chan struct{} // one token for each call that was made
+}
+
+func newPoller(p *partition) *poller {
+	return &poller{p: p, interval: p.source.options.CallInterval, done: make(chan struct{}, 1)}
+}
+
+func (r *poller) close() {}
+
+// next makes one GetRecords, when it is time for it (KIN-20..25).
+func (r *poller) next(ctx context.Context, wait time.Duration) (answer, error) {
+	pause := time.Until(r.earliest)
+	if pause > wait {
+		sleep(ctx, max(wait, 0))
+
+		return answer{}, ctx.Err()
+	}
+
+	if !sleep(ctx, pause) {
+		return answer{}, ctx.Err()
+	}
+
+	var (
+		a   answer
+		err error
+	)
+
+	r.p.source.calls.do(func() {
+		a, err = r.call(ctx)
+		r.done <- struct{}{}
+	})
+	<-r.done // a call ends soon when ctx does
+
+	return a, err
+}
+
+// call reads from the iterator, or from a new one if there is none or it has
+// expired, as after long retries (KIN-41).
+func (r *poller) call(ctx context.Context) (answer, error) {
+	fresh := r.iterator == nil
+
+	for {
+		if r.iterator == nil {
+			err := r.locate(ctx)
+			if err != nil {
+				return r.missing(ctx, err)
+			}
+		}
+
+		began := time.Now()
+		s := r.p.source
+
+		out, err := s.client.GetRecords(ctx, &kinesis.GetRecordsInput{
+			ShardIterator: r.iterator, StreamARN: &s.stream.arn, Limit: aws.Int32(mostRecords),
+		}, s.single...)
+		if err == nil {
+			return r.took(out, began), nil
+		}
+
+		switch awscall.Code(err) {
+		case "ExpiredIteratorException":
+			r.iterator = nil
+
+			if !fresh {
+				fresh = true
+
+				continue
+			}
+		case "ProvisionedThroughputExceededException":
+			r.throttled()
+		}
+
+		return r.missing(ctx, s.failed("GetRecords", err))
+	}
+}
+
+// locate asks for an iterator behind what was read last (KIN-43, KIN-48).
+func (r *poller) locate(ctx context.Context) error {
+	s := r.p.source
+	in := &kinesis.GetShardIteratorInput{StreamARN: &s.stream.arn, ShardId: &r.p.id}
+
+	switch at := r.p.read; {
+	case at.Sequence == checkpoint.AtTimestamp && !at.Timestamp.IsZero():
+		in.ShardIteratorType, in.Timestamp = types.ShardIteratorTypeAtTimestamp, &at.Timestamp
+	case at.Sequence == checkpoint.Latest:
+		in.ShardIteratorType = types.ShardIteratorTypeLatest
+	case isMark(at):
+		in.ShardIteratorType = types.ShardIteratorTypeTrimHorizon
+	case s.options.Deaggregate:
+		// The record may have more inside than was read of it.
+		in.ShardIteratorType, in.StartingSequenceNumber = types.ShardIteratorTypeAtSequenceNumber, &at.Sequence
+	default:
+		in.ShardIteratorType, in.StartingSequenceNumber = types.ShardIteratorTypeAfterSequenceNumber, &at.Sequence
+	}
+
+	out, err := s.client.GetShardIterator(ctx, in, s.single...)
+	if err != nil {
+		return s.failed("GetShardIterator", err)
+	}
+
+	r.iterator = out.ShardIterator
+
+	return nil
+}
+
+// missing takes a shard that is not there any more for one that has ended (KIN-74),
+// after the list of shards has said so too.
+func (r *poller) missing(ctx context.Context, err error) (answer, error) {
+	if !isMissing(err) {
+		return answer{}, err
+	}
+
+	shards, listErr := r.p.source.list(ctx)
+	if listErr != nil {
+		return answer{}, err
+	}
+
+	for _, shard := range shards {
+		if shard.ID == r.p.id {
+			return answer{}, err
+		}
+	}
+
+	r.p.source.options.Logger.Warn("shard is gone; taken for ended", "stream", r.p.source.stream.name, "shard", r.p.id)
+
+	return answer{ended: true}, nil
+}
+
+// took notes when to call next.
+func (r *poller) took(out *kinesis.GetRecordsOutput, began time.Time) answer {
+	options := &r.p.source.options
+	a := answer{
+		records: out.Records, answered: true, behind: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond,
+		ended: out.NextShardIterator == nil, children: out.ChildShards,
+	}
+	r.iterator = out.NextShardIterator
+
+	if a.behind == 0 { // all was read; an empty answer alone says nothing (KIN-27)
+		r.earliest = began.Add(options.IdleInterval)
+
+		return a
+	}
+
+	bytes := 0
+	for i := range out.Records {
+		bytes += len(out.Records[i].Data)
+	}
+
+	spent := time.Duration(bytes) * time.Second / time.Duration(options.BytesPerSecond)
+	r.earliest = began.Add(max(r.interval, spent))
+	r.interval = max(options.CallInterval, r.interval-r.interval/8)
+
+	return a
+}
+
+// throttled leaves more of the shard's calls to others, for a while.
+func (r *poller) throttled() {
+	const longest = 2 * time.Second
+
+	r.interval = max(min(2*r.interval, longest), r.p.source.options.CallInterval)
+	r.earliest = time.Now().Add(r.interval)
+}

@@ -1,0 +1,35 @@
+package kinesis
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/openesm/openesm/sources/checkpoint"
+)
+
+// isMark tells that a position is no place behind a record.
+func isMark(p checkpoint.Position) bool {
+	switch p.Sequence {
+	case "", checkpoint.TrimHorizon, checkpoint.Latest, checkpoint.AtTimestamp, checkpoint.ShardEnd:
+		return true
+	default:
+		return false
+	}
+}
+
+// behind reports whether position a lies behind b.
+func behind(a, b checkpoint.Position) bool {
+	if isMark(b) {
+		return true
+	}
+
+	return cmp.Or(compareSequence(a.Sequence, b.Sequence), cmp.Compare(a.SubSequence, b.SubSequence)) > 0
+}
+
+// compareSequence compares sequence numbers, which are decimal numbers of any
+// length (KIN-51).
+func compareSequence(a, b string) int {
+	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+
+	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+}

@@ -1,0 +1,183 @@
+package kinesis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+
+	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/awscall"
+	"github.com/openesm/openesm/sources/checkpoint"
+	"github.com/openesm/openesm/sources/internal/eventjson"
+	"github.com/openesm/openesm/sources/internal/lease"
+)
+
+const (
+	eventSource = "aws:kinesis"
+
+	// mostRecords is how many records one call brings at most (KIN-23).
+	mostRecords = 10_000
+)
+
+// Source is one stream as a source of a mapping.
+type Source struct {
+	client  Client
+	store   checkpoint.Store
+	stream  stream
+	options Options
+	single  []func(*kinesis.Options) // options of every call
+	encoder *eventjson.Kinesis
+	calls   *pool
+
+	manager *lease.Manager // nil before Start
+
+	mu     sync.Mutex
+	shards map[*partition]struct{} // that are read
+}
+
+var (
+	_ sources.Source        = (*Source)(nil)
+	_ sources.Starter       = (*Source)(nil)
+	_ sources.EventAppender = (*Source)(nil)
+	_ sources.Filterer      = (*Source)(nil)
+)
+
+// New returns the source that reads the stream with the given ARN; the ARN of a
+// consumer reads with enhanced fan-out (KIN-01). The store keeps the positions of
+// this stream for this consumer and nothing else. New makes no call; its error names
+// every violation.
+func New(client Client, streamARN string, store checkpoint.Store, options Options) (*Source, error) {
+	var errs []error
+
+	if c, typed := client.(*kinesis.Client); client == nil || typed && c == nil {
+		errs = append(errs, errors.New("client: is nil"))
+	}
+
+	if store == nil {
+		errs = append(errs, errors.New("store: is nil; positions would not outlive the process (package checkpoint/memory, if that is meant)"))
+	}
+
+	s, err := parseStream(streamARN)
+
+	err = errors.Join(append(errs, err, options.validate())...)
+	if err != nil {
+		return nil, fmt.Errorf("kinesis: %w", err)
+	}
+
+	return &Source{
+		client: client, store: store, stream: s, options: options.withDefaults(), single: []func(*kinesis.Options){once},
+		encoder: eventjson.NewKinesis(eventSource, s.given, s.region, options.RoleARN),
+		calls:   newPool(), shards: make(map[*partition]struct{}),
+	}, nil
+}
+
+// Traits tells the bounds of Kinesis (KIN-04..06, KIN-11).
+func (s *Source) Traits() sources.Traits {
+	const (
+		defaultRecords = 100
+		longestWindow  = 300 * time.Second
+		longestRun     = 900 * time.Second
+	)
+
+	return sources.Traits{
+		EventSource:    eventSource,
+		ARN:            s.stream.given,
+		Ordered:        true,
+		BatchSize:      sources.Bounds[int]{Default: defaultRecords, Max: mostRecords},
+		Window:         sources.Bounds[time.Duration]{Max: longestWindow},
+		TumblingWindow: longestRun,
+		MaxTimeout:     longestRun,
+		EventOverhead:  eventjson.Overhead,
+	}
+}
+
+// Start checks that the stream is there and may be read, and starts to share it
+// with the other workers.
+func (s *Source) Start(ctx context.Context, _ sources.Settings) error {
+	_, err := s.client.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamARN: &s.stream.arn}, s.single...)
+	if err != nil {
+		return s.refused("DescribeStreamSummary", err)
+	}
+
+	if s.manager != nil {
+		return nil
+	}
+
+	s.manager, err = lease.New(s.store, s.list, lease.Options{
+		Worker: s.options.Worker, Duration: s.options.LeaseDuration, ListInterval: s.options.ListInterval,
+		Start: s.options.start(), MaxLeases: s.options.MaxShards, Logger: s.options.Logger, Jitter: s.options.Jitter,
+	})
+	if err != nil {
+		return fmt.Errorf("kinesis: stream %s: %w: %w", s.stream.name, err, sources.ErrUnusable)
+	}
+
+	return nil
+}
+
+// Accept blocks until this worker has a further shard, and returns it.
+func (s *Source) Accept(ctx context.Context) (sources.Partition, error) {
+	if s.manager == nil {
+		return nil, fmt.Errorf("kinesis: stream %s: Accept before Start: %w", s.stream.name, sources.ErrUnusable)
+	}
+
+	held, err := s.manager.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+
+	p := newPartition(s, held)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	s.shards[p] = struct{}{}
+
+	return p, nil
+}
+
+// Close gives back what leases are left. The client and the store are the caller's.
+func (s *Source) Close(ctx context.Context) error {
+	var err error
+	if s.manager != nil {
+		err = s.manager.Close(ctx)
+	}
+
+	s.calls.close()
+
+	return err
+}
+
+// forget takes a partition off the books.
+func (s *Source) forget(p *partition) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	delete(s.shards, p)
+}
+
+// failed wraps the error of a call.
+func (s *Source) failed(operation string, err error) error {
+	return &awscall.Error{Service: "kinesis", Operation: operation, Target: "stream " + s.stream.name, Err: err}
+}
+
+// refused tells errors that will not pass from those that may.
+func (s *Source) refused(operation string, err error) error {
+	switch {
+	case isMissing(err):
+		// The words of KIN-15.
+		return fmt.Errorf("kinesis: Stream not found: %s (create it, or correct its ARN or the client's region): %w",
+			s.stream.arn, sources.ErrUnusable)
+	case awscall.IsDenied(err):
+		return fmt.Errorf("%w (a mapping needs kinesis:DescribeStreamSummary, ListShards, GetShardIterator and GetRecords, "+
+			"or SubscribeToShard): %w", s.failed(operation, err), sources.ErrUnusable)
+	default:
+		return s.failed(operation, err)
+	}
+}
+
+// isMissing tells that the stream or shard does not exist.
+func isMissing(err error) bool { return awscall.Code(err) == "ResourceNotFoundException" }
