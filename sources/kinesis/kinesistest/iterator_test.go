@@ -125,6 +125,9 @@ func TestClosedShardGivesIterators_KIN46(t *testing.T) {
 		w.split(first)
 		w.expect(w.horizon(first), "a", "b")
 		w.expect(w.after(first, numbers[0]), "b")
+		if out := w.expect(w.after(first, w.server.Shards(w.stream)[0].Last)); out.NextShardIterator != nil {
+			t.Error("the ending sequence number is not the end")
+		}
 		for _, kind := range []types.ShardIteratorType{types.ShardIteratorTypeLatest, types.ShardIteratorTypeAtTimestamp} {
 			time.Sleep(time.Second)
 			out := w.expect(w.mustAsk(&kinesis.GetShardIteratorInput{ShardIteratorType: kind, Timestamp: new(time.Now())}))

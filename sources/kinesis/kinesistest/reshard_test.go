@@ -84,6 +84,9 @@ func TestReshardArguments(t *testing.T) {
 		if shards := w.server.Shards(w.stream); shards[5].From != "0" || shards[5].To != "0" || shards[6].From != "1" {
 			t.Errorf("got %+v", shards[5:])
 		}
+		if last := w.server.Shards(w.stream)[6]; w.doSplit(last.ID, last.To) != nil {
+			t.Error("the last key cannot be split off")
+		}
 		wantType[*types.InvalidArgumentException](t, w.doSplit("shardId-000000000005", "0")) // one key has no middle
 		if _, err := w.server.Split(w.stream, "shardId-000000000005"); err == nil {
 			t.Error("one key was split")
