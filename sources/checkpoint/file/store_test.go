@@ -1,11 +1,14 @@
 package file
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/openesm/openesm/sources/checkpoint"
 	"github.com/openesm/openesm/sources/checkpoint/checkpointtest"
@@ -155,4 +158,36 @@ func TestSymbolicLink(t *testing.T) {
 	if got := versions(t, mustOpen(t, path, Options{})); got["a"] != 19 {
 		t.Errorf("the file has %v, want what was written by the link", got)
 	}
+}
+
+// A lease that Open could not read again is not written.
+func TestTooLarge(t *testing.T) {
+	t.Parallel()
+	s := mustOpen(t, newPath(t), Options{})
+	mustPut(t, s, "a", 0)
+	large := lease("a", 1)
+	large.Window = make([]byte, maxPayload)
+	if err := s.Update(t.Context(), lease("a", 0), large); err == nil || !strings.Contains(err.Error(), "16777216") {
+		t.Errorf("got %v, want an error that names the bound", err)
+	}
+	mustPut(t, s, "a", 1)
+}
+
+// Whoever waits for his turn behind a slow disk goes when his context does.
+func TestCancelledWhileWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := mustOpen(t, newPath(t), Options{})
+		mustPut(t, s, "a", 0)
+		s.turn <- struct{}{} // somebody writes
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := s.Update(ctx, lease("a", 0), lease("a", 1)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want the deadline", err)
+		}
+		s.end()
+		if got := versions(t, s); got["a"] != 0 {
+			t.Errorf("the store holds %v", got)
+		}
+	})
 }
