@@ -17,6 +17,9 @@ import (
 // moment may still be settled and held records released.
 const settleGrace = 5 * time.Second
 
+// measureInterval is how often a source is asked what it measures.
+const measureInterval = 10 * time.Second
+
 // Mapping is one source, one handler and one configuration. Make it with New
 // and run it once.
 type Mapping struct {
@@ -94,6 +97,10 @@ func (m *Mapping) Run(ctx context.Context) error {
 		}
 	})
 
+	if meter, ok := m.source.(sources.Meter); ok {
+		watch.Go(func() { m.measure(meter, finished) })
+	}
+
 	m.config.Logger.Info("mapping started", m.attr(), slog.String("source", m.traits.ARN))
 	err := m.serve(stages{soft, work, settle}, stop)
 	if closeErr := m.source.Close(settle); closeErr != nil {
@@ -162,6 +169,17 @@ func (m *Mapping) start(soft context.Context) error {
 		}
 		m.polling("", err)
 		m.pause(soft, pollBackoff(), failures)
+	}
+}
+
+// measure tells the observer what the source measures, until finished.
+func (m *Mapping) measure(meter sources.Meter, finished <-chan struct{}) {
+	var all []sources.Measure
+	for expire(finished, measureInterval) {
+		all = meter.Measure(all[:0])
+		for _, v := range all {
+			m.observe(Observation{Metric: Metric(v.Name), Partition: v.Partition, Count: v.Count, Duration: v.Duration})
+		}
 	}
 }
 

@@ -42,6 +42,19 @@ const (
 	// ordered source when it is invoked (ESM-98).
 	IteratorAge Metric = "IteratorAge"
 
+	// MillisBehindLatest: Duration is how far the reading of a shard is behind its
+	// newest record (KIN-29). Every ten seconds; a gauge.
+	MillisBehindLatest Metric = "MillisBehindLatest"
+	// LeasesHeld: the shards that this process reads of a stream. Every ten
+	// seconds; a gauge. Ours.
+	LeasesHeld Metric = "LeasesHeld"
+	// ShardsWaiting: the shards of a stream whose parents are not settled. Every
+	// ten seconds; a gauge. Ours.
+	ShardsWaiting Metric = "ShardsWaiting"
+	// LeasesLost: the shards that this process lost ever, to others or because it
+	// could not renew its lease. Every ten seconds. Ours.
+	LeasesLost Metric = "LeasesLost"
+
 	// ThrottledEventCount: records whose handler was throttled. Not a metric of
 	// the mapping on AWS, where the function counts its throttles.
 	ThrottledEventCount Metric = "ThrottledEventCount"

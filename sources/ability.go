@@ -26,6 +26,24 @@ type Starter interface {
 	Start(ctx context.Context, settings Settings) error
 }
 
+// Meter is a [Source] that measures itself: how far behind it is, what it holds.
+type Meter interface {
+	// Measure appends what there is to measure now. It makes no call. The engine
+	// calls it every ten seconds, from one goroutine, and tells its observer.
+	Measure(dst []Measure) []Measure
+}
+
+// Measure is a value at one moment.
+type Measure struct {
+	// Name of the metric, such as "LeasesHeld".
+	Name string
+	// Partition that it is about; "" for the whole source.
+	Partition string
+	// Count, or Duration, is the value; the other is zero.
+	Count    int
+	Duration time.Duration
+}
+
 // EventAppender is a [Source] that writes the event documents for handlers
 // that take bytes. A source without it serves handlers that take records only.
 type EventAppender interface {

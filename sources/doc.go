@@ -25,8 +25,8 @@
 // # Abilities
 //
 // What only some services can do is an interface of one method, found once by
-// type assertion: on the Source [Starter], [EventAppender] and [Filterer], on the
-// Partition [Releaser], [Failer], [Loser], [BatchDescriber], [RecordDescriber] and
+// type assertion: on the Source [Starter], [EventAppender], [Filterer] and [Meter],
+// on the Partition [Releaser], [Failer], [Loser], [BatchDescriber], [RecordDescriber] and
 // [WindowKeeper], whose two methods make no sense apart.
 //
 // # Errors

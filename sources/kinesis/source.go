@@ -44,6 +44,7 @@ var (
 	_ sources.Starter       = (*Source)(nil)
 	_ sources.EventAppender = (*Source)(nil)
 	_ sources.Filterer      = (*Source)(nil)
+	_ sources.Meter         = (*Source)(nil)
 )
 
 // New returns the source that reads the stream with the given ARN; the ARN of a
@@ -149,6 +150,32 @@ func (s *Source) Close(ctx context.Context) error {
 	s.calls.close()
 
 	return err
+}
+
+// Measure tells how far each shard is behind, and the shards that are held, lost and
+// waiting for their parents (KIN-29). See [sources.Meter].
+func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
+	if s.manager == nil {
+		return dst
+	}
+
+	stats := s.manager.Stats()
+	dst = append(dst,
+		sources.Measure{Name: "LeasesHeld", Count: stats.Held},
+		sources.Measure{Name: "LeasesLost", Count: int(stats.Lost)}, //nolint:gosec // far below
+		sources.Measure{Name: "ShardsWaiting", Count: stats.Waiting},
+	)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	for p := range s.shards {
+		dst = append(dst, sources.Measure{
+			Name: "MillisBehindLatest", Partition: p.id, Duration: time.Duration(p.behind.Load()) * time.Millisecond,
+		})
+	}
+
+	return dst
 }
 
 // forget takes a partition off the books.
