@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("simulation.seeds", 150, "how many seeds to simulate")
+	seeds = flag.Int("simulation.seeds", 80, "how many seeds to simulate")
 	first = flag.Uint64("simulation.first", 0, "the first seed")
 	only  = flag.Int64("simulation.seed", -1, "the only seed to simulate; it logs what happens")
 )
@@ -50,7 +50,7 @@ func TestSimulation(t *testing.T) {
 			return
 		}
 	}
-	if n < 100 {
+	if n < 80 {
 		return
 	}
 	for _, name := range []string{
