@@ -67,7 +67,7 @@ func TestSimulation(t *testing.T) {
 // TestSimulationReplays holds seeds to their word.
 func TestSimulationReplays(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(10) {
+	for seed := *first; seed < *first+10; seed++ {
 		var traces [2]uint64
 		for i := range traces {
 			synctest.Test(t, func(t *testing.T) {
