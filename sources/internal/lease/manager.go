@@ -145,7 +145,8 @@ func (m *Manager) pop() (*Held, error) {
 	}
 
 	h := m.queue[0]
-	m.queue = slices.Delete(m.queue, 0, 1)
+	m.queue[0] = nil
+	m.queue = m.queue[1:]
 	h.handed = true
 
 	if len(m.queue) > 0 {

@@ -132,8 +132,9 @@ func TestRestartUnderTheSameName(t *testing.T) {
 
 func TestExclusiveStore(t *testing.T) {
 	t.Parallel()
+	const shards = 10_000 / slower
 	synctest.Test(t, func(t *testing.T) {
-		tb, r := newTable(), newRiver(10_000)
+		tb, r := newTable(), newRiver(shards)
 		w := tb.worker("a")
 		for id, s := range r.shards {
 			l := s.lease(at(5))
@@ -144,7 +145,7 @@ func TestExclusiveStore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 10_000 {
+		for range shards {
 			next(t, m)
 		}
 		calls := tb.count("Update") + tb.count("Leases")
@@ -152,11 +153,11 @@ func TestExclusiveStore(t *testing.T) {
 		if n := tb.count("Update") + tb.count("Leases") - calls; n > 12 {
 			t.Errorf("%d calls in 10 minutes of idle shards", n)
 		}
-		if s := m.Stats(); s.Held != 10_000 || s.Lost != 0 {
+		if s := m.Stats(); s.Held != shards || s.Lost != 0 {
 			t.Errorf("stats %+v", s)
 		}
 		shut(t, m)
-		if got := tb.owners(); got[""] != 10_000 {
+		if got := tb.owners(); got[""] != shards {
 			t.Errorf("owners after the end %v", got)
 		}
 		verify(t, tb)

@@ -16,6 +16,7 @@ func FuzzTake(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 0x80, 0x81}, byte(3), byte(0))
 	f.Add([]byte{1, 1, 1, 1, 1, 1, 1}, byte(3), byte(0))
 	f.Add([]byte{0, 0, 0, 0, 0}, byte(2), byte(2))
+	f.Add([]byte("00000B1B#"), byte(2), byte(1)) // leases that ran out, and a worker that is full
 	f.Fuzz(func(t *testing.T, data []byte, workers, most byte) {
 		n := int(workers%6) + 1
 		data = data[:min(len(data), 60)]
@@ -58,7 +59,9 @@ func FuzzTake(f *testing.F) {
 						all[i].since = now
 					}
 				}
-				if slices.ContainsFunc(all, func(x seen) bool { return x.lease.Owner == "" && !x.lease.Position.Ended() }) {
+				if slices.ContainsFunc(all, func(x seen) bool {
+					return !x.lease.Position.Ended() && (x.lease.Owner == "" || now.Sub(x.since) >= duration)
+				}) {
 					quiet = 0
 				}
 			}

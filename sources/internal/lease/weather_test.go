@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/checkpoint"
 )
 
 // The process stands still for longer than the lease: its store calls hang, and
@@ -198,14 +199,16 @@ func TestStoreDownForAMinute(t *testing.T) {
 		}
 		a := startReader(t, tb.worker("a"), r, testOptions("a"), time.Second)
 		b := startReader(t, tb.worker("b"), r, testOptions("b"), time.Second)
-		time.Sleep(time.Until(down) + 10*time.Second)
+		time.Sleep(time.Until(down))
+		calls := tb.count("Leases") + tb.count("Update")
+		time.Sleep(10 * time.Second)
 		if a.holds()+b.holds() != 0 {
 			t.Errorf("%d shards are held without a renewal", a.holds()+b.holds())
 		}
-		calls := tb.count("Leases") + tb.count("Update")
 		time.Sleep(time.Until(up))
-		if n := tb.count("Leases") + tb.count("Update") - calls; n > 100 {
-			t.Errorf("%d calls in 50 s of a store that is down", n)
+		// 4 renewals and 4 commits a shard and 2 looks every few seconds
+		if n := tb.count("Leases") + tb.count("Update") - calls; n > 150 {
+			t.Errorf("%d calls in a minute of a store that is down", n)
 		}
 		time.Sleep(30 * time.Second)
 		if a.holds()+b.holds() != 4 {
@@ -280,5 +283,65 @@ func TestUnusableStreamEndsNext(t *testing.T) {
 		if _, err := a.Next(t.Context()); !errors.Is(err, errClosed) {
 			t.Errorf("Next after Close: %v", err)
 		}
+	})
+}
+
+// The process stood still: nobody has noticed yet that the lease ran out.
+func TestCommitLooksAtTheTimeItself(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tb, r := newTable(), newRiver(1)
+		a := manager(t, tb.worker("a"), r, testOptions("a"))
+		h := next(t, a)
+		synctest.Wait()
+		calls := tb.count("Update")
+		a.mu.Lock()
+		h.since = h.since.Add(-9 * time.Second)
+		a.mu.Unlock()
+		if err := h.Commit(t.Context(), at(1), nil); !errors.Is(err, sources.ErrLost) {
+			t.Errorf("commit: %v", err)
+		}
+		if tb.count("Update") != calls {
+			t.Error("the store is asked though the lease ran out")
+		}
+		shut(t, a)
+	})
+}
+
+// Leases that were read before this worker wrote say nothing against it, nor do
+// those that show what it is writing.
+func TestOldLookIsNoLoss(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tb, r := newTable(), newRiver(1)
+		a := manager(t, tb.worker("a"), r, testOptions("a"))
+		h := next(t, a)
+		synctest.Wait()
+		old := h.Lease()
+		old.Owner, old.Counter = "b", old.Counter-1
+		a.observe([]checkpoint.Lease{old}, time.Now().Add(-time.Second), time.Now())
+		a.observe(nil, time.Now().Add(-time.Second), time.Now())
+		a.mu.Lock()
+		if e := a.known["s000"]; e == nil || e.lease.Owner != a.owner {
+			t.Errorf("known %+v after an old look", e)
+		}
+		h.writing = true
+		a.mu.Unlock()
+		given := h.Lease()
+		given.Owner, given.Counter = "", given.Counter+1
+		a.observe([]checkpoint.Lease{given}, time.Now(), time.Now())
+		select {
+		case <-h.Lost():
+			t.Error("lost for an old look, or for its own write")
+		default:
+		}
+		a.mu.Lock()
+		h.writing = false
+		a.mu.Unlock()
+		if err := h.Commit(t.Context(), at(1), nil); err != nil {
+			t.Errorf("commit: %v", err)
+		}
+		shut(t, a)
+		verify(t, tb)
 	})
 }
