@@ -61,14 +61,15 @@
 //	    promise               checker            broken twin                                   seeds
 //	P1  no loss               checkEnd,          source settles nothing                            3
 //	                          checkForgotten,    source loses records                              2
-//	                          delivered,         carry-over dropped after an invocation            3
-//	                          invoked            filter ignored                                    2
+//	                          delivered,         carry-over dropped after an invocation           15
+//	                          invoked            filter ignored                                    8
 //	                                             a batch given up one attempt too early            5
 //	P2  settled after         Settled, Passed    source settles what it hands out                  1
 //	    success only                             source settles what failed                        4
 //	                                             settled before the handler runs                   1
 //	                                             partial failure read as success                  13
 //	                                             given up without delivery                         5
+//	                                             dropped before the bound of its delivery        419
 //	P3  position passes       Passed             source loses records of a stream                  3
 //	    nothing unfinished                       source moves the position back                    2
 //	                                             position passes an open record                    4
@@ -76,9 +77,9 @@
 //	P4  order                 checkOrder,        source hands out a group twice at once            2
 //	                          checkOwner         source gives each record a key of its own         4
 //	                                             a failed batch's groups go on                    15
-//	                                             second half of a bisected batch forgotten        86
+//	                                             second half of a bisected batch forgotten        28
 //	                                             handler outlasts the visibility timeout         111
-//	                                             a lost partition handled further                 44
+//	                                             a lost partition handled further                168
 //	P5  no duplicates         checkEnd           source hands out twice                            3
 //	    without faults                           half of a batch not settled                       3
 //	                                             settlements not waited for                       75
@@ -96,8 +97,8 @@
 //	                                             a window twice as long                           24
 //	P9  no hot loop, no       called,            source does not wait                              1
 //	    early end             checkHaste,        source ends though it could go on                 1
-//	                          checkRest,         fetch, accept, ack without back-off              29
-//	                          checkStopped       delivery without back-off                       399
+//	                          checkRest,         fetch, accept, ack without back-off              32
+//	                          checkStopped       delivery without back-off                       119
 //	                                             batch retried without back-off                   10
 //	                                             a failed Accept ends the mapping                 17
 //	P10 panics                the process        a panic not recovered                             8
@@ -107,9 +108,9 @@
 //	                          checkClosing,      source leaves a goroutine behind                  1
 //	                          checkStopped,      unstarted records not released                   26
 //	                          end of the bubble  drain timeout ignored                            50
-//	                                             Run does not wait for its lanes                  21
+//	                                             Run does not wait for its lanes                  26
 //	P12 restart               Handed, invoked    source begins before what was settled             1
-//	                                             commits not waited for at the end                51
+//	                                             commits not waited for at the end               296
 //
 // A panic that is not recovered ends the test binary, which says so itself. Waits
 // are jittered, so P9 is broken by a row of retries without a wait, not by one.
