@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -59,14 +60,32 @@ type Result struct {
 // wrap lets the tests of the checkers break a source.
 type wrap func(*Sim, sources.Source) sources.Source
 
-// simulate runs a scenario in a bubble of its own.
-func simulate(t *testing.T, kind Kind, scenario Scenario, broken wrap) Result {
+// simulate runs a scenario in a bubble of its own. A bubble panics if goroutines are
+// left when it ends: somebody has left one behind.
+func simulate(t *testing.T, kind Kind, scenario Scenario, broken wrap) (result Result) {
 	t.Helper()
 
-	var result Result
+	var s *Sim
+
+	defer func() {
+		value := recover()
+		if value == nil {
+			return
+		}
+
+		text := fmt.Sprint(value)
+		if s == nil || !strings.HasPrefix(text, "deadlock") {
+			panic(fmt.Sprintf("simulation: seed %d of %s: %s", scenario.Seed, kind.Name, text))
+		}
+
+		result = s.result()
+		if result.Violation == nil {
+			result.Violation = &Violation{11, text}
+		}
+	}()
 
 	synctest.Test(t, func(*testing.T) {
-		s := &Sim{
+		s = &Sim{
 			Scenario: scenario, kind: kind,
 			rng:     rand.New(rand.NewPCG(scenario.Seed, 2)),
 			weather: !scenario.Calm, coverage: make(map[string]int), over: make(chan struct{}),
@@ -77,10 +96,14 @@ func simulate(t *testing.T, kind Kind, scenario Scenario, broken wrap) Result {
 
 		s.play(broken)
 
-		result = Result{s.violation, s.observer.history, s.coverage, s.gate.steps}
+		result = s.result()
 	})
 
 	return result
+}
+
+func (s *Sim) result() Result {
+	return Result{s.violation, s.observer.history, s.coverage, s.gate.steps}
 }
 
 // bounds of a simulation in virtual time.
@@ -378,14 +401,20 @@ func (s *Sim) finish() {
 	}()
 
 	s.gate.between = nil
+	deadline := time.Now().Add(patience)
 	s.gate.run(func() bool {
 		select {
 		case <-ended:
 			return true
 		default:
-			return false
+			return time.Now().After(deadline)
 		}
 	})
+
+	if time.Now().After(deadline) && s.violation == nil {
+		s.observer.violate(11, "Run has not returned %v after everything it waits for was cut off", patience)
+	}
+
 	s.world.Close()
 	synctest.Wait()
 }

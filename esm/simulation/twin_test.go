@@ -3,7 +3,6 @@ package simulation
 import (
 	"context"
 	"flag"
-	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -28,16 +27,9 @@ func catch(t *testing.T, kind Kind, broken wrap, seeds uint64) (uint64, *Violati
 	return 0, nil
 }
 
-// violation is what a seed breaks. A bubble that ends before its goroutines
-// panics: somebody has left one behind.
-func violation(t *testing.T, kind Kind, seed uint64, broken wrap) (v *Violation) {
+// violation is what a seed breaks.
+func violation(t *testing.T, kind Kind, seed uint64, broken wrap) *Violation {
 	t.Helper()
-
-	defer func() {
-		if value := recover(); value != nil {
-			v = &Violation{11, fmt.Sprint(value)}
-		}
-	}()
 
 	return simulate(t, kind, draw(kind, seed), broken).Violation
 }
