@@ -235,15 +235,22 @@ func (s *Sim) last() {
 }
 
 // isolation is how long a poison record may try to hold up others: as long as
-// they may need to be retried.
+// they may need to be retried. Poison of one group is ended by the redrive rule one
+// after the other.
 func (s *Sim) isolation() time.Duration {
 	const rounds = 12
 
-	if s.kind.Redelivers {
-		return time.Hour + rounds*s.Scenario.Visibility
+	c := &s.Scenario
+	if !s.kind.Redelivers {
+		return time.Hour + rounds*c.Config.RetryBackoff.Max
 	}
 
-	return time.Hour + rounds*s.Scenario.Config.RetryBackoff.Max
+	all := rounds
+	if s.kind.Grouped {
+		all += (c.Records/c.Poison + 1) * c.Redrive
+	}
+
+	return time.Hour + time.Duration(all)*c.Visibility
 }
 
 // begin starts a new life.
