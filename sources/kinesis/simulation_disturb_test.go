@@ -11,19 +11,31 @@ import (
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
 
-// Disturb splits, merges or ages the stream, or has another worker take a shard.
+// Disturb splits, merges or ages the stream, or has another worker take a shard,
+// which the process may not learn of, for the store is out of its reach.
 func (w *service) Disturb() {
 	choice, which := w.random.IntN(5), w.random.IntN(1<<16)
 
 	switch {
-	case choice == 0 && w.sim.Enabled(simulation.FaultReshard):
-		w.split(which)
-	case choice == 1 && w.sim.Enabled(simulation.FaultReshard):
-		w.merge(which)
+	case choice < 2 && w.sim.Enabled(simulation.FaultReshard):
+		w.reshard(which)
 	case choice == 2:
 		w.age()
 	case w.sim.Enabled(simulation.FaultLost):
+		if choice == 3 {
+			w.sim.Cover("store out of reach")
+			w.outage = time.Now().Add(time.Duration(w.random.Int64N(int64(3 * w.options.LeaseDuration))))
+		}
+
 		w.steal(which)
+	}
+}
+
+func (w *service) reshard(which int) {
+	if which%2 == 0 {
+		w.split(which / 2)
+	} else {
+		w.merge(which / 2)
 	}
 }
 

@@ -22,6 +22,10 @@ func (s *shared) Leases(ctx context.Context) ([]checkpoint.Lease, error) {
 	var leases []checkpoint.Lease
 
 	err := s.life.Call(ctx, "look", func() error {
+		if s.service.isCut() {
+			return errStore
+		}
+
 		return s.service.sim.Faulty(simulation.OpAccept, func() error {
 			var err error
 
@@ -79,7 +83,7 @@ func (s *shared) write(ctx context.Context, label string, op simulation.Op, do f
 	return s.life.Call(ctx, label, func() error {
 		w := s.service
 
-		if w.sim.Chance(simulation.Fault(op) + " before") {
+		if w.isCut() || w.sim.Chance(simulation.Fault(op)+" before") {
 			return errStore
 		}
 
@@ -106,6 +110,11 @@ func (s *shared) write(ctx context.Context, label string, op simulation.Op, do f
 
 		return errStore
 	})
+}
+
+// isCut reports whether the store is out of reach.
+func (w *service) isCut() bool {
+	return w.sim.Enabled(simulation.FaultLost) && time.Now().Before(w.outage)
 }
 
 func (s *shared) create(ctx context.Context, lease checkpoint.Lease) error {

@@ -20,7 +20,7 @@ func TestSimulation(t *testing.T) {
 		"stop", "kill", "poison", "batch of several", "bisect",
 		"split", "merged", "stolen", "thief died", "trimmed", "expired shard",
 		"throttle", "5xx", "cut before", "cut after", "expired iterator", "late end", "short answer", "empty answer",
-		"late write", "late write refused", "late write taken", "same worker", "another worker", "taken back",
+		"late write", "late write refused", "late write taken", "same worker", "another worker", "taken back", "store out of reach",
 		"start before", "start after", "accept before", "accept after", "fetch before", "fetch after",
 		"ack before", "ack after", "close before", "close after",
 	))
@@ -54,7 +54,10 @@ func TestKillAtEveryPoint(t *testing.T) {
 }
 
 func simulated() simulation.Kind {
-	return simulation.Kind{
-		Name: "kinesis", Ordered: true, New: func(s *simulation.Sim) simulation.World { return newService(s) },
-	}
+	return simulation.Kind{Name: "kinesis", Ordered: true, New: func(s *simulation.Sim) simulation.World {
+		w := newService(s)
+		w.plan()
+
+		return w
+	}}
 }

@@ -38,6 +38,7 @@ type service struct {
 	current *process
 	owners  map[string]*process // by the name in leases
 	thieves int
+	outage  time.Time // until when the store is out of reach
 
 	numbers   map[string][]int    // of the records of each shard
 	places    map[string]int      // behind the record with a sequence number, in its shard
@@ -66,6 +67,16 @@ func newService(s *simulation.Sim) *service {
 	w.server.SetGate(w)
 
 	return w
+}
+
+// plan has the stream split and merged, which is no fault: also in calm weather.
+func (w *service) plan() {
+	span := int64(w.sim.Scenario.Spread + 5*time.Second)
+
+	for n := range []int{0, 0, 2, 6}[w.random.IntN(4)] {
+		at, which := time.Duration(w.random.Int64N(span)), w.random.IntN(1<<16)
+		w.sim.After(at, fmt.Sprint("reshard ", n), func() { w.reshard(which) })
+	}
 }
 
 // configure makes the scenario one that Kinesis knows, and chooses the source's
