@@ -24,6 +24,7 @@ type Observer struct {
 	byKey   map[string]*trace
 	byPart  map[string]*trace
 	running []*invocation
+	largest int                     // record, in bytes
 	open    map[string]map[int]bool // what the mapping holds, by partition
 	// children are the partitions that wait for others, the oldest first.
 	children []lineage
@@ -119,6 +120,7 @@ func (o *Observer) Entered(r Record, partition string, size int) {
 	}
 
 	o.records = append(o.records, t)
+	o.largest = max(o.largest, size)
 
 	if k := o.sim.kind; k.Ordered || k.Grouped {
 		if p := o.byKey[r.Key]; p != nil {
@@ -199,8 +201,9 @@ func (o *Observer) Returned(n int) { o.drop(o.records[n]) }
 
 func (o *Observer) drop(t *trace) { delete(o.holding(t.partition), t.number) }
 
-// opened tells that a life begins to read a partition.
-func (o *Observer) opened(l *Life, partition string) {
+// Opened tells that a life begins to read an ordered partition: from now on it may
+// handle its records.
+func (o *Observer) Opened(l *Life, partition string) {
 	o.log("life %d: opens %s", l.number, partition)
 	delete(o.open, partition)
 	o.owners[partition] = l
@@ -219,8 +222,9 @@ func (o *Observer) Child(partition string, parents ...string) {
 	o.children = append(o.children, lineage{partition, parents})
 }
 
-// lost tells that a life reads a partition no longer.
-func (o *Observer) lost(l *Life, partition string) {
+// Lost tells that a life reads an ordered partition no longer, or must not: what is
+// handled from now on is handled by somebody who has no right to.
+func (o *Observer) Lost(l *Life, partition string) {
 	o.log("life %d: lost %s", l.number, partition)
 	delete(o.open, partition)
 	delete(o.owners, partition)

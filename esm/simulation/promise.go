@@ -28,6 +28,9 @@ func (o *Observer) violate(promise int, format string, args ...any) { //nolint:g
 	}
 }
 
+// Violate tells that a promise is broken in a way that only the world can see.
+func (o *Observer) Violate(promise int, text string) { o.violate(promise, "%s", text) }
+
 // checkOrder holds an invocation against P4: nothing begins before what is
 // earlier in its group, key or partition is finished or given up.
 func (o *Observer) checkOrder(i *invocation) {
@@ -204,7 +207,7 @@ func (o *Observer) checkBounds(partition string, held map[int]bool) {
 	}
 
 	// One fetch may go over it.
-	fetch := size * max(c.ParallelizationFactor, 1) * (s.Size + overhead)
+	fetch := size * max(c.ParallelizationFactor, 1) * o.largest
 	if bytes > limit+fetch {
 		o.violate(7, "%d bytes of %s held, the most is %d and one fetch", bytes, partition, limit)
 	}

@@ -129,7 +129,7 @@ func (w *stream) take(s *shard, d time.Duration) {
 	if p := s.owner; p != nil {
 		p.lost = true
 		close(p.told)
-		w.sim.observer.lost(p.life, s.id)
+		w.sim.observer.Lost(p.life, s.id)
 		p.serve()
 	}
 
@@ -192,7 +192,7 @@ func (s *shard) finished() bool { return s.closed && s.position == len(s.message
 
 func (w *stream) own(s *shard, life *Life) *streamPartition {
 	s.owner = &streamPartition{stream: w, shard: s, life: life, cursor: s.position, told: make(chan struct{})}
-	w.sim.observer.opened(life, s.id)
+	w.sim.observer.Opened(life, s.id)
 
 	return s.owner
 }
@@ -351,7 +351,7 @@ func (p *streamPartition) Close(ctx context.Context) error {
 			p.shard.owner = nil
 		}
 
-		p.life.sim.observer.lost(p.life, p.shard.id)
+		p.life.sim.observer.Lost(p.life, p.shard.id)
 		p.stream.offer()
 		p.life.finish(c, nil)
 	})

@@ -63,6 +63,11 @@ func (m *Manager) pass(look bool) error {
 		}
 	}
 
+	select {
+	case <-m.takeSoon: // what has changed until now this pass goes by
+	default:
+	}
+
 	free, steal, back := m.plan(began)
 
 	err := each(len(back), func(i int) error { return back[i].Release(m.working) })

@@ -1,0 +1,125 @@
+package kinesis_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/openesm/openesm/esm/simulation"
+	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/kinesis"
+)
+
+// process is a life's end of the wire.
+type process struct {
+	service *service
+	life    *simulation.Life
+	host    string
+	next    http.RoundTripper
+	dead    atomic.Bool
+}
+
+// RoundTrip makes a call, unless the process is dead: then nobody hears of the
+// answer.
+func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
+	if p.dead.Load() {
+		return nil, errDead
+	}
+
+	response, err := p.next.RoundTrip(r)
+	if err != nil || !p.dead.Load() {
+		return response, err
+	}
+
+	_, _ = io.Copy(io.Discard, response.Body)
+	_ = response.Body.Close()
+
+	return nil, errDead
+}
+
+var errDead = errors.New("the process is dead")
+
+// turn does something in its turn, unless the process is dead.
+func (p *process) turn(label string, do func()) {
+	done := make(chan struct{})
+
+	p.service.sim.After(0, label, func() {
+		if !p.dead.Load() {
+			do()
+		}
+
+		close(done)
+	})
+	<-done
+}
+
+// watched is the source, whose comings and goings the observer is told of.
+type watched struct {
+	*kinesis.Source
+
+	process *process
+}
+
+func (s *watched) Accept(ctx context.Context) (sources.Partition, error) {
+	p, err := s.Source.Accept(ctx)
+	if err != nil {
+		return nil, err
+	}
+
+	loser, _ := p.(sources.Loser)
+	keeper, _ := p.(sources.WindowKeeper)
+	describer, _ := p.(sources.BatchDescriber)
+	w := &watchedPartition{Partition: p, Loser: loser, BatchDescriber: describer, keeper: keeper, process: s.process}
+
+	s.process.turn("opened "+p.ID(), func() { w.epoch = s.process.service.opened(s.process, p.ID()) })
+
+	return w, nil
+}
+
+func (s *watched) Close(ctx context.Context) error {
+	_ = s.process.life.Call(ctx, "close source", func() error { return nil })
+
+	return s.Source.Close(ctx)
+}
+
+// watchedPartition is its partition, with all abilities.
+type watchedPartition struct {
+	sources.Partition
+	sources.Loser
+	sources.BatchDescriber
+
+	keeper  sources.WindowKeeper
+	process *process
+	epoch   int
+}
+
+func (p *watchedPartition) Window() []byte { return p.keeper.Window() }
+
+func (p *watchedPartition) AckWindow(ctx context.Context, records []sources.Record, window []byte) error {
+	return p.keeper.AckWindow(ctx, records, window)
+}
+
+func (p *watchedPartition) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
+	n, err := p.Partition.Fetch(ctx, buf, wait)
+	if n == 0 {
+		return n, err
+	}
+
+	p.process.turn("fetched "+p.ID(), func() {
+		for i := range buf[:n] {
+			p.process.service.sim.Observer().Handed(p.process.life, simulation.Number(buf[i].Data))
+		}
+	})
+
+	return n, err
+}
+
+// Close comes after everything else, so nothing is handled from here on.
+func (p *watchedPartition) Close(ctx context.Context) error {
+	p.process.turn("closed "+p.ID(), func() { p.process.service.lost(p.process, p.ID(), p.epoch) })
+
+	return p.Partition.Close(ctx)
+}

@@ -1,0 +1,153 @@
+package kinesis_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/openesm/openesm/esm/simulation"
+	"github.com/openesm/openesm/sources/checkpoint"
+)
+
+// shared is the store as one process reaches it: its calls take their turn and
+// fail, and what was written may arrive late, when nobody waits for it any more.
+type shared struct {
+	*process
+}
+
+var errStore = errors.New("the store does not answer")
+
+func (s *shared) Leases(ctx context.Context) ([]checkpoint.Lease, error) {
+	var leases []checkpoint.Lease
+
+	err := s.life.Call(ctx, "look", func() error {
+		if s.service.isCut() {
+			return errStore
+		}
+
+		return s.service.sim.Faulty(simulation.OpAccept, func() error {
+			var err error
+
+			leases, err = s.service.store.Leases(context.WithoutCancel(ctx))
+
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	return leases, nil
+}
+
+func (s *shared) Create(ctx context.Context, lease checkpoint.Lease) error {
+	return s.write(ctx, "create "+lease.Shard, simulation.OpAccept, func(ctx context.Context) error {
+		return s.create(ctx, lease)
+	})
+}
+
+func (s *shared) Update(ctx context.Context, last, next checkpoint.Lease) error {
+	label, op := s.operation(&last, &next)
+
+	return s.write(ctx, label, op, func(ctx context.Context) error { return s.update(ctx, last, next) })
+}
+
+func (s *shared) Delete(ctx context.Context, last checkpoint.Lease) error {
+	return s.write(ctx, "delete "+last.Shard, simulation.OpAccept, func(ctx context.Context) error {
+		return s.service.store.Delete(ctx, last)
+	})
+}
+
+// operation names an update.
+func (s *shared) operation(last, next *checkpoint.Lease) (string, simulation.Op) {
+	switch {
+	case next.Position.Ended():
+		return "end " + next.Shard, simulation.OpClose
+	case next.Owner == "":
+		return "release " + next.Shard, simulation.OpClose
+	case last.Owner != next.Owner:
+		return "take " + next.Shard, simulation.OpAccept
+	case last.Position.Equal(next.Position):
+		return "renew " + next.Shard, simulation.OpAccept
+	default:
+		return fmt.Sprintf("ack %s to %d", next.Shard, s.service.index(next)), simulation.OpAck
+	}
+}
+
+// write has a write take effect in its turn, or fails it before or after that, or
+// has it take effect some time after it has failed.
+func (s *shared) write(ctx context.Context, label string, op simulation.Op, do func(context.Context) error) error {
+	effect := func() error { return do(context.WithoutCancel(ctx)) }
+
+	return s.life.Call(ctx, label, func() error {
+		w := s.service
+
+		if w.isCut() || w.sim.Chance(simulation.Fault(op)+" before") {
+			return errStore
+		}
+
+		if !w.sim.Chance(simulation.Fault(op) + " after") {
+			return effect()
+		}
+
+		if w.random.IntN(2) == 0 {
+			_ = effect()
+
+			return errStore
+		}
+
+		delay := []time.Duration{100 * time.Millisecond, 2 * w.options.LeaseDuration}[w.random.IntN(2)]
+
+		w.sim.Cover("late write")
+		w.sim.After(time.Duration(w.random.Int64N(int64(delay))), "late "+label, func() {
+			if effect() == nil {
+				w.sim.Cover("late write taken")
+			} else {
+				w.sim.Cover("late write refused")
+			}
+		})
+
+		return errStore
+	})
+}
+
+// isCut reports whether the store is out of reach.
+func (w *service) isCut() bool {
+	return w.sim.Enabled(simulation.FaultLost) && time.Now().Before(w.outage)
+}
+
+func (s *shared) create(ctx context.Context, lease checkpoint.Lease) error {
+	err := s.service.store.Create(ctx, lease)
+	if err == nil {
+		s.service.moved(s.process, &lease)
+	}
+
+	return err
+}
+
+func (s *shared) update(ctx context.Context, last, next checkpoint.Lease) error {
+	err := s.service.store.Update(ctx, last, next)
+	if err != nil {
+		return err
+	}
+
+	w := s.service
+
+	switch {
+	case last.Owner == next.Owner || next.Owner == "":
+		if w.owners[last.Owner] != s.process {
+			w.sim.Observer().Violate(12, fmt.Sprintf("%s writes the lease of %s as %q, which it is not", s.host, last.Shard, last.Owner))
+		}
+	default:
+		w.owners[next.Owner] = s.process
+
+		if !last.Position.Equal(next.Position) {
+			w.sim.Observer().Violate(12, fmt.Sprintf("%s moves the position of %s as it takes it", s.host, last.Shard))
+		}
+	}
+
+	w.moved(s.process, &next)
+
+	return nil
+}

@@ -1,0 +1,63 @@
+package kinesis_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/openesm/openesm/esm/simulation"
+)
+
+// TestSimulation simulates whole mappings from seeds (P1 to P12): the engine,
+// this adapter, the lease manager, the SDK's client, the wire fake of the service
+// and a store that fails. Flags choose the seeds: -simulation.seeds,
+// -simulation.first, -simulation.seed.
+func TestSimulation(t *testing.T) {
+	t.Parallel()
+
+	const seeds = 40
+
+	t.Log(simulation.Attack(t, simulated(), seeds,
+		"stop", "kill", "poison", "batch of several", "bisect",
+		"split", "merged", "stolen", "thief died", "trimmed", "expired shard",
+		"throttle", "5xx", "cut before", "cut after", "expired iterator", "late end", "short answer", "empty answer",
+		"late write", "late write refused", "late write taken", "same worker", "another worker", "taken back", "store out of reach",
+		"start before", "start after", "accept before", "accept after", "fetch before", "fetch after",
+		"ack before", "ack after", "close before", "close after",
+	))
+}
+
+// TestKillAtEveryPoint kills the process before and after each thing that
+// happens (P12): also while shards are split and merged, and started again under
+// its old name and under another one.
+func TestKillAtEveryPoint(t *testing.T) {
+	t.Parallel()
+
+	for name, renamed := range map[string]bool{"same worker": false, "another worker": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			kind := simulated()
+			kind.New = func(s *simulation.Sim) simulation.World {
+				w := newService(s)
+				w.renamed, w.options.LeaseDuration, w.options.IdleInterval = renamed, 10*time.Second, 10*time.Second
+
+				s.After(100*time.Millisecond, "split", func() { w.split(0) })
+				s.After(3*time.Second, "split again", func() { w.split(0) })
+				s.After(6*time.Second, "merge", func() { w.merge(0) })
+
+				return w
+			}
+
+			simulation.Enumerate(t, kind)
+		})
+	}
+}
+
+func simulated() simulation.Kind {
+	return simulation.Kind{Name: "kinesis", Ordered: true, New: func(s *simulation.Sim) simulation.World {
+		w := newService(s)
+		w.plan()
+
+		return w
+	}}
+}

@@ -1,0 +1,135 @@
+package kinesis_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/openesm/openesm/esm/simulation"
+	"github.com/openesm/openesm/sources/kinesis/kinesistest"
+)
+
+// Pass lets a call through in its turn.
+func (w *service) Pass(ctx context.Context, c kinesistest.Call, do func(kinesistest.Fault)) {
+	p := w.process(c.Host)
+
+	// What is not let through is cut off.
+	_ = p.life.Call(ctx, label(c), func() error {
+		do(w.fault(c))
+
+		return nil
+	})
+}
+
+func (w *service) process(host string) *process {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	return w.lives[host]
+}
+
+// After has the server do something by itself in its turn.
+func (w *service) After(d time.Duration, what string, run func()) { w.sim.After(d, what, run) }
+
+// label names a call. The second is what the simulation goes by when it looks for
+// fetches without a wait.
+func label(c kinesistest.Call) string {
+	switch c.Action {
+	case "GetRecords":
+		return fmt.Sprintf("fetch %s 1s", c.Shard)
+	case "GetShardIterator":
+		return fmt.Sprintf("iterator %s %s %s", c.Shard, c.Type, c.After)
+	case "ListShards":
+		return "list"
+	default:
+		return "start " + c.Action
+	}
+}
+
+// operation is the scenario's name for a call.
+func operation(c kinesistest.Call) simulation.Op {
+	switch c.Action {
+	case "GetRecords", "GetShardIterator":
+		return simulation.OpFetch
+	case "ListShards":
+		return simulation.OpAccept
+	default:
+		return simulation.OpStart
+	}
+}
+
+// fault draws what goes wrong with a call, or is odd and right.
+func (w *service) fault(c kinesistest.Call) kinesistest.Fault {
+	op := simulation.Fault(operation(c))
+
+	if w.sim.Chance(op + " before") {
+		return w.failure(c)
+	}
+
+	var f kinesistest.Fault
+
+	if c.Action == "GetRecords" && w.random.Float64() < w.odd {
+		w.oddity(&f)
+	}
+
+	if w.sim.Chance(op + " after") {
+		f.Cut = kinesistest.CutAfter
+		w.sim.Cover("cut after")
+	}
+
+	return f
+}
+
+// failure draws how a call fails that has no effect.
+func (w *service) failure(c kinesistest.Call) kinesistest.Fault {
+	kinds := 5
+	if c.Action == "GetRecords" {
+		kinds = 6
+	}
+
+	switch w.random.IntN(kinds) {
+	case 0:
+		w.sim.Cover("throttle")
+
+		if operation(c) == simulation.OpFetch {
+			return kinesistest.Fault{Err: kinesistest.ProvisionedThroughputExceeded()}
+		}
+
+		return kinesistest.Fault{Err: kinesistest.LimitExceeded()}
+	case 1:
+		w.sim.Cover("throttle")
+
+		return kinesistest.Fault{Err: kinesistest.ThrottlingException()}
+	case 2:
+		w.sim.Cover("5xx")
+
+		return kinesistest.Fault{Err: kinesistest.InternalFailure()}
+	case 3:
+		w.sim.Cover("5xx")
+
+		return kinesistest.Fault{Err: kinesistest.ServiceUnavailable()}
+	case 4:
+		w.sim.Cover("cut before")
+
+		return kinesistest.Fault{Cut: kinesistest.CutBefore}
+	default:
+		w.sim.Cover("expired iterator")
+
+		return kinesistest.Fault{Err: kinesistest.ExpiredIterator()}
+	}
+}
+
+// oddity draws how an answer is as it seldom is.
+func (w *service) oddity(f *kinesistest.Fault) {
+	switch w.random.IntN(3) {
+	case 0:
+		f.AtMost = 1 + w.random.IntN(3)
+		w.sim.Cover("short answer")
+	case 1:
+		f.Empty = true
+		w.sim.Cover("empty answer")
+	default:
+		f.LateEnd = true
+		w.sim.Cover("late end")
+	}
+}
