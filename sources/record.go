@@ -7,7 +7,8 @@ import "time"
 type Record struct {
 	// ID is what a handler names in batchItemFailures: the message ID of a
 	// queue (SQS-80), the sequence number of a stream (KIN-150). It is not
-	// empty, and unique within a partition except for redeliveries.
+	// empty, and unique within a partition except for redeliveries, and for
+	// records that came in one (KIN-213): there it names the first of a batch.
 	ID string
 
 	// Key is the order key: message group or partition key; "" for none.

@@ -48,7 +48,9 @@ type Position struct {
 	SubSequence int64
 
 	// Timestamp is where AtTimestamp begins, to the nanosecond, in the years 1 to
-	// 9999; zero for none. Stores give it back in UTC.
+	// 9999; zero for none. Stores give it back in UTC. Beside a sequence number it
+	// is the time of that record, and says that more of those aggregated in it
+	// follow SubSequence.
 	Timestamp time.Time
 }
 

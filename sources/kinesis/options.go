@@ -87,8 +87,27 @@ type Options struct {
 
 	// Deaggregate hands out the records inside of aggregated records, as the
 	// Kinesis Producer Library writes them, one by one (KIN-210). AWS does so with
-	// enhanced fan-out only (KIN-211, KIN-212). All of them bear the sequence
-	// number of the record that they came in.
+	// enhanced fan-out only (KIN-211, KIN-212). A record that is not aggregated, or
+	// not wholly as that library writes it, is handed out as it is.
+	//
+	// Each has the partition key and the data of its own, and the sequence number,
+	// and so the event ID, and the arrival time of the record that it came in.
+	// Order by key, and ParallelizationFactor, go by its own key. A sequence number
+	// in batchItemFailures stands for the first of the batch that bears it: that
+	// one and all behind it are tried again (KIN-151), also those from the same
+	// record that did not fail. Filters see each by itself.
+	//
+	// None is dropped. AWS drops those whose keys belong to another shard, which
+	// writers with an old picture of the stream make (KIN-212); they are handed out
+	// here, by the shard that they are in.
+	//
+	// Positions lie within aggregated records too, so that what was settled of one
+	// is not repeated after a restart; the Kinesis Client Library reads and writes
+	// them as well (KIN-213). When the option is switched on for a store that has
+	// positions already, the record that a shard was settled up to is taken for one
+	// whose first inside is settled: if it is aggregated, those behind that one come
+	// again. When it is switched off, a record of which a part was settled, or the
+	// last inside of it, comes again as a whole.
 	Deaggregate bool
 
 	// RoleARN is what event documents name as invokeIdentityArn (KIN-195).

@@ -23,8 +23,8 @@ type partition struct {
 	behind atomic.Int64 // milliseconds, of the last answer
 
 	// Of Fetch, and of Close after it.
-	stock    []sources.Record    // read and not asked for yet
-	read     checkpoint.Position // of the last record that was read
+	stock    stock
+	read     checkpoint.Position // behind all that was read
 	fetched  checkpoint.Position // of the last record that Fetch returned
 	ended    bool                // the shard was read to its end
 	children []lease.Shard
@@ -52,9 +52,10 @@ type reader interface {
 
 func newPartition(s *Source, held *lease.Held) *partition {
 	l := held.Lease()
+	at := s.resumed(l.Position)
 	p := &partition{
 		source: s, id: held.Shard(), held: held,
-		read: l.Position, fetched: l.Position, position: l.Position, window: l.Window,
+		read: at, fetched: at, position: l.Position, window: l.Window,
 	}
 	p.reader = newPoller(p)
 
@@ -77,12 +78,7 @@ func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.D
 	until := time.Now().Add(wait)
 
 	for {
-		n := copy(buf, p.stock)
-		if n > 0 {
-			clear(p.stock[:n])
-			p.stock = p.stock[n:]
-			p.fetched = native(&buf[n-1]).position()
-
+		if n := p.unstock(buf); n > 0 {
 			return n, nil
 		}
 
@@ -101,7 +97,7 @@ func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.D
 		switch {
 		case p.isLost():
 			return 0, sources.ErrLost
-		case len(p.stock) > 0:
+		case !p.stock.empty():
 		case err != nil:
 			return 0, err
 		case wait <= 0 && !p.ended:
@@ -113,7 +109,7 @@ func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.D
 // take stocks an answer.
 func (p *partition) take(a answer) {
 	if len(a.records) > 0 {
-		p.stock = p.records(make([]sources.Record, 0, len(a.records)), a.records)
+		p.put(a.records)
 	}
 
 	if a.answered {
@@ -154,7 +150,7 @@ func (p *partition) AckWindow(ctx context.Context, records []sources.Record, win
 	p.mu.Unlock()
 
 	if last := len(records) - 1; last >= 0 {
-		if to := native(&records[last]).position(); behind(to, position) {
+		if to := native(&records[last]).position(); behind(to, p.source.resumed(position)) {
 			position = to
 		}
 	}
@@ -178,7 +174,9 @@ func (p *partition) settled() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	return p.ended && len(p.stock) == 0 && len(p.window) == 0 && (p.position == p.fetched || !behind(p.fetched, p.position))
+	at := p.source.resumed(p.position)
+
+	return p.ended && p.stock.empty() && len(p.window) == 0 && (at == p.fetched || !behind(p.fetched, at))
 }
 
 // Close gives the lease back, or ends the shard if it is done with, so that its

@@ -116,8 +116,7 @@ func (r *poller) locate(ctx context.Context) error {
 		in.ShardIteratorType = types.ShardIteratorTypeLatest
 	case isMark(at):
 		in.ShardIteratorType = types.ShardIteratorTypeTrimHorizon
-	case s.options.Deaggregate:
-		// The record may have more inside than was read of it.
+	case !s.isBehindAll(at):
 		in.ShardIteratorType, in.StartingSequenceNumber = types.ShardIteratorTypeAtSequenceNumber, &at.Sequence
 	default:
 		in.ShardIteratorType, in.StartingSequenceNumber = types.ShardIteratorTypeAfterSequenceNumber, &at.Sequence

@@ -32,9 +32,16 @@ func native(r *sources.Record) *Record {
 	return new(Record)
 }
 
-// position is the place right behind a record.
+// position is the place right behind a record. It bears the time of the record if
+// more came with it in one: that tells it from the place behind a whole record, which
+// the first one's SubSequence of 0 does not.
 func (r *Record) position() checkpoint.Position {
-	return checkpoint.Position{Sequence: aws.ToString(r.SequenceNumber), SubSequence: r.SubSequence}
+	at := checkpoint.Position{Sequence: aws.ToString(r.SequenceNumber), SubSequence: r.SubSequence}
+	if !r.Last {
+		at.Timestamp = aws.ToTime(r.ApproximateArrivalTimestamp)
+	}
+
+	return at
 }
 
 // event is what the event document tells of the record (KIN-190..197).
@@ -45,52 +52,4 @@ func (r *Record) event() eventjson.KinesisRecord {
 		Data:                        r.Data,
 		ApproximateArrivalTimestamp: aws.ToTime(r.ApproximateArrivalTimestamp),
 	}
-}
-
-// records appends the engine's records of an answer to dst. What lies at or before
-// the position after is left out.
-func (p *partition) records(dst []sources.Record, from []types.Record) []sources.Record {
-	natives := p.natives(from)
-
-	for i := range natives {
-		n := &natives[i]
-		if !behind(n.position(), p.read) {
-			continue
-		}
-
-		const separator = 1
-
-		event := n.event()
-		dst = append(dst, sources.Record{
-			ID: event.SequenceNumber, Key: event.PartitionKey, Data: nonNil(n.Data), Native: n,
-			Time: event.ApproximateArrivalTimestamp, Size: p.source.encoder.Size(p.id, &event) + separator,
-		})
-		p.read = n.position()
-	}
-
-	return dst
-}
-
-// nonNil keeps an empty blob from being no data at all.
-func nonNil(data []byte) []byte {
-	if data == nil {
-		return []byte{}
-	}
-
-	return data
-}
-
-// natives are the records of an answer, unpacked if that is asked for.
-func (p *partition) natives(from []types.Record) []Record {
-	all := make([]Record, 0, len(from))
-
-	for i := range from {
-		if p.source.options.Deaggregate {
-			all = unpack(all, &from[i])
-		} else {
-			all = append(all, Record{Record: from[i], Last: true})
-		}
-	}
-
-	return all
 }

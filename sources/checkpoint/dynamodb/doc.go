@@ -34,6 +34,7 @@
 //	endingHashKey                 S   EndingHashKey; missing for none
 //	openesmTimestamp              S   Position.Timestamp, RFC 3339; missing for none
 //	openesmWindow                 B   Window; missing for none
+//	openesmWindowEncoding         S   "gzip" if the window is compressed; missing if not
 //
 // An update leaves all other attributes as they are: those of KCL that this
 // package does not know (checkpointOwner and throughputKBps of KCL 3, say), and
@@ -63,9 +64,14 @@
 //
 // # Limits
 //
-// An item has 400 KB at most, so the state of a window is limited to a little
-// less; a larger one fails with the service's ValidationException. Sets have no
-// order: Parents and Children come back in any.
+// An item has 400 KB at most. A window of 1 KiB or more is compressed, if that makes
+// it shorter, so that a state of 1 MB fits unless it is much like random bytes. One
+// that does not fit is an error that names the shard, the sizes and the bounds, before
+// any call is made; the shard is not settled any further then, and only a smaller state
+// helps. Windows that are stored without compression are read as they are. What else is
+// in an item, of KCL or yours, is not counted; where that is too much the error is the
+// service's ValidationException. Sets have no order: Parents and Children come back in
+// any.
 //
 // # Testing
 //

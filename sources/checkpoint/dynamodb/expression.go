@@ -47,10 +47,10 @@ func (e *expression) matches(last *checkpoint.Lease) string {
 	return counter + " AND " + e.is(leaseOwner, ":lastOwner", text(last.Owner))
 }
 
-// replace is the update of last to next.
-func (e *expression) replace(last, next *checkpoint.Lease) string {
+// replace is the update of last to next, whose attributes are in list.
+func (e *expression) replace(last, next *checkpoint.Lease, list []attribute) string {
 	var set, remove []string
-	for _, a := range attributes(next) {
+	for _, a := range list {
 		if a.value == nil {
 			remove = append(remove, e.name(a.name))
 		} else {

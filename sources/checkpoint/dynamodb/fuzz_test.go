@@ -12,6 +12,7 @@ import (
 // FuzzRoundTrip: a lease comes back as it was written, by Create and by Update.
 func FuzzRoundTrip(f *testing.F) {
 	f.Add("shardId-000000000000", "worker", int64(1), "TRIM_HORIZON", int64(0), int64(0), "a,b", "", "0", []byte("w"))
+	f.Add("y", "w", int64(2), "77", int64(3), int64(0), "", "", "", []byte(strings.Repeat(`{"state":1}`, 500)))
 	f.Add("x", "", int64(-5), "", int64(1)<<62, int64(1)<<60, "", "c,,c", "", []byte(nil))
 	w := withTable(f)
 	f.Fuzz(func(t *testing.T, shard, owner string, counter int64, sequence string, sub, at int64, parents, children, hash string, window []byte) {

@@ -40,7 +40,7 @@ func kclRow() row {
 func known() []string {
 	return []string{
 		"leaseOwner", "leaseCounter", "checkpoint", "checkpointSubSequenceNumber", "ownerSwitchesSinceCheckpoint",
-		"parentShardId", "childShardIds", "startingHashKey", "endingHashKey", "openesmTimestamp", "openesmWindow",
+		"parentShardId", "childShardIds", "startingHashKey", "endingHashKey", "openesmTimestamp", "openesmWindow", "openesmWindowEncoding",
 		"pendingCheckpoint", "pendingCheckpointSubSequenceNumber",
 	}
 }
@@ -225,6 +225,9 @@ func TestBadRows(t *testing.T) {
 		"parentShardId":               func(r row) { r["parentShardId"] = s("one") },
 		"openesmTimestamp":            func(r row) { r["openesmTimestamp"] = s("yesterday") },
 		"openesmWindow":               func(r row) { r["openesmWindow"] = s("text") },
+		"openesmWindowEncoding":       func(r row) { r["openesmWindow"], r["openesmWindowEncoding"] = bytes, n("1") },
+		"gzip":                        func(r row) { r["openesmWindow"], r["openesmWindowEncoding"] = bytes, s("gzip") },
+		"zstd":                        func(r row) { r["openesmWindow"], r["openesmWindowEncoding"] = bytes, s("zstd") },
 		"multi-stream":                func(r row) { r["streamName"], r["shardId"] = s("123456789012:orders:1"), s("shardId-000000000002") },
 	} {
 		w := withTable(t)
@@ -235,6 +238,9 @@ func TestBadRows(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: no error", name)
 			continue
+		}
+		if name == "gzip" {
+			name = "openesmWindowEncoding"
 		}
 		for _, part := range []string{name, "shardId-000000000002", tableName} {
 			if !strings.Contains(err.Error(), part) {

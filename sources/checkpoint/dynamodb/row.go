@@ -13,23 +13,26 @@ import (
 
 // Attributes of the Kinesis Client Library.
 const (
-	leaseKey       = "leaseKey"
-	leaseOwner     = "leaseOwner"
-	leaseCounter   = "leaseCounter"
-	sequence       = "checkpoint"
-	subSequence    = "checkpointSubSequenceNumber"
-	ownerSwitches  = "ownerSwitchesSinceCheckpoint"
-	parentShards   = "parentShardId" // singular, and a set
-	childShards    = "childShardIds"
-	startingHash   = "startingHashKey"
-	endingHash     = "endingHashKey"
-	pendingPrefix  = "pendingCheckpoint" // a checkpoint that was prepared: also with SubSequenceNumber and State
-	entityType     = "entityType"        // KCL 3: what a row is; missing for leases
-	entityLease    = "LEASE"
-	streamName     = "streamName" // only in multi-stream mode
-	ownTimestamp   = "openesmTimestamp"
-	ownWindow      = "openesmWindow"
-	timestampStyle = time.RFC3339Nano
+	leaseKey      = "leaseKey"
+	leaseOwner    = "leaseOwner"
+	leaseCounter  = "leaseCounter"
+	sequence      = "checkpoint"
+	subSequence   = "checkpointSubSequenceNumber"
+	ownerSwitches = "ownerSwitchesSinceCheckpoint"
+	parentShards  = "parentShardId" // singular, and a set
+	childShards   = "childShardIds"
+	startingHash  = "startingHashKey"
+	endingHash    = "endingHashKey"
+	pendingPrefix = "pendingCheckpoint" // a checkpoint that was prepared: also with SubSequenceNumber and State
+	entityType    = "entityType"        // KCL 3: what a row is; missing for leases
+	entityLease   = "LEASE"
+	streamName    = "streamName" // only in multi-stream mode
+	ownTimestamp  = "openesmTimestamp"
+	ownWindow     = "openesmWindow"
+	// ownWindowEncoding says how the window is stored: "gzip", or as it is if the
+	// attribute is missing.
+	ownWindowEncoding = "openesmWindowEncoding"
+	timestampStyle    = time.RFC3339Nano
 )
 
 // row is an item of the table.
@@ -45,7 +48,7 @@ func key(shard string) row {
 	return row{leaseKey: &types.AttributeValueMemberS{Value: shard}}
 }
 
-// attributes are a lease's fields but for its key.
+// attributes are a lease's fields but for its key and its window.
 func attributes(l *checkpoint.Lease) []attribute {
 	list := []attribute{
 		{leaseOwner, text(l.Owner)},
@@ -57,13 +60,9 @@ func attributes(l *checkpoint.Lease) []attribute {
 		{startingHash, text(l.StartingHashKey)},
 		{endingHash, text(l.EndingHashKey)},
 		{ownTimestamp, nil},
-		{ownWindow, nil},
 	}
 	if at := l.Position.Timestamp; !at.IsZero() {
-		list[len(list)-2].value = text(at.UTC().Format(timestampStyle))
-	}
-	if len(l.Window) > 0 {
-		list[len(list)-1].value = &types.AttributeValueMemberB{Value: l.Window}
+		list[len(list)-1].value = text(at.UTC().Format(timestampStyle))
 	}
 	return list
 }
@@ -111,7 +110,7 @@ func parse(r row) (checkpoint.Lease, error) {
 		Children:        p.set(childShards),
 		StartingHashKey: p.text(startingHash),
 		EndingHashKey:   p.text(endingHash),
-		Window:          p.bytes(ownWindow),
+		Window:          p.window(),
 	}
 	if r[leaseCounter] == nil {
 		p.fail(leaseCounter, "a number")
@@ -188,6 +187,18 @@ func (p *parser) bytes(name string) []byte {
 		p.fail(name, "bytes")
 	}
 	return nil
+}
+
+func (p *parser) window() []byte {
+	stored, encoding := p.bytes(ownWindow), p.text(ownWindowEncoding)
+	if stored == nil {
+		return nil
+	}
+	window, err := unpack(stored, encoding)
+	if err != nil {
+		p.fail(ownWindow, "a window with the "+ownWindowEncoding+" that it names: "+err.Error())
+	}
+	return window
 }
 
 func (p *parser) fail(name, want string) {

@@ -14,12 +14,13 @@ import (
 )
 
 // Store keeps leases in a table. Make one with [New]. All methods may be called
-// concurrently. Errors other than ErrConflict are those of the SDK; after one, a
-// write may have taken effect.
+// concurrently. Errors other than ErrConflict are those of the SDK, after which a
+// write may have taken effect, or say that a lease cannot be stored.
 type Store struct {
 	client  Client
 	table   string
 	options Options
+	packer  packer
 }
 
 var _ checkpoint.Store = (*Store)(nil)
@@ -73,15 +74,19 @@ func (s *Store) Create(ctx context.Context, lease checkpoint.Lease) error {
 	if err := errors.Join(ctx.Err(), lease.Check()); err != nil {
 		return err
 	}
+	list, err := s.attributes(&lease)
+	if err != nil {
+		return err
+	}
 	row := key(lease.Shard)
-	for _, a := range attributes(&lease) {
+	for _, a := range list {
 		if a.value != nil {
 			row[a.name] = a.value
 		}
 	}
 	row[ownerSwitches] = number(0)
 	e := newExpression()
-	_, err := s.client.PutItem(ctx, &dynamodb.PutItemInput{
+	_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName: &s.table, Item: row,
 		ConditionExpression:      aws.String(e.missing(leaseKey)),
 		ExpressionAttributeNames: e.names,
@@ -95,12 +100,16 @@ func (s *Store) Update(ctx context.Context, last, next checkpoint.Lease) error {
 	if err := errors.Join(ctx.Err(), last.CheckNext(next)); err != nil {
 		return err
 	}
+	list, err := s.attributes(&next)
+	if err != nil {
+		return err
+	}
 	e := newExpression()
 	condition := e.matches(&last)
-	_, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+	_, err = s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &s.table, Key: key(last.Shard),
 		ConditionExpression:       &condition,
-		UpdateExpression:          aws.String(e.replace(&last, &next)),
+		UpdateExpression:          aws.String(e.replace(&last, &next, list)),
 		ExpressionAttributeNames:  e.names,
 		ExpressionAttributeValues: e.values,
 	}, once)
@@ -121,6 +130,12 @@ func (s *Store) Delete(ctx context.Context, last checkpoint.Lease) error {
 		ExpressionAttributeValues: e.values,
 	}, once)
 	return conflict(err)
+}
+
+// attributes are all of a lease's fields but for its key.
+func (s *Store) attributes(l *checkpoint.Lease) ([]attribute, error) {
+	window, err := s.packer.pack(l)
+	return append(attributes(l), window...), err
 }
 
 // conflict is ErrConflict for a condition that did not hold, and err otherwise.

@@ -162,21 +162,6 @@ func TestPageFails(t *testing.T) {
 	}
 }
 
-// A window that does not fit into an item fails, and changes nothing.
-func TestTooLarge(t *testing.T) {
-	t.Parallel()
-	w, held := holding(t)
-	large := next(held)
-	large.Window = make([]byte, 500_000)
-	err := w.store.Update(t.Context(), held, large)
-	if api, ok := errors.AsType[smithy.APIError](err); !ok || api.ErrorCode() != "ValidationException" {
-		t.Errorf("got %v, want a ValidationException", err)
-	}
-	if got := only(t, w.store); !got.Equal(held) {
-		t.Errorf("the lease became %+v", got)
-	}
-}
-
 func TestMissingTable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -47,6 +47,7 @@ func (d *weakDisk) Sync() error {
 
 // weaken puts a disk with faults under the store.
 func weaken(s *Store) *weakDisk {
+	s.making.Wait()
 	d := &weakDisk{disk: s.log.disk, room: -1}
 	s.log.disk = d
 	return d
@@ -192,6 +193,7 @@ func TestCompaction(t *testing.T) {
 	mustPut(t, s, "b", 0)
 	for n := 1; n < 100; n++ {
 		mustPut(t, s, "a", n)
+		s.making.Wait()
 		if _, err := os.Stat(path + ".new"); err == nil {
 			t.Fatal("a new file that could not be written is left behind")
 		}
@@ -202,6 +204,7 @@ func TestCompaction(t *testing.T) {
 	failing = false
 	for n := 100; n < 1000; n++ {
 		mustPut(t, s, "a", n)
+		s.making.Wait()
 		if n >= 300 && s.log.end > 3000 {
 			t.Fatalf("the log has %d bytes after %d updates", s.log.end, n)
 		}

@@ -29,9 +29,13 @@
 // # Format
 //
 // The file is a log: a line with the format's version, then entries with
-// checksums, one a write, each the whole lease. When most of it is out of date a
-// new file takes its place by rename; on Windows only when it is opened, because
-// an open file cannot be replaced there, so the log of a long-lived process grows.
+// checksums, one a write, each the whole lease. When it has at least 1 MiB, and is
+// four times as long as it need be, a new file is written beside it, named as the
+// first one with ".new" at its end, and takes its place by rename. That is done
+// while the store is in use: writes go on meanwhile, and are in the new file too. If
+// it fails, for want of space say, the old file serves on, and the next attempt waits
+// until that has doubled. On Windows an open file cannot be replaced, so there it is
+// closed for the rename and opened again.
 //
 // What stands behind the last whole entry is cut off when the file is opened: a
 // write that was under way when the process or the machine ended. Damage with
@@ -43,5 +47,11 @@
 // # Cost
 //
 // An update is one write system call, and one fsync more with Options.Sync.
-// Writes stand in line. All leases are held in memory.
+// Writes stand in line. While a new file is made they wait for two things: a copy of
+// all leases in memory at its beginning, and at its end the writing of those that have
+// changed since, and the rename, with an fsync between them with Options.Sync. The
+// fsync of the whole is not waited for, but a file system may have a write or a rename
+// wait for it all the same: 10 to 25 ms at most were seen on an ext4 disk with up to
+// 10,000 leases, and half a second with windows of 100 MB in all. All leases are held
+// in memory, and twice while a new file is made.
 package file

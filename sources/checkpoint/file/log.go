@@ -9,9 +9,6 @@ import (
 	"syscall"
 )
 
-// renamesOpen says that an open file can be renamed, and replaced by a rename.
-const renamesOpen = runtime.GOOS != "windows"
-
 // disk is an open file.
 type disk interface {
 	io.WriterAt
@@ -28,8 +25,9 @@ func openDisk(path string, flag int) (disk, error) {
 // log is the file that writes are appended to. It is used by one goroutine at a
 // time.
 type log struct {
-	disk   disk
+	disk   disk // nil if it must be opened
 	path   string
+	open   opener
 	format format
 	end    int64 // of the last entry that was acknowledged
 	sync   bool
@@ -37,8 +35,14 @@ type log struct {
 	unsettled bool // the rename that made the file may not be on the disk
 }
 
+// opener opens files for writing: openDisk, but for tests.
+type opener = func(path string, flag int) (disk, error)
+
 // append writes an entry in one piece, or leaves the log as it was.
 func (l *log) append(entry []byte) error {
+	if err := l.ready(); err != nil {
+		return err
+	}
 	_, err := l.disk.WriteAt(entry, l.end)
 	if err == nil && l.sync {
 		err = l.flush()
@@ -69,39 +73,69 @@ func (l *log) flush() error {
 
 // close has everything on the disk and closes the file.
 func (l *log) close() error {
+	if err := l.ready(); err != nil {
+		return err
+	}
 	return errors.Join(l.flush(), l.disk.Close())
 }
 
-// replace makes a file with this content in the place of path, if there is one,
-// and returns it as the log. If it fails, path is as it was.
-func replace(path string, f format, content []byte, create func(path string, flag int) (disk, error)) (*log, error) {
-	fresh := path + ".new"
-	d, err := create(fresh, os.O_CREATE|os.O_TRUNC)
+// ready opens the file if it is not open.
+func (l *log) ready() error {
+	if l.disk != nil {
+		return nil
+	}
+	d, err := l.open(l.path, 0)
+	if err == nil {
+		l.disk = d
+	}
+	return err
+}
+
+// newName is the name of a new file until it takes path's place.
+func newName(path string) string { return path + ".new" }
+
+// beside makes a file with this content, on the disk, which may take the place of
+// path later.
+func beside(path string, f format, content []byte, open opener) (*log, error) {
+	d, err := open(newName(path), os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return nil, err
 	}
-	_, err = d.WriteAt(content, 0)
-	if err == nil {
+	l := &log{disk: d, path: path, open: open, format: f, end: int64(len(content)), unsettled: true}
+	if _, err = d.WriteAt(content, 0); err == nil {
 		err = d.Sync()
 	}
-	if !renamesOpen {
-		err = errors.Join(err, d.Close())
-	}
-	if err == nil {
-		err = os.Rename(fresh, path)
-	}
 	if err != nil {
-		_ = d.Close()
-		_ = os.Remove(fresh) // Open does it too
+		l.drop()
 		return nil, err
 	}
+	return l, nil
+}
+
+// drop removes a file that is not to take another's place after all.
+func (l *log) drop() {
+	if l.disk != nil {
+		_ = l.disk.Close()
+	}
+	_ = os.Remove(newName(l.path)) // Open does it too
+}
+
+// replace has l take the place of old, which may be nil. If it fails old is as it
+// was. Where open files cannot be renamed both are closed before, and opened again
+// when need be.
+func (l *log) replace(old *log, renamesOpen bool) error {
 	if !renamesOpen {
-		d, err = create(path, 0)
+		err := l.disk.Close()
+		l.disk = nil
 		if err != nil {
-			return nil, err
+			return err
+		}
+		if old != nil && old.disk != nil {
+			_ = old.disk.Close() // what was acknowledged was written; a failed sync was told of
+			old.disk = nil
 		}
 	}
-	return &log{disk: d, path: path, format: f, end: int64(len(content)), unsettled: true}, nil
+	return os.Rename(newName(l.path), l.path)
 }
 
 // syncFolder waits until the names in the file's folder are on the disk.

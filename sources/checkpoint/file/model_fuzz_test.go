@@ -107,6 +107,7 @@ func (m *model) restart() {
 // full makes a write fail with room for a few bytes.
 func (m *model) full(write func() error, room int64) {
 	m.t.Helper()
+	m.file.making.Wait()
 	whole := m.file.log.disk
 	d := weaken(m.file)
 	d.room, d.noCut = m.file.log.end+min(room, 80), room%2 == 0
@@ -123,6 +124,7 @@ func (m *model) tear(size int) {
 	m.t.Helper()
 	l := lease("torn", 0)
 	entry := appendPut(openEntry(nil), &l)
+	m.file.making.Wait()
 	if err := m.file.log.format.closeEntry(entry); err != nil {
 		m.t.Fatal(err)
 	}

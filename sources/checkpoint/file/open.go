@@ -50,7 +50,7 @@ func resolve(path string) (string, error) {
 
 // load reads the file, and makes it if there is none.
 func (s *Store) load() error {
-	if err := os.Remove(s.path + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(newName(s.path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	data, err := os.ReadFile(s.path)
@@ -76,7 +76,7 @@ func (s *Store) load() error {
 
 // resume goes on with the file as it is, but for a torn end.
 func (s *Store) resume(f format, end int64, torn bool) error {
-	d, err := openDisk(s.path, 0)
+	d, err := s.create(s.path, 0)
 	if err != nil {
 		return err
 	}
@@ -85,6 +85,6 @@ func (s *Store) resume(f format, end int64, torn bool) error {
 			return errors.Join(err, d.Close())
 		}
 	}
-	s.log = &log{disk: d, path: s.path, format: f, end: end, sync: s.options.Sync}
+	s.log = &log{disk: d, path: s.path, open: s.create, format: f, end: end, sync: s.options.Sync}
 	return nil
 }

@@ -120,6 +120,7 @@ func TestKill9_P12(t *testing.T) {
 	t.Parallel()
 	path := newPath(t)
 	acked := make(map[string]int64)
+	lines := make(map[string]bool) // first ones: each file has its own
 	for round := range 8 {
 		cmd := process(t, "write "+path)
 		out, err := cmd.StdoutPipe()
@@ -129,11 +130,11 @@ func TestKill9_P12(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		lines := bufio.NewReader(out)
+		said := bufio.NewReader(out)
 		for i := 0; ; i++ {
-			line, err := lines.ReadString('\n')
+			line, err := said.ReadString('\n')
 			if err != nil { // all that it said before it was killed is read
-				if !errors.Is(err, io.EOF) || i < 200 {
+				if !errors.Is(err, io.EOF) || i < 3000 {
 					t.Fatalf("round %d: after %d writes: %v", round, i, err)
 				}
 				break
@@ -142,7 +143,7 @@ func TestKill9_P12(t *testing.T) {
 			if acked[shard], err = strconv.ParseInt(counter, 10, 64); err != nil {
 				t.Fatal(err)
 			}
-			if i == 200+97*round {
+			if i == 3000+977*round {
 				if err := cmd.Process.Kill(); err != nil {
 					t.Fatal(err)
 				}
@@ -150,6 +151,8 @@ func TestKill9_P12(t *testing.T) {
 		}
 		_ = cmd.Wait() // killed
 
+		line, _, _ := strings.Cut(string(mustRead(t, path)), "\n")
+		lines[line] = true
 		s := mustOpen(t, path, Options{})
 		got := versions(t, s)
 		unsaid := int64(0) // written, but killed before it was said
@@ -164,5 +167,8 @@ func TestKill9_P12(t *testing.T) {
 			t.Errorf("round %d: the file holds %v, acknowledged was %v", round, got, acked)
 		}
 		mustClose(t, s)
+	}
+	if len(lines) < 3 {
+		t.Errorf("%d new files were seen in 8 rounds: the processes were hardly killed while they made some", len(lines))
 	}
 }

@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/gofrs/flock"
 
@@ -15,8 +16,11 @@ type Store struct {
 	path    string
 	lock    *flock.Flock
 	options Options
-	create  func(path string, flag int) (disk, error)
+	create  opener
 	slack   int64
+
+	renamesOpen bool           // see the constant
+	making      sync.WaitGroup // of a new file
 
 	turn chan struct{} // has room for one: who put it in may use what follows
 
@@ -25,6 +29,8 @@ type Store struct {
 	live   int64  // the length of a file with these leases and no more
 	tryAt  int64  // the log's length at which a new file is tried again
 	buf    []byte // of the entry that is written
+
+	changed map[string]struct{} // shards, since a new file was begun; nil if there is none
 }
 
 // kept is a lease, and the length of its entry.
@@ -40,7 +46,7 @@ var (
 
 func newStore(path string, lock *flock.Flock, options Options) *Store {
 	return &Store{
-		path: path, lock: lock, options: options, create: openDisk, slack: slack,
+		path: path, lock: lock, options: options, create: openDisk, slack: slack, renamesOpen: renamesOpen,
 		turn:   make(chan struct{}, 1),
 		leases: make(map[string]*kept),
 		live:   int64(lineSize),
@@ -110,7 +116,7 @@ func (s *Store) Delete(ctx context.Context, last checkpoint.Lease) error {
 		return checkpoint.ErrConflict
 	}
 	s.buf = appendDelete(openEntry(s.buf[:0]), last.Shard)
-	if err := s.append(); err != nil {
+	if err := s.append(last.Shard); err != nil {
 		return err
 	}
 	s.forget(last.Shard)
@@ -118,17 +124,18 @@ func (s *Store) Delete(ctx context.Context, last checkpoint.Lease) error {
 	return nil
 }
 
-// Close waits for the call under way, has everything on the disk and gives the
-// file free. Closing again is harmless.
+// Close waits for the call under way, and for a new file that is being made, has
+// everything on the disk and gives the file free. Closing again is harmless.
 func (s *Store) Close() error {
 	s.turn <- struct{}{}
-	defer s.end()
-	if s.log == nil {
+	l := s.log
+	s.log = nil // nothing is written from here on
+	s.end()
+	if l == nil {
 		return nil
 	}
-	err := errors.Join(s.log.close(), s.lock.Close())
-	s.log = nil
-	return err
+	s.making.Wait()
+	return errors.Join(l.close(), s.lock.Close())
 }
 
 // begin waits for the caller's turn. A mutex would not see that the context is
@@ -154,7 +161,7 @@ func (s *Store) end() { <-s.turn }
 // write appends the lease to the log, and then remembers it.
 func (s *Store) write(lease *checkpoint.Lease) error {
 	s.buf = appendPut(openEntry(s.buf[:0]), lease)
-	if err := s.append(); err != nil {
+	if err := s.append(lease.Shard); err != nil {
 		return err
 	}
 	s.remember(lease, int64(len(s.buf)))
@@ -163,11 +170,17 @@ func (s *Store) write(lease *checkpoint.Lease) error {
 }
 
 // append writes the entry that is in the buffer.
-func (s *Store) append() error {
+func (s *Store) append(shard string) error {
 	if err := s.log.format.closeEntry(s.buf); err != nil {
 		return err
 	}
-	return s.log.append(s.buf)
+	if err := s.log.append(s.buf); err != nil {
+		return err
+	}
+	if s.changed != nil {
+		s.changed[shard] = struct{}{}
+	}
+	return nil
 }
 
 // apply does what an entry of the log says.

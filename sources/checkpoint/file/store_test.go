@@ -18,11 +18,13 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string]struct {
 		Options
-		slack int64
+		slack  int64
+		closes bool // files for a rename
 	}{
-		"Default": {slack: slack},
-		"Sync":    {Options: Options{Sync: true}, slack: slack},
-		"Compact": {slack: 1}, // a new file every few writes
+		"Default":       {slack: slack},
+		"Sync":          {Options: Options{Sync: true}, slack: slack},
+		"Compact":       {slack: 1}, // a new file every few writes
+		"CompactClosed": {slack: 1, closes: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -30,7 +32,7 @@ func TestConformance(t *testing.T) {
 				tb.Helper()
 				path := newPath(tb)
 				s := mustOpen(tb, path, options.Options)
-				s.slack = options.slack
+				s.slack, s.renamesOpen = options.slack, !options.closes
 				h := checkpointtest.Harness{Store: s}
 				if options.Sync {
 					h.Many = 200
@@ -40,7 +42,7 @@ func TestConformance(t *testing.T) {
 						return nil, err
 					}
 					s = mustOpen(tb, path, options.Options)
-					s.slack = options.slack
+					s.slack, s.renamesOpen = options.slack, !options.closes
 					return s, nil
 				}
 				return h

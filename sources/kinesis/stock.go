@@ -1,0 +1,91 @@
+package kinesis
+
+import (
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/openesm/openesm/sources"
+)
+
+// stock is what was read and not asked for yet. Records stay as they came until they
+// are asked for, so that an aggregated one with very many inside takes no more room
+// than its data and its keys.
+type stock struct {
+	records []types.Record // but for the first of them, which is open
+	open    opened
+}
+
+func (s *stock) empty() bool { return len(s.records) == 0 && s.open.left == 0 }
+
+// put stocks the records of an answer that lie behind what was read before.
+func (p *partition) put(from []types.Record) {
+	kept := from[:0]
+
+	for i := range from {
+		at := p.source.behindAllOf(&from[i])
+		if behind(at, p.read) {
+			kept = append(kept, from[i])
+			p.read = at
+		}
+	}
+
+	p.stock.records = kept
+}
+
+// unstock fills buf from the stock and returns how many records that are. What lies
+// at or before what it returned last is left out.
+func (p *partition) unstock(buf []sources.Record) int {
+	var natives []Record // a slice for many, which live about as long as one
+
+	for n := range buf {
+		if !p.nextOpen() {
+			return n
+		}
+
+		if len(natives) == 0 {
+			natives = make([]Record, min(len(buf)-n, len(p.stock.records)+p.stock.open.left))
+		}
+
+		native := &natives[0]
+		natives = natives[1:]
+		p.stock.open.take(native)
+		buf[n] = p.record(native)
+		p.fetched = native.position()
+	}
+
+	return len(buf)
+}
+
+// nextOpen opens the next record if the one before has nothing left, and reports
+// whether there is one.
+func (p *partition) nextOpen() bool {
+	s := &p.stock
+
+	for s.open.left == 0 && len(s.records) > 0 {
+		s.open = p.source.open(&s.records[0], p.fetched)
+		s.records[0] = types.Record{} // its data goes with the last that is made of it
+		s.records = s.records[1:]
+	}
+
+	return s.open.left > 0
+}
+
+// record is the engine's record of the SDK's.
+func (p *partition) record(n *Record) sources.Record {
+	const separator = 1
+
+	event := n.event()
+
+	return sources.Record{
+		ID: event.SequenceNumber, Key: event.PartitionKey, Data: nonNil(n.Data), Native: n,
+		Time: event.ApproximateArrivalTimestamp, Size: p.source.encoder.Size(p.id, &event) + separator,
+	}
+}
+
+// nonNil keeps an empty blob from being no data at all.
+func nonNil(data []byte) []byte {
+	if data == nil {
+		return []byte{}
+	}
+
+	return data
+}
