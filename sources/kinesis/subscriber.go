@@ -38,7 +38,7 @@ type subscriber struct {
 	fresh    bool      // the subscription has brought nothing yet
 	earliest time.Time // for the next call
 	failures int       // in a row
-	refused  time.Time // the first of them that was for KIN-83; zero for none
+	refused  time.Time // the first of them, if it was for KIN-82 or KIN-83
 }
 
 func newSubscriber(p *partition) *subscriber { return &subscriber{p: p} }
@@ -172,10 +172,10 @@ func (r *subscriber) failed(sub *subscription, err error) bool {
 	r.refused = time.Time{}
 
 	switch code := awscall.Code(err); {
-	case code == "ResourceInUseException" && sub.opened.IsZero():
-		// Somebody has the shard for up to 5 seconds more: who read it before it
-		// was handed over here, or a subscription whose answer was lost. To be
-		// refused costs him nothing.
+	case sub.opened.IsZero() && (code == "ResourceInUseException" || code == "LimitExceededException"):
+		// Somebody has the shard for up to 5 seconds more, or has asked for it in
+		// the last one: who read it before it was handed over here, or a call
+		// whose answer was lost. To be refused costs him nothing.
 		delay.Max = 2 * subscribeInterval
 
 		if r.refused = refused; refused.IsZero() {
