@@ -111,6 +111,62 @@ func TestFanOutCallErrors_KIN87(t *testing.T) {
 	}
 }
 
+// What passed is forgotten: pauses begin small again, and to be refused is no error
+// again.
+func TestFanOutRecovers_KIN83(t *testing.T) {
+	t.Parallel()
+	inFan(t, 1, func(t *testing.T, f *fan) {
+		failed, used := kinesistest.InternalFailure(), kinesistest.ResourceInUse()
+		weather := []kinesistest.Fault{
+			{Err: used}, {Err: failed}, {Err: failed}, {Err: failed}, {Err: failed}, {Err: failed}, {Err: used},
+			{Stream: &kinesistest.Break{After: 3, Err: failed}}, {Err: used}, {},
+		}
+
+		f.turn(func(c kinesistest.Call) kinesistest.Fault {
+			if c.Action == "SubscribeToShard" && c.Number <= len(weather) {
+				return weather[c.Number-1]
+			}
+
+			return kinesistest.Fault{}
+		})
+
+		s, p := f.open(kinesis.Options{})
+
+		for until := time.Now().Add(4 * time.Minute); time.Now().Before(until); {
+			_, err := f.take(p, 0, time.Until(until))
+			if err != nil && !strings.Contains(err.Error(), "InternalFailure") {
+				t.Errorf("told of %v", err)
+			}
+		}
+
+		calls := f.asked()
+		if d := calls[8].at - calls[7].at; d > 17*time.Second {
+			t.Errorf("subscribed again after %v, want 15 s and a little", d)
+		}
+
+		f.apart()
+		f.shut(s, p)
+	})
+}
+
+// A Fetch does not stay longer than it may for the pause after a failure.
+func TestFanOutPause(t *testing.T) {
+	t.Parallel()
+	inFan(t, 1, func(_ *testing.T, f *fan) {
+		f.turn(every(kinesistest.Fault{Err: kinesistest.InternalFailure()}))
+
+		s, p := f.open(kinesis.Options{})
+		_, _ = f.take(p, 1, time.Minute)
+		f.none(p, 300*time.Millisecond)
+
+		if n := len(f.asked()); n != 1 {
+			f.t.Errorf("%d calls", n)
+		}
+
+		f.shut(s, p)
+	})
+}
+
 // An answer that is lost leaves a subscription that nobody has, which is outlived.
 func TestFanOutLostAnswer_KIN83(t *testing.T) {
 	t.Parallel()

@@ -85,7 +85,6 @@ func (r *subscriber) next(ctx context.Context, wait time.Duration) (answer, erro
 		return r.took(ctx, event, ok)
 	case <-timer.C:
 	case <-ctx.Done():
-	case <-r.p.held.Lost():
 	}
 
 	return answer{}, ctx.Err()
@@ -145,7 +144,7 @@ func (r *subscriber) over(ctx context.Context) (answer, error) {
 	err := sub.err
 
 	switch {
-	case err == nil && (!r.fresh || r.p.isLost()):
+	case err == nil && !r.fresh:
 		return answer{}, nil // maybe a connection that was cut, which looks the same
 	case err == nil:
 		err = io.ErrUnexpectedEOF
@@ -185,8 +184,6 @@ func (r *subscriber) failed(sub *subscription, err error) bool {
 		// Somebody took the shard over. If he has its lease too, it is known here
 		// before he would have to give way again.
 		r.notBefore(now.Add(takeoverInterval))
-
-		delay.Initial = takeoverInterval
 	case code == "InvalidArgumentException":
 		r.after = "" // begin behind the last record instead
 	}
