@@ -79,10 +79,16 @@ type Options struct {
 	// consumers together.
 	BytesPerSecond int
 
-	// ConsumerName is the name of a consumer with enhanced fan-out, which is
-	// registered if it does not exist: shards are read by SubscribeToShard then
-	// (KIN-80), and the intervals above do not count. A source that is made of a
-	// consumer's ARN does so without it.
+	// ConsumerName is the name of a consumer with enhanced fan-out, which Start
+	// registers if it does not exist, and nobody deregisters: shards are read by
+	// SubscribeToShard then (KIN-80), and the intervals above do not count. A
+	// source that is made of a consumer's ARN does so without it; both is refused.
+	// A consumer feeds one mapping only (KIN-19), however many workers share it.
+	//
+	// The client must be a FanOutClient. Of its HTTP client nothing is to be
+	// configured; FanOutClient says what one made by hand needs. While a handler
+	// is slow a shard takes up to four events, of about 1 MiB, and what the HTTP
+	// client buffers, which is 4 MiB by default.
 	ConsumerName string
 
 	// Deaggregate hands out the records inside of aggregated records, as the

@@ -57,7 +57,11 @@ func newPartition(s *Source, held *lease.Held) *partition {
 		source: s, id: held.Shard(), held: held,
 		read: at, fetched: at, position: l.Position, window: l.Window,
 	}
-	p.reader = newPoller(p)
+	if s.fanOut != nil {
+		p.reader = newSubscriber(p)
+	} else {
+		p.reader = newPoller(p)
+	}
 
 	return p
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/openesm/openesm/sources/awscall"
-	"github.com/openesm/openesm/sources/checkpoint"
 )
 
 // answer is what a reader brings at once.
@@ -73,7 +72,7 @@ func (r *poller) call(ctx context.Context) (answer, error) {
 		if r.iterator == nil {
 			err := r.locate(ctx)
 			if err != nil {
-				return r.missing(ctx, err)
+				return r.p.missing(ctx, err)
 			}
 		}
 
@@ -100,29 +99,18 @@ func (r *poller) call(ctx context.Context) (answer, error) {
 			r.throttled()
 		}
 
-		return r.missing(ctx, s.failed("GetRecords", err))
+		return r.p.missing(ctx, s.failed("GetRecords", err))
 	}
 }
 
 // locate asks for an iterator behind what was read last (KIN-43, KIN-48).
 func (r *poller) locate(ctx context.Context) error {
-	s := r.p.source
-	in := &kinesis.GetShardIteratorInput{StreamARN: &s.stream.arn, ShardId: &r.p.id}
+	s, from := r.p.source, r.p.start()
 
-	switch at := r.p.read; {
-	case at.Sequence == checkpoint.AtTimestamp && !at.Timestamp.IsZero():
-		in.ShardIteratorType, in.Timestamp = types.ShardIteratorTypeAtTimestamp, &at.Timestamp
-	case at.Sequence == checkpoint.Latest:
-		in.ShardIteratorType = types.ShardIteratorTypeLatest
-	case isMark(at):
-		in.ShardIteratorType = types.ShardIteratorTypeTrimHorizon
-	case !s.isBehindAll(at):
-		in.ShardIteratorType, in.StartingSequenceNumber = types.ShardIteratorTypeAtSequenceNumber, &at.Sequence
-	default:
-		in.ShardIteratorType, in.StartingSequenceNumber = types.ShardIteratorTypeAfterSequenceNumber, &at.Sequence
-	}
-
-	out, err := s.client.GetShardIterator(ctx, in, s.single...)
+	out, err := s.client.GetShardIterator(ctx, &kinesis.GetShardIteratorInput{
+		StreamARN: &s.stream.arn, ShardId: &r.p.id,
+		ShardIteratorType: from.Type, StartingSequenceNumber: from.SequenceNumber, Timestamp: from.Timestamp,
+	}, s.single...)
 	if err != nil {
 		return s.failed("GetShardIterator", err)
 	}
@@ -134,23 +122,23 @@ func (r *poller) locate(ctx context.Context) error {
 
 // missing takes a shard that is not there any more for one that has ended (KIN-74),
 // after the list of shards has said so too.
-func (r *poller) missing(ctx context.Context, err error) (answer, error) {
+func (p *partition) missing(ctx context.Context, err error) (answer, error) {
 	if !isMissing(err) {
 		return answer{}, err
 	}
 
-	shards, listErr := r.p.source.list(ctx)
+	shards, listErr := p.source.list(ctx)
 	if listErr != nil {
 		return answer{}, err
 	}
 
 	for _, shard := range shards {
-		if shard.ID == r.p.id {
+		if shard.ID == p.id {
 			return answer{}, err
 		}
 	}
 
-	r.p.source.options.Logger.Warn("shard is gone; taken for ended", "stream", r.p.source.stream.name, "shard", r.p.id)
+	p.source.options.Logger.Warn("shard is gone; taken for ended", "stream", p.source.stream.name, "shard", p.id)
 
 	return answer{ended: true}, nil
 }

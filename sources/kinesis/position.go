@@ -4,8 +4,27 @@ import (
 	"cmp"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
 	"github.com/openesm/openesm/sources/checkpoint"
 )
+
+// start is the place behind what was read last, for the service (KIN-43, KIN-48).
+func (p *partition) start() types.StartingPosition {
+	switch at := p.read; {
+	case at.Sequence == checkpoint.AtTimestamp && !at.Timestamp.IsZero():
+		return types.StartingPosition{Type: types.ShardIteratorTypeAtTimestamp, Timestamp: &at.Timestamp}
+	case at.Sequence == checkpoint.Latest:
+		return types.StartingPosition{Type: types.ShardIteratorTypeLatest}
+	case isMark(at):
+		return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
+	case !p.source.isBehindAll(at):
+		// The record may have more inside than was read of it.
+		return types.StartingPosition{Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: &at.Sequence}
+	default:
+		return types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: &at.Sequence}
+	}
+}
 
 // isMark tells that a position is no place behind a record.
 func isMark(p checkpoint.Position) bool {

@@ -10,15 +10,15 @@ import (
 	"github.com/openesm/openesm/sources/checkpoint"
 )
 
-// shared is the store as one process reaches it: its calls take their turn and
+// sharedStore is the store as one process reaches it: its calls take their turn and
 // fail, and what was written may arrive late, when nobody waits for it any more.
-type shared struct {
+type sharedStore struct {
 	*process
 }
 
 var errStore = errors.New("the store does not answer")
 
-func (s *shared) Leases(ctx context.Context) ([]checkpoint.Lease, error) {
+func (s *sharedStore) Leases(ctx context.Context) ([]checkpoint.Lease, error) {
 	var leases []checkpoint.Lease
 
 	err := s.life.Call(ctx, "look", func() error {
@@ -41,26 +41,26 @@ func (s *shared) Leases(ctx context.Context) ([]checkpoint.Lease, error) {
 	return leases, nil
 }
 
-func (s *shared) Create(ctx context.Context, lease checkpoint.Lease) error {
+func (s *sharedStore) Create(ctx context.Context, lease checkpoint.Lease) error {
 	return s.write(ctx, "create "+lease.Shard, simulation.OpAccept, func(ctx context.Context) error {
 		return s.create(ctx, lease)
 	})
 }
 
-func (s *shared) Update(ctx context.Context, last, next checkpoint.Lease) error {
+func (s *sharedStore) Update(ctx context.Context, last, next checkpoint.Lease) error {
 	label, op := s.operation(&last, &next)
 
 	return s.write(ctx, label, op, func(ctx context.Context) error { return s.update(ctx, last, next) })
 }
 
-func (s *shared) Delete(ctx context.Context, last checkpoint.Lease) error {
+func (s *sharedStore) Delete(ctx context.Context, last checkpoint.Lease) error {
 	return s.write(ctx, "delete "+last.Shard, simulation.OpAccept, func(ctx context.Context) error {
 		return s.service.store.Delete(ctx, last)
 	})
 }
 
 // operation names an update.
-func (s *shared) operation(last, next *checkpoint.Lease) (string, simulation.Op) {
+func (s *sharedStore) operation(last, next *checkpoint.Lease) (string, simulation.Op) {
 	switch {
 	case next.Position.Ended():
 		return "end " + next.Shard, simulation.OpClose
@@ -77,7 +77,7 @@ func (s *shared) operation(last, next *checkpoint.Lease) (string, simulation.Op)
 
 // write has a write take effect in its turn, or fails it before or after that, or
 // has it take effect some time after it has failed.
-func (s *shared) write(ctx context.Context, label string, op simulation.Op, do func(context.Context) error) error {
+func (s *sharedStore) write(ctx context.Context, label string, op simulation.Op, do func(context.Context) error) error {
 	effect := func() error { return do(context.WithoutCancel(ctx)) }
 
 	return s.life.Call(ctx, label, func() error {
@@ -117,7 +117,7 @@ func (w *service) isCut() bool {
 	return w.sim.Enabled(simulation.FaultLost) && time.Now().Before(w.outage)
 }
 
-func (s *shared) create(ctx context.Context, lease checkpoint.Lease) error {
+func (s *sharedStore) create(ctx context.Context, lease checkpoint.Lease) error {
 	err := s.service.store.Create(ctx, lease)
 	if err == nil {
 		s.service.moved(s.process, &lease)
@@ -126,7 +126,7 @@ func (s *shared) create(ctx context.Context, lease checkpoint.Lease) error {
 	return err
 }
 
-func (s *shared) update(ctx context.Context, last, next checkpoint.Lease) error {
+func (s *sharedStore) update(ctx context.Context, last, next checkpoint.Lease) error {
 	err := s.service.store.Update(ctx, last, next)
 	if err != nil {
 		return err

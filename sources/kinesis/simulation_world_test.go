@@ -157,7 +157,7 @@ func (w *service) Open(life *simulation.Life) sources.Source {
 		w.sim.Cover(map[bool]string{false: "same worker", true: "another worker"}[w.renamed])
 	}
 
-	source, err := kinesis.New(client, telemetry, &shared{p}, options)
+	source, err := kinesis.New(client, telemetry, &sharedStore{p}, options)
 	if err != nil {
 		panic(err)
 	}

@@ -26,6 +26,7 @@ const (
 // Source is one stream as a source of a mapping.
 type Source struct {
 	client  Client
+	fanOut  FanOutClient // nil for shared throughput
 	store   checkpoint.Store
 	stream  stream
 	options Options
@@ -33,7 +34,8 @@ type Source struct {
 	encoder *eventjson.Kinesis
 	calls   *pool
 
-	manager *lease.Manager // nil before Start
+	manager  *lease.Manager // nil before Start
+	consumer string         // ARN, with enhanced fan-out; by name not known before Start
 
 	mu     sync.Mutex
 	shards map[*partition]struct{} // that are read
@@ -64,13 +66,20 @@ func New(client Client, streamARN string, store checkpoint.Store, options Option
 
 	s, err := parseStream(streamARN)
 
-	err = errors.Join(append(errs, err, options.validate())...)
+	fanOut, able := client.(FanOutClient)
+
+	err = errors.Join(append(errs, err, options.validate(), validateFanOut(s, options, able))...)
 	if err != nil {
 		return nil, fmt.Errorf("kinesis: %w", err)
 	}
 
+	if !fansOut(s, options) {
+		fanOut = nil
+	}
+
 	return &Source{
-		client: client, store: store, stream: s, options: options.withDefaults(), single: []func(*kinesis.Options){once},
+		client: client, fanOut: fanOut, store: store, stream: s, consumer: s.consumer,
+		options: options.withDefaults(), single: []func(*kinesis.Options){once},
 		encoder: eventjson.NewKinesis(eventSource, s.given, s.region, options.RoleARN),
 		calls:   newPool(), shards: make(map[*partition]struct{}),
 	}, nil
@@ -96,8 +105,8 @@ func (s *Source) Traits() sources.Traits {
 	}
 }
 
-// Start checks that the stream is there and may be read, and starts to share it
-// with the other workers.
+// Start checks that the stream is there and may be read, and its consumer too if
+// there is one, and starts to share it with the other workers.
 func (s *Source) Start(ctx context.Context, _ sources.Settings) error {
 	_, err := s.client.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamARN: &s.stream.arn}, s.single...)
 	if err != nil {
@@ -106,6 +115,13 @@ func (s *Source) Start(ctx context.Context, _ sources.Settings) error {
 
 	if s.manager != nil {
 		return nil
+	}
+
+	if s.fanOut != nil {
+		err = s.findConsumer(ctx)
+		if err != nil {
+			return err
+		}
 	}
 
 	s.manager, err = lease.New(s.store, s.list, lease.Options{
