@@ -23,7 +23,7 @@ type partition struct {
 	behind atomic.Int64 // milliseconds, of the last answer
 
 	// Of Fetch, and of Close after it.
-	stock    []sources.Record    // read and not asked for yet
+	stock    []Record            // read and not asked for yet
 	read     checkpoint.Position // of the last record that was read
 	fetched  checkpoint.Position // of the last record that Fetch returned
 	ended    bool                // the shard was read to its end
@@ -52,9 +52,14 @@ type reader interface {
 
 func newPartition(s *Source, held *lease.Held) *partition {
 	l := held.Lease()
+	at := l.Position
+
+	if at.Sequence == checkpoint.Latest { // as the Kinesis Client Library stores it
+		at = checkpoint.Position{Sequence: checkpoint.AtTimestamp, Timestamp: s.now()}
+	}
+
 	p := &partition{
-		source: s, id: held.Shard(), held: held,
-		read: l.Position, fetched: l.Position, position: l.Position, window: l.Window,
+		source: s, id: held.Shard(), held: held, read: at, fetched: at, position: at, window: l.Window,
 	}
 	p.reader = newPoller(p)
 
@@ -77,12 +82,7 @@ func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.D
 	until := time.Now().Add(wait)
 
 	for {
-		n := copy(buf, p.stock)
-		if n > 0 {
-			clear(p.stock[:n])
-			p.stock = p.stock[n:]
-			p.fetched = native(&buf[n-1]).position()
-
+		if n := p.serve(buf); n > 0 {
 			return n, nil
 		}
 
@@ -113,7 +113,7 @@ func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.D
 // take stocks an answer.
 func (p *partition) take(a answer) {
 	if len(a.records) > 0 {
-		p.stock = p.records(make([]sources.Record, 0, len(a.records)), a.records)
+		p.restock(a.records)
 	}
 
 	if a.answered {
@@ -197,6 +197,11 @@ func (p *partition) Close(ctx context.Context) error {
 	}
 
 	return p.held.Release(ctx)
+}
+
+// failed wraps the error of a call for the shard.
+func (p *partition) failed(operation string, err error) error {
+	return failed(operation, "shard "+p.id+" of stream "+p.source.stream.name, err)
 }
 
 // end has the shard ended in the store, as often as it takes within a while: its

@@ -12,6 +12,9 @@ import (
 	"github.com/openesm/openesm/sources/checkpoint"
 )
 
+// patience is how long a call may take. A connection may be dead without a sign.
+const patience = 30 * time.Second
+
 // answer is what a reader brings at once.
 type answer struct {
 	records  []types.Record
@@ -67,6 +70,9 @@ func (r *poller) next(ctx context.Context, wait time.Duration) (answer, error) {
 // call reads from the iterator, or from a new one if there is none or it has
 // expired, as after long retries (KIN-41).
 func (r *poller) call(ctx context.Context) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+
 	fresh := r.iterator == nil
 
 	for {
@@ -100,7 +106,7 @@ func (r *poller) call(ctx context.Context) (answer, error) {
 			r.throttled()
 		}
 
-		return r.missing(ctx, s.failed("GetRecords", err))
+		return r.missing(ctx, r.p.failed("GetRecords", err))
 	}
 }
 
@@ -112,8 +118,6 @@ func (r *poller) locate(ctx context.Context) error {
 	switch at := r.p.read; {
 	case at.Sequence == checkpoint.AtTimestamp && !at.Timestamp.IsZero():
 		in.ShardIteratorType, in.Timestamp = types.ShardIteratorTypeAtTimestamp, &at.Timestamp
-	case at.Sequence == checkpoint.Latest:
-		in.ShardIteratorType = types.ShardIteratorTypeLatest
 	case isMark(at):
 		in.ShardIteratorType = types.ShardIteratorTypeTrimHorizon
 	case s.options.Deaggregate:
@@ -125,7 +129,7 @@ func (r *poller) locate(ctx context.Context) error {
 
 	out, err := s.client.GetShardIterator(ctx, in, s.single...)
 	if err != nil {
-		return s.failed("GetShardIterator", err)
+		return r.p.failed("GetShardIterator", err)
 	}
 
 	r.iterator = out.ShardIterator
@@ -141,7 +145,7 @@ func (r *poller) missing(ctx context.Context, err error) (answer, error) {
 	}
 
 	shards, listErr := r.p.source.list(ctx)
-	if listErr != nil {
+	if listErr != nil || len(shards) == 0 { // the stream itself is gone, or about to be
 		return answer{}, err
 	}
 
@@ -165,28 +169,44 @@ func (r *poller) took(out *kinesis.GetRecordsOutput, began time.Time) answer {
 	}
 	r.iterator = out.NextShardIterator
 
+	pause := r.interval
 	if a.behind == 0 { // all was read; an empty answer alone says nothing (KIN-27)
-		r.earliest = began.Add(options.IdleInterval)
+		pause = options.IdleInterval
+	} else {
+		r.interval = max(options.CallInterval, r.interval-r.interval/8)
+	}
 
-		return a
+	r.earliest = began.Add(max(pause, r.spent(out.Records)))
+
+	return a
+}
+
+// spent is how long the shard's bytes for its readers last after an answer, and a
+// little by chance: one who calls at the first moment each time would leave no turn to
+// others (KIN-24, KIN-25).
+func (r *poller) spent(records []types.Record) time.Duration {
+	const gap = 5 // part of the time
+
+	options := &r.p.source.options
+	if options.BytesPerSecond <= 0 {
+		return 0
 	}
 
 	bytes := 0
-	for i := range out.Records {
-		bytes += len(out.Records[i].Data)
+	for i := range records {
+		bytes += len(records[i].Data) + len(aws.ToString(records[i].PartitionKey))
 	}
 
 	spent := time.Duration(bytes) * time.Second / time.Duration(options.BytesPerSecond)
-	r.earliest = began.Add(max(r.interval, spent))
-	r.interval = max(options.CallInterval, r.interval-r.interval/8)
 
-	return a
+	return spent + time.Duration(options.Jitter()*float64(spent/gap))
 }
 
 // throttled leaves more of the shard's calls to others, for a while.
 func (r *poller) throttled() {
 	const longest = 2 * time.Second
 
-	r.interval = max(min(2*r.interval, longest), r.p.source.options.CallInterval)
-	r.earliest = time.Now().Add(r.interval)
+	options := &r.p.source.options
+	r.interval = max(min(2*max(r.interval, DefaultCallInterval), longest), options.CallInterval)
+	r.earliest = time.Now().Add(r.interval/2 + time.Duration(options.Jitter()*float64(r.interval)))
 }

@@ -47,28 +47,50 @@ func (r *Record) event() eventjson.KinesisRecord {
 	}
 }
 
-// records appends the engine's records of an answer to dst. What lies at or before
-// the position after is left out.
-func (p *partition) records(dst []sources.Record, from []types.Record) []sources.Record {
-	natives := p.natives(from)
+// restock takes the records of an answer in, but for what lies at or before the place
+// that was read up to.
+func (p *partition) restock(from []types.Record) {
+	all := p.natives(from)
+	p.stock = all[:0]
 
-	for i := range natives {
-		n := &natives[i]
-		if !behind(n.position(), p.read) {
-			continue
+	for i := range all {
+		if at := all[i].position(); behind(at, p.read) {
+			p.stock = append(p.stock, all[i])
+			p.read = at
 		}
+	}
+}
 
-		const separator = 1
-
-		event := n.event()
-		dst = append(dst, sources.Record{
-			ID: event.SequenceNumber, Key: event.PartitionKey, Data: nonNil(n.Data), Native: n,
-			Time: event.ApproximateArrivalTimestamp, Size: p.source.encoder.Size(p.id, &event) + separator,
-		})
-		p.read = n.position()
+// serve fills buf from the stock and returns how many records it has. The stock keeps
+// what it has served for as long as somebody points at it, but no longer.
+func (p *partition) serve(buf []sources.Record) int {
+	n := min(len(buf), len(p.stock))
+	for i := range n {
+		buf[i] = p.record(&p.stock[i])
 	}
 
-	return dst
+	if n > 0 {
+		p.fetched = p.stock[n-1].position()
+		p.stock = p.stock[n:]
+	}
+
+	if len(p.stock) == 0 {
+		p.stock = nil // an empty rest would keep the whole
+	}
+
+	return n
+}
+
+// record makes the engine's record.
+func (p *partition) record(n *Record) sources.Record {
+	const separator = 1
+
+	event := n.event()
+
+	return sources.Record{
+		ID: event.SequenceNumber, Key: event.PartitionKey, Data: nonNil(n.Data), Native: n,
+		Time: event.ApproximateArrivalTimestamp, Size: p.source.encoder.Size(p.id, &event) + separator,
+	}
 }
 
 // nonNil keeps an empty blob from being no data at all.
