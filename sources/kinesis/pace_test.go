@@ -88,8 +88,8 @@ func TestBytesOfAShard_KIN23_KIN24_KIN25(t *testing.T) {
 		p.nothing(0)
 
 		_, err = p.read(10, time.Minute)
-		if n := w.Calls("GetRecords"); err != nil || n > 8 {
-			t.Errorf("%d calls (%v): some were throttled", n, err)
+		if err != nil || p.errs > 0 {
+			t.Errorf("%d calls were throttled (%v)", p.errs, err)
 		}
 	})
 }
@@ -117,8 +117,8 @@ func TestConsumersShareAShard_KIN24_KIN25_KIN34(t *testing.T) {
 		full                  time.Duration // what one alone takes at the limit
 	}{
 		"calls": {3000, 100, 10, time.Minute},
-		"bytes": {120, 1<<20 - 1, 0, time.Minute},
-		"both":  {2400, 100 << 10, 20, 2 * time.Minute},
+		"bytes": {80, 1<<20 - 1, 0, 40 * time.Second},
+		"both":  {800, 100 << 10, 20, 40 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

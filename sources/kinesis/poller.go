@@ -31,11 +31,12 @@ type poller struct {
 	iterator *string // nil if one must be asked for
 	earliest time.Time
 	interval time.Duration // between calls while records are waiting
+	limit    int32         // of records of a call
 	done     chan struct{} // one token for each call that was made
 }
 
 func newPoller(p *partition) *poller {
-	return &poller{p: p, interval: p.source.options.CallInterval, done: make(chan struct{}, 1)}
+	return &poller{p: p, interval: p.source.options.CallInterval, limit: mostRecords, done: make(chan struct{}, 1)}
 }
 
 func (r *poller) close() {}
@@ -87,7 +88,7 @@ func (r *poller) call(ctx context.Context) (answer, error) {
 		s := r.p.source
 
 		out, err := s.client.GetRecords(ctx, &kinesis.GetRecordsInput{
-			ShardIterator: r.iterator, StreamARN: &s.stream.arn, Limit: aws.Int32(mostRecords),
+			ShardIterator: r.iterator, StreamARN: &s.stream.arn, Limit: &r.limit,
 		}, s.single...)
 		if err == nil {
 			return r.took(out, began), nil
@@ -169,11 +170,11 @@ func (r *poller) took(out *kinesis.GetRecordsOutput, began time.Time) answer {
 	}
 	r.iterator = out.NextShardIterator
 
-	pause := r.interval
+	pause := r.about(r.interval)
 	if a.behind == 0 { // all was read; an empty answer alone says nothing (KIN-27)
 		pause = options.IdleInterval
 	} else {
-		r.interval = max(options.CallInterval, r.interval-r.interval/8)
+		r.interval = max(options.CallInterval, r.interval-r.interval/4)
 	}
 
 	r.earliest = began.Add(max(pause, r.spent(out.Records)))
@@ -182,21 +183,23 @@ func (r *poller) took(out *kinesis.GetRecordsOutput, began time.Time) answer {
 }
 
 // spent is how long the shard's bytes for its readers last after an answer, and a
-// little by chance: one who calls at the first moment each time would leave no turn to
-// others (KIN-24, KIN-25).
+// little more by chance: one who calls at the first moment each time would leave no
+// turn to others (KIN-24, KIN-25). For their sake, too, the next answer is to last
+// for a second and not for five.
 func (r *poller) spent(records []types.Record) time.Duration {
 	const gap = 5 // part of the time
 
 	options := &r.p.source.options
-	if options.BytesPerSecond <= 0 {
+	if options.BytesPerSecond <= 0 || len(records) == 0 {
 		return 0
 	}
 
-	bytes := 0
+	bytes := 1 // at least
 	for i := range records {
 		bytes += len(records[i].Data) + len(aws.ToString(records[i].PartitionKey))
 	}
 
+	r.limit = int32(max(1, min(mostRecords, (options.BytesPerSecond*len(records)+bytes-1)/bytes))) //nolint:gosec // at most 10,000
 	spent := time.Duration(bytes) * time.Second / time.Duration(options.BytesPerSecond)
 
 	return spent + time.Duration(options.Jitter()*float64(spent/gap))
@@ -208,5 +211,12 @@ func (r *poller) throttled() {
 
 	options := &r.p.source.options
 	r.interval = max(min(2*max(r.interval, DefaultCallInterval), longest), options.CallInterval)
-	r.earliest = time.Now().Add(r.interval/2 + time.Duration(options.Jitter()*float64(r.interval)))
+	r.earliest = time.Now().Add(r.about(r.interval))
+}
+
+// about is d, give or take a fifth, so that readers of one shard do not move in step.
+func (r *poller) about(d time.Duration) time.Duration {
+	const part = 5
+
+	return d - d/part + time.Duration(r.p.source.options.Jitter()*float64(d/part*2))
 }

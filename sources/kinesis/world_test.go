@@ -517,6 +517,7 @@ type opened struct {
 
 	w      *world
 	source *kinesis.Source
+	errs   int // of Fetch
 }
 
 // open starts a source and accepts a shard.
@@ -555,7 +556,6 @@ func (o *opened) read(n int, limit time.Duration) ([]sources.Record, error) {
 	var all []sources.Record
 
 	buf := make([]sources.Record, 100)
-	failures := 0
 
 	for start := time.Now(); len(all) < n && time.Since(start) < limit; {
 		got, err := o.Fetch(o.w.t.Context(), buf, time.Second)
@@ -565,9 +565,7 @@ func (o *opened) read(n int, limit time.Duration) ([]sources.Record, error) {
 		case errors.Is(err, sources.ErrEnd), errors.Is(err, sources.ErrLost):
 			return all, err
 		case err != nil:
-			if failures++; failures > 1000 {
-				return all, err
-			}
+			o.errs++
 
 			time.Sleep(100 * time.Millisecond)
 		}
