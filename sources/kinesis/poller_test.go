@@ -566,3 +566,5 @@ func TestFetchLosesNothingWhenItIsCancelled_P1(t *testing.T) {
 		p.want("c", "d")
 	})
 }
+
+func hang(kinesistest.Call) kinesistest.Fault { return kinesistest.Fault{Delay: time.Hour} }
