@@ -59,7 +59,10 @@ type failureRecord struct {
 }
 
 func (g *gaveUp) take(r *esm.FailureRecord) {
-	document, _ := json.Marshal(r)
+	document, err := json.Marshal(r)
+	if err != nil {
+		document = []byte(err.Error())
+	}
 
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -2,7 +2,7 @@ package kinesis_test
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // it is what Kinesis hashes keys with
+	"crypto/md5" // what Kinesis hashes keys with
 	"math/big"
 	"strconv"
 	"strings"
@@ -116,7 +116,7 @@ func TestReshardUnderLoad_KIN65_KIN66_KIN67_KIN68_KIN76_KIN77_KIN221_KIN222_P4(t
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, 2, func(t *testing.T, w *world) {
+			inWorld(t, 2, func(_ *testing.T, w *world) {
 				const rounds, keys = 40, 20
 
 				w.turn(test.weather)
@@ -197,7 +197,7 @@ func TestParallelizationFactor_KIN100_KIN101_KIN103_KIN104_KIN105_KIN231_KIN232(
 
 		for n := 0; len(all) < 20; n++ {
 			key := "key " + strconv.Itoa(n)
-			sum := md5.Sum([]byte(key)) //nolint:gosec // as above
+			sum := md5.Sum([]byte(key))
 
 			switch {
 			case sum[0]>>6 == 1:

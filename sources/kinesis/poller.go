@@ -199,7 +199,7 @@ func (r *poller) spent(records []types.Record) time.Duration {
 		bytes += len(records[i].Data) + len(aws.ToString(records[i].PartitionKey))
 	}
 
-	r.limit = int32(max(1, min(mostRecords, (options.BytesPerSecond*len(records)+bytes-1)/bytes))) //nolint:gosec // at most 10,000
+	r.limit = int32(max(1, min(mostRecords, (options.BytesPerSecond*len(records)+bytes-1)/bytes)))
 	spent := time.Duration(bytes) * time.Second / time.Duration(options.BytesPerSecond)
 
 	return spent + time.Duration(options.Jitter()*float64(spent/gap))
