@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/openesm/openesm/sources"
@@ -74,7 +75,8 @@ func (v *invoker) invoke(records []sources.Record, expires time.Time) outcome {
 // hold up the lane for ever.
 func (v *invoker) call(records []sources.Record, limit time.Duration) answer {
 	if v.part.handler.bytes != nil {
-		v.payload = v.part.appender.AppendEvent(v.payload[:0], v.part.id, records)
+		v.payload = slices.Grow(v.payload[:0], v.part.traits.EventOverhead+size(records))
+		v.payload = v.part.appender.AppendEvent(v.payload, v.part.id, records)
 		if v.window != nil {
 			v.payload = v.part.appendWindow(v.payload, v.window)
 		}
@@ -113,6 +115,15 @@ func (v *invoker) call(records []sources.Record, limit time.Duration) answer {
 		v.runner, v.payload, v.records = nil, nil, nil // still the handler's
 		return answer{err: cause}
 	}
+}
+
+// size is how many bytes records take in an event document, at most.
+func size(records []sources.Record) int {
+	n := 0
+	for i := range records {
+		n += records[i].Size
+	}
+	return n
 }
 
 // late fails an answer that came after the time limit. The handler is done

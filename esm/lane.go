@@ -49,10 +49,13 @@ func (l *lane) collect() (n int, tooLarge bool, err error) {
 	now := time.Now()
 	l.batch.Open(l.opened)
 	closed := l.admit(now)
-	for !closed && !l.batch.Closed(now) {
+	for more := false; !closed && (more || !l.batch.Closed(now)); {
 		var got int
-		wait := min(l.batch.Wait(now), idleWait)
-		got, err = l.fetch(l.room(), wait)
+		room, wait := l.room(), min(l.batch.Wait(now), idleWait)
+		if more {
+			wait = 0
+		}
+		got, err = l.fetch(room, wait)
 		if errors.Is(err, errIdle) {
 			return 0, false, err // the lane may be another goroutine's by now
 		}
@@ -62,6 +65,7 @@ func (l *lane) collect() (n int, tooLarge bool, err error) {
 		if err != nil {
 			break
 		}
+		more = got == len(room) && l.batch.Room() > 0 // the buffer was too short for what is there
 	}
 	if errors.Is(err, sources.ErrEnd) && len(l.held) > 0 {
 		err = nil // asked again when the held records are finished

@@ -72,7 +72,7 @@ func (o *ordered) read() {
 			return
 		}
 		if n == len(buf) && n < most {
-			buf = make([]sources.Record, min(2*n, most))
+			buf = make([]sources.Record, min(8*n, most))
 		}
 	}
 }

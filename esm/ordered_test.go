@@ -419,3 +419,22 @@ func TestStopInMidBatchKeepsThePosition_P2_P12(t *testing.T) {
 		equal(t, "lag", s.Lag("app"), 10)
 	})
 }
+
+// TestBatchesFillUpWithoutAWindow has more records waiting than a batch takes.
+func TestBatchesFillUpWithoutAWindow_KIN04_KIN32(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := streamOf(numbers(20_000)...)
+		s.End()
+		j := newJournal()
+		mustRun(t, mustNew(t, s.Source("app"), j.handler(nil), j.config(esm.Config{BatchSize: 1000})))
+		full := 0
+		for _, n := range j.sizes() {
+			if n == 1000 {
+				full++
+			}
+		}
+		if full < 18 {
+			t.Errorf("%d batches are full, want nearly all of them: %v", full, j.sizes())
+		}
+	})
+}

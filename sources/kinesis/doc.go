@@ -1,2 +1,101 @@
-// Package kinesis reads Amazon Kinesis Data Streams.
+// Package kinesis reads Amazon Kinesis Data Streams for a mapping.
+//
+// # Use
+//
+//	client := awskinesis.NewFromConfig(config)
+//	store, err := file.Open("telemetry.positions", file.Options{})
+//	source, err := kinesis.New(client, "arn:aws:kinesis:eu-west-1:123456789012:stream/telemetry", store, kinesis.Options{})
+//
+// The client must be one of the stream's region. The store keeps how far each shard is
+// settled: package checkpoint/file for one process, checkpoint/dynamodb for any number
+// of processes that share a stream, checkpoint/memory for tests. One store belongs to
+// one stream and one consumer. A handler of records finds a *[Record] in Record.Native,
+// and in it the SDK's types.Record.
+//
+// The shards are found, read, and let go of by themselves: parents to their end before
+// their children (KIN-66, KIN-75), new ones within [Options.ListInterval], at once if
+// their parent was read here. Workers that use the same store share them out evenly.
+//
+// # Permissions
+//
+// The client's credentials need, on the stream:
+//
+//   - kinesis:DescribeStreamSummary, kinesis:ListShards, kinesis:GetShardIterator and
+//     kinesis:GetRecords;
+//   - kms:Decrypt on the key of an encrypted stream.
+//
+// A permission that is missing at the start ends the mapping, with an error that names
+// it. One that is withdrawn later is waited for.
+//
+// # Delivery semantics
+//
+// At least once, in order for each partition key. The position of a shard is stored
+// after its records succeeded or were given up by a rule, and never before; it never
+// passes an open record, with a ParallelizationFactor neither (KIN-105). What lies
+// behind the stored position comes again after a crash. A stop that drains repeats
+// nothing, except with a ParallelizationFactor: there, what one sub-lane finished
+// behind an open record of another comes again.
+//
+// A stored position wins over [Options.StartingPosition] (KIN-47). Latest is stored as
+// the moment of the first look, so that a restart before the first record loses
+// nothing (KIN-50). The moment is the service's, taken from the date of its answer and
+// one to two seconds early: a clock here that is wrong neither misses records nor asks
+// for those of the future, but a record of the last two seconds may come along.
+//
+// Two workers never settle one shard: each write of a lease is conditional. A worker
+// that was paused, or cut off from the store, stops its handlers before others may
+// begin, if its monotonic clock runs; what it had on its way is refused.
+//
+// # Pace
+//
+// An idle shard is asked once a second (KIN-20). While records wait it is asked at
+// once, but no more than four times and 2 MiB a second on average, out of the five and
+// the 2 MiB that a shard gives to all its standard consumers together (KIN-24). After
+// an answer of 10 MiB the shard refuses everybody for five seconds (KIN-25); so answers
+// are sized to last about a second, and readers leave gaps by chance: several consumers
+// of one shard get about the same of it.
+//
+// What is read ahead of one shard is one answer, of 10 MiB at most, besides what
+// esm.Config.MaximumBufferedBytes allows.
+//
+// # In trouble
+//
+//   - A throttle, a server fault, a cut connection, a lost answer: the call is made
+//     again with the same iterator, after a growing delay. Nothing is lost or repeated.
+//   - A call that is not answered is cut off after 30 seconds.
+//   - An iterator that has expired, as it does when a batch is retried for five minutes,
+//     is replaced by one behind the last record that was read (KIN-41).
+//   - A position that was trimmed: the shard goes on with the oldest record it has, as
+//     the service does (KIN-45). Nobody tells of the loss; watch the metrics IteratorAge
+//     and MillisBehindLatest against the retention of the stream.
+//   - A shard that the service does not know any more has ended, once the list of shards
+//     says so too (KIN-74); a warning is logged. If it is the stream that is gone, the
+//     mapping ends with "Stream not found", and positions stay as they are. Do not use
+//     them for a new stream of the same name: give that a new store.
+//   - A store that is down: handlers go on until the lease has run out, which is nine
+//     tenths of [Options.LeaseDuration]; then the shard is dropped, and taken again when
+//     the store is back. With package checkpoint/file leases do not run out.
+//   - A worker that dies: others have its shards after one to one and a half lease times.
+//
+// # What differs from Lambda
+//
+//   - The zero Options begin at TRIM_HORIZON; AWS wants a position to be named.
+//   - A batch is filled from what is there, up to BatchSize, without a window too.
+//   - Options.Deaggregate unpacks aggregated records with shared throughput too (KIN-211).
+//   - Records without a partition key (KIN-214) keep the order of their shard: all of
+//     them fall in one sub-lane (KIN-218).
+//   - A record that is too large for an event document goes to the on-failure
+//     destination as MaximumPayloadSizeExceeded (KIN-201 names no condition).
+//   - Tumbling windows survive a restart: their state is stored with the position
+//     (KIN-186).
+//
+// # Errors
+//
+// The text of an error names operation, stream, shard, and error code, and a permission
+// that is missing. It leaves the service's own message out; the SDK's error is found by
+// errors.As.
+//
+// # Testing
+//
+// Package kinesistest is a Kinesis in memory, for the SDK's client and for virtual time.
 package kinesis

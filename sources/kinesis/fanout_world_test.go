@@ -20,8 +20,6 @@ import (
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
 
-const firstShard = "shardId-000000000000"
-
 // subscribed is a SubscribeToShard that was made.
 type subscribed struct {
 	at    time.Duration

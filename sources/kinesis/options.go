@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"time"
+	"unicode/utf8"
 
 	"github.com/openesm/openesm/sources/checkpoint"
+	"github.com/openesm/openesm/sources/internal/lease"
 )
 
 // StartingPosition is where a stream is begun that its store knows nothing of
@@ -18,8 +20,9 @@ const (
 	// TrimHorizon begins with the oldest record. It is the default here; AWS wants
 	// one to be named.
 	TrimHorizon StartingPosition = iota
-	// Latest begins with what comes after the first look at the stream. That moment
-	// is stored, so that a restart before the first record loses nothing (KIN-50).
+	// Latest begins with what comes after the first look at the stream. That moment,
+	// by the service's clock and a second or two early, is stored, so that a restart
+	// before the first record loses nothing (KIN-50).
 	Latest
 	// AtTimestamp begins with the first record that is not older than
 	// Options.StartingPositionTimestamp.
@@ -71,12 +74,13 @@ type Options struct {
 
 	// CallInterval is the least time between two GetRecords of one shard while
 	// records are waiting. After a throttle it grows for a while, so that readers
-	// of one shard share its five calls a second. Default DefaultCallInterval.
+	// of one shard share its five calls a second. Default DefaultCallInterval;
+	// negative for none, which suits only servers without limits.
 	CallInterval time.Duration
 
 	// BytesPerSecond bounds what is read of one shard on average. Default
 	// DefaultBytesPerSecond, which is all that a shard gives to its standard
-	// consumers together.
+	// consumers together; negative for no bound.
 	BytesPerSecond int
 
 	// ConsumerName is the name of a consumer with enhanced fan-out, which Start
@@ -146,8 +150,11 @@ func (o Options) validate() error {
 		"StartingPositionTimestamp: %v is in the future", o.StartingPositionTimestamp)
 	require(o.MaxShards >= 0, "MaxShards: %d is negative", o.MaxShards)
 	require(o.IdleInterval >= 0, "IdleInterval: %v is negative", o.IdleInterval)
-	require(o.CallInterval >= 0, "CallInterval: %v is negative", o.CallInterval)
-	require(o.BytesPerSecond >= 0, "BytesPerSecond: %d is negative", o.BytesPerSecond)
+	require(utf8.ValidString(o.Worker), "Worker: %q is no valid UTF-8", o.Worker)
+	require(o.LeaseDuration == 0 || o.LeaseDuration >= lease.ShortestDuration,
+		"LeaseDuration: %v is shorter than %v", o.LeaseDuration, lease.ShortestDuration)
+	require(o.ListInterval == 0 || o.ListInterval >= lease.ShortestList,
+		"ListInterval: %v is shorter than %v", o.ListInterval, lease.ShortestList)
 
 	return errors.Join(errs...)
 }
@@ -160,6 +167,8 @@ func (o Options) withDefaults() Options {
 	if o.CallInterval == 0 {
 		o.CallInterval = DefaultCallInterval
 	}
+
+	o.CallInterval = max(o.CallInterval, 0)
 
 	if o.BytesPerSecond == 0 {
 		o.BytesPerSecond = DefaultBytesPerSecond

@@ -52,11 +52,17 @@ type reader interface {
 
 func newPartition(s *Source, held *lease.Held) *partition {
 	l := held.Lease()
-	at := s.resumed(l.Position)
-	p := &partition{
-		source: s, id: held.Shard(), held: held,
-		read: at, fetched: at, position: l.Position, window: l.Window,
+	at := l.Position
+
+	if at.Sequence == checkpoint.Latest { // as the Kinesis Client Library stores it
+		at = checkpoint.Position{Sequence: checkpoint.AtTimestamp, Timestamp: s.now()}
 	}
+
+	from := s.resumed(at)
+	p := &partition{
+		source: s, id: held.Shard(), held: held, read: from, fetched: from, position: at, window: l.Window,
+	}
+
 	if s.fanOut != nil {
 		p.reader = newSubscriber(p)
 	} else {
@@ -199,6 +205,11 @@ func (p *partition) Close(ctx context.Context) error {
 	}
 
 	return p.held.Release(ctx)
+}
+
+// failed wraps the error of a call for the shard.
+func (p *partition) failed(operation string, err error) error {
+	return failed(operation, "shard "+p.id+" of stream "+p.source.stream.name, err)
 }
 
 // end has the shard ended in the store, as often as it takes within a while: its

@@ -11,6 +11,9 @@ import (
 	"github.com/openesm/openesm/sources/awscall"
 )
 
+// patience is how long a call may take. A connection may be dead without a sign.
+const patience = 30 * time.Second
+
 // answer is what a reader brings at once.
 type answer struct {
 	records  []types.Record
@@ -27,11 +30,12 @@ type poller struct {
 	iterator *string // nil if one must be asked for
 	earliest time.Time
 	interval time.Duration // between calls while records are waiting
+	limit    int32         // of records of a call
 	done     chan struct{} // one token for each call that was made
 }
 
 func newPoller(p *partition) *poller {
-	return &poller{p: p, interval: p.source.options.CallInterval, done: make(chan struct{}, 1)}
+	return &poller{p: p, interval: p.source.options.CallInterval, limit: mostRecords, done: make(chan struct{}, 1)}
 }
 
 func (r *poller) close() {}
@@ -66,6 +70,9 @@ func (r *poller) next(ctx context.Context, wait time.Duration) (answer, error) {
 // call reads from the iterator, or from a new one if there is none or it has
 // expired, as after long retries (KIN-41).
 func (r *poller) call(ctx context.Context) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+
 	fresh := r.iterator == nil
 
 	for {
@@ -80,7 +87,7 @@ func (r *poller) call(ctx context.Context) (answer, error) {
 		s := r.p.source
 
 		out, err := s.client.GetRecords(ctx, &kinesis.GetRecordsInput{
-			ShardIterator: r.iterator, StreamARN: &s.stream.arn, Limit: aws.Int32(mostRecords),
+			ShardIterator: r.iterator, StreamARN: &s.stream.arn, Limit: &r.limit,
 		}, s.single...)
 		if err == nil {
 			return r.took(out, began), nil
@@ -99,7 +106,7 @@ func (r *poller) call(ctx context.Context) (answer, error) {
 			r.throttled()
 		}
 
-		return r.p.missing(ctx, s.failed("GetRecords", err))
+		return r.p.missing(ctx, r.p.failed("GetRecords", err))
 	}
 }
 
@@ -112,7 +119,7 @@ func (r *poller) locate(ctx context.Context) error {
 		ShardIteratorType: from.Type, StartingSequenceNumber: from.SequenceNumber, Timestamp: from.Timestamp,
 	}, s.single...)
 	if err != nil {
-		return s.failed("GetShardIterator", err)
+		return r.p.failed("GetShardIterator", err)
 	}
 
 	r.iterator = out.ShardIterator
@@ -128,7 +135,7 @@ func (p *partition) missing(ctx context.Context, err error) (answer, error) {
 	}
 
 	shards, listErr := p.source.list(ctx)
-	if listErr != nil {
+	if listErr != nil || len(shards) == 0 { // the stream itself is gone, or about to be
 		return answer{}, err
 	}
 
@@ -152,28 +159,53 @@ func (r *poller) took(out *kinesis.GetRecordsOutput, began time.Time) answer {
 	}
 	r.iterator = out.NextShardIterator
 
+	pause := r.about(r.interval)
 	if a.behind == 0 { // all was read; an empty answer alone says nothing (KIN-27)
-		r.earliest = began.Add(options.IdleInterval)
-
-		return a
+		pause = options.IdleInterval
+	} else {
+		r.interval = max(options.CallInterval, r.interval-r.interval/4)
 	}
 
-	bytes := 0
-	for i := range out.Records {
-		bytes += len(out.Records[i].Data)
-	}
-
-	spent := time.Duration(bytes) * time.Second / time.Duration(options.BytesPerSecond)
-	r.earliest = began.Add(max(r.interval, spent))
-	r.interval = max(options.CallInterval, r.interval-r.interval/8)
+	r.earliest = began.Add(max(pause, r.spent(out.Records)))
 
 	return a
+}
+
+// spent is how long the shard's bytes for its readers last after an answer, and a
+// little more by chance: one who calls at the first moment each time would leave no
+// turn to others (KIN-24, KIN-25). For their sake, too, the next answer is to last
+// for a second and not for five.
+func (r *poller) spent(records []types.Record) time.Duration {
+	const gap = 5 // part of the time
+
+	options := &r.p.source.options
+	if options.BytesPerSecond <= 0 || len(records) == 0 {
+		return 0
+	}
+
+	bytes := 1 // at least
+	for i := range records {
+		bytes += len(records[i].Data) + len(aws.ToString(records[i].PartitionKey))
+	}
+
+	r.limit = int32(max(1, min(mostRecords, (options.BytesPerSecond*len(records)+bytes-1)/bytes)))
+	spent := time.Duration(bytes) * time.Second / time.Duration(options.BytesPerSecond)
+
+	return spent + time.Duration(options.Jitter()*float64(spent/gap))
 }
 
 // throttled leaves more of the shard's calls to others, for a while.
 func (r *poller) throttled() {
 	const longest = 2 * time.Second
 
-	r.interval = max(min(2*r.interval, longest), r.p.source.options.CallInterval)
-	r.earliest = time.Now().Add(r.interval)
+	options := &r.p.source.options
+	r.interval = max(min(2*max(r.interval, DefaultCallInterval), longest), options.CallInterval)
+	r.earliest = time.Now().Add(r.about(r.interval))
+}
+
+// about is d, give or take a fifth, so that readers of one shard do not move in step.
+func (r *poller) about(d time.Duration) time.Duration {
+	const part = 5
+
+	return d - d/part + time.Duration(r.p.source.options.Jitter()*float64(d/part*2))
 }

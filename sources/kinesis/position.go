@@ -36,9 +36,13 @@ func isMark(p checkpoint.Position) bool {
 	}
 }
 
-// behind reports whether position a lies behind b.
+// behind reports whether position a lies behind b. A record lies behind every mark,
+// and a mark behind nothing.
 func behind(a, b checkpoint.Position) bool {
-	if isMark(b) {
+	switch {
+	case isMark(a):
+		return false
+	case isMark(b):
 		return true
 	}
 

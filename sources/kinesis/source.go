@@ -7,7 +7,9 @@ import (
 	"sync"
 	"time"
 
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/awscall"
@@ -36,6 +38,7 @@ type Source struct {
 
 	manager  *lease.Manager // nil before Start
 	consumer string         // ARN, with enhanced fan-out; by name not known before Start
+	skew     time.Duration  // how far the service's clock is ahead of this one
 
 	mu     sync.Mutex
 	shards map[*partition]struct{} // that are read
@@ -108,7 +111,7 @@ func (s *Source) Traits() sources.Traits {
 // Start checks that the stream is there and may be read, and its consumer too if
 // there is one, and starts to share it with the other workers.
 func (s *Source) Start(ctx context.Context, _ sources.Settings) error {
-	_, err := s.client.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamARN: &s.stream.arn}, s.single...)
+	out, err := s.client.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamARN: &s.stream.arn}, s.single...)
 	if err != nil {
 		return s.refused("DescribeStreamSummary", err)
 	}
@@ -124,9 +127,12 @@ func (s *Source) Start(ctx context.Context, _ sources.Settings) error {
 		}
 	}
 
+	s.skew = skew(&out.ResultMetadata)
+
 	s.manager, err = lease.New(s.store, s.list, lease.Options{
 		Worker: s.options.Worker, Duration: s.options.LeaseDuration, ListInterval: s.options.ListInterval,
-		Start: s.options.start(), MaxLeases: s.options.MaxShards, Logger: s.options.Logger, Jitter: s.options.Jitter,
+		Start: s.options.start(), Now: s.now(),
+		MaxLeases: s.options.MaxShards, Logger: s.options.Logger, Jitter: s.options.Jitter,
 	})
 	if err != nil {
 		return fmt.Errorf("kinesis: stream %s: %w: %w", s.stream.name, err, sources.ErrUnusable)
@@ -202,9 +208,41 @@ func (s *Source) forget(p *partition) {
 	delete(s.shards, p)
 }
 
-// failed wraps the error of a call.
+// now is a moment that has just passed for the service, whatever the clock here says:
+// as a timestamp it is not in the future there, and misses nothing that comes from now
+// on (KIN-50).
+func (s *Source) now() time.Time {
+	const early = time.Second
+
+	return time.Now().Add(s.skew - early)
+}
+
+// skew is how far the clock of the service that answered is ahead; 0 if it does not
+// tell.
+func skew(answer *middleware.Metadata) time.Duration {
+	there, told := awsmiddleware.GetServerTime(*answer)
+	here, known := awsmiddleware.GetResponseAt(*answer)
+
+	if !told || !known {
+		return 0
+	}
+
+	return there.Sub(here)
+}
+
+// failed wraps the error of a call for the stream.
 func (s *Source) failed(operation string, err error) error {
-	return &awscall.Error{Service: "kinesis", Operation: operation, Target: "stream " + s.stream.name, Err: err}
+	return failed(operation, "stream "+s.stream.name, err)
+}
+
+func failed(operation, target string, err error) error {
+	var wrapped error = &awscall.Error{Service: "kinesis", Operation: operation, Target: target, Err: err}
+
+	if awscall.Code(err) == "KMSAccessDeniedException" { // of an encrypted stream (KIN-33)
+		wrapped = fmt.Errorf("%w: the caller lacks the permission kms:Decrypt on the key of the stream", wrapped)
+	}
+
+	return wrapped
 }
 
 // refused tells errors that will not pass from those that may.

@@ -44,9 +44,26 @@ func (m *Manager) balance() {
 			failures = 0 // nobody else writes
 		case look:
 			failures = 0
-			timer.Reset(m.about(m.options.Duration / 2))
+			timer.Reset(m.untilLook(time.Now()))
 		}
 	}
+}
+
+// untilLook is how long to wait for the next look at the store: half a duration, or
+// until a lease of others runs out that was not renewed since the last one.
+func (m *Manager) untilLook(now time.Time) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
+	wait := m.about(m.options.Duration / 2)
+
+	for id, e := range m.known {
+		if left := e.since.Add(m.options.Duration).Sub(now); left > 0 && m.held[id] == nil && !e.lease.Position.Ended() {
+			wait = min(wait, left)
+		}
+	}
+
+	return wait
 }
 
 // pass takes what is to be taken. Without a look at the store it goes by what is

@@ -83,7 +83,7 @@ func (m *Manager) synchronise() error {
 	}
 
 	if len(leases) == 0 {
-		m.pin = m.looked
+		m.pin = m.options.Now
 	}
 
 	g := newGraph(shards, leases)

@@ -21,8 +21,7 @@ type Manager struct {
 	options   Options
 	owner     string
 	exclusive bool
-	looked    time.Time // when this worker began
-	pin       time.Time // looked, if it saw the stream without leases; of discover alone
+	pin       time.Time // Options.Now, if it saw the stream without leases; of discover alone
 
 	stop    chan struct{}   // closed by Close
 	reading context.Context //nolint:containedctx // of listing shards and reading leases; done by then
@@ -75,7 +74,7 @@ func New(store checkpoint.Store, list Lister, options Options) (*Manager, error)
 	_, exclusive := store.(checkpoint.Exclusive)
 
 	m := &Manager{
-		store: store, list: list, options: options, owner: owner, exclusive: exclusive, looked: time.Now(),
+		store: store, list: list, options: options, owner: owner, exclusive: exclusive,
 		stop: make(chan struct{}), idle: true,
 		takeSoon: make(chan struct{}, 1), listSoon: make(chan struct{}, 1),
 		keepSoon: make(chan struct{}, 1), news: make(chan struct{}, 1),

@@ -33,6 +33,11 @@ type Options struct {
 	// AtTimestamp. Leases that are there win over it (KIN-47).
 	Start checkpoint.Position
 
+	// Now is the moment that Latest stands for if this worker is the first to see the
+	// stream (KIN-50); default when the manager is made, by the clock here. One that
+	// the service takes for the future misses records.
+	Now time.Time
+
 	// MaxLeases is the most shards that this worker reads; 0 for no limit.
 	MaxLeases int
 
@@ -44,21 +49,22 @@ type Options struct {
 	Jitter func() float64
 }
 
+// The least values of Options.
 const (
-	shortestDuration = 100 * time.Millisecond
-	shortestList     = time.Second
+	ShortestDuration = 100 * time.Millisecond
+	ShortestList     = time.Second
 )
 
 // validate names every violation.
 func (o Options) validate() error {
 	var errs []error
 
-	if o.Duration != 0 && o.Duration < shortestDuration {
-		errs = append(errs, fmt.Errorf("option Duration: %v; want %v or more", o.Duration, shortestDuration))
+	if o.Duration != 0 && o.Duration < ShortestDuration {
+		errs = append(errs, fmt.Errorf("option Duration: %v; want %v or more", o.Duration, ShortestDuration))
 	}
 
-	if o.ListInterval != 0 && o.ListInterval < shortestList {
-		errs = append(errs, fmt.Errorf("option ListInterval: %v; want %v or more", o.ListInterval, shortestList))
+	if o.ListInterval != 0 && o.ListInterval < ShortestList {
+		errs = append(errs, fmt.Errorf("option ListInterval: %v; want %v or more", o.ListInterval, ShortestList))
 	}
 
 	if o.MaxLeases < 0 {
@@ -93,6 +99,10 @@ func (o Options) withDefaults() (options Options, owner string) {
 
 	if o.ListInterval == 0 {
 		o.ListInterval = interval
+	}
+
+	if o.Now.IsZero() {
+		o.Now = time.Now()
 	}
 
 	if o.Logger == nil {

@@ -62,7 +62,7 @@ func (m *Manager) recognise(leases []checkpoint.Lease) {
 	m.former = make(map[string]bool)
 
 	for _, l := range leases {
-		if m.options.Worker != "" && strings.HasPrefix(l.Owner, m.options.Worker+mark) {
+		if i := strings.LastIndex(l.Owner, mark); m.options.Worker != "" && i >= 0 && l.Owner[:i] == m.options.Worker {
 			m.former[l.Owner] = true
 		}
 	}

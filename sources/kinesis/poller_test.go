@@ -1,0 +1,570 @@
+package kinesis_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	awskinesis "github.com/aws/aws-sdk-go-v2/service/kinesis"
+
+	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/checkpoint"
+	"github.com/openesm/openesm/sources/kinesis"
+	"github.com/openesm/openesm/sources/kinesis/kinesistest"
+)
+
+// on makes a weather that has faults for the calls of one action.
+func on(action string, f func(c kinesistest.Call) kinesistest.Fault) weather {
+	return func(c kinesistest.Call) kinesistest.Fault {
+		if c.Action != action {
+			return kinesistest.Fault{}
+		}
+
+		return f(c)
+	}
+}
+
+func TestExpiredIterator_KIN40_KIN41_KIN224(t *testing.T) {
+	t.Parallel()
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		p := w.open(kinesis.Options{})
+		defer p.close()
+
+		w.send("k", "a", "b")
+		p.want("a", "b")
+
+		time.Sleep(6 * time.Minute) // a batch is being retried
+		w.send("k", "c")
+
+		before := w.Calls("GetRecords")
+		p.want("c")
+
+		if n := w.Calls("GetRecords") - before; n != 2 {
+			t.Errorf("%d calls of GetRecords, want 2: the expired iterator and the new one", n)
+		}
+	})
+}
+
+func TestIteratorExpiresBeforeTheFirstRecord_KIN41_KIN50(t *testing.T) {
+	t.Parallel()
+	inWorld(t, 1, func(_ *testing.T, w *world) {
+		w.send("k", "old")
+		time.Sleep(time.Minute)
+
+		p := w.open(kinesis.Options{StartingPosition: kinesis.Latest})
+		defer p.close()
+
+		p.nothing(5 * time.Second)
+		w.send("k", "new")
+		time.Sleep(6 * time.Minute)
+		p.want("new")
+	})
+}
+
+// TestErrorsPass has each error of the service between two records.
+func TestErrorsPass_KIN26_KIN33_KIN42_P9(t *testing.T) {
+	t.Parallel()
+
+	faults := map[string]kinesistest.Fault{
+		"throttled":        {Err: kinesistest.ProvisionedThroughputExceeded()},
+		"limit":            {Err: kinesistest.LimitExceeded()},
+		"front":            {Err: kinesistest.ThrottlingException()},
+		"500":              {Err: kinesistest.InternalFailure()},
+		"503":              {Err: kinesistest.ServiceUnavailable()},
+		"denied":           {Err: kinesistest.AccessDenied()},
+		"KMS":              {Err: kinesistest.KMSThrottling()},
+		"expired":          {Err: kinesistest.ExpiredIterator()},
+		"not found":        {Err: kinesistest.ResourceNotFound()},
+		"cut before":       {Cut: kinesistest.CutBefore},
+		"answer lost":      {Cut: kinesistest.CutAfter},
+		"late":             {Delay: 3 * time.Second},
+		"never answered":   {Delay: time.Hour},
+		"empty (KIN-27)":   {Empty: true},
+		"short":            {AtMost: 1},
+		"late end(KIN-28)": {LateEnd: true},
+	}
+
+	for _, action := range []string{"GetRecords", "GetShardIterator"} {
+		for name, fault := range faults {
+			t.Run(action+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				inWorld(t, 1, func(_ *testing.T, w *world) {
+					w.send("k", "a")
+
+					p := w.open(kinesis.Options{})
+					defer p.close()
+
+					w.Inject(action, fault, fault, kinesistest.Fault{}, fault)
+					p.want("a")
+
+					w.Inject(action, fault, fault, fault)
+					w.send("k", "b", "c", "d")
+					p.want("b", "c", "d")
+					time.Sleep(6 * time.Minute)
+					w.send("k", "e")
+					w.Inject(action, fault)
+					p.want("e")
+					p.nothing(10 * time.Second)
+				})
+			})
+		}
+	}
+}
+
+func TestEmptyAnswersAreNotTheEnd_KIN27_KIN220(t *testing.T) {
+	t.Parallel()
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		w.send("k", "a")
+		w.turn(on("GetRecords", func(c kinesistest.Call) kinesistest.Fault {
+			return kinesistest.Fault{Empty: c.Number <= 20}
+		}))
+
+		p := w.open(kinesis.Options{})
+		defer p.close()
+
+		start := time.Now()
+		p.want("a")
+
+		if took := time.Since(start); took > 22*kinesis.DefaultCallInterval {
+			t.Errorf("took %v: something waits, so empty answers must not count as idle", took)
+		}
+	})
+}
+
+func TestShardEnd_KIN28_KIN67_KIN75(t *testing.T) {
+	t.Parallel()
+
+	for name, late := range map[string]bool{"with its last records": false, "after them": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, 1, func(t *testing.T, w *world) {
+				w.turn(on("GetRecords", func(kinesistest.Call) kinesistest.Fault { return kinesistest.Fault{LateEnd: late} }))
+				w.send("k", "a", "b")
+
+				children, err := w.Split(telemetry, firstShard)
+				if err != nil {
+					t.Fatal(err)
+				}
+
+				p := w.open(kinesis.Options{})
+				all := p.want("a", "b")
+
+				_, err = p.read(1, time.Minute)
+				if !errors.Is(err, sources.ErrEnd) {
+					t.Fatalf("got %v, want the end", err)
+				}
+
+				w.finish(all)
+
+				err = p.Ack(t.Context(), all[:1])
+				if err != nil {
+					t.Fatal(err)
+				}
+
+				p.close()
+
+				if l := w.lease(firstShard); l.Position.Ended() || l.Position.Sequence != all[0].ID {
+					t.Errorf("position %+v: the last record is not settled (KIN-75)", l.Position)
+				}
+
+				p = w.open(kinesis.Options{})
+				p.want("b")
+
+				_, err = p.read(1, time.Minute)
+				if !errors.Is(err, sources.ErrEnd) {
+					t.Fatalf("got %v, want the end", err)
+				}
+
+				err = p.Ack(t.Context(), all[1:])
+				if err != nil {
+					t.Fatal(err)
+				}
+
+				p.close()
+
+				l := w.lease(firstShard)
+				if !l.Position.Ended() || !slices.Equal(l.Children, children) || l.Owner != "" {
+					t.Errorf("lease %+v, want it ended with children %v", l, children)
+				}
+
+				for _, child := range children {
+					if l := w.lease(child); l.Position.Sequence != checkpoint.TrimHorizon {
+						t.Errorf("child at %+v, want TRIM_HORIZON (KIN-68)", l.Position)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestStoredWindowHoldsTheEnd_KIN183(t *testing.T) {
+	t.Parallel()
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		w.send("k", "a")
+
+		_, err := w.Split(telemetry, firstShard)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		p := w.open(kinesis.Options{})
+		all := p.want("a")
+		w.finish(all)
+
+		keeper, _ := p.Partition.(sources.WindowKeeper)
+
+		err = keeper.AckWindow(t.Context(), all, []byte("state"))
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		_, err = p.read(1, time.Minute)
+		if !errors.Is(err, sources.ErrEnd) {
+			t.Fatalf("got %v, want the end", err)
+		}
+
+		p.close()
+
+		if l := w.lease(firstShard); l.Position.Ended() || string(l.Window) != "state" {
+			t.Fatalf("lease %+v: its window is open", l)
+		}
+
+		p = w.open(kinesis.Options{})
+		keeper, _ = p.Partition.(sources.WindowKeeper)
+
+		if got := string(keeper.Window()); got != "state" {
+			t.Errorf("window %q, want that which was stored", got)
+		}
+
+		_, err = p.read(1, time.Minute)
+		if !errors.Is(err, sources.ErrEnd) {
+			t.Fatalf("got %v, want the end", err)
+		}
+
+		err = keeper.AckWindow(t.Context(), nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		p.close()
+
+		if l := w.lease(firstShard); !l.Position.Ended() || l.Window != nil {
+			t.Errorf("lease %+v, want it ended", l)
+		}
+	})
+}
+
+func TestReopen_KIN43_KIN47_KIN48_KIN52(t *testing.T) {
+	t.Parallel()
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		var (
+			mu    sync.Mutex
+			asked []string
+		)
+
+		w.turn(on("GetShardIterator", func(c kinesistest.Call) kinesistest.Fault {
+			mu.Lock()
+			defer mu.Unlock()
+
+			asked = append(asked, c.Type+" "+c.After)
+
+			return kinesistest.Fault{}
+		}))
+
+		numbers := w.send("k", "a", "b", "c")
+		p := w.open(kinesis.Options{})
+		all := p.want("a", "b", "c")
+		w.finish(all)
+
+		err := p.Ack(t.Context(), all[:2])
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		p.close()
+
+		p = w.open(kinesis.Options{StartingPosition: kinesis.Latest}) // what is stored wins
+		p.want("c")
+		p.close()
+
+		mu.Lock()
+		defer mu.Unlock()
+
+		if want := []string{"TRIM_HORIZON ", "AFTER_SEQUENCE_NUMBER " + numbers[1]}; !slices.Equal(asked, want) {
+			t.Errorf("iterators %q, want %q", asked, want)
+		}
+	})
+}
+
+func TestTrimmedPosition_KIN45(t *testing.T) {
+	t.Parallel()
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		numbers := w.send("k", "a", "b", "c", "d")
+		p := w.open(kinesis.Options{})
+		all := p.want("a", "b", "c", "d")
+		w.finish(all)
+
+		err := p.Ack(t.Context(), all[:1])
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		p.close()
+
+		err = w.Trim(telemetry, firstShard, numbers[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		p = w.open(kinesis.Options{})
+		defer p.close()
+
+		p.want("c", "d")
+	})
+}
+
+func TestSequenceNumbersGrowInDigits_KIN51_KIN223(t *testing.T) {
+	t.Parallel()
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		const other = "arn:aws:kinesis:eu-west-1:123456789012:stream/nines"
+
+		for _, err := range []error{w.SetFirstSequenceNumber("999999999999999999999999999990"), w.AddStream(other, 1)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		source, err := kinesis.New(w.Client(), other, w.store, kinesis.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		err = source.Start(t.Context(), sources.Settings{})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		accepted, err := source.Accept(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		p := &openPart{Partition: accepted, w: w, source: source}
+		defer p.close()
+
+		for _, body := range []string{"a", "b", "c", "d", "e", "f"} {
+			_, _, err := w.Put(other, "k", []byte(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		all := p.want("a", "b", "c", "d", "e", "f")
+		if len(all[0].ID) == len(all[5].ID) {
+			t.Fatal("the numbers did not grow")
+		}
+
+		for i := range all {
+			w.finish(all[i : i+1])
+
+			err := p.Ack(t.Context(), all[i:i+1])
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			if got := w.lease(firstShard).Position.Sequence; got != all[i].ID {
+				t.Errorf("position %s, want %s", got, all[i].ID)
+			}
+		}
+
+		// And never backwards.
+		err = p.Ack(t.Context(), all[:1])
+		if got := w.lease(firstShard).Position.Sequence; err != nil || got != all[5].ID {
+			t.Errorf("position %s (%v), want %s", got, err, all[5].ID)
+		}
+	})
+}
+
+func TestExpiredShardHasEnded_KIN64_KIN70_KIN74(t *testing.T) {
+	t.Parallel()
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		w.send("k", "a")
+
+		p := w.open(kinesis.Options{})
+		all := p.want("a")
+		w.finish(all)
+
+		err := p.Ack(t.Context(), all)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		children, err := w.Split(telemetry, firstShard)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		err = w.Expire(telemetry, firstShard)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		_, err = p.read(1, time.Minute)
+		if !errors.Is(err, sources.ErrEnd) {
+			t.Fatalf("got %v, want the end", err)
+		}
+
+		p.close()
+
+		w.send("", "b", "c", "d", "e")
+
+		s := w.source(kinesis.Options{})
+
+		err = s.Start(t.Context(), sources.Settings{})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		var ids, bodies []string
+
+		for range children {
+			next, err := s.Accept(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			ids = append(ids, next.ID())
+			p := &openPart{Partition: next, w: w, source: s}
+			all, _ := p.read(4, 5*time.Second)
+			bodies = append(bodies, bodiesOf(all)...)
+
+			err = next.Close(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
+		}
+
+		slices.Sort(ids)
+		slices.Sort(bodies)
+
+		if !slices.Equal(ids, children) || !slices.Equal(bodies, []string{"b", "c", "d", "e"}) {
+			t.Errorf("got shards %v with %v, want all of the children", ids, bodies)
+		}
+
+		err = s.Close(t.Context())
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestDeletedStreamEndsNoShard_KIN74(t *testing.T) {
+	t.Parallel()
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		w.send("k", "a")
+
+		r := w.run(w.journal(nil), kinesis.Options{}, esmConfig())
+		w.until(1, time.Minute)
+
+		number := slices.Collect(maps.Keys(w.done))[0]
+
+		_, err := w.Client().DeleteStream(t.Context(), &awskinesis.DeleteStreamInput{StreamARN: new(telemetry)})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		err = <-r.ended
+		if !errors.Is(err, sources.ErrUnusable) || !strings.Contains(err.Error(), "Stream not found: "+telemetry) {
+			t.Errorf("Run: %v, want that the stream was not found (KIN-15)", err)
+		}
+
+		if l := w.lease(firstShard); l.Position.Sequence != number {
+			t.Errorf("position %+v, want that of the last record", l.Position)
+		}
+	})
+}
+
+func TestRecordsWithoutKeyOrData_KIN191_KIN197_KIN214_KIN217_KIN218(t *testing.T) {
+	t.Parallel()
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		err := w.PutRecords(telemetry, []kinesistest.Record{{Data: []byte("a")}, {Key: "k"}, {}, {Key: "k", Data: []byte("b")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		p := w.open(kinesis.Options{})
+		defer p.close()
+
+		all := p.want("a", "", "", "b")
+		for i, key := range []string{"", "k", "", "k"} {
+			if all[i].Key != key || all[i].Data == nil || all[i].ID == "" {
+				t.Errorf("record %d: %+v, want the key %q and data", i, all[i], key)
+			}
+		}
+
+		document := string(p.source.AppendEvent(nil, p.ID(), all[2:3]))
+		if !strings.Contains(document, `"partitionKey":"",`) || !strings.Contains(document, `"data":"",`) {
+			t.Error(document)
+		}
+	})
+}
+
+func TestListShardsPages_KIN60_KIN61(t *testing.T) {
+	t.Parallel()
+	inWorld(t, 2500, func(t *testing.T, w *world) {
+		p := w.open(kinesis.Options{MaxShards: 1})
+		defer p.close()
+
+		w.wait(time.Minute, "all shards known", func() bool {
+			leases, err := w.store.Leases(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			return len(leases) == 2500
+		})
+
+		if n := w.Calls("ListShards"); n != 3 {
+			t.Errorf("%d calls of ListShards, want 3 pages", n)
+		}
+	})
+}
+
+func TestFetchLosesNothingWhenItIsCancelled_P1(t *testing.T) {
+	t.Parallel()
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		p := w.open(kinesis.Options{})
+		defer p.close()
+
+		w.send("k", "a", "b")
+		w.Inject("GetRecords", kinesistest.Fault{Delay: time.Second}, kinesistest.Fault{Delay: 3 * time.Second})
+
+		for range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			start := time.Now()
+			n, err := p.Fetch(ctx, make([]sources.Record, 1), time.Minute)
+
+			cancel()
+
+			if took := time.Since(start); took > 2*time.Second {
+				t.Errorf("took %v after the end of its context", took)
+			}
+
+			if n == 1 {
+				p.want("b")
+				w.send("k", "c", "d")
+			} else if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %d records and %v", n, err)
+			}
+		}
+
+		p.want("c", "d")
+	})
+}
+
+func hang(kinesistest.Call) kinesistest.Fault { return kinesistest.Fault{Delay: time.Hour} }

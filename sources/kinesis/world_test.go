@@ -1,0 +1,618 @@
+package kinesis_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/openesm/openesm/esm"
+	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/checkpoint"
+	"github.com/openesm/openesm/sources/checkpoint/memory"
+	"github.com/openesm/openesm/sources/kinesis"
+	"github.com/openesm/openesm/sources/kinesis/kinesistest"
+)
+
+const firstShard = "shardId-000000000000"
+
+var (
+	errHandler   = errors.New("handler failed")
+	errStoreDown = errors.New("store is down")
+)
+
+type (
+	handle  = func(ctx context.Context, records []sources.Record) (esm.Response, error)
+	weather = func(c kinesistest.Call) kinesistest.Fault
+)
+
+// world is a bubble with the fake service, one stream, a store, and a journal of what
+// mappings did.
+type world struct {
+	*kinesistest.Server
+
+	t     *testing.T
+	began time.Time
+	store checkpoint.Store // watchedStore
+
+	mu       sync.Mutex
+	weather  weather
+	calls    int
+	down     bool                // the store
+	put      map[string][]string // numbers by shard
+	keys     map[string][]string // numbers by key
+	batches  []batch
+	done     map[string]int // successes and give-ups, by number
+	counts   map[esm.Metric]int
+	errs     []error // of observations
+	problems []string
+}
+
+// batch is one invocation.
+type batch struct {
+	shard   string
+	numbers []string
+	bodies  []string
+	at      time.Duration
+}
+
+// inWorld runs a test in a bubble with a stream of so many shards.
+func inWorld(t *testing.T, shards int, test func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		t.Helper()
+
+		w := &world{
+			Server: kinesistest.New(), t: t, began: time.Now(), put: map[string][]string{}, keys: map[string][]string{},
+			done: map[string]int{}, counts: map[esm.Metric]int{},
+		}
+		w.store = &watchedStore{w: w, Store: memory.New()}
+
+		t.Cleanup(w.close)
+
+		err := w.AddStream(telemetry, shards)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		w.SetFault(w.fault)
+		w.SetWatch(w.watch)
+		test(t, w)
+	})
+}
+
+// close ends the world, also when the test ended early.
+func (w *world) close() {
+	err := w.Close()
+	if err != nil {
+		w.t.Error(err)
+	}
+
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	for _, problem := range w.problems {
+		w.t.Error(problem)
+	}
+}
+
+func (w *world) watch(e kinesistest.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	if e.What == kinesistest.Put {
+		w.put[e.Shard] = append(w.put[e.Shard], e.Numbers...)
+	}
+}
+
+// fault is the weather. A loop without waits, in which virtual time would stand
+// still, is told of and slowed down.
+func (w *world) fault(c kinesistest.Call) kinesistest.Fault {
+	const most = 50_000
+
+	w.mu.Lock()
+
+	w.calls++
+	if w.calls == most {
+		w.problems = append(w.problems, fmt.Sprintf("P9: %d calls, the last %s: a hot loop", most, c.Action))
+	}
+
+	hot, weather := w.calls > most, w.weather
+
+	w.mu.Unlock()
+
+	switch {
+	case hot:
+		return kinesistest.Fault{Delay: time.Second}
+	case weather == nil:
+		return kinesistest.Fault{}
+	default:
+		return weather(c)
+	}
+}
+
+// turn changes the weather.
+func (w *world) turn(to weather) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	w.weather = to
+}
+
+// breakStore has the store fail, or work again.
+func (w *world) breakStore(down bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	w.down = down
+}
+
+// watchedStore is a store that holds every position to P2 and P3: it never passes a record
+// that is not done.
+type watchedStore struct {
+	checkpoint.Store
+
+	w *world
+}
+
+func (s *watchedStore) isDown() error {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+
+	if s.w.down {
+		return errStoreDown
+	}
+
+	return nil
+}
+
+func (s *watchedStore) Leases(ctx context.Context) ([]checkpoint.Lease, error) {
+	if err := s.isDown(); err != nil {
+		return nil, err
+	}
+
+	return s.Store.Leases(ctx)
+}
+
+func (s *watchedStore) Create(ctx context.Context, l checkpoint.Lease) error {
+	if err := s.isDown(); err != nil {
+		return err
+	}
+
+	return s.Store.Create(ctx, l)
+}
+
+func (s *watchedStore) Update(ctx context.Context, last, next checkpoint.Lease) error {
+	if err := s.isDown(); err != nil {
+		return err
+	}
+
+	err := s.Store.Update(ctx, last, next)
+	if err == nil {
+		s.w.audit(next)
+	}
+
+	return err
+}
+
+func (w *world) audit(l checkpoint.Lease) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	to, ok := new(big.Int).SetString(l.Position.Sequence, 10)
+	if !ok && !l.Position.Ended() {
+		return
+	}
+
+	for _, number := range w.put[l.Shard] {
+		n, _ := new(big.Int).SetString(number, 10)
+		if w.done[number] == 0 && (to == nil || n.Cmp(to) <= 0) {
+			w.problems = append(w.problems, fmt.Sprintf("P3: %s at %s, but %s is not done", l.Shard, l.Position.Sequence, number))
+
+			return
+		}
+	}
+}
+
+func (w *world) observe(o esm.Observation) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	w.counts[o.Metric] += o.Count
+	if o.Err != nil {
+		w.errs = append(w.errs, o.Err)
+	}
+}
+
+func (w *world) count(m esm.Metric) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	return w.counts[m]
+}
+
+// journal makes a handler that keeps the journal around f; nil succeeds.
+func (w *world) journal(f handle) esm.Handler {
+	return esm.Records(func(ctx context.Context, records []sources.Record) (esm.Response, error) {
+		w.enter(records)
+
+		var (
+			response esm.Response
+			err      error
+		)
+
+		if f != nil {
+			response, err = f(ctx, records)
+		}
+
+		if err == nil && ctx.Err() == nil {
+			done := records
+			if len(response.BatchItemFailures) > 0 {
+				done = records[:slices.IndexFunc(records, func(r sources.Record) bool {
+					return slices.Contains(response.BatchItemFailures, r.ID)
+				})]
+			}
+
+			w.finish(done)
+		}
+
+		return response, err
+	})
+}
+
+// enter notes the start of a batch, and holds it to KIN-66: the parents of its shard
+// are done.
+func (w *world) enter(records []sources.Record) {
+	shards := w.Shards(telemetry)
+
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	b := batch{at: time.Since(w.began)}
+	for i := range records {
+		b.numbers, b.bodies = append(b.numbers, records[i].ID), append(b.bodies, string(records[i].Data))
+	}
+
+	w.batches = append(w.batches, b)
+	if len(records) == 0 {
+		return
+	}
+
+	for _, shard := range shards {
+		if !slices.Contains(w.put[shard.ID], records[0].ID) {
+			continue
+		}
+
+		w.batches[len(w.batches)-1].shard = shard.ID
+
+		for _, parent := range shard.Parents {
+			for _, number := range w.put[parent] {
+				if w.done[number] == 0 {
+					w.problems = append(w.problems, "KIN-66: "+shard.ID+" begun before "+parent+" was done")
+
+					return
+				}
+			}
+		}
+	}
+}
+
+func (w *world) finish(records []sources.Record) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	for i := range records {
+		w.done[records[i].ID]++
+	}
+}
+
+// destination takes what is given up.
+func (w *world) destination(f func(*esm.FailureRecord)) esm.Destination {
+	return esm.DestinationFunc(func(_ context.Context, record *esm.FailureRecord) error {
+		w.finish(record.Records)
+
+		if f != nil {
+			f(record)
+		}
+
+		return nil
+	})
+}
+
+// log returns the batches so far.
+func (w *world) log() []batch {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	return slices.Clone(w.batches)
+}
+
+// send puts a record for each body, all of them with the key, or with the body as key.
+func (w *world) send(key string, bodies ...string) []string {
+	w.t.Helper()
+
+	records := make([]kinesistest.Record, len(bodies))
+	for i, body := range bodies {
+		records[i] = kinesistest.Record{Key: key, Data: []byte(body)}
+		if key == "" {
+			records[i].Key = body
+		}
+	}
+
+	return w.sendRecords(records)
+}
+
+func (w *world) sendRecords(records []kinesistest.Record) []string {
+	w.t.Helper()
+
+	err := w.PutRecords(telemetry, records)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	all := make([]string, len(records))
+	for i, r := range records {
+		all[i] = r.Number
+		w.keys[r.Key] = append(w.keys[r.Key], r.Number)
+	}
+
+	return all
+}
+
+// source makes a source of the stream.
+func (w *world) source(options kinesis.Options) *kinesis.Source {
+	w.t.Helper()
+
+	source, err := kinesis.New(w.Client(), telemetry, w.store, options)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+
+	return source
+}
+
+// runningMapping is a mapping that runs.
+type runningMapping struct {
+	w      *world
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+func (w *world) run(handler esm.Handler, options kinesis.Options, config esm.Config) *runningMapping {
+	w.t.Helper()
+
+	return w.runSource(w.source(options), handler, config)
+}
+
+func (w *world) runSource(source sources.Source, handler esm.Handler, config esm.Config) *runningMapping {
+	w.t.Helper()
+
+	config.Logger = slog.New(slog.DiscardHandler)
+	config.Observer = w.observe
+
+	m, err := esm.New(source, handler, config)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+
+	ctx, cancel := context.WithCancel(w.t.Context())
+	r := &runningMapping{w: w, cancel: cancel, ended: make(chan error, 1)}
+
+	go func() { r.ended <- m.Run(ctx) }()
+
+	return r
+}
+
+// stop stops the mapping and returns how long that took, and what Run said.
+func (r *runningMapping) stop() (time.Duration, error) {
+	start := time.Now()
+
+	r.cancel()
+	err := <-r.ended
+
+	return time.Since(start), err
+}
+
+// end is stop of a mapping that ends well.
+func (r *runningMapping) end() {
+	r.w.t.Helper()
+
+	_, err := r.stop()
+	if err != nil {
+		r.w.t.Errorf("Run: %v", err)
+	}
+}
+
+// finished is how many records are done.
+func (w *world) finished() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	return len(w.done)
+}
+
+// until waits until so many records are done, and returns how long it took; it fails
+// the test after the limit.
+func (w *world) until(done int, limit time.Duration) time.Duration {
+	w.t.Helper()
+
+	return w.wait(limit, fmt.Sprintf("%d records done", done), func() bool { return w.finished() >= done })
+}
+
+func (w *world) wait(limit time.Duration, what string, is func() bool) time.Duration {
+	w.t.Helper()
+
+	start := time.Now()
+	for !is() {
+		if time.Since(start) > limit {
+			w.t.Fatalf("not %s after %v; %d records done", what, limit, w.finished())
+		}
+
+		time.Sleep(10 * time.Millisecond)
+	}
+
+	return time.Since(start)
+}
+
+// once looks that every record that was ever put was done exactly once, and those of a
+// key in their order.
+func (w *world) once() {
+	w.t.Helper()
+
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	order := map[string]int{}
+
+	for _, b := range w.batches {
+		for _, number := range b.numbers {
+			order[number] = len(order)
+		}
+	}
+
+	for key, all := range w.keys {
+		for i, number := range all {
+			if n := w.done[number]; n != 1 {
+				w.t.Errorf("record %s was done %d times", number, n)
+			}
+
+			if i > 0 && order[number] < order[all[i-1]] {
+				w.t.Errorf("P4: key %q: %s was handled before %s", key, number, all[i-1])
+			}
+		}
+	}
+}
+
+// lease is what the store has of a shard.
+func (w *world) lease(shard string) checkpoint.Lease {
+	w.t.Helper()
+
+	leases, err := w.store.(*watchedStore).Store.Leases(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+
+	for _, l := range leases {
+		if l.Shard == shard {
+			return l
+		}
+	}
+
+	return checkpoint.Lease{}
+}
+
+// openPart is a source that is read without an engine.
+type openPart struct {
+	sources.Partition
+
+	w      *world
+	source *kinesis.Source
+	errs   int // of Fetch
+}
+
+// open starts a source and accepts a shard.
+func (w *world) open(options kinesis.Options) *openPart {
+	w.t.Helper()
+
+	s := w.source(options)
+
+	err := s.Start(w.t.Context(), sources.Settings{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+
+	p, err := s.Accept(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+
+	return &openPart{Partition: p, w: w, source: s}
+}
+
+// close closes the shard and its source.
+func (o *openPart) close() {
+	o.w.t.Helper()
+
+	for _, err := range []error{o.Close(o.w.t.Context()), o.source.Close(o.w.t.Context())} {
+		if err != nil {
+			o.w.t.Errorf("Close: %v", err)
+		}
+	}
+}
+
+// read fetches as the engine does until there are n records, or the end or the limit
+// is reached.
+func (o *openPart) read(n int, limit time.Duration) ([]sources.Record, error) {
+	var all []sources.Record
+
+	buf := make([]sources.Record, 100)
+
+	for start := time.Now(); len(all) < n && time.Since(start) < limit; {
+		got, err := o.Fetch(o.w.t.Context(), buf, time.Second)
+		all = append(all, buf[:got]...)
+
+		switch {
+		case errors.Is(err, sources.ErrEnd), errors.Is(err, sources.ErrLost):
+			return all, err
+		case err != nil:
+			o.errs++
+
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+
+	return all, nil
+}
+
+// want reads and holds the data of what comes to what it must be.
+func (o *openPart) want(bodies ...string) []sources.Record {
+	o.w.t.Helper()
+
+	all, err := o.read(len(bodies), 5*time.Minute)
+	if got := bodiesOf(all); !slices.Equal(got, bodies) {
+		o.w.t.Fatalf("got %q (%v), want %q", got, err, bodies)
+	}
+
+	return all
+}
+
+// nothing looks that nothing comes for so long.
+func (o *openPart) nothing(d time.Duration) {
+	o.w.t.Helper()
+
+	all, err := o.read(1, d)
+	if len(all) != 0 || err != nil {
+		o.w.t.Errorf("got %q (%v), want nothing", bodiesOf(all), err)
+	}
+}
+
+func bodiesOf(records []sources.Record) []string {
+	all := make([]string, len(records))
+	for i := range records {
+		all[i] = string(records[i].Data)
+	}
+
+	return all
+}
+
+// texts are the numbers from a to before b.
+func texts(a, b int) []string {
+	var all []string
+	for i := a; i < b; i++ {
+		all = append(all, strconv.Itoa(i))
+	}
+
+	return all
+}
+
+func esmConfig() esm.Config { return esm.Config{} }
