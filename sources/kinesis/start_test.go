@@ -142,7 +142,6 @@ func TestLatestIsPinned_KIN49_KIN50_KIN69(t *testing.T) {
 
 		p := w.open(options)
 		p.nothing(5 * time.Second)
-		id := p.ID()
 		p.close()
 		time.Sleep(time.Hour)
 
@@ -159,8 +158,6 @@ func TestLatestIsPinned_KIN49_KIN50_KIN69(t *testing.T) {
 		p = w.open(options)
 		p.want("new " + p.ID())
 		p.close()
-
-		_ = id
 	})
 }
 
