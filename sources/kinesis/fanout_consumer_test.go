@@ -78,6 +78,27 @@ func TestConsumerRegisteredBySomebodyElse_KIN89(t *testing.T) {
 	})
 }
 
+// A consumer that was registered need not be seen at once.
+func TestConsumerIsSeenLate_KIN89(t *testing.T) {
+	t.Parallel()
+	inFan(t, 1, func(t *testing.T, f *fan) {
+		f.turn(func(c kinesistest.Call) kinesistest.Fault {
+			if c.Action == "DescribeStreamConsumer" && c.Number < 5 {
+				return kinesistest.Fault{Err: kinesistest.ResourceNotFound()}
+			}
+
+			return kinesistest.Fault{}
+		})
+
+		s, p := f.open(kinesis.Options{})
+		f.shut(s, p)
+
+		if n := f.Calls("RegisterStreamConsumer"); n != 1 {
+			t.Errorf("registered %d times", n)
+		}
+	})
+}
+
 func TestConsumerErrors_KIN89(t *testing.T) {
 	t.Parallel()
 

@@ -3,6 +3,7 @@ package kinesis_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -159,10 +160,11 @@ func TestFanOutLost_KIN83(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct {
-		fault   kinesistest.Fault
-		records int
+		fault    kinesistest.Fault
+		records  int
+		fetching bool
 	}{
-		"idle": {}, "event in hand": {records: 5000}, "before the answer": {fault: kinesistest.Fault{Delay: time.Hour}},
+		"fetching": {fetching: true}, "event in hand": {records: 5000}, "before the answer": {fault: kinesistest.Fault{Delay: time.Hour}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -173,6 +175,16 @@ func TestFanOutLost_KIN83(t *testing.T) {
 				f.none(p, 10*time.Second)
 				f.put(c.records, 1)
 				f.steal("thief")
+
+				var fetching sync.WaitGroup
+				if c.fetching {
+					fetching.Go(func() {
+						_, err := p.Fetch(t.Context(), make([]sources.Record, 1), time.Hour)
+						if !errors.Is(err, sources.ErrLost) {
+							t.Errorf("got error %v, want the loss", err)
+						}
+					})
+				}
 
 				loser, ok := p.(sources.Loser)
 				if !ok {
@@ -185,6 +197,8 @@ func TestFanOutLost_KIN83(t *testing.T) {
 				if n := f.subscribers(); n != 0 {
 					t.Errorf("%d subscriptions are left", n)
 				}
+
+				fetching.Wait()
 
 				_, err := f.take(p, 1, time.Minute)
 				if !errors.Is(err, sources.ErrLost) {
