@@ -24,7 +24,7 @@ func TestFanOutShardEnd_KIN84_KIN86(t *testing.T) {
 		s, p := f.open(kinesis.Options{})
 		records := f.want(p, 0, 2)
 
-		children, err := f.Split(telemetry, firstShard)
+		children, err := f.Split(telemetry, fanFirst)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,12 +89,12 @@ func TestFanOutShardGone_KIN74_KIN88(t *testing.T) {
 			t.Errorf("got error %v, want the service's, since the shard is listed", err)
 		}
 
-		_, err = f.Split(telemetry, firstShard)
+		_, err = f.Split(telemetry, fanFirst)
 		if err != nil {
 			t.Fatal(err)
 		}
 
-		err = f.Expire(telemetry, firstShard)
+		err = f.Expire(telemetry, fanFirst)
 		if err != nil {
 			t.Fatal(err)
 		}

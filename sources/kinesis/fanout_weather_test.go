@@ -267,7 +267,7 @@ func TestFanOutBadContinuation_KIN85(t *testing.T) {
 		f.want(p, 2, 3)
 
 		calls := f.asked() // without the injected one
-		if last := f.Records(telemetry, firstShard)[1].Number; calls[1].after != last {
+		if last := f.Records(telemetry, fanFirst)[1].Number; calls[1].after != last {
 			t.Errorf("went on %+v, want after %s", calls[1], last)
 		}
 
