@@ -78,6 +78,27 @@ func TestConsumerRegisteredBySomebodyElse_KIN89(t *testing.T) {
 	})
 }
 
+// A consumer that was registered need not be seen at once.
+func TestConsumerIsSeenLate_KIN89(t *testing.T) {
+	t.Parallel()
+	inFan(t, 1, func(t *testing.T, f *fan) {
+		f.turn(func(c kinesistest.Call) kinesistest.Fault {
+			if c.Action == "DescribeStreamConsumer" && c.Number < 5 {
+				return kinesistest.Fault{Err: kinesistest.ResourceNotFound()}
+			}
+
+			return kinesistest.Fault{}
+		})
+
+		s, p := f.open(kinesis.Options{})
+		f.shut(s, p)
+
+		if n := f.Calls("RegisterStreamConsumer"); n != 1 {
+			t.Errorf("registered %d times", n)
+		}
+	})
+}
+
 func TestConsumerErrors_KIN89(t *testing.T) {
 	t.Parallel()
 
@@ -251,8 +272,8 @@ func TestConsumerIsDeregistered_KIN88_KIN90(t *testing.T) {
 	})
 }
 
-// shared is a client for shared throughput alone.
-type shared struct{ kinesis.Client }
+// sharedClient is a client for shared throughput alone.
+type sharedClient struct{ kinesis.Client }
 
 func TestNewFanOut(t *testing.T) {
 	t.Parallel()
@@ -267,12 +288,12 @@ func TestNewFanOut(t *testing.T) {
 	}{
 		"by name":       {new(awskinesis.Client), telemetry, "reader", ""},
 		"by ARN":        {new(awskinesis.Client), consumer, "", ""},
-		"shared":        {shared{}, telemetry, "", ""},
+		"shared":        {sharedClient{}, telemetry, "", ""},
 		"both":          {new(awskinesis.Client), consumer, "reader", "give one of them"},
 		"bad name":      {new(awskinesis.Client), telemetry, "a b", `ConsumerName: "a b" is not`},
 		"long name":     {new(awskinesis.Client), telemetry, strings.Repeat("a", 129), "is not 1 to 128"},
-		"unable":        {shared{}, telemetry, "reader", "client: is no FanOutClient"},
-		"unable by ARN": {shared{}, consumer, "", "client: is no FanOutClient"},
+		"unable":        {sharedClient{}, telemetry, "reader", "client: is no FanOutClient"},
+		"unable by ARN": {sharedClient{}, consumer, "", "client: is no FanOutClient"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -3,6 +3,7 @@ package kinesis_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,7 +24,7 @@ func TestFanOutShardEnd_KIN84_KIN86(t *testing.T) {
 		s, p := f.open(kinesis.Options{})
 		records := f.want(p, 0, 2)
 
-		children, err := f.Split(telemetry, firstShard)
+		children, err := f.Split(telemetry, fanFirst)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,12 +89,12 @@ func TestFanOutShardGone_KIN74_KIN88(t *testing.T) {
 			t.Errorf("got error %v, want the service's, since the shard is listed", err)
 		}
 
-		_, err = f.Split(telemetry, firstShard)
+		_, err = f.Split(telemetry, fanFirst)
 		if err != nil {
 			t.Fatal(err)
 		}
 
-		err = f.Expire(telemetry, firstShard)
+		err = f.Expire(telemetry, fanFirst)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,10 +160,11 @@ func TestFanOutLost_KIN83(t *testing.T) {
 	t.Parallel()
 
 	for name, c := range map[string]struct {
-		fault   kinesistest.Fault
-		records int
+		fault    kinesistest.Fault
+		records  int
+		fetching bool
 	}{
-		"idle": {}, "event in hand": {records: 5000}, "before the answer": {fault: kinesistest.Fault{Delay: time.Hour}},
+		"fetching": {fetching: true}, "event in hand": {records: 5000}, "before the answer": {fault: kinesistest.Fault{Delay: time.Hour}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -173,6 +175,16 @@ func TestFanOutLost_KIN83(t *testing.T) {
 				f.none(p, 10*time.Second)
 				f.put(c.records, 1)
 				f.steal("thief")
+
+				var fetching sync.WaitGroup
+				if c.fetching {
+					fetching.Go(func() {
+						_, err := p.Fetch(t.Context(), make([]sources.Record, 1), time.Hour)
+						if !errors.Is(err, sources.ErrLost) {
+							t.Errorf("got error %v, want the loss", err)
+						}
+					})
+				}
 
 				loser, ok := p.(sources.Loser)
 				if !ok {
@@ -185,6 +197,8 @@ func TestFanOutLost_KIN83(t *testing.T) {
 				if n := f.subscribers(); n != 0 {
 					t.Errorf("%d subscriptions are left", n)
 				}
+
+				fetching.Wait()
 
 				_, err := f.take(p, 1, time.Minute)
 				if !errors.Is(err, sources.ErrLost) {

@@ -20,6 +20,8 @@ import (
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
 
+const fanFirst = "shardId-000000000000"
+
 // subscribed is a SubscribeToShard that was made.
 type subscribed struct {
 	at    time.Duration
@@ -45,7 +47,7 @@ type fan struct {
 	seen       map[string][]string
 	handled    map[string]int
 	sent       int
-	opened     []opened
+	opened     []fanShard
 }
 
 // inFan runs a test in a bubble with a stream of so many shards, whose server
@@ -175,7 +177,7 @@ func (f *fan) open(options kinesis.Options) (sources.Source, sources.Partition) 
 	f.mu.Lock()
 	defer f.mu.Unlock()
 
-	f.opened = append(f.opened, opened{s, p})
+	f.opened = append(f.opened, fanShard{s, p})
 
 	return s, p
 }
@@ -191,8 +193,8 @@ func (f *fan) rest() {
 	}
 }
 
-// opened is a source and its first shard.
-type opened struct {
+// fanShard is a source and its first shard.
+type fanShard struct {
 	s sources.Source
 	p sources.Partition
 }
@@ -202,7 +204,7 @@ func (f *fan) shut(s sources.Source, p sources.Partition) {
 	f.t.Helper()
 
 	f.mu.Lock()
-	f.opened = slices.DeleteFunc(f.opened, func(o opened) bool { return o.p == p })
+	f.opened = slices.DeleteFunc(f.opened, func(o fanShard) bool { return o.p == p })
 	f.mu.Unlock()
 
 	began := time.Now()
@@ -431,7 +433,7 @@ func (f *fan) steal(owner string) {
 func (f *fan) position(p checkpoint.Position) {
 	f.t.Helper()
 
-	err := f.store.Create(f.t.Context(), checkpoint.Lease{Shard: firstShard, Position: p})
+	err := f.store.Create(f.t.Context(), checkpoint.Lease{Shard: fanFirst, Position: p})
 	if err != nil {
 		f.t.Fatal(err)
 	}
