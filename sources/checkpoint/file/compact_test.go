@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"testing/synctest"
 )
 
 // gate holds up the making of a new file, before it is on the disk, until pass is
@@ -273,39 +274,31 @@ func TestRenameFails(t *testing.T) {
 // next owner writes.
 func TestCloseDuringCompaction(t *testing.T) {
 	t.Parallel()
-	s, g, want := begun(t, Options{})
-	closed := make(chan error, 1)
-	go func() { closed <- s.Close() }()
-	for put(t, s, "never", 0) == nil {
-		if err := s.Delete(t.Context(), lease("never", 0)); err != nil && !errors.Is(err, ErrClosed) {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		s, g, want := begun(t, Options{})
+		closed := make(chan error, 1)
+		go func() { closed <- s.Close() }()
+		synctest.Wait()
+		if err := put(t, s, "never", 0); !errors.Is(err, ErrClosed) {
+			t.Errorf("a write gives %v, want ErrClosed", err)
 		}
-	}
-	if _, err := Open(s.path, Options{}); !errors.Is(err, ErrLocked) {
-		t.Errorf("Open gives %v while a new file is being made, want ErrLocked", err)
-	}
-	select {
-	case err := <-closed:
-		t.Fatalf("Close gives %v while a new file is being made", err)
-	default:
-	}
-	close(g.pass)
-	if err := <-closed; err != nil {
-		t.Error(err)
-	}
-	if left, err := filepath.Glob(s.path + "*"); err != nil || len(left) != 2 {
-		t.Errorf("left are %v, %v; want the file and its lock", left, err)
-	}
-	s, err := Open(s.path, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := versions(t, s)
-	delete(got, "never") // it may have been in the middle of it
-	if !maps.Equal(got, want) {
-		t.Errorf("the file holds %v, want %v", got, want)
-	}
-	mustClose(t, s)
+		select {
+		case err := <-closed:
+			t.Fatalf("Close gives %v while a new file is being made", err)
+		default:
+		}
+		if _, err := Open(s.path, Options{}); !errors.Is(err, ErrLocked) {
+			t.Errorf("Open gives %v while a new file is being made, want ErrLocked", err)
+		}
+		close(g.pass)
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+		if left, err := filepath.Glob(s.path + "*"); err != nil || len(left) != 2 {
+			t.Errorf("left are %v, %v; want the file and its lock", left, err)
+		}
+		check(t, "later", s.path, want)
+	})
 }
 
 // The file of a long-lived process stays short.
