@@ -41,9 +41,9 @@
 // service: Open makes the source as a new process would, Send puts a record in,
 // and what the service hands out, settles and takes back is told to the Observer
 // (Entered, Handed, Returned, Settled or Passed, Redriven; of ordered sources
-// Child, Opened and Lost too; Violate for what only the world can see). Calls of the source
-// pass [Life.Call], or a transport whose calls do; [Sim.Faulty] and [Sim.Chance]
-// make them fail. A [Kind] names the World and how it settles. Then
+// Child, Opened and Lost too; Violate for what only the world can see). Calls of
+// the source pass [Life.Call], or a transport whose calls do; [Sim.Faulty] and
+// [Sim.Chance] make them fail. A [Kind] names the World and how it settles. Then
 //
 //	simulation.Attack(t, kind, 300, "fetch before", "ack after")
 //	simulation.Enumerate(t, kind)
