@@ -12,6 +12,9 @@
 // one stream and one consumer. A handler of records finds a *[Record] in Record.Native,
 // and in it the SDK's types.Record.
 //
+// For many shards give the SDK an HTTP client with as many idle connections for one
+// host as there are shards; its own default keeps ten.
+//
 // The shards are found, read, and let go of by themselves: parents to their end before
 // their children (KIN-66, KIN-75), new ones within [Options.ListInterval], at once if
 // their parent was read here. Workers that use the same store share them out evenly.

@@ -36,12 +36,12 @@ type Source struct {
 	encoder *eventjson.Kinesis
 	calls   *pool
 
-	manager  *lease.Manager // nil before Start
-	consumer string         // ARN, with enhanced fan-out; by name not known before Start
-	skew     time.Duration  // how far the service's clock is ahead of this one
+	consumer string        // ARN, with enhanced fan-out; by name not known before Start
+	skew     time.Duration // how far the service's clock is ahead of this one
 
-	mu     sync.Mutex
-	shards map[*partition]struct{} // that are read
+	mu      sync.Mutex
+	manager *lease.Manager          // nil before Start; Measure may come before
+	shards  map[*partition]struct{} // that are read
 }
 
 var (
@@ -116,7 +116,7 @@ func (s *Source) Start(ctx context.Context, _ sources.Settings) error {
 		return s.refused("DescribeStreamSummary", err)
 	}
 
-	if s.manager != nil {
+	if s.leases() != nil {
 		return nil
 	}
 
@@ -129,7 +129,7 @@ func (s *Source) Start(ctx context.Context, _ sources.Settings) error {
 
 	s.skew = skew(&out.ResultMetadata)
 
-	s.manager, err = lease.New(s.store, s.list, lease.Options{
+	manager, err := lease.New(s.store, s.list, lease.Options{
 		Worker: s.options.Worker, Duration: s.options.LeaseDuration, ListInterval: s.options.ListInterval,
 		Start: s.options.start(), Now: s.now(),
 		MaxLeases: s.options.MaxShards, Logger: s.options.Logger, Jitter: s.options.Jitter,
@@ -138,16 +138,30 @@ func (s *Source) Start(ctx context.Context, _ sources.Settings) error {
 		return fmt.Errorf("kinesis: stream %s: %w: %w", s.stream.name, err, sources.ErrUnusable)
 	}
 
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	s.manager = manager
+
 	return nil
+}
+
+// leases is the manager; nil before Start.
+func (s *Source) leases() *lease.Manager {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.manager
 }
 
 // Accept blocks until this worker has a further shard, and returns it.
 func (s *Source) Accept(ctx context.Context) (sources.Partition, error) {
-	if s.manager == nil {
+	manager := s.leases()
+	if manager == nil {
 		return nil, fmt.Errorf("kinesis: stream %s: Accept before Start: %w", s.stream.name, sources.ErrUnusable)
 	}
 
-	held, err := s.manager.Next(ctx)
+	held, err := manager.Next(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -165,8 +179,8 @@ func (s *Source) Accept(ctx context.Context) (sources.Partition, error) {
 // Close gives back what leases are left. The client and the store are the caller's.
 func (s *Source) Close(ctx context.Context) error {
 	var err error
-	if s.manager != nil {
-		err = s.manager.Close(ctx)
+	if manager := s.leases(); manager != nil {
+		err = manager.Close(ctx)
 	}
 
 	s.calls.close()
@@ -177,11 +191,12 @@ func (s *Source) Close(ctx context.Context) error {
 // Measure tells how far each shard is behind, and the shards that are held, lost and
 // waiting for their parents (KIN-29). See [sources.Meter].
 func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
-	if s.manager == nil {
+	manager := s.leases()
+	if manager == nil {
 		return dst
 	}
 
-	stats := s.manager.Stats()
+	stats := manager.Stats()
 	dst = append(dst,
 		sources.Measure{Name: "LeasesHeld", Count: stats.Held},
 		sources.Measure{Name: "LeasesLost", Count: int(stats.Lost)}, //nolint:gosec // far below
