@@ -10,11 +10,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/openesm/openesm/sources/awscall"
 	"github.com/openesm/openesm/sources/checkpoint"
 )
 
 // Store keeps leases in a table. Make one with [New]. All methods may be called
-// concurrently. Errors other than ErrConflict are those of the SDK, after which a
+// concurrently. Errors other than ErrConflict wrap those of the SDK, after which a
 // write may have taken effect, or say that a lease cannot be stored.
 type Store struct {
 	client  Client
@@ -50,7 +51,7 @@ func (s *Store) Leases(ctx context.Context) ([]checkpoint.Lease, error) {
 	for {
 		out, err := s.client.Scan(ctx, in, once)
 		if err != nil {
-			return nil, err
+			return nil, s.failed("Scan", err)
 		}
 		for _, row := range out.Items {
 			if !isLease(row) {
@@ -91,7 +92,7 @@ func (s *Store) Create(ctx context.Context, lease checkpoint.Lease) error {
 		ConditionExpression:      aws.String(e.missing(leaseKey)),
 		ExpressionAttributeNames: e.names,
 	}, once)
-	return conflict(err)
+	return s.refused("PutItem", err)
 }
 
 // Update puts next in the place of last, or returns [checkpoint.ErrConflict]. It
@@ -113,7 +114,7 @@ func (s *Store) Update(ctx context.Context, last, next checkpoint.Lease) error {
 		ExpressionAttributeNames:  e.names,
 		ExpressionAttributeValues: e.values,
 	}, once)
-	return conflict(err)
+	return s.refused("UpdateItem", err)
 }
 
 // Delete removes a lease, or returns [checkpoint.ErrConflict].
@@ -129,7 +130,7 @@ func (s *Store) Delete(ctx context.Context, last checkpoint.Lease) error {
 		ExpressionAttributeNames:  e.names,
 		ExpressionAttributeValues: e.values,
 	}, once)
-	return conflict(err)
+	return s.refused("DeleteItem", err)
 }
 
 // attributes are all of a lease's fields but for its key.
@@ -138,10 +139,18 @@ func (s *Store) attributes(l *checkpoint.Lease) ([]attribute, error) {
 	return append(attributes(l), window...), err
 }
 
-// conflict is ErrConflict for a condition that did not hold, and err otherwise.
-func conflict(err error) error {
+// refused is ErrConflict for a condition that did not hold.
+func (s *Store) refused(operation string, err error) error {
 	if _, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
 		return checkpoint.ErrConflict
 	}
-	return err
+	return s.failed(operation, err)
+}
+
+// failed wraps the error of a call; nil stays nil.
+func (s *Store) failed(operation string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &awscall.Error{Service: "dynamodb", Operation: operation, Target: "table " + s.table, Err: err}
 }

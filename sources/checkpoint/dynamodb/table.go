@@ -33,7 +33,9 @@ func (s *Store) CreateTable(ctx context.Context) error {
 			made = true
 		case missing:
 			err = nil // not everybody has heard of it yet
-		case err == nil:
+		case err != nil:
+			err = s.failed("DescribeTable", err)
+		default:
 			var ready bool
 			ready, err = s.inspect(out.Table)
 			if ready {
@@ -67,7 +69,7 @@ func (s *Store) makeTable(ctx context.Context) error {
 	if _, exists := errors.AsType[*types.ResourceInUseException](err); exists {
 		return nil
 	}
-	return err
+	return s.failed("CreateTable", err)
 }
 
 // inspect reports whether the table can be used, and what is wrong with it.

@@ -3,6 +3,7 @@ package dynamodb_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -66,6 +67,12 @@ func TestFaults(t *testing.T) {
 				}
 				if api, ok := errors.AsType[smithy.APIError](err); name != "" && (!ok || api.ErrorCode() != name) {
 					t.Errorf("%s with %s gives %v", action, name, err)
+				}
+				// P13: what to do about it, and nothing that the service says besides.
+				text, denied := err.Error(), "the caller lacks the permission dynamodb:"+action
+				if name != "" && !strings.Contains(text, "dynamodb: "+action+" on table ") || strings.Contains(text, "not authorized") ||
+					strings.Contains(text, denied) != (name == "AccessDeniedException") {
+					t.Errorf("%s with %s gives %q", action, name, text)
 				}
 				if made := w.server.Calls(action) - before; made != 1 {
 					t.Errorf("%s with %s is tried %d times, want once", action, name, made)
