@@ -58,7 +58,8 @@
 // are sized to last about a second, and readers leave gaps by chance: several consumers
 // of one shard get about the same of it.
 //
-// What is read ahead of one shard is one answer, of 10 MiB at most, besides what
+// What is read ahead of one shard is one answer, of 10 MiB at most, and another one if
+// the pace allows it while the first is served, besides what
 // esm.Config.MaximumBufferedBytes allows.
 //
 // # In trouble

@@ -217,8 +217,8 @@ func TestSlowHandlerSlowsTheReading_P7(t *testing.T) {
 
 		time.Sleep(10 * time.Minute)
 
-		if n := w.Calls("GetRecords"); n != 1 {
-			t.Errorf("%d calls of GetRecords, want 1: its answer lies in stock", n)
+		if n := w.Calls("GetRecords"); n != 2 {
+			t.Errorf("%d calls of GetRecords, want 2: one answer lies in stock, and without a pace another is ahead", n)
 		}
 
 		if n := w.count(esm.PolledEventCount); n > 5 {
@@ -245,6 +245,48 @@ func TestNoLimits_KIN24(t *testing.T) {
 
 		if took := time.Since(start); len(all) != 25 || err != nil || took > 0 {
 			t.Errorf("%d records (%v) after %v, want all at once", len(all), err, took)
+		}
+	})
+}
+
+// TestReadsAheadWhileRecordsAreServed has answers that take a second, and a reader who
+// takes a second for each: one goes on beside the other.
+func TestReadsAheadWhileRecordsAreServed(t *testing.T) {
+	t.Parallel()
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		const records = 20
+
+		for range records {
+			w.send("k", "a")
+		}
+
+		w.turn(on("GetRecords", func(kinesistest.Call) kinesistest.Fault {
+			return kinesistest.Fault{AtMost: 1, Delay: time.Second}
+		}))
+
+		p := w.open(kinesis.Options{CallInterval: -1, BytesPerSecond: -1})
+		start := time.Now()
+
+		for range records {
+			all, err := p.read(1, time.Minute)
+			if len(all) != 1 || err != nil {
+				t.Fatalf("%d records, %v", len(all), err)
+			}
+
+			time.Sleep(time.Second)
+		}
+
+		if took := time.Since(start); took > (records+1)*time.Second {
+			t.Errorf("took %v, want about %v", took, records*time.Second)
+		}
+
+		// A call is under way; Close does not wait for its answer.
+		start = time.Now()
+
+		p.close()
+
+		if took := time.Since(start); took > 0 {
+			t.Errorf("Close took %v", took)
 		}
 	})
 }

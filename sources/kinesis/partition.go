@@ -46,6 +46,8 @@ type reader interface {
 	// next returns what comes next, which may be nothing: after wait, or a little
 	// later, it returns in any case. Its errors may pass; it goes on where it was.
 	next(ctx context.Context, wait time.Duration) (answer, error)
+	// ahead reads on beside what was brought last, if it likes.
+	ahead()
 	// close lets go of what the reader holds.
 	close()
 }
@@ -103,6 +105,7 @@ func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.D
 
 		a, err := p.reader.next(ctx, left)
 		p.take(a)
+		p.reader.ahead()
 
 		switch {
 		case p.isLost():

@@ -24,47 +24,88 @@ type answer struct {
 }
 
 // poller reads a shard by GetRecords, with the throughput that it shares with
-// others. Calls are made by the source's pool.
+// others. Calls are made by the source's pool, one at a time.
 type poller struct {
-	p        *partition
+	p    *partition
+	life context.Context //nolint:containedctx // of the calls, which outlive the Fetch that starts them
+	cut  context.CancelFunc
+
+	calling bool        // a call is under way, or its result was not taken yet
+	results chan result // of the call
+
+	// Of the call, and of others while there is none.
 	iterator *string // nil if one must be asked for
 	earliest time.Time
 	interval time.Duration // between calls while records are waiting
 	limit    int32         // of records of a call
-	done     chan struct{} // one token for each call that was made
+	more     bool          // records are waiting
+}
+
+// result is what a call came to.
+type result struct {
+	answer answer
+	err    error
 }
 
 func newPoller(p *partition) *poller {
-	return &poller{p: p, interval: p.source.options.CallInterval, limit: mostRecords, done: make(chan struct{}, 1)}
+	r := &poller{p: p, results: make(chan result, 1), interval: p.source.options.CallInterval, limit: mostRecords}
+	r.life, r.cut = context.WithCancel(context.Background())
+
+	return r
 }
 
-func (r *poller) close() {}
+// close cuts a call off. What it brings is read again: nothing has moved.
+func (r *poller) close() {
+	r.cut()
+
+	if r.calling {
+		<-r.results
+	}
+}
+
+// begin has a call made.
+func (r *poller) begin() {
+	r.calling = true
+
+	r.p.source.calls.do(func() {
+		a, err := r.call(r.life)
+		r.results <- result{a, err}
+	})
+}
+
+// ahead begins the next call if it is time for it already, so that it is made while
+// what the last one brought is served.
+func (r *poller) ahead() {
+	if !r.calling && r.more && !time.Now().Before(r.earliest) {
+		r.begin()
+	}
+}
 
 // next makes one GetRecords, when it is time for it (KIN-20..25).
 func (r *poller) next(ctx context.Context, wait time.Duration) (answer, error) {
-	pause := time.Until(r.earliest)
-	if pause > wait {
-		sleep(ctx, max(wait, 0))
+	if !r.calling {
+		pause := time.Until(r.earliest)
+		if pause > wait {
+			sleep(ctx, max(wait, 0))
 
-		return answer{}, ctx.Err()
+			return answer{}, ctx.Err()
+		}
+
+		if !sleep(ctx, pause) {
+			return answer{}, ctx.Err()
+		}
+
+		r.begin()
 	}
 
-	if !sleep(ctx, pause) {
-		return answer{}, ctx.Err()
+	select {
+	case got := <-r.results:
+		r.calling = false
+
+		return got.answer, got.err
+	case <-ctx.Done():
+		return answer{}, ctx.Err() // what the call brings is for the next
 	}
-
-	var (
-		a   answer
-		err error
-	)
-
-	r.p.source.calls.do(func() {
-		a, err = r.call(ctx)
-		r.done <- struct{}{}
-	})
-	<-r.done // a call ends soon when ctx does
-
-	return a, err
 }
 
 // call reads from the iterator, or from a new one if there is none or it has
@@ -158,6 +199,7 @@ func (r *poller) took(out *kinesis.GetRecordsOutput, began time.Time) answer {
 		ended: out.NextShardIterator == nil, children: out.ChildShards,
 	}
 	r.iterator = out.NextShardIterator
+	r.more = a.behind > 0 && !a.ended
 
 	pause := r.about(r.interval)
 	if a.behind == 0 { // all was read; an empty answer alone says nothing (KIN-27)

@@ -18,17 +18,17 @@ func (s *stock) empty() bool { return len(s.records) == 0 && s.open.left == 0 }
 
 // put stocks the records of an answer that lie behind what was read before.
 func (p *partition) put(from []types.Record) {
-	kept := from[:0]
-
-	for i := range from {
-		at := p.source.behindAllOf(&from[i])
-		if behind(at, p.read) {
-			kept = append(kept, from[i])
-			p.read = at
-		}
+	first := 0
+	for first < len(from) && !behind(p.source.behindAllOf(&from[first]), p.read) {
+		first++
 	}
 
-	p.stock.records = kept
+	// A shard's records come in the order of their sequence numbers.
+	p.stock.records = from[first:]
+
+	if last := len(from) - 1; first <= last {
+		p.read = p.source.behindAllOf(&from[last])
+	}
 }
 
 // unstock fills buf from the stock and returns how many records that are. What lies
@@ -36,23 +36,24 @@ func (p *partition) put(from []types.Record) {
 func (p *partition) unstock(buf []sources.Record) int {
 	var natives []Record // a slice for many, which live about as long as one
 
-	for n := range buf {
-		if !p.nextOpen() {
-			return n
-		}
-
+	n := 0
+	for n < len(buf) && p.nextOpen() {
 		if len(natives) == 0 {
 			natives = make([]Record, min(len(buf)-n, len(p.stock.records)+p.stock.open.left))
 		}
 
-		native := &natives[0]
+		next := &natives[0]
 		natives = natives[1:]
-		p.stock.open.take(native)
-		buf[n] = p.record(native)
-		p.fetched = native.position()
+		p.stock.open.take(next)
+		buf[n] = p.record(next)
+		n++
 	}
 
-	return len(buf)
+	if n > 0 {
+		p.fetched = native(&buf[n-1]).position()
+	}
+
+	return n
 }
 
 // nextOpen opens the next record if the one before has nothing left, and reports

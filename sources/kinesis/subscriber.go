@@ -43,6 +43,9 @@ type subscriber struct {
 
 func newSubscriber(p *partition) *subscriber { return &subscriber{p: p} }
 
+// ahead does nothing: the subscription goes on by itself.
+func (*subscriber) ahead() {}
+
 // close cuts the subscription.
 func (r *subscriber) close() {
 	if r.sub != nil {
