@@ -82,7 +82,7 @@ func TestFailureRecordOfMalformedResponse_DST17_KIN155_ESM127(t *testing.T) {
 	})
 }
 
-func TestFailureRecordOfAgedRecords_DST11_DST16_DST19(t *testing.T) {
+func TestFailureRecordOfAgedRecords_DST11_DST16_DST19_KIN229(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		document, record := giveUp(t, esm.Config{MaximumRecordAge: time.Minute}, nil)
 		want := `{"requestContext":{"requestId":"UUID","functionArn":"arn:aws:lambda:eu-west-1:123456789012:function:consumer",` +

@@ -103,7 +103,7 @@ func TestRetriesBackOff_RTY02(t *testing.T) {
 	})
 }
 
-func TestBisectIsolatesPoison_KIN140_KIN144_KIN149(t *testing.T) {
+func TestBisectIsolatesPoison_KIN09_KIN140_KIN144_KIN149(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf(numbers(8)...)
 		s.End()
@@ -117,7 +117,7 @@ func TestBisectIsolatesPoison_KIN140_KIN144_KIN149(t *testing.T) {
 	})
 }
 
-func TestPartialFailureGoesOnFromTheFirst_KIN150_KIN151_KIN156_KIN157(t *testing.T) {
+func TestPartialFailureGoesOnFromTheFirst_KIN10_KIN150_KIN151_KIN156_KIN157(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf("a", "b", "c")
 		s.End()
@@ -157,7 +157,7 @@ func TestPositionFollowsPartialProgress_KIN151_P12(t *testing.T) {
 	})
 }
 
-func TestAgedFrontIsGivenUpByItself_KIN125_KIN126_KIN127_KIN128_KIN129(t *testing.T) {
+func TestAgedFrontIsGivenUpByItself_KIN125_KIN126_KIN127_KIN128_KIN129_KIN230(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf("old", "older")
 		time.Sleep(61 * time.Second)
@@ -191,7 +191,7 @@ func TestAgeEndsARetryWaitInTime_RTY12(t *testing.T) {
 	})
 }
 
-func TestThrottlesAreNotCounted_KIN123_KIN142(t *testing.T) {
+func TestThrottlesAreNotCounted_KIN123_KIN142_KIN227(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf("a")
 		s.End()
@@ -206,6 +206,38 @@ func TestThrottlesAreNotCounted_KIN123_KIN142(t *testing.T) {
 		equal(t, "given up", len(f.records), 0)
 		equal(t, "throttled", j.count(esm.ThrottledEventCount), 20)
 		equal(t, "failed", j.count(esm.FailedInvokeEventCount), 0)
+	})
+}
+
+// Each sub-lane gathers batches of its own, of BatchSize and for the window.
+func TestSublanesHaveBatchesOfTheirOwn_KIN108(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := memory.NewStream(memory.StreamOptions{})
+		for i := range 10 {
+			for _, key := range []string{"a", "b", "c"} {
+				s.Put(key, []byte(key+strconv.Itoa(i)))
+			}
+		}
+		j := newJournal()
+		stop := background(t, mustNew(t, s.Source("app"), j.handler(nil), j.config(esm.Config{
+			BatchSize: 5, ParallelizationFactor: 10, MaximumBatchingWindow: 10 * time.Second,
+		})))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		for _, n := range j.sizes() {
+			if n != 5 {
+				t.Errorf("a batch of %d before the window is over", n)
+			}
+		}
+		s.Put("a", []byte("a10"))
+		time.Sleep(8 * time.Second)
+		synctest.Wait()
+		equal(t, "records before the window is over", len(j.seen()), 30)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		equal(t, "records after it", len(j.seen()), 31)
+		_, err := stop()
+		equal(t, "Run", err, nil)
 	})
 }
 

@@ -210,7 +210,7 @@ func TestFailedBatchKeepsTheStateBefore_KIN178_KIN180(t *testing.T) {
 	})
 }
 
-func TestBatchGivenUpIsNotInTheState_KIN180(t *testing.T) {
+func TestBatchGivenUpIsNotInTheState_KIN180_KIN185(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := memory.NewStream(memory.StreamOptions{})
 		putAt(s, 1, "a", "poison", "c")

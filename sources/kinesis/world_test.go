@@ -329,7 +329,9 @@ func (w *world) runSource(source sources.Source, handler esm.Handler, config esm
 	w.t.Helper()
 
 	config.Logger = slog.New(slog.DiscardHandler)
-	config.Observer = w.observe
+	if config.Observer == nil {
+		config.Observer = w.observe
+	}
 
 	m, err := esm.New(source, handler, config)
 	if err != nil {
