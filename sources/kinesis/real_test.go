@@ -24,7 +24,6 @@ import (
 	"github.com/openesm/openesm/sources/checkpoint/memory"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/sourcetest"
-	"github.com/openesm/openesm/sources/sourcetest/plainhttp"
 )
 
 // realStream is a stream of a test on the server under test.
@@ -43,7 +42,7 @@ func newRealStream(t *testing.T, shards int) *realStream {
 	}
 
 	s := &realStream{client: awskinesis.New(awskinesis.Options{
-		Region: "us-east-1", BaseEndpoint: &endpoint, HTTPClient: &http.Client{Transport: plainhttp.Transport{}},
+		Region: "us-east-1", BaseEndpoint: &endpoint, HTTPClient: &http.Client{Transport: newRealTransport()},
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	})}
 
@@ -168,6 +167,13 @@ func quick() kinesis.Options {
 
 func TestRealConformance(t *testing.T) {
 	t.Parallel()
+	realConformance(t, quick, nil)
+}
+
+// realConformance runs the suite, but for what is left out and why. Each source that
+// is opened has options of its own.
+func realConformance(t *testing.T, options func() kinesis.Options, leftOut map[string]string) {
+	t.Helper()
 
 	for name, shards := range map[string]int{"one shard": 1, "three shards": 3} {
 		t.Run(name, func(t *testing.T) {
@@ -189,7 +195,7 @@ func TestRealConformance(t *testing.T) {
 						return nil
 					},
 					Open: func(context.Context) (sources.Source, error) {
-						return kinesis.New(stream.client, stream.arn, store, quick())
+						return kinesis.New(stream.client, stream.arn, store, options())
 					},
 					Reshard: stream.split,
 					Steal: func(ctx context.Context) (func(context.Context) error, error) {
@@ -198,6 +204,7 @@ func TestRealConformance(t *testing.T) {
 					Settings:   sources.Settings{BatchSize: 10, Timeout: 3 * time.Second},
 					Partitions: shards,
 					Patience:   20 * time.Second,
+					LeftOut:    leftOut,
 				}
 			})
 		})
@@ -213,17 +220,10 @@ func TestRealReshard_KIN73(t *testing.T) {
 
 	stream := newRealStream(t, 2)
 	account := newAccount()
-	mapping := realMapping(t, stream, memory.New(), account)
+	mapping := realMapping(t, stream, memory.New(), account, quick())
 
 	for round := range rounds {
-		for key := range keys {
-			name := fmt.Sprint("key-", key)
-
-			err := stream.put(t.Context(), name, fmt.Append(nil, round))
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
+		putRounds(t, stream, keys, round, round+1)
 
 		var err error
 
@@ -261,14 +261,9 @@ func TestRealRestart_KIN47(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		mapping := realMapping(t, stream, store, account)
+		mapping := realMapping(t, stream, store, account, quick())
 
-		for key := range keys {
-			err := stream.put(t.Context(), fmt.Sprint("key-", key), fmt.Append(nil, round))
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
+		putRounds(t, stream, keys, round, round+1)
 
 		if round == rounds/2 {
 			err = stream.split(t.Context())
@@ -314,10 +309,12 @@ type running struct {
 	done   chan error
 }
 
-func realMapping(t *testing.T, stream *realStream, store checkpoint.Store, account *account) *running {
+func realMapping(
+	t *testing.T, stream *realStream, store checkpoint.Store, account *account, options kinesis.Options,
+) *running {
 	t.Helper()
 
-	source, err := kinesis.New(stream.client, stream.arn, store, quick())
+	source, err := kinesis.New(stream.client, stream.arn, store, options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +22,9 @@ type process struct {
 	host    string
 	next    http.RoundTripper
 	dead    atomic.Bool
+
+	mu   sync.Mutex
+	cuts []context.CancelFunc // of its subscriptions
 }
 
 // RoundTrip makes a call, unless the process is dead: then nobody hears of the
@@ -27,6 +32,10 @@ type process struct {
 func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 	if p.dead.Load() {
 		return nil, errDead
+	}
+
+	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".SubscribeToShard") {
+		r = p.cuttable(r)
 	}
 
 	response, err := p.next.RoundTrip(r)
@@ -38,6 +47,30 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 	_ = response.Body.Close()
 
 	return nil, errDead
+}
+
+// cuttable makes a call one whose answer ends when the process dies.
+func (p *process) cuttable(r *http.Request) *http.Request {
+	ctx, cut := context.WithCancel(r.Context())
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	p.cuts = append(p.cuts, cut)
+
+	return r.WithContext(ctx)
+}
+
+// die cuts the process off.
+func (p *process) die() {
+	p.dead.Store(true)
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	for _, cut := range p.cuts {
+		cut()
+	}
 }
 
 var errDead = errors.New("the process is dead")

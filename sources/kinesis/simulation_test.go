@@ -16,13 +16,26 @@ func TestSimulation(t *testing.T) {
 
 	const seeds = 40
 
-	t.Log(simulation.Attack(t, simulated(), seeds,
+	t.Log(simulation.Attack(t, simulated("kinesis", false), seeds,
 		"stop", "kill", "poison", "batch of several", "bisect",
 		"split", "merged", "stolen", "thief died", "trimmed", "expired shard",
 		"throttle", "5xx", "cut before", "cut after", "expired iterator", "late end", "short answer", "empty answer",
 		"late write", "late write refused", "late write taken", "same worker", "another worker", "taken back", "store out of reach",
 		"start before", "start after", "accept before", "accept after", "fetch before", "fetch after",
 		"ack before", "ack after", "close before", "close after",
+	))
+}
+
+// TestFanOutSimulation does so with enhanced fan-out.
+func TestFanOutSimulation(t *testing.T) {
+	t.Parallel()
+
+	const seeds = 20
+
+	t.Log(simulation.Attack(t, simulated("kinesis-fan-out", true), seeds,
+		"stop", "kill", "split", "merged", "stolen", "trimmed", "expired shard",
+		"throttle", "5xx", "cut before", "cut after", "exception in the stream", "taken over", "cut stream",
+		"same worker", "another worker", "taken back", "store out of reach",
 	))
 }
 
@@ -35,27 +48,37 @@ func TestKillAtEveryPoint(t *testing.T) {
 	for name, renamed := range map[string]bool{"same worker": false, "another worker": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-
-			kind := simulated()
-			kind.New = func(s *simulation.Sim) simulation.World {
-				w := newService(s)
-				w.renamed, w.options.LeaseDuration, w.options.IdleInterval = renamed, 10*time.Second, 10*time.Second
-
-				s.After(100*time.Millisecond, "split", func() { w.split(0) })
-				s.After(3*time.Second, "split again", func() { w.split(0) })
-				s.After(6*time.Second, "merge", func() { w.merge(0) })
-
-				return w
-			}
-
-			simulation.Enumerate(t, kind)
+			simulation.Enumerate(t, resharded("kinesis", false, renamed))
 		})
 	}
 }
 
-func simulated() simulation.Kind {
-	return simulation.Kind{Name: "kinesis", Ordered: true, New: func(s *simulation.Sim) simulation.World {
-		w := newService(s)
+// TestFanOutKillAtEveryPoint does so with enhanced fan-out, and under another name.
+func TestFanOutKillAtEveryPoint(t *testing.T) {
+	t.Parallel()
+	simulation.Enumerate(t, resharded("kinesis-fan-out", true, true))
+}
+
+// resharded is a kind whose stream is split and merged.
+func resharded(name string, fansOut, renamed bool) simulation.Kind {
+	kind := simulated(name, fansOut)
+	kind.New = func(s *simulation.Sim) simulation.World {
+		w := newService(s, fansOut)
+		w.renamed, w.options.LeaseDuration, w.options.IdleInterval = renamed, 10*time.Second, 10*time.Second
+
+		s.After(100*time.Millisecond, "split", func() { w.split(0) })
+		s.After(3*time.Second, "split again", func() { w.split(0) })
+		s.After(6*time.Second, "merge", func() { w.merge(0) })
+
+		return w
+	}
+
+	return kind
+}
+
+func simulated(name string, fansOut bool) simulation.Kind {
+	return simulation.Kind{Name: name, Ordered: true, New: func(s *simulation.Sim) simulation.World {
+		w := newService(s, fansOut)
 		w.plan()
 
 		return w

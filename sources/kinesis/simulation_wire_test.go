@@ -39,6 +39,8 @@ func label(c kinesistest.Call) string {
 		return fmt.Sprintf("fetch %s 1s", c.Shard)
 	case "GetShardIterator":
 		return fmt.Sprintf("iterator %s %s %s", c.Shard, c.Type, c.After)
+	case "SubscribeToShard":
+		return fmt.Sprintf("fetch %s %s %s 1s", c.Shard, c.Type, c.After)
 	case "ListShards":
 		return "list"
 	default:
@@ -49,7 +51,7 @@ func label(c kinesistest.Call) string {
 // operation is the scenario's name for a call.
 func operation(c kinesistest.Call) simulation.Op {
 	switch c.Action {
-	case "GetRecords", "GetShardIterator":
+	case "GetRecords", "GetShardIterator", "SubscribeToShard":
 		return simulation.OpFetch
 	case "ListShards":
 		return simulation.OpAccept
@@ -72,6 +74,10 @@ func (w *service) fault(c kinesistest.Call) kinesistest.Fault {
 		w.oddity(&f)
 	}
 
+	if c.Action == "SubscribeToShard" && w.random.Float64() < w.odd {
+		f.Stream = w.broken()
+	}
+
 	if w.sim.Chance(op + " after") {
 		f.Cut = kinesistest.CutAfter
 		w.sim.Cover("cut after")
@@ -91,7 +97,7 @@ func (w *service) failure(c kinesistest.Call) kinesistest.Fault {
 	case 0:
 		w.sim.Cover("throttle")
 
-		if operation(c) == simulation.OpFetch {
+		if operation(c) == simulation.OpFetch && !w.fansOut {
 			return kinesistest.Fault{Err: kinesistest.ProvisionedThroughputExceeded()}
 		}
 
@@ -132,4 +138,22 @@ func (w *service) oddity(f *kinesistest.Fault) {
 		f.LateEnd = true
 		w.sim.Cover("late end")
 	}
+}
+
+// broken draws how a subscription ends early.
+func (w *service) broken() *kinesistest.Break {
+	b := &kinesistest.Break{After: w.random.IntN(4)}
+
+	switch w.random.IntN(3) {
+	case 0:
+		b.Err = kinesistest.InternalFailure()
+		w.sim.Cover("exception in the stream")
+	case 1:
+		b.Err = kinesistest.ResourceInUse()
+		w.sim.Cover("taken over")
+	default:
+		w.sim.Cover("cut stream")
+	}
+
+	return b
 }

@@ -35,6 +35,7 @@ type service struct {
 	options kinesis.Options
 	odd     float64 // how likely an answer is odd
 	renamed bool    // a process that is started again has another name
+	fansOut bool    // shards are read with enhanced fan-out
 	current *process
 	owners  map[string]*process // by the name in leases
 	thieves int
@@ -50,12 +51,12 @@ type service struct {
 	lives map[string]*process // by host
 }
 
-func newService(s *simulation.Sim) *service {
+func newService(s *simulation.Sim, fansOut bool) *service {
 	w := &service{
 		sim: s, random: rand.New(rand.NewPCG(s.Scenario.Seed, 3)), server: kinesistest.New(), store: memory.New(),
 		owners: make(map[string]*process), numbers: make(map[string][]int), places: make(map[string]int),
 		positions: make(map[string]int), epochs: make(map[string]int), reader: make(map[string]*process),
-		lives: make(map[string]*process),
+		lives: make(map[string]*process), fansOut: fansOut,
 	}
 	w.configure()
 
@@ -107,6 +108,10 @@ func (w *service) configure() {
 
 	if s.Calm {
 		w.options.LeaseDuration = time.Minute // no call takes so long
+	}
+
+	if w.fansOut {
+		w.options.ConsumerName = "reader"
 	}
 
 	if s.Poison > 0 { // for hours
@@ -248,7 +253,7 @@ func (w *service) moved(p *process, l *checkpoint.Lease) {
 }
 
 // Killed cuts the process off.
-func (w *service) Killed(*simulation.Life) { w.current.dead.Store(true) }
+func (w *service) Killed(*simulation.Life) { w.current.die() }
 
 // Close ends the server.
 func (w *service) Close() {
