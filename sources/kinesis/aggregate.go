@@ -47,7 +47,7 @@ func (s *Source) isBehindAll(at checkpoint.Position) bool {
 
 // opened is a record that is handed out: what is inside of it, or it itself.
 type opened struct {
-	record types.Record
+	record *types.Record // of an answer; emptied with the last that is made of it
 	inside kpl.Aggregate // without any if the record is not aggregated
 	next   int64         // SubSequence of what comes next
 	left   int           // how many there are to take
@@ -55,7 +55,7 @@ type opened struct {
 
 // open opens a record, for what of it lies behind a position.
 func (s *Source) open(r *types.Record, after checkpoint.Position) opened {
-	o := opened{record: *r, left: 1}
+	o := opened{record: r, left: 1}
 	if !s.options.Deaggregate {
 		return o
 	}
@@ -78,7 +78,7 @@ func (s *Source) open(r *types.Record, after checkpoint.Position) opened {
 
 // take makes dst the next record. There must be one.
 func (o *opened) take(dst *Record) {
-	*dst = Record{Record: o.record, SubSequence: o.next, Last: o.left == 1}
+	*dst = Record{Record: *o.record, SubSequence: o.next, Last: o.left == 1}
 
 	if r, ok := o.inside.Next(); ok {
 		dst.PartitionKey, dst.Data = r.Key, r.Data
@@ -88,6 +88,7 @@ func (o *opened) take(dst *Record) {
 	o.left--
 
 	if o.left == 0 {
+		*o.record = types.Record{}
 		*o = opened{}
 	}
 }

@@ -63,7 +63,6 @@ func (p *partition) nextOpen() bool {
 
 	for s.open.left == 0 && len(s.records) > 0 {
 		s.open = p.source.open(&s.records[0], p.fetched)
-		s.records[0] = types.Record{} // its data goes with the last that is made of it
 		s.records = s.records[1:]
 	}
 

@@ -125,9 +125,26 @@ func appendSeconds(dst []byte, t time.Time) []byte {
 
 // secondsSize returns how many bytes appendSeconds appends.
 func secondsSize(t time.Time) int {
-	const longest = 24
+	const base, milli = 10, 1000
 
-	var text [longest]byte
+	n, ms := 1, t.UnixMilli()
+	if ms < 0 {
+		n, ms = n+1, -ms
+	}
 
-	return len(appendSeconds(text[:0], t))
+	for whole := ms / milli; whole >= base; whole /= base {
+		n++
+	}
+
+	rest := ms % milli
+	if rest == 0 {
+		return n
+	}
+
+	n += len(".123")
+	for ; rest%base == 0; rest /= base {
+		n--
+	}
+
+	return n
 }
