@@ -51,10 +51,10 @@ func TestGroupUnblocksPoller_SQS32(t *testing.T) {
 	run(t, "steps.fifo", fifo(), func(w *world) {
 		w.send("g", "g1", "g2")
 		first := w.receive(1, 0)
-		go func() {
+		defer meanwhile(func() {
 			time.Sleep(3 * time.Second)
 			w.mustDelete(first...)
-		}()
+		})()
 		var got []string
 		d := took(func() { got = bodies(w.receive(10, 20)) })
 		if len(got) != 1 || got[0] != "g2" || d != 3*time.Second {

@@ -72,10 +72,10 @@ func TestQueueWaitIsDefault(t *testing.T) {
 func TestLongPollWakesOnArrival(t *testing.T) {
 	t.Parallel()
 	run(t, "orders", nil, func(w *world) {
-		go func() {
+		defer meanwhile(func() {
 			time.Sleep(3 * time.Second)
 			w.send("", "late")
-		}()
+		})()
 		var got []types.Message
 		d := took(func() { got = w.receive(10, 20) })
 		if len(got) != 1 || d != 3*time.Second {
@@ -104,12 +104,12 @@ func TestLongPollSeesEarlierDue(t *testing.T) {
 	run(t, "orders", map[string]string{"VisibilityTimeout": "15"}, func(w *world) {
 		w.send("", "a")
 		first := w.one()
-		go func() {
+		defer meanwhile(func() {
 			time.Sleep(2 * time.Second)
 			if err := w.change(first, 4); err != nil {
 				w.t.Errorf("ChangeMessageVisibility: %v", err)
 			}
-		}()
+		})()
 		d := took(func() { w.receive(10, 20) })
 		if d != 6*time.Second {
 			w.t.Errorf("the poll took %v, want 6s", d)
@@ -204,10 +204,10 @@ func TestInFlightLimit(t *testing.T) {
 		messages := w.expect("a", "b", "c")
 		_, err := w.client.ReceiveMessage(w.t.Context(), everything(w.url, 10, 0))
 		wantType[*types.OverLimit](w.t, err)
-		go func() {
+		defer meanwhile(func() {
 			time.Sleep(time.Second)
 			w.mustDelete(messages[0])
-		}()
+		})()
 		if got := w.receive(10, 20); len(got) != 1 {
 			w.t.Errorf("got %q, want the fourth once there is room", bodies(got))
 		}

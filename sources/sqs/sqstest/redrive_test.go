@@ -60,16 +60,15 @@ func TestRedriveWakesDeadLetterPoller(t *testing.T) {
 			w.t.Fatalf("SetQueueAttributes: %v", err)
 		}
 		w.send("", "a")
-		go func() {
+		defer meanwhile(func() {
 			for range 3 {
 				w.receive(10, 0)
 				time.Sleep(5 * time.Second)
 			}
-		}()
+		})()
 		if d := took(func() { w.receiveFrom(dead, 10, 20) }); d != 10*time.Second {
 			w.t.Errorf("the message came after %v, want 10s", d)
 		}
-		time.Sleep(5 * time.Second)
 	})
 }
 

@@ -185,3 +185,15 @@ func took(f func()) time.Duration {
 	f()
 	return time.Since(start)
 }
+
+// meanwhile runs do in another goroutine, and returns what waits for it: the
+// answer of a call of do may come after what the test looks at, and the end of
+// the test would cut it.
+func meanwhile(do func()) (wait func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		do()
+	}()
+	return func() { <-done }
+}
