@@ -14,6 +14,13 @@ import (
 // patience is how long a call may take. A connection may be dead without a sign.
 const patience = 30 * time.Second
 
+const (
+	// longestInterval is how long a reader waits after a throttle, a fifth more or less.
+	longestInterval = time.Second
+	// turn is what a reader leaves to others at once, more than any of them waits.
+	turn = longestInterval + longestInterval/4
+)
+
 // answer is what a reader brings at once.
 type answer struct {
 	records  []types.Record
@@ -37,6 +44,7 @@ type poller struct {
 	iterator *string // nil if one must be asked for
 	earliest time.Time
 	interval time.Duration // between calls while records are waiting
+	owed     time.Duration // to other readers
 	limit    int32         // of records of a call
 	more     bool          // records are waiting
 }
@@ -208,18 +216,19 @@ func (r *poller) took(out *kinesis.GetRecordsOutput, began time.Time) answer {
 		r.interval = max(options.CallInterval, r.interval-r.interval/4)
 	}
 
-	r.earliest = began.Add(max(pause, r.spent(out.Records)))
+	if spent := r.spent(out.Records); spent > pause {
+		pause = spent + r.turn(spent)
+	}
+
+	r.earliest = began.Add(pause)
 
 	return a
 }
 
-// spent is how long the shard's bytes for its readers last after an answer, and a
-// little more by chance: one who calls at the first moment each time would leave no
-// turn to others (KIN-24, KIN-25). For their sake, too, the next answer is to last
-// for a second and not for five.
+// spent is how long the shard's bytes for its readers last after an answer (KIN-24,
+// KIN-25). For the sake of others the next answer is to last for a second and not
+// for five.
 func (r *poller) spent(records []types.Record) time.Duration {
-	const gap = 5 // part of the time
-
 	options := &r.p.source.options
 	if options.BytesPerSecond <= 0 || len(records) == 0 {
 		return 0
@@ -231,17 +240,31 @@ func (r *poller) spent(records []types.Record) time.Duration {
 	}
 
 	r.limit = int32(max(1, min(mostRecords, (options.BytesPerSecond*len(records)+bytes-1)/bytes)))
-	spent := time.Duration(bytes) * time.Second / time.Duration(options.BytesPerSecond)
 
-	return spent + time.Duration(options.Jitter()*float64(spent/gap))
+	return time.Duration(bytes) * time.Second / time.Duration(options.BytesPerSecond)
+}
+
+// turn is how long to stay away after an answer that spent the shard's bytes: not at
+// all, until a tenth of the time makes up a pause in which everybody who was throttled
+// calls at least once. One who always calls at the first moment would starve others,
+// and a little pause each time would be met by chance only.
+func (r *poller) turn(spent time.Duration) time.Duration {
+	const part = 10
+
+	r.owed += spent / part
+	if r.owed < turn {
+		return 0
+	}
+
+	r.owed -= turn
+
+	return turn
 }
 
 // throttled leaves more of the shard's calls to others, for a while.
 func (r *poller) throttled() {
-	const longest = 2 * time.Second
-
 	options := &r.p.source.options
-	r.interval = max(min(2*max(r.interval, DefaultCallInterval), longest), options.CallInterval)
+	r.interval = max(min(2*max(r.interval, DefaultCallInterval), longestInterval), options.CallInterval)
 	r.earliest = time.Now().Add(r.about(r.interval))
 }
 
