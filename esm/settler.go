@@ -35,12 +35,13 @@ type settler struct {
 
 	mu      sync.Mutex
 	pending []sources.Record
-	// due says that a group that is not full is to be settled too.
-	due    bool
+	// due is how many of pending, from the first, waited long enough: they are
+	// settled even if their group is not full.
+	due    int
 	closed bool
 	timer  *time.Timer
-	// active counts the goroutines, idle those that wait for work, starting the
-	// groups that were assigned and not taken yet.
+	// active counts the goroutines, idle those that wait for work and were not
+	// woken, starting the groups that were assigned and not taken yet.
 	active, idle, starting int
 	work, space            *sync.Cond
 	wg                     sync.WaitGroup
@@ -81,7 +82,7 @@ func (s *settler) add(records []sources.Record) {
 
 // arm bounds the wait of a group that is not full.
 func (s *settler) arm() {
-	if s.linger > 0 && len(s.pending) > 0 && !s.due && s.timer == nil {
+	if s.linger > 0 && len(s.pending) > s.due && s.timer == nil {
 		s.timer = time.AfterFunc(s.linger, s.lapse)
 	}
 }
@@ -91,7 +92,7 @@ func (s *settler) lapse() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.timer = nil
-	s.due = true
+	s.due = len(s.pending)
 	s.launch()
 }
 
@@ -99,7 +100,8 @@ func (s *settler) lapse() {
 func (s *settler) launch() {
 	for s.ready() {
 		switch {
-		case s.idle > s.starting:
+		case s.idle > 0:
+			s.idle--
 			s.work.Signal()
 		case s.active < settlements:
 			s.active++
@@ -115,7 +117,7 @@ func (s *settler) launch() {
 // goroutines will take.
 func (s *settler) ready() bool {
 	left := len(s.pending) - s.starting*s.size
-	return left >= s.size || left > 0 && (s.due || s.closed || s.linger == 0)
+	return left >= s.size || left > 0 && (s.starting*s.size < s.due || s.closed || s.linger == 0)
 }
 
 // run settles groups until the settler closes, or there are spares enough.
@@ -124,15 +126,15 @@ func (s *settler) run() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.idle < spares || s.starting > 0 {
-		for s.starting == 0 && !s.closed {
+		for s.starting == 0 && !s.ready() && !s.closed {
 			s.idle++
-			s.work.Wait()
-			s.idle--
+			s.work.Wait() // and who wakes it counts it off
 		}
-		if s.starting == 0 {
+		if s.starting > 0 {
+			s.starting--
+		} else if !s.ready() {
 			break
 		}
-		s.starting--
 		for s.ready() {
 			group = s.take(group)
 			s.mu.Unlock()
@@ -158,7 +160,7 @@ func (s *settler) take(group []sources.Record) []sources.Record {
 	rest := copy(s.pending, s.pending[n:])
 	clear(s.pending[rest:])
 	s.pending = s.pending[:rest]
-	s.due = false
+	s.due = max(s.due-n, 0)
 	s.space.Broadcast()
 	return group
 }
@@ -171,6 +173,7 @@ func (s *settler) close() {
 		s.timer.Stop()
 	}
 	s.launch()
+	s.idle = 0
 	s.work.Broadcast()
 	s.mu.Unlock()
 	s.wg.Wait()
