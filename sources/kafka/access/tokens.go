@@ -1,0 +1,73 @@
+package access
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// token is what a provider gave.
+type token struct {
+	value string
+	due   time.Time // when the next one is got; the past for a token that is not kept
+}
+
+// tokens keeps the last token of a source until it is due.
+type tokens struct {
+	fetch func(context.Context) (token, error)
+	turn  chan struct{} // has room for whoever fetches
+
+	mu   sync.Mutex
+	last token
+}
+
+func newTokens(fetch func(context.Context) (token, error)) *tokens {
+	return &tokens{fetch: fetch, turn: make(chan struct{}, 1)}
+}
+
+// get returns a token that is not due.
+func (t *tokens) get(ctx context.Context) (string, error) {
+	if value, ok := t.kept(); ok {
+		return value, nil
+	}
+
+	select {
+	case t.turn <- struct{}{}:
+		defer func() { <-t.turn }()
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+
+	if value, ok := t.kept(); ok {
+		return value, nil
+	}
+
+	fresh, err := t.fetch(ctx)
+	if err != nil {
+		return "", err
+	}
+
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	t.last = fresh
+
+	return fresh.value, nil
+}
+
+func (t *tokens) kept() (string, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	return t.last.value, t.last.value != "" && time.Now().Before(t.last.due)
+}
+
+// forget drops a token that was refused.
+func (t *tokens) forget(value string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	if t.last.value == value {
+		t.last = token{}
+	}
+}
