@@ -15,12 +15,13 @@ import (
 type endless struct {
 	sources.Source
 	ordered bool
+	ahead   bool // it reads ahead by itself
 	left    int
 }
 
 func (e *endless) Traits() sources.Traits {
 	t := e.Source.Traits()
-	t.Ordered, t.Redelivers = e.ordered, !e.ordered
+	t.Ordered, t.Redelivers, t.ReadsAhead = e.ordered, !e.ordered, e.ahead
 	t.BatchSize = sources.Bounds[int]{Default: 100, Max: 10_000}
 	t.Scaling = sources.Scaling{Initial: 1, Idle: 1, Max: 1}
 	return t
@@ -94,18 +95,20 @@ func benchmark(b *testing.B, source sources.Source, end context.CancelFunc, ctx 
 // of 100 and on the records path.
 func BenchmarkEngine(b *testing.B) {
 	for name, c := range map[string]struct {
-		ordered bool
-		config  esm.Config
+		ordered, ahead bool
+		config         esm.Config
 	}{
-		"unordered":        {false, esm.Config{BatchSize: 100, MaximumConcurrency: 1}},
-		"ordered":          {true, esm.Config{BatchSize: 100}},
-		"ordered/filtered": {true, esm.Config{BatchSize: 100, Filter: func(r *sources.Record) bool { return r.Size > 0 }}},
+		"unordered":        {false, false, esm.Config{BatchSize: 100, MaximumConcurrency: 1}},
+		"ordered":          {true, false, esm.Config{BatchSize: 100}},
+		"ordered/filtered": {true, false, esm.Config{BatchSize: 100, Filter: func(r *sources.Record) bool { return r.Size > 0 }}},
+		"ordered/direct":   {true, true, esm.Config{BatchSize: 100}},
+		"ordered/sublanes": {true, false, esm.Config{BatchSize: 100, ParallelizationFactor: 4}},
 	} {
 		b.Run(name, func(b *testing.B) {
 			ctx, cancel := context.WithCancel(b.Context())
 			defer cancel()
 			handled := 0
-			source := &endless{Source: memory.NewStream(memory.StreamOptions{}).Source("app"), ordered: c.ordered, left: b.N}
+			source := &endless{Source: memory.NewStream(memory.StreamOptions{}).Source("app"), ordered: c.ordered, ahead: c.ahead, left: b.N}
 			benchmark(b, source, cancel, ctx, &handled, c.config)
 		})
 	}

@@ -65,8 +65,9 @@ type Config struct {
 	TumblingWindow time.Duration
 
 	// ReportBatchItemFailures is the only value of AWS's FunctionResponseTypes:
-	// the handler's response names the records that failed. Without it
-	// responses are ignored (SQS-86, KIN-159).
+	// the handler's response names the records that failed. A queue hands those out
+	// again, a stream is retried from the first of them on (KIN-151), and Kafka
+	// retries just those (KAF-67). Without it responses are ignored (SQS-86, KIN-159).
 	ReportBatchItemFailures bool
 
 	// MaximumConcurrency caps the concurrent invocations of an unordered
@@ -94,7 +95,9 @@ type Config struct {
 	ParallelizationFactor int
 
 	// MaximumRetryAttempts is how often a failed batch of an ordered source is
-	// retried: 0 to 10,000; nil or -1 means without limit (RTY-03).
+	// retried: 0 to 10,000; nil or -1 means without limit (RTY-03), but 10 times on
+	// Kafka if OnFailure is set (KAF-61). For more than that, up to 10,000, say how
+	// many.
 	MaximumRetryAttempts *int
 
 	// MaximumRecordAge gives records of an ordered source up once they are
@@ -207,6 +210,9 @@ func (c Config) withDefaults(traits sources.Traits) Config {
 	c.ParallelizationFactor = cmp.Or(c.ParallelizationFactor, 1)
 	if c.MaximumRetryAttempts == nil {
 		c.MaximumRetryAttempts = new(retry.NoLimit)
+	}
+	if limit := traits.RetriesWithDestination; limit > 0 && c.OnFailure != nil && *c.MaximumRetryAttempts == retry.NoLimit {
+		c.MaximumRetryAttempts = new(limit)
 	}
 	if c.MaximumRecordAge == 0 {
 		c.MaximumRecordAge = retry.NoLimit

@@ -44,7 +44,8 @@
 // given up by rule, so a crash or a lost answer may bring it again. Without
 // faults nothing is delivered twice. Within a message group, partition key or
 // partition, a record is not started before the ones before it are finished or
-// given up.
+// given up; only a record that Kafka retries because a response named it comes again
+// after later ones of its own batch (KAF-69).
 //
 // # Failures
 //
@@ -58,7 +59,9 @@
 //
 // When the context of Run is done the mapping fetches nothing more, lets
 // running invocations end and settles them, gives back what it has not started,
-// and returns. After Config.DrainTimeout it cancels what still runs.
+// and returns. After Config.DrainTimeout it cancels what still runs. A partition that
+// is asked back, as in the rebalance of a consumer group, is stopped in the same way,
+// alone.
 //
 // # Observing
 //

@@ -36,8 +36,8 @@ type Invoker interface {
 type Response struct {
 	// BatchItemFailures holds the IDs of the records that failed. It counts
 	// only with Config.ReportBatchItemFailures, and then by the rules of
-	// SQS-70..77 and KIN-150..158: an ID that is empty or not of this batch
-	// fails the whole batch.
+	// SQS-70..77, KIN-150..158 and KAF-67..68: an ID that is empty or not of this
+	// batch fails the whole batch. It is Record.ID on every source.
 	BatchItemFailures []string
 
 	// State is the new state of the tumbling window, a JSON object, with

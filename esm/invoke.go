@@ -172,7 +172,7 @@ func (v *invoker) judge(records []sources.Record, a answer) outcome {
 	}
 	ids, err := a.response.BatchItemFailures, error(nil)
 	if v.part.handler.bytes != nil {
-		ids, err = parseFailures(a.body)
+		ids, err = parseFailures(a.body, v.part.recordID)
 	}
 	if err == nil && len(ids) > 0 {
 		marked := v.mark(records, ids)

@@ -28,6 +28,8 @@ type Mapping struct {
 	config   Config
 	traits   sources.Traits
 	appender sources.EventAppender
+	// recordID reads an itemIdentifier of a response.
+	recordID func(item []byte) (string, bool)
 	filter   *filtering // nil if everything passes
 	spent    atomic.Bool
 	// cut says that the drain timeout cancelled an invocation, or a settlement.
@@ -53,9 +55,13 @@ func New(source sources.Source, handler Handler, config Config) (*Mapping, error
 	if err := check.err(); err != nil {
 		return nil, err
 	}
-	return &Mapping{
-		source: source, handler: handler, config: config, traits: traits, appender: appender, filter: filter,
-	}, nil
+	m := &Mapping{
+		source: source, handler: handler, config: config, traits: traits, appender: appender, recordID: stringID, filter: filter,
+	}
+	if identifier, ok := source.(sources.Identifier); ok {
+		m.recordID = identifier.RecordID
+	}
+	return m, nil
 }
 
 // Run polls, invokes and settles until ctx is done or the source ends. It
@@ -102,7 +108,7 @@ func (m *Mapping) Run(ctx context.Context) error {
 	}
 
 	m.config.Logger.Info("mapping started", m.attr(), slog.String("source", m.traits.ARN))
-	err := m.serve(stages{soft, work, settle}, stop)
+	err := m.serve(stages{soft, work, settle}, stop) //nolint:contextcheck // it has all three
 	if closeErr := m.source.Close(settle); closeErr != nil {
 		m.config.Logger.Warn("closing the source failed", m.attr(), slog.Any("error", closeErr))
 	}

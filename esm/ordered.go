@@ -32,12 +32,26 @@ func newOrdered(p *part) *ordered {
 		s.lane.fetch = s.fetch
 		o.sublanes = append(o.sublanes, s)
 	}
+	if o.direct() {
+		o.sublanes[0].lane.fetch = o.sublanes[0].fetchDirect
+	}
 	return o
+}
+
+// direct reports whether there is one sub-lane, which reads by itself: nobody reads
+// ahead for it.
+func (o *ordered) direct() bool {
+	return o.traits.ReadsAhead && len(o.sublanes) == 1 && o.keeper == nil
 }
 
 // run serves the partition until it ends or the mapping stops. When it returns
 // the position is stored.
 func (o *ordered) run() {
+	if o.direct() {
+		o.sublanes[0].run()
+		o.commits.Wait()
+		return
+	}
 	if s := o.sublanes[0]; o.keeper != nil && s.restore(o.keeper.Window()) {
 		o.push(s, nil) // for its window ends also if nothing comes
 	}
@@ -104,13 +118,7 @@ func (o *ordered) readAhead() int {
 // route hands records to their sub-lanes, and finishes those that the filter
 // rejects.
 func (o *ordered) route(records []sources.Record) {
-	if o.filter != nil {
-		var kept int
-		kept, o.filtered = o.separate(records, o.filtered[:0])
-		o.finished(o.filtered)
-		clear(o.filtered)
-		records = records[:kept]
-	}
+	records = records[:o.sift(records)]
 	if len(records) > 0 && len(o.sublanes) == 1 {
 		o.push(o.sublanes[0], records)
 		return
@@ -118,6 +126,19 @@ func (o *ordered) route(records []sources.Record) {
 	for i := range records {
 		o.push(o.sublane(records[i].Key), records[i:i+1])
 	}
+}
+
+// sift moves the records that pass the filter to the front, and returns how many
+// those are. It finishes the others.
+func (o *ordered) sift(records []sources.Record) int {
+	if o.filter == nil {
+		return len(records)
+	}
+	var kept int
+	kept, o.filtered = o.separate(records, o.filtered[:0])
+	o.finished(o.filtered)
+	clear(o.filtered)
+	return kept
 }
 
 // sublane is the one that handles the records of key. All keys of a shard may

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/openesm/openesm/sources"
@@ -15,6 +15,8 @@ type stages struct {
 	// soft ends fetching, work ends invocations, settle ends settlements.
 	soft, work, settle context.Context //nolint:containedctx // they live as long as Run
 }
+
+var errRevoked = errors.New("partition is asked back")
 
 // part is one partition while it is served: what its lanes share.
 type part struct {
@@ -27,8 +29,12 @@ type part struct {
 	failer    sources.Failer
 	describer sources.BatchDescriber
 	keeper    sources.WindowKeeper // nil without tumbling windows
-	// end ends soft and work of this partition, when it is lost.
-	end context.CancelCauseFunc
+	// acks is settle until the partition is lost.
+	acks context.Context //nolint:containedctx // as those of stages
+	// These end soft and work of this partition only, and acks.
+	endSoft, endWork, endAcks context.CancelCauseFunc
+	// gone says that the partition is owned by somebody else, or about to be closed.
+	gone atomic.Bool
 }
 
 func (m *Mapping) newPart(partition sources.Partition, s stages) *part {
@@ -39,26 +45,24 @@ func (m *Mapping) newPart(partition sources.Partition, s stages) *part {
 	if m.config.TumblingWindow > 0 {
 		p.keeper, _ = partition.(sources.WindowKeeper)
 	}
-	var endSoft, endWork context.CancelCauseFunc
-	p.soft, endSoft = context.WithCancelCause(s.soft)
-	p.work, endWork = context.WithCancelCause(s.work)
-	p.end = func(cause error) {
-		endSoft(cause)
-		endWork(cause)
-	}
+	p.soft, p.endSoft = context.WithCancelCause(s.soft)
+	p.work, p.endWork = context.WithCancelCause(s.work)
+	p.acks, p.endAcks = context.WithCancelCause(s.settle)
 	return p
 }
 
 // serve reads the partition until it ends or the mapping stops, and closes it.
 func (p *part) serve() {
 	p.config.Logger.Debug("partition opened", p.attrs()...)
-	stop := p.watch()
+	if revocable, ok := p.partition.(sources.Revocable); ok {
+		revocable.OnRevoke(p.revoke, func() { p.lose(sources.ErrLost) })
+	}
 	if p.traits.Ordered {
 		newOrdered(p).run()
 	} else {
 		newUnordered(p).run()
 	}
-	stop()
+	p.gone.Store(true)
 	if err := p.partition.Close(p.settle); err != nil {
 		p.warn("closing the partition failed", err)
 	}
@@ -66,33 +70,22 @@ func (p *part) serve() {
 	p.config.Logger.Debug("partition closed", p.attrs()...)
 }
 
-// watch waits for the loss of a partition that tells of it, until stop is called.
-func (p *part) watch() (stop func()) {
-	loser, ok := p.partition.(sources.Loser)
-	if !ok {
-		return func() {}
-	}
-	var watching sync.WaitGroup
-	stopped := make(chan struct{})
-	watching.Go(func() {
-		select {
-		case <-loser.Lost():
-			p.lose(sources.ErrLost)
-		case <-stopped:
-		}
-	})
-	return func() {
-		close(stopped)
-		watching.Wait()
-	}
+// end ends all that is done with the partition.
+func (p *part) end(cause error) {
+	p.endSoft(cause)
+	p.endWork(cause)
+	p.endAcks(cause)
 }
 
-// lost reports whether the partition is owned by somebody else now.
-func (p *part) lost() bool { return errors.Is(context.Cause(p.work), sources.ErrLost) }
+// revoke stops the partition as the mapping is stopped: it is asked back.
+func (p *part) revoke() { p.endSoft(errRevoked) }
 
-// lose drops what is not settled, after ErrLost.
+// lost reports whether the partition is owned by somebody else now.
+func (p *part) lost() bool { return p.gone.Load() }
+
+// lose drops what is not settled: the partition is owned by somebody else.
 func (p *part) lose(err error) {
-	if p.lost() {
+	if p.gone.Swap(true) {
 		return
 	}
 	p.warn("partition lost, dropping what is not settled", err)
@@ -133,13 +126,13 @@ func (p *part) fetch(buf []sources.Record, wait time.Duration, failures *int) (i
 func (p *part) ack(settle func(context.Context, []sources.Record) error, records []sources.Record, metric Metric, each int) {
 	for failures := 1; !p.lost(); failures++ {
 		total := len(records)
-		err := settle(p.settle, records)
+		err := settle(p.acks, records)
 		if err == nil {
 			p.count(metric, total*each)
 			return
 		}
 		p.observe(Observation{Metric: CommitErrorCount, Partition: p.id, Count: 1, Err: err})
-		if errors.Is(err, sources.ErrLost) {
+		if errors.Is(err, sources.ErrLost) || p.lost() {
 			p.lose(err)
 			return
 		}
@@ -155,7 +148,11 @@ func (p *part) ack(settle func(context.Context, []sources.Record) error, records
 			}
 		}
 		p.warn("settling failed, trying again", err, slog.Int("records", len(records)))
-		if !p.pause(p.settle, ackBackoff(), failures) || expired(records, time.Now()) {
+		rested := p.pause(p.acks, ackBackoff(), failures)
+		if p.lost() {
+			return
+		}
+		if !rested || expired(records, time.Now()) {
 			p.warn("settling given up, the records will be delivered again", err, slog.Int("records", len(records)))
 			p.count(StaleEventCount, len(records))
 			if p.settle.Err() != nil {

@@ -9,8 +9,8 @@ import (
 
 // parseFailures reads the identifiers out of a response by the rules of
 // SQS-70..78 and KIN-153, KIN-154, KIN-160. Keys are matched exactly (SQS-85).
-// errResponse means that the whole batch failed.
-func parseFailures(response []byte) ([]string, error) {
+// recordID reads one. errResponse means that the whole batch failed.
+func parseFailures(response []byte, recordID func(item []byte) (string, bool)) ([]string, error) {
 	response = bytes.Trim(response, " \t\r\n") // what JSON takes for white space
 	switch string(response) {
 	case "", "null", `""`, "[]", "{}":
@@ -34,13 +34,20 @@ func parseFailures(response []byte) ([]string, error) {
 	}
 	ids := make([]string, len(entries))
 	for i, entry := range entries {
-		var id *string
-		if err := json.Unmarshal(entry["itemIdentifier"], &id); err != nil || id == nil || *id == "" {
+		id, ok := recordID(entry["itemIdentifier"])
+		if !ok || id == "" {
 			return nil, errResponse
 		}
-		ids[i] = *id
+		ids[i] = id
 	}
 	return ids, nil
+}
+
+// stringID is how records are named by most sources: by their ID.
+func stringID(item []byte) (string, bool) {
+	var id string // null leaves it empty, which names nothing
+	err := json.Unmarshal(item, &id)
+	return id, err == nil
 }
 
 // markFailed sets failed[i] for each record named in ids and returns how many

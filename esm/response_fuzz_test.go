@@ -87,7 +87,7 @@ func FuzzResponse(f *testing.F) {
 	records := []sources.Record{{ID: "a"}, {ID: "b"}, {ID: "c"}, {ID: "b"}, {ID: "d\ufffd"}}
 	f.Fuzz(func(t *testing.T, body string) {
 		v := &invoker{part: &part{Mapping: &Mapping{
-			handler: Bytes(invokerFunc(nil)), config: Config{ReportBatchItemFailures: true},
+			handler: Bytes(invokerFunc(nil)), recordID: stringID, config: Config{ReportBatchItemFailures: true},
 		}}}
 		given := []byte(body)
 		o := v.judge(records, answer{body: given})

@@ -49,7 +49,7 @@ func TestParseFailures_SQS70_SQS85_KIN153_KIN154_KIN160(t *testing.T) {
 	} {
 		t.Run(c.fact+" "+c.response, func(t *testing.T) {
 			t.Parallel()
-			ids, err := parseFailures([]byte(c.response))
+			ids, err := parseFailures([]byte(c.response), stringID)
 			if errors.Is(err, errResponse) != c.malformed || !c.malformed && err != nil {
 				t.Fatalf("error %v, want malformed %v", err, c.malformed)
 			}
@@ -100,7 +100,7 @@ func FuzzParseFailures(f *testing.F) {
 	f.Add(`{"batchItemFailures":[{"itemIdentifier":"\ud800"}]}`)
 	f.Add(` "" `)
 	f.Fuzz(func(t *testing.T, response string) {
-		ids, err := parseFailures([]byte(response))
+		ids, err := parseFailures([]byte(response), stringID)
 		if slices.Contains(ids, "") {
 			t.Fatal("an empty identifier")
 		}
@@ -109,7 +109,7 @@ func FuzzParseFailures(f *testing.F) {
 		}
 		quoted, _ := json.Marshal(response)
 		right := `{"batchItemFailures":[{"itemIdentifier":` + string(quoted) + `}]}`
-		ids, err = parseFailures([]byte(right))
+		ids, err = parseFailures([]byte(right), stringID)
 		if response != "" && (err != nil || len(ids) != 1) {
 			t.Fatalf("%s: %q, %v", right, ids, err)
 		}

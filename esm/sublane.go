@@ -2,6 +2,7 @@ package esm
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/openesm/openesm/retry"
@@ -17,6 +18,8 @@ type sublane struct {
 	window *window // the open tumbling window; nil for none
 	// last is how the last invocation ended.
 	last outcome
+	// failures is how many fetches in a row failed.
+	failures int
 }
 
 // run handles batches until there is nothing to do.
@@ -37,6 +40,7 @@ func (s *sublane) run() {
 			return
 		}
 		if !s.process(n, tooLarge) {
+			s.parent.release(s.held[n:])
 			s.end()
 			return
 		}
@@ -60,6 +64,42 @@ func (s *sublane) fetch(buf []sources.Record, wait time.Duration) (int, error) {
 		s.lane.end() // about to be idle, and nobody's
 	}
 	return s.inbox.fetch(soft, buf, wait, len(s.held) == 0)
+}
+
+// fetchDirect reads from the partition. Before it waits with nothing to do it lets go
+// of what it does not need for that.
+func (s *sublane) fetchDirect(buf []sources.Record, wait time.Duration) (int, error) {
+	if len(s.held) > 0 {
+		return s.read(buf, wait)
+	}
+	if n, err := s.read(buf, 0); n > 0 || err != nil {
+		return n, err
+	}
+	s.lane.end()
+	s.held = make([]sources.Record, 0, 1)
+	n, err := s.read(s.held[:1], wait)
+	if n == 0 || err != nil {
+		return n, err
+	}
+	s.held = slices.Grow(s.held[:1], min(firstRoom, s.batch.Room()))[:0]
+	more, err := s.read(s.held[1:cap(s.held)], 0)
+	return n + more, err
+}
+
+// read reads from the partition what passes the filter, and nothing while as much is
+// held as may be.
+func (s *sublane) read(buf []sources.Record, wait time.Duration) (int, error) {
+	o := s.parent
+	if records, bytes := o.tracker.open(); records > 0 && bytes >= o.config.MaximumBufferedBytes {
+		sleep(o.soft, wait)
+		return 0, o.soft.Err()
+	}
+	n, err := o.fetch(buf, wait, &s.failures)
+	if n > 0 {
+		o.tracker.add(buf[:n])
+		n = o.sift(buf[:n])
+	}
+	return n, err
 }
 
 // process handles the first n held records, one tumbling window after the other,
@@ -98,6 +138,8 @@ func (s *sublane) handle(records []sources.Record, tooLarge bool) bool {
 		switch {
 		case step.Action == retry.Done:
 			return true
+		case s.parent.soft.Err() != nil && step.Reason != retry.RetryAttemptsExhausted:
+			return false // nothing is begun any more
 		case step.Action == retry.GiveUp:
 			if !s.giveUp(records[step.From:step.To], step) {
 				return false
@@ -134,7 +176,7 @@ func (s *sublane) attempt(records []sources.Record, step retry.Step) bool {
 	o := s.parent
 	batch := records[step.From:step.To]
 	if last := batch[len(batch)-1].Time; !last.IsZero() {
-		o.observe(Observation{Metric: IteratorAge, Partition: o.id, Count: len(batch), Duration: time.Since(last)})
+		o.observe(Observation{Metric: IteratorAge, Partition: o.id, Count: len(batch), Duration: max(time.Since(last), 0)})
 	}
 	s.invoker.window = s.window.event(false, false)
 	s.last = s.invoke(batch, time.Time{})
@@ -152,14 +194,32 @@ func (s *sublane) attempt(records []sources.Record, step retry.Step) bool {
 	case failed:
 		s.plan.Failed()
 	case partial:
-		done := 0
-		for !s.failed[done] {
-			done++
-		}
+		done := s.split(batch)
 		if done > 0 && !s.finishedBatch(batch[:done]) {
 			return false
 		}
 		s.plan.FailedFrom(step.From + done)
 	}
 	return true
+}
+
+// split returns how many records of batch are finished after a partial failure,
+// which are then the first of it: those before the first one that failed (KIN-151),
+// or of sources that retry no others all that did not fail (KAF-67).
+func (s *sublane) split(batch []sources.Record) int {
+	done := slices.Index(s.failed, true)
+	if !s.parent.traits.RetryNamed {
+		return done
+	}
+	var open []sources.Record
+	for i := done; i < len(batch); i++ {
+		if s.failed[i] {
+			open = append(open, batch[i])
+			continue
+		}
+		batch[done] = batch[i]
+		done++
+	}
+	copy(batch[done:], open)
+	return done
 }

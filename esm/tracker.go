@@ -11,8 +11,11 @@ import (
 // how far reading may run ahead of the position.
 type tracker struct {
 	mu sync.Mutex
-	// ring knows the records from first to next, at offset modulo its length.
-	ring        []slot
+	// sizes knows the records from first to next, at offset modulo its length, a
+	// power of two. It has the complement of the size of a record that was finished
+	// while one before it was not; late has the record.
+	sizes       []int
+	late        []sources.Record // as long as sizes, or nil
 	first, next uint64
 	bytes       int
 	// passed is the last record behind the position, and count how many
@@ -23,13 +26,6 @@ type tracker struct {
 	changed chan struct{}
 }
 
-type slot struct {
-	size int
-	done bool
-	// record is kept if it was finished while one before it was not.
-	record sources.Record
-}
-
 func newTracker() *tracker {
 	return &tracker{changed: make(chan struct{}, 1)}
 }
@@ -38,26 +34,34 @@ func newTracker() *tracker {
 func (t *tracker) add(records []sources.Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for t.next-t.first+uint64(len(records)) > uint64(len(t.sizes)) {
+		t.grow()
+	}
 	for i := range records {
-		if t.next-t.first == uint64(len(t.ring)) {
-			t.grow()
-		}
 		records[i].Offset = t.next
-		t.slot(t.next).size = records[i].Size
+		t.sizes[t.place(t.next)] = records[i].Size
 		t.bytes += records[i].Size
 		t.next++
 	}
 }
 
 func (t *tracker) grow() {
-	ring := make([]slot, max(2*len(t.ring), 8))
-	for o := t.first; o < t.next; o++ {
-		ring[o%uint64(len(ring))] = t.ring[o%uint64(len(t.ring))]
+	grown := tracker{sizes: make([]int, max(2*len(t.sizes), 8))}
+	if t.late != nil {
+		grown.late = make([]sources.Record, len(grown.sizes))
 	}
-	t.ring = ring
+	for o := t.first; o < t.next; o++ {
+		grown.sizes[grown.place(o)] = t.sizes[t.place(o)]
+		if t.late != nil {
+			grown.late[grown.place(o)] = t.late[t.place(o)]
+		}
+	}
+	t.sizes, t.late = grown.sizes, grown.late
 }
 
-func (t *tracker) slot(offset uint64) *slot { return &t.ring[offset%uint64(len(t.ring))] }
+func (t *tracker) place(offset uint64) uint64 {
+	return offset & uint64(len(t.sizes)-1) //nolint:gosec // never without a place
+}
 
 // finish counts records as finished, and reports whether the position moved.
 func (t *tracker) finish(records []sources.Record) bool {
@@ -65,19 +69,22 @@ func (t *tracker) finish(records []sources.Record) bool {
 	defer t.mu.Unlock()
 	var passed *sources.Record
 	for i := range records {
+		at := t.place(records[i].Offset)
 		if records[i].Offset == t.first {
 			passed = &records[i]
-			t.pass()
+			t.pass(t.sizes[at])
 			continue
 		}
-		s := t.slot(records[i].Offset)
-		s.done, s.record = true, records[i]
+		if t.late == nil {
+			t.late = make([]sources.Record, len(t.sizes))
+		}
+		t.sizes[at], t.late[at] = ^t.sizes[at], records[i]
 	}
-	for t.first < t.next && t.slot(t.first).done {
-		s := t.slot(t.first)
-		t.passed, passed = s.record, &t.passed
-		s.done, s.record = false, sources.Record{}
-		t.pass()
+	for t.first < t.next && t.sizes[t.place(t.first)] < 0 {
+		at := t.place(t.first)
+		t.passed, passed = t.late[at], &t.passed
+		t.late[at] = sources.Record{}
+		t.pass(^t.sizes[at])
 	}
 	if passed == nil {
 		return false
@@ -90,9 +97,9 @@ func (t *tracker) finish(records []sources.Record) bool {
 	return true
 }
 
-// pass moves the position past the first record.
-func (t *tracker) pass() {
-	t.bytes -= t.slot(t.first).size
+// pass moves the position past the first record, which has this size.
+func (t *tracker) pass(size int) {
+	t.bytes -= size
 	t.count++
 	t.first++
 }

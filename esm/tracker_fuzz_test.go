@@ -103,8 +103,8 @@ func FuzzTrackerModel(f *testing.F) {
 				t.Fatalf("step %d: %d records, %d bytes open; want %d, %d", i, records, bytes, len(m.done)-m.passed(), m.bytes())
 			}
 			most = max(most, records)
-			if len(tracker.ring) > max(2*most, 8) {
-				t.Fatalf("step %d: a ring for %d, at most %d were open", i, len(tracker.ring), most)
+			if len(tracker.sizes) > max(2*most, 8) {
+				t.Fatalf("step %d: a ring for %d, at most %d were open", i, len(tracker.sizes), most)
 			}
 		}
 	})

@@ -251,7 +251,7 @@ func (s *sublane) closeWindow() bool {
 // and reports false if the mapping stopped first.
 func (s *sublane) finalInvoke(early bool) bool {
 	o := s.parent
-	for failures := 1; ; failures++ {
+	for failures := 1; o.soft.Err() == nil; failures++ {
 		s.invoker.window = s.window.event(true, early)
 		result := s.invoke(nil, time.Time{})
 		if result.verdict == succeeded {
@@ -263,8 +263,7 @@ func (s *sublane) finalInvoke(early bool) bool {
 		o.config.Logger.Warn("the final invocation of a tumbling window failed, trying again", append(o.attrs(),
 			slog.Time("window", s.window.start), slog.Int("attempt", failures))...)
 		delay := max(o.config.RetryBackoff.Delay(failures, o.config.Jitter()), result.retryAfter)
-		if !sleep(o.soft, delay) {
-			return false
-		}
+		sleep(o.soft, delay)
 	}
+	return false
 }

@@ -64,15 +64,30 @@ type Releaser interface {
 	Release(ctx context.Context, records []Record) error
 }
 
-// Loser is a [Partition] that may get another owner while it is read, and
-// learns of it by itself: its lease was not renewed in time, or its consumer
-// group was rebalanced. Without it the engine learns of a loss from the next
-// Fetch or Ack only, and until then goes on to invoke the handler with records
-// that the new owner may be handling already.
-type Loser interface {
-	// Lost returns a channel, always the same, that is closed when the
-	// partition is owned by somebody else. The engine reacts as to ErrLost.
-	Lost() <-chan struct{}
+// Revocable is a [Partition] that may get another owner while it is read, and
+// learns of it by itself: its consumer group is rebalanced, or its lease was not
+// renewed in time. Without it the engine learns of a loss from the next Fetch or
+// Ack only, and until then goes on to invoke the handler with records that the
+// new owner may be handling already.
+type Revocable interface {
+	// OnRevoke is called once, before the first Fetch, with what the adapter
+	// calls when the partition goes.
+	//
+	// revoked says that the partition is asked back. The engine fetches no more
+	// and starts no further invocation or retry; it lets the running invocations
+	// end, settles what they finished, releases what was never started, and calls
+	// Close. Until then the partition is the mapping's, and Ack must work: the
+	// adapter gives it away when Close was called, or when it can wait no longer,
+	// and then calls lost.
+	//
+	// lost says that somebody else owns the partition now. The engine reacts as to
+	// ErrLost: it cancels the running invocations, drops what is not settled, acks
+	// nothing more, and calls Close. It may come without revoked.
+	//
+	// Neither function blocks or calls the partition. Both may be called from any
+	// goroutine at any time from then on, by OnRevoke itself too, and more than
+	// once; after Close they do nothing.
+	OnRevoke(revoked, lost func())
 }
 
 // Failer is a [Partition] of a source that redelivers and wants to know which
@@ -111,6 +126,18 @@ type WindowKeeper interface {
 	// partition that was read to its end has not ended while a window is stored.
 	// Both slices belong to the caller.
 	AckWindow(ctx context.Context, records []Record, window []byte) error
+}
+
+// Identifier is a [Source] whose records are named in batchItemFailures otherwise
+// than by a JSON string with their ID: those of Kafka by an object with partition
+// and offset (KAF-66). It is asked about the responses of handlers that take event
+// documents; handlers that take records name them by Record.ID everywhere.
+type Identifier interface {
+	// RecordID returns the ID of the record that item, the JSON value of an
+	// itemIdentifier, names; false if it is not of the source's form. It does not
+	// matter whether there is such a record. It may be called concurrently, and
+	// keeps nothing.
+	RecordID(item []byte) (id string, ok bool)
 }
 
 // Filterer is a [Source] whose records may be filtered by patterns. A source

@@ -25,9 +25,9 @@
 // # Abilities
 //
 // What only some services can do is an interface of one method, found once by
-// type assertion: on the Source [Starter], [EventAppender], [Filterer] and [Meter],
-// on the Partition [Releaser], [Failer], [Loser], [BatchDescriber], [RecordDescriber] and
-// [WindowKeeper], whose two methods make no sense apart.
+// type assertion: on the Source [Starter], [EventAppender], [Identifier], [Filterer] and
+// [Meter], on the Partition [Releaser], [Failer], [Revocable], [BatchDescriber],
+// [RecordDescriber] and [WindowKeeper], whose two methods make no sense apart.
 //
 // # Errors
 //

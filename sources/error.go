@@ -14,7 +14,7 @@ var (
 	ErrEnd = errors.New("end of source")
 
 	// ErrLost from Fetch or Ack: the partition is owned by somebody else now
-	// (see [Loser] for telling it sooner).
+	// (see [Revocable] for telling it sooner).
 	// The engine drops what is not settled, acks nothing more, and closes the
 	// partition.
 	ErrLost = errors.New("partition lost")

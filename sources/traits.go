@@ -28,6 +28,22 @@ type Traits struct {
 	// records of its groups that the engine holds are let go too.
 	Grouped bool
 
+	// RetryNamed says that after a partial failure only the records that the
+	// response names are tried again (KAF-67); otherwise everything from the first
+	// of them on (KIN-151). Only for ordered sources without tumbling windows.
+	RetryNamed bool
+
+	// RetriesWithDestination is how often a failed batch is retried if there is an
+	// on-failure destination and no limit was set (KAF-61); 0 means that there is
+	// no such rule. Only for ordered sources.
+	RetriesWithDestination int
+
+	// ReadsAhead says that partitions read ahead by themselves, as much as they
+	// may: the engine then fetches no sooner than a batch wants to be filled.
+	// Otherwise it reads on while the handler runs, which an ordered source may
+	// need in order to be as fast as it could be. Not with tumbling windows.
+	ReadsAhead bool
+
 	// BatchSize is the default and the largest BatchSize. The smallest is 1.
 	BatchSize Bounds[int]
 

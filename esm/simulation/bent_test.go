@@ -17,7 +17,7 @@ type bend struct {
 	release settle
 	fail    settle
 	close   func(context.Context, modelPartition) error
-	lost    func() <-chan struct{}
+	revoke  func(revoked, lost func(), p *streamPartition)
 }
 
 type settle func(context.Context, []sources.Record, modelPartition) error
@@ -128,10 +128,12 @@ type bentStream struct {
 	right *streamPartition
 }
 
-func (p *bentStream) Lost() <-chan struct{} {
-	if p.bend.lost != nil {
-		return p.bend.lost()
+func (p *bentStream) OnRevoke(revoked, lost func()) {
+	if p.bend.revoke != nil {
+		p.bend.revoke(revoked, lost, p.right)
+
+		return
 	}
 
-	return p.right.Lost()
+	p.right.OnRevoke(revoked, lost)
 }

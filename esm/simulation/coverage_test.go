@@ -12,7 +12,8 @@ func reachable(kind Kind) []string {
 
 	if kind.Ordered {
 		ops = append(ops, OpDeliver)
-		names = append(names, "shard split", "shards merged", "shard lost", "partial progress", "bisect",
+		names = append(names, "shard split", "shards merged", "shard lost", "partial progress", laterDone,
+			"revoked", "revoked while handled", "revoked before a retry", "revoked and lost", "revoked and closed", "bisect",
 			"delivered RetryAttemptsExhausted", "delivered RecordAgeExceeded", "delivered MaximumPayloadSizeExceeded", tooLate)
 	} else {
 		ops = append(ops, OpRelease, OpFail)

@@ -7,9 +7,9 @@
 // A seed decides everything. It draws a [Scenario]: records, keys and sizes, the
 // configuration of the mapping, a handler that fails, hangs, panics or names
 // some records in several moods, calls that fail before or after their effect,
-// partitions that are split, merged or lost, stops and kills. One scenario in
-// five is calm: without any fault, so that promises that hold only then can be
-// held too.
+// partitions that are split, merged, asked back or lost, stops and kills. One
+// scenario in five is calm: without any fault, so that promises that hold only then
+// can be held too; partitions are asked back then too, and the mapping is stopped.
 //
 // The scenario is played in a bubble of package testing/synctest, in virtual
 // time. A [World] is the service; it outlives the processes that read it. A
@@ -41,7 +41,7 @@
 // service: Open makes the source as a new process would, Send puts a record in,
 // and what the service hands out, settles and takes back is told to the Observer
 // (Entered, Handed, Returned, Settled or Passed, Redriven; of ordered sources
-// Child, Opened and Lost too; Violate for what only the world can see). Calls of
+// Child, Opened, Revoked and Lost too; Violate for what only the world can see). Calls of
 // the source pass [Life.Call], or a transport whose calls do; [Sim.Faulty] and
 // [Sim.Chance] make them fail. A [Kind] names the World and how it settles. Then
 //
@@ -69,6 +69,7 @@
 //	    success only                             source settles what failed                        4
 //	                                             settled before the handler runs                   1
 //	                                             partial failure read as success                  13
+//	                                             what failed settled with what did not             5
 //	                                             given up without delivery                         5
 //	                                             dropped before the bound of its delivery        419
 //	P3  position passes       Passed             source loses records of a stream                  3
@@ -78,27 +79,29 @@
 //	P4  order                 checkOrder,        source hands out a group twice at once            2
 //	                          checkOwner         source gives each record a key of its own         4
 //	                                             a failed batch's groups go on                    15
-//	                                             second half of a bisected batch forgotten        28
+//	                                             second half of a bisected batch forgotten        44
+//	                                             others tried again than a response names        156
 //	                                             handler outlasts the visibility timeout         111
-//	                                             a lost partition handled further                168
+//	                                             a lost partition handled further                 21
 //	P5  no duplicates         checkEnd           source hands out twice                            3
 //	    without faults                           half of a batch not settled                       3
-//	                                             settlements not waited for                       75
+//	                                             settlements not waited for                       30
+//	                                             cancelled, as its partition is asked back         3
 //	P6  isolation             checkIsolation     source reads one partition after the other       46
 //	                                             no stand-in for a lane that retries              52
 //	                                             such a lane keeps what else it holds            299
-//	P7  bounds                checkBounds,       MaximumBufferedBytes ignored                     26
-//	                          checkConcurrency   reading ahead without bound                      11
+//	P7  bounds                checkBounds,       MaximumBufferedBytes ignored                     44
+//	                          checkConcurrency   reading ahead without bound                      12
 //	                                             lanes above the concurrency                      12
 //	P8  batches               checkBatch,        source takes a record for a byte less            51
 //	                          checkForgotten     source overstays its wait                         6
-//	                                             a batch one byte too large                      116
+//	                                             a batch one byte too large                      386
 //	                                             a batch one record too large                      8
 //	                                             a window that never closes                        6
 //	                                             a window twice as long                           24
 //	P9  no hot loop, no       called,            source does not wait                              1
 //	    early end             checkHaste,        source ends though it could go on                 1
-//	                          checkRest,         fetch, accept, ack without back-off              32
+//	                          checkRest,         fetch, accept, ack without back-off              29
 //	                          checkStopped       delivery without back-off                       119
 //	                                             batch retried without back-off                   10
 //	                                             a failed Accept ends the mapping                 17
@@ -108,10 +111,12 @@
 //	                          checkReleased,     source is never closed                            1
 //	                          checkClosing,      source leaves a goroutine behind                  1
 //	                          checkStopped,      unstarted records not released                   26
-//	                          end of the bubble  drain timeout ignored                            50
-//	                                             Run does not wait for its lanes                  26
+//	                          checkFetched,      drain timeout ignored                            50
+//	                          end of the bubble  Run does not wait for its lanes                  21
+//	                          checkBegun,        a partition that was asked back read on           1
+//	                          checkGiven         a batch begun after the stop                    889
 //	P12 restart               Handed, invoked    source begins before what was settled             1
-//	                                             commits not waited for at the end               296
+//	                                             commits not waited for at the end               659
 //
 // A panic that is not recovered ends the test binary, which says so itself. Waits
 // are jittered, so P9 is broken by a row of retries without a wait, not by one.

@@ -193,8 +193,10 @@ func (l *Life) handle(ctx context.Context, items []Item, size int) ([]string, er
 
 	var i *invocation
 
+	began := time.Now()
+
 	if err := l.rest(label, at, func(c *call) {
-		i = l.sim.observer.invoked(ctx, l, items, size)
+		i = l.sim.observer.invoked(ctx, l, items, size, began)
 		i.plan = l.sim.decide(items)
 		l.finish(c, nil)
 	}); err != nil {

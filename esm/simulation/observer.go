@@ -35,8 +35,10 @@ type Observer struct {
 	// hasty how many of an operation were made again at once, in a row.
 	attempts map[string]time.Time
 	hasty    map[string]int
-	// owners are the lives that read ordered partitions.
-	owners map[string]*Life
+	// owners are the lives that read ordered partitions, and revoked is since when
+	// a partition is asked back.
+	owners  map[string]*Life
+	revoked map[string]time.Time
 	// ends is when the last invocation with records of a partition, or their
 	// last delivery, ended.
 	ends map[string]time.Time
@@ -100,7 +102,7 @@ func newObserver(s *Sim) *Observer {
 		sim: s, began: time.Now(),
 		byKey: make(map[string]*trace), byPart: make(map[string]*trace), open: make(map[string]map[int]bool),
 		attempts: make(map[string]time.Time), hasty: make(map[string]int),
-		owners: make(map[string]*Life), ends: make(map[string]time.Time),
+		owners: make(map[string]*Life), revoked: make(map[string]time.Time), ends: make(map[string]time.Time),
 		unreleased: s.Scenario.Faults[before(OpRelease)] > 0, duplicates: s.Scenario.Faults[FaultDuplicate] > 0,
 	}
 }
@@ -161,6 +163,11 @@ func (o *Observer) called(l *Life, label string) {
 		o.violate(11, "life %d calls %q after the stop", l.number, label)
 	}
 
+	if at, fetch := strings.CutPrefix(label, "fetch "); fetch {
+		at, _, _ = strings.Cut(at, " ")
+		o.checkFetched(l, at)
+	}
+
 	if label == "close source" {
 		o.checkClosing(l)
 	}
@@ -206,6 +213,7 @@ func (o *Observer) drop(t *trace) { delete(o.holding(t.partition), t.number) }
 func (o *Observer) Opened(l *Life, partition string) {
 	o.log("life %d: opens %s", l.number, partition)
 	delete(o.open, partition)
+	delete(o.revoked, partition)
 	o.owners[partition] = l
 	clear(o.attempts)
 
@@ -222,12 +230,34 @@ func (o *Observer) Child(partition string, parents ...string) {
 	o.children = append(o.children, lineage{partition, parents})
 }
 
+// Revoked tells that an ordered partition is asked back from the life that reads
+// it, just before the engine hears of it: from then on the engine begins nothing with
+// its records, and closes it soon. Who asks waits so long for that.
+func (o *Observer) Revoked(l *Life, partition string, patience time.Duration) {
+	o.log("life %d: is asked for %s, within %v", l.number, partition, patience)
+	o.revoked[partition] = time.Now()
+	o.sim.cover("revoked")
+
+	if slices.ContainsFunc(o.running, func(i *invocation) bool { return i.life == l && i.partition(o) == partition }) {
+		o.sim.cover("revoked while handled")
+	}
+
+	for _, t := range o.records {
+		if t.partition == partition && !t.retried.IsZero() {
+			o.sim.cover("revoked before a retry")
+		}
+	}
+
+	o.checkGiven(l, partition, patience)
+}
+
 // Lost tells that a life reads an ordered partition no longer, or must not: what is
 // handled from now on is handled by somebody who has no right to.
 func (o *Observer) Lost(l *Life, partition string) {
 	o.log("life %d: lost %s", l.number, partition)
 	delete(o.open, partition)
 	delete(o.owners, partition)
+	delete(o.revoked, partition)
 
 	for _, i := range o.running {
 		i.lost = i.lost || i.life == l && i.partition(o) == partition
@@ -240,6 +270,7 @@ func (o *Observer) born(l *Life) {
 	clear(o.open)
 	clear(o.attempts)
 	clear(o.owners)
+	clear(o.revoked)
 
 	o.running = nil
 
@@ -319,6 +350,9 @@ func (o *Observer) discarded(t *trace) bool {
 // take it in time.
 const tooLate = "delivered too late"
 
+// laterDone is counted when a record is finished before an earlier one of its batch.
+const laterDone = "later record done"
+
 // untaken reports whether the destination did not take the record within the time
 // that the user set.
 func (o *Observer) untaken(t *trace) bool {
@@ -391,8 +425,8 @@ func (o *Observer) delivered(l *Life, numbers []int, condition string) {
 	}
 }
 
-// invoked tells that the handler begins.
-func (o *Observer) invoked(ctx context.Context, l *Life, items []Item, size int) *invocation {
+// invoked tells that the handler begins; the engine began at began.
+func (o *Observer) invoked(ctx context.Context, l *Life, items []Item, size int, began time.Time) *invocation {
 	i := &invocation{life: l, ctx: ctx, items: items}
 	o.log("life %d: invoke %v", l.number, items)
 
@@ -403,6 +437,7 @@ func (o *Observer) invoked(ctx context.Context, l *Life, items []Item, size int)
 	o.checkBatch(i, size)
 	o.checkOrder(i)
 	o.checkOwner(i)
+	o.checkBegun(i, began)
 	o.checkConcurrency(i)
 	o.checkRest(i)
 
@@ -459,13 +494,17 @@ func (o *Observer) returned(i *invocation) {
 		o.sim.cover("bisect")
 	}
 
-	failing := false
+	failing, named := false, o.sim.traits.RetryNamed
 
 	for _, it := range i.items {
 		t := o.records[it.Number]
 
 		if mood == moodPartial && report && i.ctx.Err() == nil {
-			failing = i.plan.failed[it.Number] || failing && o.sim.kind.Ordered
+			if failing && named && !i.plan.failed[it.Number] {
+				o.sim.cover(laterDone)
+			}
+
+			failing = i.plan.failed[it.Number] || failing && o.sim.kind.Ordered && !named
 		} else {
 			failing = !succeeded
 		}

@@ -34,18 +34,28 @@ func (o *Observer) Violate(promise int, text string) { o.violate(promise, "%s", 
 // checkOrder holds an invocation against P4: nothing begins before what is
 // earlier in its group, key or partition is finished or given up.
 func (o *Observer) checkOrder(i *invocation) {
-	seen := make(map[int]bool, len(i.items))
+	seen := make(map[int]bool, len(i.items)) // and those before them
 
 	for _, it := range i.items {
 		t := o.records[it.Number]
+		seen[it.Number] = true
 
-		for _, earlier := range t.earlier {
-			if !seen[earlier.number] && !o.done(earlier) {
+		// All of them, for a record may be finished before an earlier one (KAF-69).
+		for rest := slices.Clone(t.earlier); len(rest) > 0; {
+			earlier := rest[0]
+			rest = rest[1:]
+
+			if seen[earlier.number] {
+				continue
+			}
+
+			if !o.done(earlier) {
 				o.violate(4, "record %d (key %q) is invoked before record %d is finished", t.number, t.key, earlier.number)
 			}
-		}
 
-		seen[it.Number] = true
+			seen[earlier.number] = true
+			rest = append(rest, earlier.earlier...)
+		}
 	}
 
 	if !o.sim.kind.Ordered && !o.sim.kind.Grouped {
@@ -145,6 +155,49 @@ func (o *Observer) checkOwner(i *invocation) {
 	o.violate(4, "records %v are handled by life %d, which has lost %s", i.items, i.life.number, i.partition(o))
 }
 
+// checkBegun holds an invocation against P11: after a stop none begins, nor with the
+// records of a partition that is asked back, unless it had begun before and the gate
+// held it up.
+func (o *Observer) checkBegun(i *invocation, began time.Time) {
+	if s := i.life.stopped; !s.IsZero() && began.After(s) {
+		o.violate(11, "records %v are invoked after the stop", i.items)
+	}
+
+	partition := i.partition(o)
+	if since, revoked := o.revoked[partition]; revoked && began.After(since) && o.owners[partition] == i.life {
+		o.violate(11, "records %v are invoked, though %s was asked back", i.items, partition)
+	}
+}
+
+// checkFetched holds a fetch against P11: a partition that is asked back is not read.
+func (o *Observer) checkFetched(l *Life, partition string) {
+	if _, revoked := o.revoked[partition]; revoked && o.owners[partition] == l {
+		o.violate(11, "%s is read, though it was asked back", partition)
+	}
+}
+
+// checkGiven holds a life that is asked for a partition against P11: it closes it
+// within the time that an invocation may take, if no call fails.
+func (o *Observer) checkGiven(l *Life, partition string, patience time.Duration) {
+	for _, op := range []Op{OpAck, OpClose, OpDeliver} {
+		if o.sim.Scenario.Faults[before(op)]+o.sim.Scenario.Faults[after(op)] > 0 {
+			return
+		}
+	}
+
+	if patience < o.sim.revocation() {
+		return
+	}
+
+	since := o.revoked[partition]
+
+	o.sim.gate.after(o.sim.revocation(), func() {
+		if o.revoked[partition].Equal(since) && o.owners[partition] == l && !l.dead.Load() {
+			o.violate(11, "%s was asked back %v ago and is not closed", partition, time.Since(since))
+		}
+	})
+}
+
 // checkConcurrency holds an invocation against P7: no more of them run than the
 // configuration allows.
 func (o *Observer) checkConcurrency(i *invocation) {
@@ -235,13 +288,14 @@ func (o *Observer) gathers(t *trace) bool {
 	return o.sim.Scenario.Config.MaximumBatchingWindow > 0 && o.holding(t.partition)[t.number] && !t.started
 }
 
-// unique reports whether no record may be handled twice. A stop with sub-lanes
-// is an exception: what one of them has finished behind a record that another
-// one has not started is handled again, for the position is before both.
+// unique reports whether no record may be handled twice. A stop, or a partition that
+// is asked back, with sub-lanes is an exception: what one of them has finished behind
+// a record that another one has not started is handled again, for the position is
+// before both.
 func (o *Observer) unique() bool {
 	s := &o.sim.Scenario
 
-	return s.Calm && (s.Stops == 0 || s.Config.ParallelizationFactor <= 1)
+	return s.Calm && (s.Stops+s.Revocations == 0 || s.Config.ParallelizationFactor <= 1)
 }
 
 // stays reports whether a record rightly stays in its queue: it is too large for

@@ -27,6 +27,8 @@ type Scenario struct {
 
 	// The source.
 	Partitions int
+	Named      bool // as sources.Traits.RetryNamed
+	Ahead      bool // as sources.Traits.ReadsAhead
 	Visibility time.Duration
 	Redrive    int // receives before a message moves to the dead-letter queue
 	AckBatch   int
@@ -49,8 +51,9 @@ type Scenario struct {
 
 	// Faults are those that happen, and how likely.
 	Faults map[Fault]float64
-	// How often the mapping is stopped, killed and disturbed.
-	Stops, Kills, Disturbances int
+	// How often the mapping is stopped, killed and disturbed, and a partition is
+	// asked back.
+	Stops, Kills, Disturbances, Revocations int
 	// KillAt kills the process just before the step of this number, and
 	// KillAfter just after it, when what the step did is done and nobody has
 	// heard of it. 0 for neither.
@@ -113,6 +116,12 @@ func draw(kind Kind, seed uint64) Scenario {
 		s.Config.DrainTimeout = 0
 	} else {
 		s.misfortune(d, kind)
+	}
+
+	if kind.Ordered {
+		s.Named = d.chance(0.4)
+		s.Revocations = pick(d, 0, 0, 1, 4)
+		s.Ahead = d.chance(0.4)
 	}
 
 	return s
@@ -225,6 +234,8 @@ func (s *Scenario) String() string {
 	line("Calm", s.Calm, !s.Calm)
 	line("Records", fmt.Sprintf("%d, %d keys, up to %d bytes, within %v", s.Records, s.Keys, s.Size, s.Spread), false)
 	line("Partitions", s.Partitions, s.Partitions < 2)
+	line("Named", s.Named, !s.Named)
+	line("Ahead", s.Ahead, !s.Ahead)
 	line("Visibility", s.Visibility, s.Visibility == 0)
 	line("Redrive", s.Redrive, s.Redrive == 0)
 	line("AckBatch", fmt.Sprintf("%d, %v", s.AckBatch, s.AckLinger), s.AckBatch < 2)
@@ -238,6 +249,7 @@ func (s *Scenario) String() string {
 	line("KillAt", s.KillAt, s.KillAt == 0)
 	line("KillAfter", s.KillAfter, s.KillAfter == 0)
 	line("Disturbances", s.Disturbances, s.Disturbances == 0)
+	line("Revocations", s.Revocations, s.Revocations == 0)
 
 	c := s.Config
 	line("BatchSize", c.BatchSize, c.BatchSize == 0)

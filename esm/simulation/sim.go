@@ -329,6 +329,15 @@ func (l *Life) deliver(ctx context.Context, f *esm.FailureRecord) error {
 	})
 }
 
+// revocation is how long an engine may keep a partition that is asked back: a
+// handler that runs out of its time and hears nothing of that, and the calls to
+// settle what ended before.
+func (s *Sim) revocation() time.Duration {
+	const grace, calls = time.Second, 15 * time.Second
+
+	return s.limit() + grace + calls
+}
+
 // stopLimit is how long a stop may take.
 func (s *Sim) stopLimit() time.Duration {
 	drain := s.Scenario.Config.DrainTimeout

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/openesm/openesm/sources"
@@ -16,6 +17,11 @@ func Stream(s *Sim) World {
 	w := &stream{model: model{s}}
 	for range s.Scenario.Partitions {
 		w.roots = append(w.roots, w.grow())
+	}
+
+	// Which is no fault: also in calm weather.
+	for range s.Scenario.Revocations {
+		s.gate.after(time.Duration(s.rng.Int64N(int64(s.Scenario.Spread+calmAfter))), w.revoke)
 	}
 
 	return w
@@ -128,16 +134,60 @@ func (w *stream) Disturb() {
 func (w *stream) take(s *shard, d time.Duration) {
 	if p := s.owner; p != nil {
 		p.lost = true
-		close(p.told)
 		w.sim.observer.Lost(p.life, s.id)
+
+		if t := p.told.Load(); t != nil { // else the process was killed as it got the shard
+			t.lost()
+		}
+
 		p.serve()
 	}
 
+	w.give(s, d)
+}
+
+// give makes somebody else the owner of a shard for a while.
+func (w *stream) give(s *shard, d time.Duration) {
 	s.owner, s.busy = nil, true
 
 	w.sim.gate.after(d, func() {
 		s.busy = false
 		w.offer()
+	})
+}
+
+// revoke asks a shard back, if one is owned, and takes it away when that lasts too
+// long. In calm weather it does not.
+func (w *stream) revoke() {
+	var owned []*streamPartition
+
+	for _, s := range w.shards {
+		if s.owner != nil && s.owner.told.Load() != nil && s.owner.revoked == 0 {
+			owned = append(owned, s.owner)
+		}
+	}
+
+	if len(owned) == 0 {
+		return
+	}
+
+	rng := w.sim.rng
+	p := owned[rng.IntN(len(owned))]
+	p.revoked = time.Duration(1 + rng.Int64N(int64(10*time.Second))) //nolint:mnd // how long somebody else owns it
+
+	patience := w.sim.revocation()
+	if !w.sim.Scenario.Calm {
+		patience = pick(dice{rng}, 0, time.Second, 10*time.Second, patience)
+	}
+
+	w.sim.observer.Revoked(p.life, p.shard.id, patience)
+	p.told.Load().revoked()
+
+	w.sim.gate.after(patience, func() {
+		if p.shard.owner == p {
+			w.sim.cover("revoked and lost")
+			w.take(p.shard, p.revoked)
+		}
 	})
 }
 
@@ -191,7 +241,7 @@ func (s *shard) first() bool {
 func (s *shard) finished() bool { return s.closed && s.position == len(s.messages) }
 
 func (w *stream) own(s *shard, life *Life) *streamPartition {
-	s.owner = &streamPartition{stream: w, shard: s, life: life, cursor: s.position, told: make(chan struct{})}
+	s.owner = &streamPartition{stream: w, shard: s, life: life, cursor: s.position}
 	w.sim.observer.Opened(life, s.id)
 
 	return s.owner
@@ -242,11 +292,16 @@ type streamPartition struct {
 	life   *Life
 	cursor int
 	lost   bool
-	told   chan struct{} // closed when it is lost
 	poll   *reading
+
+	revoked time.Duration // who asked it back has it for so long; 0 if nobody did
+	told    atomic.Pointer[told]
 }
 
-var _ sources.Loser = (*streamPartition)(nil)
+// told is whom a partition tells that it goes.
+type told struct{ revoked, lost func() }
+
+var _ sources.Revocable = (*streamPartition)(nil)
 
 // reading is the Fetch that waits for records.
 type reading struct {
@@ -257,7 +312,9 @@ type reading struct {
 
 func (p *streamPartition) ID() string { return p.shard.id }
 
-func (p *streamPartition) Lost() <-chan struct{} { return p.told }
+func (p *streamPartition) OnRevoke(revoked, lost func()) {
+	p.told.Store(&told{revoked, lost})
+}
 
 func (p *streamPartition) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
 	n := 0
@@ -348,13 +405,25 @@ func (p *streamPartition) Close(ctx context.Context) error {
 	err := p.life.Call(ctx, "close "+p.shard.id, func() error { return p.life.sim.Faulty(OpClose, func() error { return nil }) })
 	_ = p.life.rest("closed "+p.shard.id, latency, func(c *call) {
 		if p.shard.owner == p {
-			p.shard.owner = nil
+			p.life.sim.observer.Lost(p.life, p.shard.id)
+			p.leave()
 		}
 
-		p.life.sim.observer.Lost(p.life, p.shard.id)
-		p.stream.offer()
 		p.life.finish(c, nil)
 	})
 
 	return err
+}
+
+// leave lets others have the shard.
+func (p *streamPartition) leave() {
+	if p.revoked > 0 {
+		p.life.sim.cover("revoked and closed")
+		p.stream.give(p.shard, p.revoked)
+
+		return
+	}
+
+	p.shard.owner = nil
+	p.stream.offer()
 }

@@ -200,7 +200,7 @@ var twins = map[string]twin{
 		}}
 	}},
 	"does not tell that it lost a partition": {[]int{4}, []string{"stream"}, 200, func(*Sim) bend {
-		return bend{lost: func() <-chan struct{} { return nil }}
+		return bend{revoke: func(revoked, _ func(), p *streamPartition) { p.OnRevoke(revoked, func() {}) }}
 	}},
 	"reads a partition when the one before is drained": {[]int{6}, []string{"stream"}, 100, func(*Sim) bend {
 		return bend{fetch: func(ctx context.Context, buf []sources.Record, wait time.Duration, p modelPartition) (int, error) {

@@ -107,6 +107,8 @@ func (m model) traits() sources.Traits {
 		Ordered:       m.sim.kind.Ordered,
 		Redelivers:    m.sim.kind.Redelivers,
 		Grouped:       m.sim.kind.Grouped,
+		RetryNamed:    m.sim.Scenario.Named,
+		ReadsAhead:    m.sim.Scenario.Ahead,
 		BatchSize:     sources.Bounds[int]{Default: 10, Max: mostRecords},
 		Window:        sources.Bounds[time.Duration]{Max: longestWindow},
 		MaxTimeout:    longestRun,

@@ -186,12 +186,14 @@ func TestFanOutLost_KIN83(t *testing.T) {
 					})
 				}
 
-				loser, ok := p.(sources.Loser)
+				revocable, ok := p.(sources.Revocable)
 				if !ok {
-					t.Fatal("no Loser")
+					t.Fatal("not Revocable")
 				}
 
-				<-loser.Lost()
+				lost := make(chan struct{})
+				revocable.OnRevoke(nil, func() { close(lost) })
+				<-lost
 				synctest.Wait()
 
 				if n := f.subscribers(); n != 0 {

@@ -36,7 +36,7 @@ type partition struct {
 
 var (
 	_ sources.Partition      = (*partition)(nil)
-	_ sources.Loser          = (*partition)(nil)
+	_ sources.Revocable      = (*partition)(nil)
 	_ sources.WindowKeeper   = (*partition)(nil)
 	_ sources.BatchDescriber = (*partition)(nil)
 )
@@ -77,8 +77,9 @@ func newPartition(s *Source, held *lease.Held) *partition {
 // ID is the shard's.
 func (p *partition) ID() string { return p.id }
 
-// Lost is closed when another worker has the shard, or may have it soon.
-func (p *partition) Lost() <-chan struct{} { return p.held.Lost() }
+// OnRevoke has lost called when another worker has the shard, or may have it soon.
+// Shards are not asked back: workers take them.
+func (p *partition) OnRevoke(_, lost func()) { p.held.OnLost(lost) }
 
 // Fetch returns what was read before, or reads on.
 func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {

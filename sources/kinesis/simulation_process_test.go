@@ -102,10 +102,10 @@ func (s *watched) Accept(ctx context.Context) (sources.Partition, error) {
 		return nil, err
 	}
 
-	loser, _ := p.(sources.Loser)
+	revocable, _ := p.(sources.Revocable)
 	keeper, _ := p.(sources.WindowKeeper)
 	describer, _ := p.(sources.BatchDescriber)
-	w := &watchedPartition{Partition: p, Loser: loser, BatchDescriber: describer, keeper: keeper, process: s.process}
+	w := &watchedPartition{Partition: p, Revocable: revocable, BatchDescriber: describer, keeper: keeper, process: s.process}
 
 	s.process.turn("opened "+p.ID(), func() { w.epoch = s.process.service.opened(s.process, p.ID()) })
 
@@ -121,7 +121,7 @@ func (s *watched) Close(ctx context.Context) error {
 // watchedPartition is its partition, with all abilities.
 type watchedPartition struct {
 	sources.Partition
-	sources.Loser
+	sources.Revocable
 	sources.BatchDescriber
 
 	keeper  sources.WindowKeeper

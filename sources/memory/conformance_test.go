@@ -63,6 +63,13 @@ func streamHarness(stream *memory.Stream, partitions int) sourcetest.Harness {
 
 			return thief.Close, nil
 		},
+		Revoke: func(context.Context) (func(context.Context) error, error) {
+			for _, id := range stream.Partitions() {
+				stream.Revoke("app", id)
+			}
+
+			return func(context.Context) error { return nil }, nil
+		},
 		Partitions: partitions,
 	}
 }

@@ -1,6 +1,10 @@
 package memory
 
-import "github.com/openesm/openesm/sources"
+import (
+	"slices"
+
+	"github.com/openesm/openesm/sources"
+)
 
 // consumer is a reader of the stream with positions of its own, known by name
 // and kept while the stream is.
@@ -44,6 +48,37 @@ func (s *Stream) Source(name string, start ...StartingPosition) sources.Source {
 	c.generation++
 
 	return &streamSource{stream: s, consumer: c, generation: c.generation}
+}
+
+// Revoke asks a partition back from the mapping that reads it for a consumer, as the
+// rebalance of a Kafka consumer group does: the mapping begins nothing more with it,
+// settles what is running, and closes it; from then on it may be handed out again, to
+// that mapping too. Revoke waits for none of this. It reports whether there is such a
+// mapping.
+func (s *Stream) Revoke(consumer, partition string) bool {
+	revoked := s.revoked(consumer, partition)
+	if revoked == nil {
+		return false
+	}
+
+	revoked()
+
+	return true
+}
+
+// revoked is what Revoke has to call; nil for nothing.
+func (s *Stream) revoked(consumer, partition string) func() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	c := s.consumers[consumer]
+	i := slices.IndexFunc(s.shards, func(of *shard) bool { return of.id == partition })
+
+	if c == nil || i < 0 || c.positions[i].owner == nil {
+		return nil
+	}
+
+	return c.positions[i].owner.onRevoked
 }
 
 // Position returns the sequence number up to which a consumer has acked a

@@ -19,12 +19,30 @@ type streamPartition struct {
 	// arrived holds a token while there may be something new for Fetch.
 	arrived chan struct{}
 
-	read int  // index of the next record to fetch; with lost, of Stream.mu
-	lost bool // another source owns the partition
+	// Of Stream.mu:
+	read              int  // index of the next record to fetch
+	lost              bool // another source owns the partition
+	onRevoked, onLost func()
+
+	// displace tells who owned the partition before of the loss; of Accept alone.
+	displace func()
 }
 
 // ID is the partition's ID in the stream.
 func (p *streamPartition) ID() string { return p.shard.id }
+
+// OnRevoke has revoked called by Stream.Revoke, and lost when a later Source takes
+// the partition over.
+func (p *streamPartition) OnRevoke(revoked, lost func()) {
+	p.source.stream.mu.Lock()
+	gone := p.lost
+	p.onRevoked, p.onLost = revoked, lost
+	p.source.stream.mu.Unlock()
+
+	if gone {
+		lost()
+	}
+}
 
 // Fetch reads on.
 func (p *streamPartition) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
@@ -137,6 +155,8 @@ func (p *streamPartition) signal() {
 	default:
 	}
 }
+
+func nothing() {}
 
 // streamRecordOf returns the StreamRecord of a record, an empty one if it has
 // none.

@@ -22,6 +22,7 @@ var (
 	_ sources.EventAppender  = (*streamSource)(nil)
 	_ sources.BatchDescriber = (*streamPartition)(nil)
 	_ sources.WindowKeeper   = (*streamPartition)(nil)
+	_ sources.Revocable      = (*streamPartition)(nil)
 )
 
 // Traits tells the bounds of Kinesis (KIN-04, KIN-05, KIN-11).
@@ -49,6 +50,8 @@ func (s *streamSource) Accept(ctx context.Context) (sources.Partition, error) {
 
 		switch {
 		case p != nil:
+			p.displace()
+
 			return p, nil
 		case end:
 			return nil, sources.ErrEnd
@@ -131,12 +134,17 @@ func (s *streamSource) first(of *shard) bool {
 func (s *streamSource) take(of *shard) *streamPartition {
 	at := &s.consumer.positions[of.index]
 
+	displace := nothing
 	if at.owner != nil {
 		at.owner.lost = true
 		at.owner.signal()
+		displace = at.owner.onLost
 	}
 
-	at.owner = &streamPartition{source: s, shard: of, read: at.next, arrived: make(chan struct{}, 1)}
+	at.owner = &streamPartition{
+		source: s, shard: of, read: at.next, arrived: make(chan struct{}, 1),
+		onRevoked: nothing, onLost: nothing, displace: displace,
+	}
 
 	return at.owner
 }

@@ -16,6 +16,7 @@ type bent struct {
 	fetch  func(context.Context, *bentPartition, []sources.Record, time.Duration) (int, error)
 	ack    func(context.Context, *bentPartition, []sources.Record) error
 	close  func(context.Context, *bentPartition) error
+	revoke func(p *bentPartition, revoked, lost func())
 }
 
 // bentPartition remembers what was fetched, for those who ack it all.
@@ -67,6 +68,22 @@ func (p *bentPartition) Fetch(ctx context.Context, buf []sources.Record, wait ti
 	}
 
 	return n, err
+}
+
+func (p *bentPartition) OnRevoke(revoked, lost func()) {
+	if p.by.revoke != nil {
+		p.by.revoke(p, revoked, lost)
+
+		return
+	}
+
+	p.tell(revoked, lost)
+}
+
+func (p *bentPartition) tell(revoked, lost func()) {
+	if revocable, ok := p.Partition.(sources.Revocable); ok {
+		revocable.OnRevoke(revoked, lost)
+	}
 }
 
 func (p *bentPartition) Ack(ctx context.Context, records []sources.Record) error {

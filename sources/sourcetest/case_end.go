@@ -98,7 +98,7 @@ func (r *reader) noChild(why string) {
 	defer cancel()
 
 	if partition, err := r.source.Accept(ctx); err == nil {
-		r.parts = append(r.parts, &part{Partition: partition})
+		r.parts = append(r.parts, newPart(partition))
 		r.p.brokenf("Accept: partition %s, %s", partition.ID(), why)
 	}
 }
@@ -146,7 +146,7 @@ func (r *reader) collectAccepting(count int) []taken {
 
 		ctx, cancel := context.WithTimeout(r.p.ctx, r.p.harness.quiet())
 		if partition, err := r.source.Accept(ctx); err == nil {
-			r.parts = append(r.parts, &part{Partition: partition})
+			r.parts = append(r.parts, newPart(partition))
 		}
 
 		cancel()

@@ -138,6 +138,10 @@ func (r *reader) sameMembers(filtering sources.Filtering, seen, documented map[s
 		r.p.brokenf("AppendEvent: the record has no member %q, which Filtering names as that of the body", filtering.Key)
 	}
 
+	if filtering.AppendMetadata == nil {
+		return // patterns see none
+	}
+
 	documented = visible(documented, filtering.Key)
 	for _, name := range slices.Sorted(maps.Keys(documented)) {
 		if _, ok := seen[name]; !ok {

@@ -18,6 +18,7 @@ func recordCases() []testCase {
 		{"DataNotReused", "buf belongs to the caller, and what records point at is not reused", dataNotReused, always},
 		{"Time", "Record.Time is when the record arrived in its source", recordTime, always},
 		{"EventSize", "an event document is at most EventOverhead plus the Size of each record long", eventSize, documented},
+		{"RecordIDs", "RecordID reads the items that name records, and no others", recordIDs, identifying},
 		{"BatchInfo", "AppendBatchInfo appends one JSON member, name and value", batchInfo, batchDescribing},
 	}
 }
@@ -74,6 +75,37 @@ func uniqueIDs(p *probe) {
 		}
 
 		seen[id] = true
+	}
+}
+
+func recordIDs(p *probe) {
+	const count = 10
+
+	r := p.open()
+	defer r.close()
+
+	identifier, ok := r.source.(sources.Identifier)
+	if !ok {
+		p.brokenf("the source is a sources.Identifier at times only")
+	}
+
+	for _, item := range []string{"", "null", "true", "[]", "{}", `{"`} {
+		if id, ok := identifier.RecordID([]byte(item)); ok {
+			p.brokenf("RecordID: %s names record %s", item, id)
+		}
+	}
+
+	if p.harness.Item == nil {
+		p.brokenf("harness: a sources.Identifier without Item")
+	}
+
+	r.send(count)
+
+	for _, record := range r.collect(count, defaultBatch) {
+		item := p.harness.Item(record.Record)
+		if id, ok := identifier.RecordID([]byte(item)); !ok || id != record.ID {
+			p.brokenf("RecordID: %s names record %q, %t, want %s", item, id, ok, record.ID)
+		}
 	}
 }
 

@@ -7,6 +7,9 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
+// mostRetries is the largest MaximumRetryAttempts.
+const mostRetries = 10_000
+
 func traitCases() []testCase {
 	return []testCase{
 		{
@@ -17,6 +20,7 @@ func traitCases() []testCase {
 			"TraitsSane", "Traits has a name, bounds with the default within, and rules that go together",
 			traitsSane, always,
 		},
+		{"RetriesSane", "the rules for retries of Traits go with the kind of source", retriesSane, always},
 	}
 }
 
@@ -69,6 +73,20 @@ func traitsSane(p *probe) {
 	}
 
 	overheadSane(p, r)
+}
+
+func retriesSane(p *probe) {
+	r := p.openOnly()
+	defer r.close()
+
+	switch t := &r.traits; {
+	case !t.Ordered && (t.RetryNamed || t.RetriesWithDestination != 0):
+		p.brokenf("RetryNamed or RetriesWithDestination, which are for ordered sources only")
+	case t.RetryNamed && t.TumblingWindow > 0:
+		p.brokenf("RetryNamed with a TumblingWindow: a state that is stored beside the position is of what lies before it")
+	case t.RetriesWithDestination < 0 || t.RetriesWithDestination > mostRetries:
+		p.brokenf("RetriesWithDestination %d: want 0..%d", t.RetriesWithDestination, mostRetries)
+	}
 }
 
 func scalingSane(p *probe, s sources.Scaling) {

@@ -3,6 +3,7 @@ package sourcetest
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/openesm/openesm/sources"
@@ -25,7 +26,7 @@ func standard(bend func(*bent)) Harness { return onQueue(memory.QueueOptions{}, 
 func fifo(bend func(*bent)) Harness { return onQueue(memory.QueueOptions{FIFO: true}, bend) }
 
 func faults() []brokenAdapter {
-	return slices.Concat(fetchFaults(), settleFaults(), recordFaults(), sourceFaults())
+	return slices.Concat(fetchFaults(), settleFaults(), recordFaults(), sourceFaults(), revokeFaults())
 }
 
 func fetchFaults() []brokenAdapter {
@@ -106,6 +107,16 @@ func sourceFaults() []brokenAdapter {
 
 		return t
 	}
+	named := func(t sources.Traits) sources.Traits {
+		t.RetryNamed = true // with tumbling windows, or not ordered
+
+		return t
+	}
+	retried := func(t sources.Traits) sources.Traits {
+		t.RetriesWithDestination = -1
+
+		return t
+	}
 	again := func(ctx context.Context, s sources.Source) (sources.Partition, error) {
 		p, err := s.Accept(ctx)
 		if err == nil {
@@ -122,9 +133,60 @@ func sourceFaults() []brokenAdapter {
 
 	return []brokenAdapter{
 		{"no name", standard, func(b *bent) { b.traits = unnamed }, []string{"TraitsSane"}},
+		{"retries what is named", standard, func(b *bent) { b.traits = named }, []string{"RetriesSane"}},
+		{"retries within windows", onStream, func(b *bent) { b.traits = named }, []string{"RetriesSane"}},
+		{"retries less than never", onStream, func(b *bent) { b.traits = retried }, []string{"RetriesSane"}},
 		{"hands out twice", standard, func(b *bent) { b.accept = again }, []string{"AcceptBlocks"}},
 		{"starts children early", onStream, func(b *bent) { b.accept = again }, []string{"ChildrenAfterParents"}},
 		{"leaves goroutines", standard, func(b *bent) { b.accept = leak }, []string{"NoGoroutine"}},
+	}
+}
+
+func revokeFaults() []brokenAdapter {
+	never := func(*bentPartition, func(), func()) {}
+	onlyLost := func(p *bentPartition, _, lost func()) { p.tell(func() {}, lost) }
+	atOnce := func(_ *bentPartition, revoked, _ func()) { revoked() }
+	both := func(p *bentPartition, revoked, lost func()) {
+		p.tell(func() {
+			revoked()
+			lost()
+		}, lost)
+	}
+
+	// giveAway has a partition go as soon as it is asked back.
+	giveAway := func(b *bent) {
+		var asked atomic.Bool
+
+		b.revoke = func(p *bentPartition, revoked, lost func()) {
+			p.tell(func() {
+				asked.Store(true)
+				revoked()
+			}, lost)
+		}
+		b.ack = func(ctx context.Context, p *bentPartition, records []sources.Record) error {
+			if asked.Load() {
+				return sources.ErrLost
+			}
+
+			return p.Partition.Ack(ctx, records)
+		}
+	}
+
+	return []brokenAdapter{
+		{"tells nothing", onStream, func(b *bent) { b.revoke = never }, []string{"LossIsTold", "Revoked", "RevokedTwice"}},
+		{"is not asked back", onStream, func(b *bent) { b.revoke = onlyLost }, []string{"Revoked", "RevokedTwice"}},
+		{"is asked back at once", onStream, func(b *bent) { b.revoke = atOnce }, []string{"LossIsTold"}},
+		{"is lost when asked back", onStream, func(b *bent) { b.revoke = both }, []string{"Revoked"}},
+		{"gives away too early", onStream, giveAway, []string{"Revoked"}},
+		{"settles when asked back", onStream, func(b *bent) {
+			b.close = func(ctx context.Context, p *bentPartition) error {
+				if err := p.Partition.Ack(ctx, p.fetched); err != nil {
+					return err
+				}
+
+				return p.Partition.Close(ctx)
+			}
+		}, []string{"Revoked"}},
 	}
 }
 

@@ -2,6 +2,7 @@ package sourcetest
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -10,8 +11,10 @@ import (
 
 // Faulty returns a source that asks fault before every call that can fail and
 // does to the call what it says. It has the optional abilities of the source
-// that it wraps, as have its partitions, and no others; but all of its partitions
-// are a [sources.Loser], which never tells of a loss if the wrapped one cannot.
+// that it wraps, as have its partitions, and no others; but it is always a
+// [sources.Identifier], which takes a JSON string for an ID if the wrapped one is
+// none, and all of its partitions are a [sources.Revocable], which never tells of a
+// loss if the wrapped one cannot.
 //
 // fault is called concurrently if the source is. It must not call the source.
 func Faulty(source sources.Source, fault func(Op) Fault) sources.Source {
@@ -166,6 +169,17 @@ func (s *faultySource) Accept(ctx context.Context) (sources.Partition, error) {
 	}
 
 	return partition, nil
+}
+
+// RecordID implements [sources.Identifier].
+func (s *faultySource) RecordID(item []byte) (id string, ok bool) {
+	if identifier, ok := s.Source.(sources.Identifier); ok {
+		return identifier.RecordID(item)
+	}
+
+	err := json.Unmarshal(item, &id)
+
+	return id, err == nil && id != ""
 }
 
 // Close implements [sources.Source]. A partition that never reached the caller

@@ -3,6 +3,7 @@ package sourcetest
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,6 +60,7 @@ func TestFaultyWithoutFaults(t *testing.T) {
 
 	faultless := func(h Harness) Harness {
 		open := h.Open
+		h.Item = func(r sources.Record) string { return strconv.Quote(r.ID) }
 		h.Open = func(ctx context.Context) (sources.Source, error) {
 			source, err := open(ctx)
 			if err != nil {
@@ -357,35 +359,52 @@ func TestSourceAbilities(t *testing.T) {
 	}
 }
 
-func TestLossIsPassedOn(t *testing.T) {
+func TestRevocationIsPassedOn(t *testing.T) {
 	t.Parallel()
 
-	lost := make(chan struct{})
-	close(lost)
-
-	for _, inner := range []sources.Partition{stillPartition{}, lostPartition{lost: lost}} {
+	for _, inner := range []sources.Partition{stillPartition{}, goingPartition{}} {
 		partition := (&faultySource{Source: filled().Source(), plan: &faultPlan{}}).wrap(inner)
-		_, tells := inner.(sources.Loser)
+		_, tells := inner.(sources.Revocable)
 
-		select {
-		case <-partition.(sources.Loser).Lost():
-			if !tells {
-				t.Error("a loss that nobody told of")
-			}
-		default:
-			if tells {
-				t.Error("the loss is not passed on")
-			}
+		var revoked, lost bool
+
+		partition.(sources.Revocable).OnRevoke(func() { revoked = true }, func() { lost = true })
+
+		if revoked != tells || lost != tells {
+			t.Errorf("heard of a revocation: %v, of a loss: %v, want %v", revoked, lost, tells)
+		}
+	}
+}
+
+func TestIdentifierIsPassedOn(t *testing.T) {
+	t.Parallel()
+
+	named := identified{&bent{}, func(item []byte) (string, bool) { return "of " + string(item), true }}
+
+	for _, test := range []struct {
+		source   sources.Source
+		item, id string
+		ok       bool
+	}{
+		{named, `7`, "of 7", true},
+		{filled().Source(), `"a"`, "a", true},
+		{filled().Source(), `""`, "", false},
+		{filled().Source(), `null`, "", false},
+		{filled().Source(), `7`, "", false},
+	} {
+		id, ok := Faulty(test.source, nil).(sources.Identifier).RecordID([]byte(test.item))
+		if id != test.id || ok != test.ok {
+			t.Errorf("%s names %q, %t, want %q, %t", test.item, id, ok, test.id, test.ok)
 		}
 	}
 }
 
 type stillPartition struct{ sources.Partition }
 
-type lostPartition struct {
-	sources.Partition
+// goingPartition is gone at once.
+type goingPartition struct{ sources.Partition }
 
-	lost chan struct{}
+func (goingPartition) OnRevoke(revoked, lost func()) {
+	revoked()
+	lost()
 }
-
-func (p lostPartition) Lost() <-chan struct{} { return p.lost }

@@ -21,13 +21,11 @@ type faultyPartition struct {
 	again []sources.Record // to be brought once more
 }
 
-// Lost implements [sources.Loser].
-func (p *faultyPartition) Lost() <-chan struct{} {
-	if loser, ok := p.Partition.(sources.Loser); ok {
-		return loser.Lost()
+// OnRevoke implements [sources.Revocable].
+func (p *faultyPartition) OnRevoke(revoked, lost func()) {
+	if revocable, ok := p.Partition.(sources.Revocable); ok {
+		revocable.OnRevoke(revoked, lost)
 	}
-
-	return nil
 }
 
 // Fetch implements [sources.Partition].

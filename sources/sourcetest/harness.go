@@ -41,6 +41,11 @@ type Harness struct {
 	// giveBack is called.
 	Steal func(ctx context.Context) (giveBack func(context.Context) error, err error)
 
+	// Revoke has somebody else ask for partitions that are open, at least one, and
+	// own them from when they were closed until giveBack is called. It does not wait
+	// for that.
+	Revoke func(ctx context.Context) (giveBack func(context.Context) error, err error)
+
 	// Elapse lets time pass. Default time.Sleep, which is right in bubbles and
 	// with real servers.
 	Elapse func(time.Duration)
@@ -48,6 +53,10 @@ type Harness struct {
 	// CloseIdle closes what is the client's and not the source's, such as idle
 	// connections, before goroutines are counted.
 	CloseIdle func()
+
+	// Item returns the itemIdentifier, as JSON, by which a handler names a record of
+	// a [sources.Identifier].
+	Item func(record sources.Record) string
 
 	// Settings are those that a Starter is started with. Default batches of 10.
 	Settings sources.Settings

@@ -78,8 +78,16 @@ func ending(k *kind) bool       { return k.harness.End != nil }
 func resharding(k *kind) bool   { return k.harness.Reshard != nil }
 func stealing(k *kind) bool     { return k.harness.Steal != nil }
 
+func revoking(k *kind) bool { return k.harness.Revoke != nil }
+
 func documented(k *kind) bool {
 	_, ok := k.source.(sources.EventAppender)
+
+	return ok
+}
+
+func identifying(k *kind) bool {
+	_, ok := k.source.(sources.Identifier)
 
 	return ok
 }
@@ -88,6 +96,12 @@ func batchDescribing(k *kind) bool {
 	_, ok := k.part.(sources.BatchDescriber)
 
 	return ok
+}
+
+func lossTelling(k *kind) bool {
+	_, ok := k.part.(sources.Revocable)
+
+	return ok && stealing(k)
 }
 
 func releasing(k *kind) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/openesm/openesm/sources"
@@ -24,6 +25,19 @@ type part struct {
 
 	ended  bool
 	closed bool
+
+	// What the partition said of itself, from any goroutine.
+	revoked, lost atomic.Bool
+}
+
+// newPart returns a partition as an engine takes it.
+func newPart(partition sources.Partition) *part {
+	p := &part{Partition: partition}
+	if revocable, ok := partition.(sources.Revocable); ok {
+		revocable.OnRevoke(func() { p.revoked.Store(true) }, func() { p.lost.Store(true) })
+	}
+
+	return p
 }
 
 // taken is a record and the partition it came from.
@@ -90,7 +104,7 @@ func (r *reader) accept() *part {
 		r.p.brokenf("Accept: no partition and no error")
 	}
 
-	added := &part{Partition: partition}
+	added := newPart(partition)
 	r.parts = append(r.parts, added)
 
 	return added

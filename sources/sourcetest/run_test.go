@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -72,6 +73,11 @@ func onStream(bend func(*bent)) Harness {
 
 			return thief.Close, err
 		},
+		Revoke: func(context.Context) (func(context.Context) error, error) {
+			stream.Revoke("app", stream.Partitions()[0])
+
+			return func(context.Context) error { return nil }, nil
+		},
 		Reshard: func(context.Context) error {
 			_, _, err := stream.Split(stream.Partitions()[0])
 
@@ -135,6 +141,62 @@ func TestHarmless(t *testing.T) {
 	straight := func(*bent) {}
 
 	RunInBubbles(t, func(*testing.T) Harness { return onQueue(memory.QueueOptions{FIFO: true}, straight) })
+}
+
+// identified is a source whose records are named by a number.
+type identified struct {
+	*bent
+
+	recordID func(item []byte) (string, bool)
+}
+
+func (s identified) RecordID(item []byte) (string, bool) { return s.recordID(item) }
+
+func TestRecordIDs(t *testing.T) {
+	t.Parallel()
+
+	digits := func(item []byte) (string, bool) {
+		_, err := strconv.Atoi(string(item))
+
+		return string(item), err == nil
+	}
+	item := func(r sources.Record) string { return r.ID }
+
+	for name, test := range map[string]struct {
+		recordID func([]byte) (string, bool)
+		item     func(sources.Record) string
+		want     string
+	}{
+		"right":      {digits, item, ""},
+		"no item":    {digits, nil, "harness"},
+		"takes all":  {func(item []byte) (string, bool) { return string(item), true }, item, "names record"},
+		"takes none": {func([]byte) (string, bool) { return "", false }, item, "want"},
+		"another": {func(item []byte) (string, bool) {
+			_, ok := digits(item)
+
+			return "another", ok
+		}, item, "want"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			h := onStream(func(*bent) {})
+			open := h.Open
+			h.Item = test.item
+			h.Open = func(ctx context.Context) (sources.Source, error) {
+				s, err := open(ctx)
+				b, _ := s.(*bent)
+
+				return identified{b, test.recordID}, err
+			}
+
+			r := &recorder{TB: t}
+			check(r, find(t, "RecordIDs"), h)
+
+			got := strings.Join(r.failures, "")
+			if (test.want == "") != (got == "") || !strings.Contains(got, test.want) {
+				t.Errorf("%s: failures %q, want %q", name, got, test.want)
+			}
+		})
+	}
 }
 
 // TestHang has a Fetch that does not come back until the test lets it.

@@ -31,6 +31,7 @@ type Held struct {
 	writing  bool
 	gone     bool // lost, ended or released
 	shut     bool // lost is closed
+	onLost   func()
 }
 
 // Shard is the ID of the shard.
@@ -50,6 +51,19 @@ func (h *Held) Lease() checkpoint.Lease {
 // Lost is closed when the lease is this worker's no more: somebody else took it,
 // it was not renewed in time, or the manager was closed.
 func (h *Held) Lost() <-chan struct{} { return h.lost }
+
+// OnLost has f called when Lost is closed, at once if it is. It must not block and
+// not call the lease. There is one f.
+func (h *Held) OnLost(f func()) {
+	h.m.mu.Lock()
+	defer h.m.mu.Unlock()
+
+	if h.shut {
+		f()
+	}
+
+	h.onLost = f
+}
 
 // Commit stores how far the shard is settled, and the state of its open window.
 // It is a renewal as well. One attempt: after an error it may or may not have
@@ -174,6 +188,10 @@ func (h *Held) shutLost() {
 	if !h.shut {
 		h.shut = true
 		close(h.lost)
+
+		if h.onLost != nil {
+			h.onLost()
+		}
 	}
 }
 
