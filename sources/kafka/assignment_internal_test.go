@@ -1,0 +1,69 @@
+package kafka
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/openesm/openesm/sources"
+)
+
+// The IDs of records are right wherever digits are carried, and where offsets are
+// missing.
+func TestRecordIDs_KAF66(t *testing.T) {
+	t.Parallel()
+
+	s, err := New(Options{BootstrapServers: []string{"b:9092"}, Topics: []string{"my-orders"}, ConsumerGroupID: "g"})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	a := newAssignment(key{"my-orders", 7})
+
+	var from []*kgo.Record
+
+	for _, first := range []int64{0, 95, 998, 9_990, 99_999, 999_999_999_990, 9_000_000_000_000_000_000} {
+		for i := range int64(25) {
+			if i%7 != 3 {
+				from = append(from, &kgo.Record{Topic: "my-orders", Partition: 7, Offset: first + i, Key: []byte{byte(i)}, Timestamp: time.UnixMilli(i)})
+			}
+		}
+	}
+
+	got := make([]sources.Record, len(from))
+	a.records(got, from, s.size)
+
+	for i, r := range from {
+		if want := fmt.Sprint("my-orders-7:", r.Offset); got[i].ID != want || got[i].Key != string(r.Key) || got[i].Native != any(r) {
+			t.Errorf("record %d: ID %s, want %s", i, got[i].ID, want)
+		}
+	}
+}
+
+func BenchmarkRecords(b *testing.B) {
+	const batch = 1000
+
+	s, err := New(Options{BootstrapServers: []string{"b:9092"}, Topics: []string{"orders"}, ConsumerGroupID: "g"})
+	if err != nil {
+		b.Fatal(err)
+	}
+
+	a := newAssignment(key{"orders", 7})
+	from := make([]*kgo.Record, batch)
+
+	for i := range from {
+		from[i] = &kgo.Record{Topic: "orders", Partition: 7, Offset: 1_000_000 + int64(i), Value: make([]byte, 100), Timestamp: time.UnixMilli(1767225601123)}
+	}
+
+	dst := make([]sources.Record, batch)
+
+	b.ReportAllocs()
+
+	for b.Loop() {
+		a.records(dst, from, s.size)
+	}
+
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/batch, "ns/record")
+}

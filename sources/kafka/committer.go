@@ -1,0 +1,270 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/openesm/openesm/sources"
+)
+
+const (
+	// commitInterval is the least time between two commits of one source: the
+	// offsets of all partitions go together. The first after a pause is made at once.
+	commitInterval = 50 * time.Millisecond
+	// commitLimit is how long one commit may take.
+	commitLimit = 30 * time.Second
+)
+
+// committer commits offsets, one request at a time for all partitions.
+type committer struct {
+	client *kgo.Client
+	books  *sync.Mutex // guards assignments
+
+	work   sync.WaitGroup
+	ctx    context.Context //nolint:containedctx // it lives as long as the committer
+	cancel context.CancelFunc
+	urgent chan struct{} // somebody wants no pause
+
+	mu      sync.Mutex
+	pending map[*assignment]struct{}
+	waiting *round // that the pending ones will be part of; nil for none
+	current *round // that is under way; nil for none
+	running bool
+	last    time.Time
+	hurried int // how many want no pause
+}
+
+// round is one request, and what it came to.
+type round struct {
+	done chan struct{}
+	errs map[*assignment]error
+}
+
+func newCommitter(client *kgo.Client, books *sync.Mutex) *committer {
+	ctx, cancel := context.WithCancel(context.Background())
+
+	return &committer{
+		client: client, books: books, ctx: ctx, cancel: cancel,
+		urgent: make(chan struct{}, 1), pending: make(map[*assignment]struct{}),
+	}
+}
+
+// commit has what is settled of partitions committed, and returns when it is.
+func (c *committer) commit(ctx context.Context, partitions []*assignment) error {
+	if len(partitions) == 0 {
+		return nil
+	}
+
+	r := c.join(partitions)
+
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+
+	for _, a := range partitions {
+		if err := r.errs[a]; err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// join makes partitions part of the next round.
+func (c *committer) join(partitions []*assignment) *round {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	for _, a := range partitions {
+		c.pending[a] = struct{}{}
+	}
+
+	if c.waiting == nil {
+		c.waiting = &round{done: make(chan struct{}), errs: make(map[*assignment]error)}
+	}
+
+	if !c.running {
+		c.running = true
+		c.work.Go(c.run)
+	}
+
+	return c.waiting
+}
+
+// run makes one round after the other until there is nothing to commit.
+func (c *committer) run() {
+	for {
+		c.pace()
+
+		r, partitions := c.begin()
+		if r == nil {
+			return
+		}
+
+		c.send(r, partitions)
+
+		c.mu.Lock()
+		c.current, c.last = nil, time.Now()
+		c.mu.Unlock()
+
+		close(r.done)
+	}
+}
+
+// pace waits until the next round may be made.
+func (c *committer) pace() {
+	c.mu.Lock()
+	left := time.Until(c.last.Add(commitInterval))
+	hurried := c.hurried > 0
+	c.mu.Unlock()
+
+	if left <= 0 || hurried {
+		return
+	}
+
+	timer := time.NewTimer(left)
+	defer timer.Stop()
+
+	select {
+	case <-timer.C:
+	case <-c.urgent:
+	case <-c.ctx.Done():
+	}
+}
+
+// begin returns the next round, nil if there is none.
+func (c *committer) begin() (*round, map[*assignment]struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	if c.waiting == nil {
+		c.running = false
+
+		return nil, nil
+	}
+
+	partitions := c.pending
+	c.current, c.waiting, c.pending = c.waiting, nil, make(map[*assignment]struct{})
+
+	return c.current, partitions
+}
+
+// send commits what is settled of partitions that are still owned, and notes the
+// errors.
+func (c *committer) send(r *round, partitions map[*assignment]struct{}) {
+	offsets := make(map[string]map[int32]kgo.EpochOffset)
+	sent := make(map[*assignment]kgo.EpochOffset)
+
+	c.books.Lock()
+
+	for a := range partitions {
+		switch {
+		case !a.owned:
+			r.errs[a] = sources.ErrLost
+		case a.settled.Offset > a.committed.Offset:
+			sent[a] = a.settled
+
+			if offsets[a.topic] == nil {
+				offsets[a.topic] = make(map[int32]kgo.EpochOffset)
+			}
+
+			offsets[a.topic][a.partition] = a.settled
+		}
+	}
+
+	c.books.Unlock()
+
+	if len(sent) == 0 {
+		return
+	}
+
+	errs, err := c.call(offsets)
+
+	c.books.Lock()
+	defer c.books.Unlock()
+
+	for a, offset := range sent {
+		if err == nil {
+			err := errs[a.key]
+			if err == nil {
+				a.committed = offset
+
+				continue
+			}
+
+			r.errs[a] = fmt.Errorf("kafka: OffsetCommit of %s: %w", a.name, err)
+
+			continue
+		}
+
+		r.errs[a] = fmt.Errorf("kafka: OffsetCommit of %s: %w", a.name, err)
+	}
+}
+
+// call makes the request and returns the errors of single partitions.
+func (c *committer) call(offsets map[string]map[int32]kgo.EpochOffset) (map[key]error, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, commitLimit)
+	defer cancel()
+
+	errs := make(map[key]error)
+
+	var failure error
+
+	c.client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse, err error) {
+		if err != nil {
+			failure = err
+
+			return
+		}
+
+		for i := range answer.Topics {
+			t := &answer.Topics[i]
+			for j := range t.Partitions {
+				errs[key{t.Topic, t.Partitions[j].Partition}] = kerr.ErrorForCode(t.Partitions[j].ErrorCode)
+			}
+		}
+	})
+
+	return errs, failure
+}
+
+// fence waits until what was sent before is answered, or given up.
+func (c *committer) fence() {
+	c.mu.Lock()
+	r := c.current
+	c.mu.Unlock()
+
+	if r != nil {
+		<-r.done
+	}
+}
+
+// hurry has rounds made without a pause, until it is called with false as often as
+// with true.
+func (c *committer) hurry(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	if !on {
+		c.hurried--
+
+		return
+	}
+
+	c.hurried++
+	signal(c.urgent)
+}
+
+// close gives up what is under way and waits for it.
+func (c *committer) close() {
+	c.cancel()
+	c.work.Wait()
+}

@@ -1,0 +1,87 @@
+// Package kafka reads topics of Apache Kafka, Amazon MSK included, for a mapping.
+//
+// # Use
+//
+//	source, err := kafka.New(kafka.Options{
+//		BootstrapServers: []string{"k1.example.com:9092", "k2.example.com:9092"},
+//		Topics:           []string{"orders"},
+//		ConsumerGroupID:  "billing",
+//		Access:           []access.Config{access.SASLSCRAM512("user", password)},
+//	})
+//
+// A handler of records finds franz-go's *kgo.Record in Record.Native; it must not be
+// modified. Record.ID is topic, hyphen, partition, colon, offset: "orders-0:15".
+//
+// The mapping is a member of a consumer group, and may be one of many: the group
+// shares the partitions out, and keeps the offsets. Package access says how brokers
+// are reached that want to know who it is.
+//
+// # Lanes
+//
+// Each partition is a lane: its batches follow each other, and nothing that another
+// partition does holds them up. With esm.Config.ParallelizationFactor the records of a
+// partition are handled in sub-lanes by their keys, each in order; records without a
+// key are of one sub-lane. On AWS a mapping has one poller or more, whose batches are
+// of several partitions and hold each other up (KAF-31, KAF-35);
+// [Options.MixPartitions] makes this process one such poller.
+//
+// The client is polled all the time, whatever handlers do (KAF-187). A lane whose
+// records are not taken is paused alone.
+//
+// # Delivery semantics
+//
+// At least once, in order for each partition. An offset is committed after all records
+// before it succeeded or were given up by a rule, and never before (KAF-69, KAF-184);
+// the client's own commits are off. The offsets of all partitions go together, at most
+// twenty times a second; so a crash repeats about as much, and a stop or a rebalance
+// nothing. Offsets that are missing, through compaction or transactions, are passed by.
+//
+// After a partial failure only the records that were named are tried again (KAF-67), so
+// those that came behind them in the batch may be done before. Further batches wait.
+//
+// When a rebalance asks a partition back, its running batch may end, and is committed,
+// before it is given away ([Options.RevokeTimeout]); its other records are the next
+// owner's. Nothing is committed of a partition that is not owned any more: brokers do
+// not check that.
+//
+// # In trouble
+//
+//   - A broker that is down, moves, or answers with errors: the client tries again. The
+//     mapping goes on with what it has; commits are repeated until they succeed.
+//   - A member that was cut off for longer than the session timeout loses its
+//     partitions: handlers are cancelled with sources.ErrLost, nothing more is committed,
+//     and the mapping joins the group anew.
+//   - A committed offset that is not in the topic any more: [Options.StartingPosition]
+//     says where to go on. Each loss is a [LossError], seen by the observer as
+//     PollingErrorCount and in the log.
+//   - What the brokers refuse at the start (KAF-18), and a topic that does not exist, end
+//     the mapping with sources.ErrUnusable. A permission that is withdrawn later is
+//     waited for.
+//
+// # Memory
+//
+// A lane buffers up to about a MiB of records and one fetch, which brings at most a MiB
+// of a partition and 16 MiB of a broker, compressed; and the client holds one fetch of
+// each broker. What a batch gathers comes on top.
+//
+// # What differs from Lambda
+//
+//   - Retry limits, bisecting, partial failures and all destinations are always there,
+//     not in provisioned mode only (KAF-56). Provisioned mode itself (KAF-52) is refused:
+//     all partitions that the group gives this process are read at once.
+//   - With a destination and without a limit a batch is retried ten times (KAF-61),
+//     whatever the destination.
+//   - The zero Options begin at TRIM_HORIZON; AWS wants a position to be named.
+//   - A partition that comes later is read from its beginning (KAF-08).
+//   - A batching window starts with the first record of a batch (KAF-13 is in conflict
+//     with itself on AWS).
+//   - A batch of mixed partitions is bisected in the order in which it came, so that
+//     both halves keep the order of each partition (KAF-64).
+//   - MaximumRecordAge counts from the record's timestamp, which the producer may set
+//     (KAF-63): one in the future is of no age, and a record without one is too.
+//   - A tombstone has no member value in its event document, an empty value is "" (KAF-88).
+//
+// # Testing
+//
+// Package kfake of franz-go is a Kafka in memory; examples/kafka uses it.
+package kafka

@@ -1,0 +1,291 @@
+package kafka
+
+import (
+	"context"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// onAssigned begins with partitions that this member of the group is to read.
+func (s *Source) onAssigned(_ context.Context, _ *kgo.Client, assigned map[string][]int32) {
+	// Between two polls, so that what an earlier one brought of a partition that was
+	// owned before, and goes on elsewhere now, is not taken for the new one's.
+	s.betweenPolls(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+
+		for topic, partitions := range assigned {
+			for _, partition := range partitions {
+				s.begin(newAssignment(key{topic, partition}))
+			}
+		}
+	})
+}
+
+// begin has a partition read. The caller holds the mutex.
+func (s *Source) begin(a *assignment) {
+	s.owned[a.key] = a
+
+	if !s.options.MixPartitions {
+		a.lane = newLane(s, a.name)
+		a.lane.members = []*assignment{a}
+		s.offer(a.lane)
+
+		return
+	}
+
+	if s.mixed == nil {
+		s.mixed = newLane(s, s.options.ConsumerGroupID)
+		s.offer(s.mixed)
+	}
+
+	a.lane = s.mixed
+	a.lane.members = append(a.lane.members, a)
+
+	if a.lane.paused {
+		s.pause(a.lane)
+	}
+}
+
+// onOffsets learns where the assigned partitions begin.
+func (s *Source) onOffsets(_ context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	for topic, partitions := range offsets {
+		for partition, offset := range partitions {
+			a := s.owned[key{topic, partition}]
+			if at := offset.EpochOffset(); a != nil && at.Offset >= 0 {
+				a.next = at.Offset
+				a.settled, a.committed = at, at
+			}
+		}
+	}
+
+	return offsets, nil
+}
+
+// onRevoked gives partitions away that are asked back: their lanes end what they have
+// begun and commit it first, inside of RevokeTimeout.
+func (s *Source) onRevoked(_ context.Context, _ *kgo.Client, asked map[string][]int32) {
+	lanes := s.lanesOf(asked)
+	s.renounce(asked)
+
+	for _, l := range lanes {
+		s.revoke(l)
+	}
+
+	s.committer.hurry(true)
+	defer s.committer.hurry(false)
+
+	limit := time.NewTimer(s.options.RevokeTimeout)
+	defer limit.Stop()
+
+	over := false
+	for _, l := range lanes {
+		if over {
+			break
+		}
+
+		select {
+		case <-l.done:
+		case <-limit.C:
+			over = true
+		}
+	}
+
+	s.drop(asked, lanes)
+}
+
+// renounce has nothing more begun of partitions.
+func (s *Source) renounce(partitions map[string][]int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	for topic, numbers := range partitions {
+		for _, number := range numbers {
+			if a := s.owned[key{topic, number}]; a != nil {
+				a.asked = true
+			}
+		}
+	}
+}
+
+// onLost drops partitions that somebody else may own already.
+func (s *Source) onLost(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
+	s.drop(lost, s.lanesOf(lost))
+}
+
+// lanesOf returns the lanes that have any of these partitions.
+func (s *Source) lanesOf(partitions map[string][]int32) []*lane {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	var lanes []*lane
+
+	seen := make(map[*lane]bool)
+
+	for topic, numbers := range partitions {
+		for _, number := range numbers {
+			a := s.owned[key{topic, number}]
+			if a != nil && !seen[a.lane] {
+				seen[a.lane] = true
+				lanes = append(lanes, a.lane)
+			}
+		}
+	}
+
+	return lanes
+}
+
+// revoke asks the engine to end what it has begun of a lane. One that nobody has
+// accepted yet is closed at once.
+func (s *Source) revoke(l *lane) {
+	s.mu.Lock()
+
+	waits := s.withdraw(l)
+	if l.state == serving {
+		l.state = revoked
+	}
+
+	s.mu.Unlock()
+
+	if waits {
+		s.closeLane(l)
+
+		return
+	}
+
+	l.tell(revoked)
+}
+
+// withdraw takes back a lane that waits to be accepted, and reports whether it did.
+// The caller holds the mutex.
+func (s *Source) withdraw(l *lane) bool {
+	for i, waiting := range s.lanes {
+		if waiting == l {
+			s.lanes = append(s.lanes[:i:i], s.lanes[i+1:]...)
+
+			return true
+		}
+	}
+
+	return false
+}
+
+// drop takes partitions off the books; lanes that are not closed yet are lost. When
+// it returns nothing of them will be committed any more.
+func (s *Source) drop(partitions map[string][]int32, lanes []*lane) {
+	s.mu.Lock()
+
+	for topic, numbers := range partitions {
+		for _, number := range numbers {
+			s.forget(key{topic, number})
+		}
+	}
+
+	var left []*lane
+
+	for _, l := range lanes {
+		if l.state < gone {
+			l.state = gone
+			left = append(left, l)
+		}
+	}
+
+	s.mu.Unlock()
+
+	for _, l := range left {
+		l.tell(gone)
+	}
+
+	s.committer.fence()
+
+	for _, l := range left {
+		s.mu.Lock()
+		waits := s.withdraw(l)
+		s.mu.Unlock()
+
+		if waits {
+			s.closeLane(l)
+		}
+	}
+}
+
+// forget takes a partition off the books. The caller holds the mutex.
+func (s *Source) forget(k key) {
+	a := s.owned[k]
+	if a == nil {
+		return
+	}
+
+	delete(s.owned, k)
+
+	a.owned = false
+
+	for i, member := range a.lane.members {
+		if member == a {
+			a.lane.members = append(a.lane.members[:i:i], a.lane.members[i+1:]...)
+
+			break
+		}
+	}
+
+	if a.lane.paused {
+		s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
+	}
+}
+
+// closeLane ends a lane that the engine has let go. What is left of a mixed one goes
+// on as another.
+func (s *Source) closeLane(l *lane) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if l.state == closed {
+		return
+	}
+
+	goesOn := l == s.mixed && l.state != serving && !s.closing
+	l.state = closed
+	close(l.done)
+
+	if l != s.mixed {
+		l.chunks, l.open = queue[chunk]{}, queue[chunk]{}
+
+		return
+	}
+
+	s.mixed = nil
+	if goesOn {
+		s.succeed(l)
+	}
+}
+
+// succeed has another lane go on with the partitions that are left of a mixed one,
+// from the first record that was not settled. The caller holds the mutex.
+func (s *Source) succeed(l *lane) {
+	next := newLane(s, l.id)
+	next.paused = l.paused
+
+	for _, a := range l.members {
+		if !a.asked {
+			a.lane = next
+			next.members = append(next.members, a)
+		}
+	}
+
+	if len(next.members) == 0 {
+		return
+	}
+
+	for _, c := range append(l.open.rest(), l.chunks.rest()...) {
+		if c.of.lane == next {
+			next.put(c)
+		}
+	}
+
+	s.mixed = next
+	s.offer(next)
+}

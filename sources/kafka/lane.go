@@ -1,0 +1,289 @@
+package kafka
+
+import (
+	"context"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/openesm/openesm/sources"
+)
+
+// enough is how many bytes of records a lane buffers before the client reads no more
+// of its partitions. One fetch may come on top of it.
+const enough = 1 << 20
+
+// lane is what the engine reads as one partition: one partition of a topic, or with
+// Options.MixPartitions all that this member of the group owns. It hands records out
+// in the order in which they came, and remembers what it handed out until that is
+// settled, so that a position in this order tells an offset of each partition.
+type lane struct {
+	source *Source
+	id     string
+
+	wake chan struct{} // there is something for Fetch
+	done chan struct{} // closed by Close
+
+	// What follows is guarded by the source's mutex.
+	members []*assignment
+	chunks  queue[chunk] // read and not handed out
+	open    queue[chunk] // handed out and not settled
+	bytes   int          // of chunks
+	paused  bool
+	errs    []error
+
+	onRevoked, onLost func()
+	state             state
+}
+
+// state is how a lane stands in the group.
+type state int
+
+const (
+	serving state = iota
+	revoked       // asked back: the engine ends what it has begun
+	gone          // owned by somebody else
+	closed        // the engine has let it go
+)
+
+// chunk is records of one partition, one behind the other.
+type chunk struct {
+	of      *assignment
+	records []*kgo.Record
+	bytes   int
+}
+
+var (
+	_ sources.Partition       = (*lane)(nil)
+	_ sources.Revocable       = (*lane)(nil)
+	_ sources.RecordDescriber = (*lane)(nil)
+)
+
+func newLane(s *Source, id string) *lane {
+	return &lane{source: s, id: id, wake: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+// ID is topic, hyphen, number; the group's name for a lane of all partitions.
+func (l *lane) ID() string { return l.id }
+
+// OnRevoke has the engine told when a rebalance asks the lane back, or took it.
+func (l *lane) OnRevoke(revoked, lost func()) {
+	l.source.mu.Lock()
+	l.onRevoked, l.onLost = revoked, lost
+	at := l.state
+	l.source.mu.Unlock()
+
+	l.tell(at)
+}
+
+// tell tells the engine of a state. The caller holds no mutex.
+func (l *lane) tell(at state) {
+	l.source.mu.Lock()
+	asked, lost := l.onRevoked, l.onLost
+	l.source.mu.Unlock()
+
+	switch {
+	case at == revoked && asked != nil:
+		asked()
+	case at == gone && lost != nil:
+		lost()
+	}
+
+	signal(l.wake)
+}
+
+// Fetch returns what the client has read of the lane's partitions, or waits for it.
+func (l *lane) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
+	var timer *time.Timer
+
+	for {
+		err := ctx.Err()
+		if err != nil {
+			return 0, err
+		}
+
+		n, err := l.take(buf)
+		if n > 0 || err != nil || wait <= 0 {
+			return n, err
+		}
+
+		if timer == nil {
+			timer = time.NewTimer(wait)
+			defer timer.Stop()
+		}
+
+		select {
+		case <-l.wake:
+		case <-ctx.Done():
+		case <-timer.C:
+			return 0, nil
+		}
+	}
+}
+
+// take fills buf from what is there.
+func (l *lane) take(buf []sources.Record) (int, error) {
+	n := 0
+
+	for n < len(buf) {
+		c := l.next(len(buf) - n)
+		if len(c.records) == 0 {
+			break
+		}
+
+		c.of.records(buf[n:n+len(c.records)], c.records, l.source.size)
+		n += len(c.records)
+	}
+
+	if n > 0 {
+		return n, nil
+	}
+
+	return 0, l.trouble()
+}
+
+// trouble returns what went wrong and was not told yet.
+func (l *lane) trouble() error {
+	l.source.mu.Lock()
+	defer l.source.mu.Unlock()
+
+	switch {
+	case l.state == gone:
+		return sources.ErrLost
+	case len(l.errs) > 0:
+		err := l.errs[0]
+		l.errs = l.errs[1:]
+
+		return err
+	default:
+		return nil
+	}
+}
+
+// next hands out records of one partition, at most so many; none if there are none.
+func (l *lane) next(most int) chunk {
+	l.source.mu.Lock()
+	defer l.source.mu.Unlock()
+
+	if l.chunks.empty() || l.state != serving {
+		return chunk{}
+	}
+
+	first := l.chunks.first()
+	c := chunk{of: first.of, records: first.records}
+
+	if len(c.records) > most {
+		part := first.bytes * most / len(c.records) // about
+		c.records, first.records = c.records[:most:most], c.records[most:]
+		first.bytes -= part
+		l.bytes -= part
+	} else {
+		l.bytes -= first.bytes
+		l.chunks.pop()
+	}
+
+	l.handOut(c)
+
+	if l.bytes < enough {
+		signal(l.source.drained)
+
+		if l.paused && l.bytes <= enough/2 {
+			l.source.resume(l)
+		}
+	}
+
+	return c
+}
+
+// handOut remembers what was handed out. The caller holds the mutex.
+func (l *lane) handOut(c chunk) {
+	l.open.push(c)
+}
+
+// put buffers what the client has read of a member. The caller holds the mutex.
+func (l *lane) put(c chunk) {
+	l.chunks.push(c)
+	l.bytes += c.bytes
+	signal(l.wake)
+}
+
+// Ack commits the offset behind the last of records, and with it what was handed out
+// before it of other partitions (KAF-33). It returns when the broker has it.
+func (l *lane) Ack(ctx context.Context, records []sources.Record) error {
+	err := ctx.Err()
+	if err != nil {
+		return err
+	}
+
+	l.source.mu.Lock()
+
+	if l.state >= gone {
+		l.source.mu.Unlock()
+
+		return sources.ErrLost
+	}
+
+	if len(records) > 0 {
+		l.settle(native(&records[len(records)-1]))
+	}
+
+	var moved []*assignment
+
+	for _, a := range l.members {
+		if a.settled.Offset > a.committed.Offset {
+			moved = append(moved, a)
+		}
+	}
+
+	l.source.mu.Unlock()
+
+	return l.source.committer.commit(ctx, moved)
+}
+
+// settle moves the positions to right behind a record, and past what was handed out
+// before it. The caller holds the mutex.
+func (l *lane) settle(r *kgo.Record) {
+	for _, a := range l.members {
+		if a.topic == r.Topic && a.partition == r.Partition && r.Offset < a.settled.Offset {
+			return // it was before
+		}
+	}
+
+	for !l.open.empty() {
+		c := l.open.first()
+		last := c.records[len(c.records)-1]
+
+		if c.of.topic == r.Topic && c.of.partition == r.Partition && r.Offset <= last.Offset {
+			c.of.settled = behind(r)
+
+			for len(c.records) > 0 && c.records[0].Offset <= r.Offset {
+				c.records = c.records[1:]
+			}
+
+			if len(c.records) == 0 {
+				l.open.pop()
+			}
+
+			return
+		}
+
+		c.of.settled = behind(last)
+		l.open.pop()
+	}
+}
+
+// Close lets the lane go. What was handed out and is not settled is read again by who
+// owns the partitions next; that may be this lane's successor.
+func (l *lane) Close(context.Context) error {
+	l.source.closeLane(l)
+
+	return nil
+}
+
+// signal wakes who waits for c, now or next.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,250 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// relief is how long the client is not asked for more because a lane has enough. A
+// lane that still has by then is paused, so that it does not hold up the others; what
+// the client has fetched of it already is thrown away and fetched again later.
+const relief = 5 * time.Millisecond
+
+// poll asks the client for records and hands them to the lanes, until ctx is done. It
+// never waits for a handler, however long that takes (KAF-187).
+func (s *Source) poll(ctx context.Context) {
+	defer s.endPolls()
+
+	for ctx.Err() == nil {
+		poll, cancel := context.WithCancel(ctx)
+
+		s.mu.Lock()
+		tasks := s.tasks
+		s.tasks, s.interrupt = nil, cancel
+		s.mu.Unlock()
+
+		if len(tasks) == 0 {
+			s.distribute(s.client.PollRecords(poll, 0))
+		}
+
+		cancel()
+
+		for _, t := range tasks {
+			t.do()
+			close(t.done)
+		}
+
+		s.relieve(ctx)
+	}
+}
+
+// endPolls has tasks that came too late done.
+func (s *Source) endPolls() {
+	s.mu.Lock()
+	s.polling = false
+	tasks := s.tasks
+	s.tasks = nil
+	s.mu.Unlock()
+
+	for _, t := range tasks {
+		t.do()
+		close(t.done)
+	}
+}
+
+// betweenPolls has something done while no poll is under way, and returns when it is
+// done.
+func (s *Source) betweenPolls(do func()) {
+	t := task{do: do, done: make(chan struct{})}
+
+	s.mu.Lock()
+
+	polling := s.polling
+	if polling {
+		s.tasks = append(s.tasks, t)
+
+		if s.interrupt != nil {
+			s.interrupt()
+		}
+	}
+
+	s.mu.Unlock()
+
+	if !polling {
+		do()
+
+		return
+	}
+
+	<-t.done
+}
+
+// distribute hands what a poll brought to the lanes.
+func (s *Source) distribute(fetches kgo.Fetches) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	for i := range fetches {
+		for j := range fetches[i].Topics {
+			t := &fetches[i].Topics[j]
+			for k := range t.Partitions {
+				s.deliver(t.Topic, &t.Partitions[k])
+			}
+		}
+	}
+}
+
+// deliver hands what a poll brought of one partition to its lane. The caller holds
+// the mutex.
+func (s *Source) deliver(topic string, p *kgo.FetchPartition) {
+	a := s.owned[key{topic, p.Partition}]
+
+	switch {
+	case p.Err != nil && a == nil:
+		if !isStop(p.Err) {
+			s.report(s.failed("Fetch", p.Err))
+		}
+
+		return
+	case a == nil:
+		return // given away since
+	case p.Err != nil:
+		a.fail(s.failed("Fetch", fmt.Errorf("partition %s: %w", a.name, p.Err)))
+	}
+
+	a.end = max(a.end, p.HighWatermark)
+
+	if len(p.Records) == 0 || a.asked || a.lane.state == closed {
+		return
+	}
+
+	if missed := a.missing(p); missed > 0 {
+		a.missed += missed
+		a.fail(&LossError{Partition: a.name, From: a.next, Count: missed})
+	}
+
+	if a.first < 0 {
+		a.first = p.Records[0].Offset
+	}
+
+	a.next = p.Records[len(p.Records)-1].Offset + 1
+	a.lane.put(chunk{of: a, records: p.Records, bytes: weigh(p.Records)})
+}
+
+// missing is how many offsets before the first record were deleted unread (KAF-37).
+// Offsets within what the topic still holds are gaps, and nothing is lost there.
+func (a *assignment) missing(p *kgo.FetchPartition) int64 {
+	first := p.Records[0].Offset
+
+	if a.next < 0 || p.LogStartOffset <= a.next || first <= a.next {
+		return 0
+	}
+
+	return min(p.LogStartOffset, first) - a.next
+}
+
+// fail has the next Fetch of the partition's lane return an error. The caller holds
+// the mutex.
+func (a *assignment) fail(err error) {
+	const most = 8
+
+	if len(a.lane.errs) < most {
+		a.lane.errs = append(a.lane.errs, err)
+		signal(a.lane.wake)
+	}
+}
+
+// weigh is how many bytes records take, about.
+func weigh(records []*kgo.Record) int {
+	n := 0
+	for _, r := range records {
+		n += len(r.Key) + len(r.Value)
+		for i := range r.Headers {
+			n += len(r.Headers[i].Key) + len(r.Headers[i].Value)
+		}
+	}
+
+	return n
+}
+
+// isStop says that a poll was ended by this package.
+func isStop(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed)
+}
+
+// relieve waits a moment for lanes that have enough, and pauses those that do not get
+// rid of it.
+func (s *Source) relieve(ctx context.Context) {
+	var timer *time.Timer
+
+	for s.full() {
+		if timer == nil {
+			timer = time.NewTimer(relief)
+			defer timer.Stop()
+		}
+
+		select {
+		case <-s.drained:
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			s.pauseFull()
+
+			return
+		}
+	}
+}
+
+// full reports whether a lane has enough and is not paused.
+func (s *Source) full() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	for _, a := range s.owned {
+		if a.lane.isFull() {
+			return true
+		}
+	}
+
+	return false
+}
+
+func (l *lane) isFull() bool { return l.bytes >= enough && !l.paused && l.state != closed }
+
+// pauseFull pauses all lanes that have enough.
+func (s *Source) pauseFull() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	for _, a := range s.owned {
+		if a.lane.isFull() {
+			s.pause(a.lane)
+		}
+	}
+}
+
+// pause has the client read no more of a lane. The caller holds the mutex.
+func (s *Source) pause(l *lane) {
+	l.paused = true
+	s.client.PauseFetchPartitions(l.partitions())
+}
+
+// resume has the client read on. The caller holds the mutex.
+func (s *Source) resume(l *lane) {
+	l.paused = false
+	s.client.ResumeFetchPartitions(l.partitions())
+}
+
+// partitions are the lane's, as the client names them. The caller holds the mutex.
+func (l *lane) partitions() map[string][]int32 {
+	all := make(map[string][]int32)
+	for _, a := range l.members {
+		all[a.topic] = append(all[a.topic], a.partition)
+	}
+
+	return all
+}

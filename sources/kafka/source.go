@@ -1,0 +1,246 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/eventjson"
+	"github.com/openesm/openesm/sources/kafka/access"
+)
+
+const (
+	managed     = "aws:kafka"        // KAF-80
+	selfManaged = "SelfManagedKafka" // KAF-80
+)
+
+// Source is topics as a source of a mapping, which is one member of a consumer group.
+type Source struct {
+	options Options
+	reach   []kgo.Opt // of every client
+	encoder *eventjson.Kafka
+
+	client    *kgo.Client // nil before Start
+	committer *committer
+	poller    sync.WaitGroup
+	stop      context.CancelFunc // ends the poller
+
+	ready   chan struct{} // there is something for Accept
+	drained chan struct{} // a lane that had enough has less again
+
+	mu      sync.Mutex
+	owned   map[key]*assignment
+	lanes   []*lane // that wait to be accepted
+	errs    []error // for Accept
+	mixed   *lane   // of all partitions, with Options.MixPartitions
+	closing bool
+	// The poller does what is in tasks, between two polls. interrupt ends a poll.
+	tasks     []task
+	interrupt context.CancelFunc
+	polling   bool
+}
+
+// task is something for the poller to do.
+type task struct {
+	do   func()
+	done chan struct{}
+}
+
+var (
+	_ sources.Source        = (*Source)(nil)
+	_ sources.Starter       = (*Source)(nil)
+	_ sources.EventAppender = (*Source)(nil)
+	_ sources.Filterer      = (*Source)(nil)
+	_ sources.Identifier    = (*Source)(nil)
+	_ sources.Meter         = (*Source)(nil)
+)
+
+// New returns the source that options describe. It makes no call; its error names
+// every violation.
+func New(options Options) (*Source, error) {
+	err := options.validate()
+	if err != nil {
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
+
+	reach, err := access.Options(options.Access...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: Access: %w", err)
+	}
+
+	if options.RevokeTimeout == 0 {
+		options.RevokeTimeout = DefaultRevokeTimeout
+	}
+
+	options.BootstrapServers = slices.Clone(options.BootstrapServers)
+	options.Topics = slices.Clone(options.Topics)
+
+	s := &Source{
+		options: options,
+		ready:   make(chan struct{}, 1),
+		drained: make(chan struct{}, 1),
+		owned:   make(map[key]*assignment),
+	}
+	s.encoder = eventjson.NewKafka(s.eventSource(), options.EventSourceARN, s.bootstrapServers())
+	s.reach = slices.Concat([]kgo.Opt{kgo.SeedBrokers(options.BootstrapServers...), kgo.ClientID("openesm")}, reach, options.ClientOptions)
+
+	return s, nil
+}
+
+func (s *Source) eventSource() string {
+	if s.options.EventSourceARN == "" {
+		return selfManaged
+	}
+
+	return managed
+}
+
+// bootstrapServers are one text, with commas and no blanks (KAF-82).
+func (s *Source) bootstrapServers() string { return strings.Join(s.options.BootstrapServers, ",") }
+
+// topics are what is read, for people.
+func (s *Source) topics() string {
+	if s.options.TopicPattern != "" {
+		return s.options.TopicPattern
+	}
+
+	return strings.Join(s.options.Topics, ",")
+}
+
+// Traits tells the bounds of Kafka (KAF-10, KAF-11, KAF-14, KAF-61, KAF-67). Its ARN
+// is the cluster's, with "/" and the topics; without one it begins with the first
+// broker.
+func (s *Source) Traits() sources.Traits {
+	const (
+		defaultRecords = 100
+		mostRecords    = 10_000
+		defaultWindow  = 500 * time.Millisecond
+		longestWindow  = 300 * time.Second
+		longestRun     = 14 * time.Minute
+		retries        = 10
+	)
+
+	cluster := s.options.EventSourceARN
+	if cluster == "" {
+		cluster = "kafka://" + s.options.BootstrapServers[0]
+	}
+
+	return sources.Traits{
+		EventSource:            s.eventSource(),
+		ARN:                    cluster + "/" + s.topics(),
+		Ordered:                true,
+		RetryNamed:             true,
+		ReadsAhead:             true,
+		RetriesWithDestination: retries,
+		BatchSize:              sources.Bounds[int]{Default: defaultRecords, Max: mostRecords},
+		Window:                 sources.Bounds[time.Duration]{Default: defaultWindow, Max: longestWindow},
+		WindowFromRecord:       true,
+		MaxTimeout:             longestRun,
+		EventOverhead:          s.overhead(),
+	}
+}
+
+// Accept blocks until this member of the group has a further partition, and returns
+// it. Troubles of the whole group are its errors.
+func (s *Source) Accept(ctx context.Context) (sources.Partition, error) {
+	for {
+		err := ctx.Err()
+		if err != nil {
+			return nil, err
+		}
+
+		l, err := s.accept()
+		if l != nil {
+			return l, nil
+		}
+
+		if err != nil {
+			return nil, err
+		}
+
+		select {
+		case <-s.ready:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (s *Source) accept() (*lane, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	switch {
+	case s.client == nil:
+		return nil, s.failed("Accept", fmt.Errorf("before Start: %w", sources.ErrUnusable))
+	case len(s.lanes) > 0:
+		l := s.lanes[0]
+		s.lanes = s.lanes[1:]
+
+		return l, nil
+	case len(s.errs) > 0:
+		err := s.errs[0]
+		s.errs = s.errs[1:]
+
+		return nil, err
+	default:
+		return nil, nil
+	}
+}
+
+// offer hands a lane to Accept. The caller holds the mutex.
+func (s *Source) offer(l *lane) {
+	s.lanes = append(s.lanes, l)
+	signal(s.ready)
+}
+
+// report hands an error to Accept, unless it has several already. The caller holds
+// the mutex.
+func (s *Source) report(err error) {
+	const most = 8
+
+	if len(s.errs) < most {
+		s.errs = append(s.errs, err)
+		signal(s.ready)
+	}
+}
+
+// Close commits what is left, leaves the group, unless Options.InstanceID is set, and
+// closes the client.
+func (s *Source) Close(ctx context.Context) error {
+	s.mu.Lock()
+	client := s.client
+	s.closing = true
+	s.mu.Unlock()
+
+	if client == nil {
+		return nil
+	}
+
+	s.stop()
+	s.poller.Wait()
+
+	var err error
+	if s.options.InstanceID == "" {
+		err = client.LeaveGroupContext(ctx)
+	}
+
+	s.committer.close()
+	client.Close()
+
+	if err != nil && !isStranger(err) {
+		return s.failed("LeaveGroup", err)
+	}
+
+	return nil
+}
+
+// failed wraps the error of a call.
+func (s *Source) failed(operation string, err error) error {
+	return fmt.Errorf("kafka: %s for group %s of %s: %w", operation, s.options.ConsumerGroupID, s.topics(), err)
+}
