@@ -109,7 +109,9 @@ func (l *lane) room() []sources.Record {
 // finish drops the first n held records, after an invocation has completed.
 func (l *lane) finish(n int) {
 	rest := copy(l.held, l.held[n:])
-	clear(l.held[rest:])
+	if !l.reuses {
+		clear(l.held[rest:])
+	}
 	l.held = l.held[:rest]
 	l.opened = time.Now()
 }

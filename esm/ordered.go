@@ -15,6 +15,7 @@ type ordered struct {
 	*part
 	tracker  *tracker
 	sublanes []*sublane
+	direct   *sublane // reads by itself, instead of sublanes; or nil
 	lanes    sync.WaitGroup
 	filtered []sources.Record // of route alone
 
@@ -27,28 +28,25 @@ type ordered struct {
 
 func newOrdered(p *part) *ordered {
 	o := &ordered{part: p, tracker: newTracker()}
+	if p.traits.ReadsAhead && p.config.ParallelizationFactor == 1 && p.keeper == nil {
+		s := &sublane{lane: p.newLane(), parent: o}
+		s.lane.fetch, s.lane.reuses = s.fetchDirect, true
+		o.direct = s
+		return o
+	}
 	for range p.config.ParallelizationFactor {
 		s := &sublane{lane: p.newLane(), parent: o, inbox: newInbox()}
 		s.lane.fetch = s.fetch
 		o.sublanes = append(o.sublanes, s)
 	}
-	if o.direct() {
-		o.sublanes[0].lane.fetch = o.sublanes[0].fetchDirect
-	}
 	return o
-}
-
-// direct reports whether there is one sub-lane, which reads by itself: nobody reads
-// ahead for it.
-func (o *ordered) direct() bool {
-	return o.traits.ReadsAhead && len(o.sublanes) == 1 && o.keeper == nil
 }
 
 // run serves the partition until it ends or the mapping stops. When it returns
 // the position is stored.
 func (o *ordered) run() {
-	if o.direct() {
-		o.sublanes[0].run()
+	if o.direct != nil {
+		o.direct.run()
 		o.commits.Wait()
 		return
 	}

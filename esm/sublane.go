@@ -9,6 +9,9 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
+// briefWait is how long a lane with nothing to do keeps its buffers.
+const briefWait = 100 * time.Millisecond
+
 // sublane is one lane of an ordered partition.
 type sublane struct {
 	lane
@@ -66,18 +69,19 @@ func (s *sublane) fetch(buf []sources.Record, wait time.Duration) (int, error) {
 	return s.inbox.fetch(soft, buf, wait, len(s.held) == 0)
 }
 
-// fetchDirect reads from the partition. Before it waits with nothing to do it lets go
-// of what it does not need for that.
+// fetchDirect reads from the partition. Before it waits long with nothing to do it
+// lets go of what it does not need for that.
 func (s *sublane) fetchDirect(buf []sources.Record, wait time.Duration) (int, error) {
-	if len(s.held) > 0 {
-		return s.read(buf, wait)
+	short := wait
+	if len(s.held) == 0 {
+		short = min(wait, briefWait)
 	}
-	if n, err := s.read(buf, 0); n > 0 || err != nil {
+	if n, err := s.read(buf, short); n > 0 || err != nil || short == wait {
 		return n, err
 	}
 	s.lane.end()
 	s.held = make([]sources.Record, 0, 1)
-	n, err := s.read(s.held[:1], wait)
+	n, err := s.read(s.held[:1], wait-short)
 	if n == 0 || err != nil {
 		return n, err
 	}

@@ -243,16 +243,23 @@ func (s *Source) closeLane(l *lane) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
+	s.end(l)
+}
+
+// end is closeLane for a caller that holds the mutex.
+func (s *Source) end(l *lane) {
 	if l.state == closed {
 		return
 	}
+
+	s.unburden(l)
 
 	goesOn := l == s.mixed && l.state != serving && !s.closing
 	l.state = closed
 	close(l.done)
 
 	if l != s.mixed {
-		l.chunks, l.open = queue[chunk]{}, queue[chunk]{}
+		l.chunks, l.open = queue[chunk]{}, queue[span]{}
 
 		return
 	}
@@ -267,7 +274,7 @@ func (s *Source) closeLane(l *lane) {
 // from the first record that was not settled. The caller holds the mutex.
 func (s *Source) succeed(l *lane) {
 	next := newLane(s, l.id)
-	next.paused = l.paused
+	next.paused, next.errs = l.paused, l.errs
 
 	for _, a := range l.members {
 		if !a.asked {
@@ -280,7 +287,13 @@ func (s *Source) succeed(l *lane) {
 		return
 	}
 
-	for _, c := range append(l.open.rest(), l.chunks.rest()...) {
+	for _, s := range l.open.rest() {
+		if s.of.lane == next {
+			next.put(chunk{of: s.of, records: s.records})
+		}
+	}
+
+	for _, c := range l.chunks.rest() {
 		if c.of.lane == next {
 			next.put(c)
 		}

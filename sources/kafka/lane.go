@@ -9,9 +9,10 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
-// enough is how many bytes of records a lane buffers before the client reads no more
-// of its partitions. One fetch may come on top of it.
-const enough = 1 << 20
+// enough is how many bytes of records a lane buffers, if it does not keep up, before the
+// client is paused for its partitions. One fetch may come on top of it. What the client
+// has fetched of a paused partition already is thrown away and fetched again later.
+const enough = 2 << 20
 
 // lane is what the engine reads as one partition: one partition of a topic, or with
 // Options.MixPartitions all that this member of the group owns. It hands records out
@@ -27,8 +28,9 @@ type lane struct {
 	// What follows is guarded by the source's mutex.
 	members []*assignment
 	chunks  queue[chunk] // read and not handed out
-	open    queue[chunk] // handed out and not settled
-	bytes   int          // of chunks
+	open    queue[span]  // handed out and not settled
+	slow    bool         // it did not take in time what it got
+	bytes   int          // of chunks, if it is slow
 	paused  bool
 	errs    []error
 
@@ -50,7 +52,14 @@ const (
 type chunk struct {
 	of      *assignment
 	records []*kgo.Record
-	bytes   int
+}
+
+// span is what was handed out of a chunk at once.
+type span struct {
+	of  *assignment
+	end kgo.EpochOffset // behind the last record
+	// records are kept where partitions are mixed, for a lane that goes on with them.
+	records []*kgo.Record
 }
 
 var (
@@ -173,23 +182,23 @@ func (l *lane) next(most int) chunk {
 	c := chunk{of: first.of, records: first.records}
 
 	if len(c.records) > most {
-		part := first.bytes * most / len(c.records) // about
 		c.records, first.records = c.records[:most:most], c.records[most:]
-		first.bytes -= part
-		l.bytes -= part
 	} else {
-		l.bytes -= first.bytes
 		l.chunks.pop()
+	}
+
+	if l.slow {
+		l.bytes -= weigh(c.records)
 	}
 
 	l.handOut(c)
 
-	if l.bytes < enough {
-		signal(l.source.drained)
+	if l.chunks.empty() {
+		l.source.unburden(l)
+	}
 
-		if l.paused && l.bytes <= enough/2 {
-			l.source.resume(l)
-		}
+	if l.paused && l.bytes <= enough/2 {
+		l.source.resume(l)
 	}
 
 	return c
@@ -197,14 +206,27 @@ func (l *lane) next(most int) chunk {
 
 // handOut remembers what was handed out. The caller holds the mutex.
 func (l *lane) handOut(c chunk) {
-	l.open.push(c)
+	s := span{of: c.of, end: behind(c.records[len(c.records)-1])}
+	if l.source.options.MixPartitions {
+		s.records = c.records
+	}
+
+	l.open.push(s)
 }
 
 // put buffers what the client has read of a member. The caller holds the mutex.
 func (l *lane) put(c chunk) {
 	l.chunks.push(c)
-	l.bytes += c.bytes
 	signal(l.wake)
+
+	if !l.slow {
+		l.source.laden[l] = struct{}{}
+
+		return
+	}
+
+	l.bytes += weigh(c.records)
+	l.source.limit(l)
 }
 
 // Ack commits the offset behind the last of records, and with it what was handed out
@@ -249,26 +271,32 @@ func (l *lane) settle(r *kgo.Record) {
 		}
 	}
 
+	at := behind(r)
+
 	for !l.open.empty() {
-		c := l.open.first()
-		last := c.records[len(c.records)-1]
+		first := l.open.first()
 
-		if c.of.topic == r.Topic && c.of.partition == r.Partition && r.Offset <= last.Offset {
-			c.of.settled = behind(r)
-
-			for len(c.records) > 0 && c.records[0].Offset <= r.Offset {
-				c.records = c.records[1:]
-			}
-
-			if len(c.records) == 0 {
-				l.open.pop()
-			}
+		if first.of.topic == r.Topic && first.of.partition == r.Partition && at.Offset < first.end.Offset {
+			first.of.settled = at
+			first.settle(at.Offset)
 
 			return
 		}
 
-		c.of.settled = behind(last)
+		first.of.settled = first.end
+		done := first.end == at && first.of.topic == r.Topic && first.of.partition == r.Partition
 		l.open.pop()
+
+		if done {
+			return
+		}
+	}
+}
+
+// settle forgets what lies before an offset.
+func (s *span) settle(offset int64) {
+	for len(s.records) > 0 && s.records[0].Offset < offset {
+		s.records = s.records[1:]
 	}
 }
 

@@ -9,10 +9,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// relief is how long the client is not asked for more because a lane has enough. A
-// lane that still has by then is paused, so that it does not hold up the others; what
-// the client has fetched of it already is thrown away and fetched again later.
+// relief is how long the client is not asked for more because a lane has not taken what
+// it got. One that has not by then is waited for no more, until it has.
 const relief = 5 * time.Millisecond
+
+// troubled is how long the client is not asked again after it gave nothing but errors,
+// some of which it gives at once, again and again.
+const troubled = 250 * time.Millisecond
 
 // poll asks the client for records and hands them to the lanes, until ctx is done. It
 // never waits for a handler, however long that takes (KAF-187).
@@ -27,8 +30,8 @@ func (s *Source) poll(ctx context.Context) {
 		s.tasks, s.interrupt = nil, cancel
 		s.mu.Unlock()
 
-		if len(tasks) == 0 {
-			s.distribute(s.client.PollRecords(poll, 0))
+		if len(tasks) == 0 && !s.distribute(s.client.PollRecords(poll, 0)) {
+			sleep(poll, troubled)
 		}
 
 		cancel()
@@ -83,19 +86,38 @@ func (s *Source) betweenPolls(do func()) {
 	<-t.done
 }
 
-// distribute hands what a poll brought to the lanes.
-func (s *Source) distribute(fetches kgo.Fetches) {
+// distribute hands what a poll brought to the lanes, and reports whether there was
+// something besides errors.
+func (s *Source) distribute(fetches kgo.Fetches) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+
+	records, errs := 0, 0
 
 	for i := range fetches {
 		for j := range fetches[i].Topics {
 			t := &fetches[i].Topics[j]
 			for k := range t.Partitions {
-				s.deliver(t.Topic, &t.Partitions[k])
+				p := &t.Partitions[k]
+				records += len(p.Records)
+
+				if p.Err != nil {
+					errs++
+				}
+
+				s.deliver(t.Topic, p)
 			}
 		}
 	}
+
+	left := s.left
+	s.left = nil
+	s.mu.Unlock()
+
+	for _, l := range left {
+		l.tell(gone)
+	}
+
+	return records > 0 || errs == 0
 }
 
 // deliver hands what a poll brought of one partition to its lane. The caller holds
@@ -122,6 +144,10 @@ func (s *Source) deliver(topic string, p *kgo.FetchPartition) {
 		return
 	}
 
+	if first := p.Records[0].Offset; first < a.next {
+		a = s.renew(a, first)
+	}
+
 	if missed := a.missing(p); missed > 0 {
 		a.missed += missed
 		a.fail(&LossError{Partition: a.name, From: a.next, Count: missed})
@@ -132,7 +158,28 @@ func (s *Source) deliver(topic string, p *kgo.FetchPartition) {
 	}
 
 	a.next = p.Records[len(p.Records)-1].Offset + 1
-	a.lane.put(chunk{of: a, records: p.Records, bytes: weigh(p.Records)})
+	a.lane.put(chunk{of: a, records: p.Records})
+}
+
+// renew has a partition begun anew that went back: its topic was cut off, or deleted and
+// made again, so that other records have the offsets that were read and committed. The
+// caller holds the mutex.
+func (s *Source) renew(a *assignment, first int64) *assignment {
+	s.forget(a.key)
+
+	if s.withdraw(a.lane) {
+		s.end(a.lane)
+	} else {
+		a.lane.state = gone
+		s.left = append(s.left, a.lane)
+	}
+
+	next := newAssignment(a.key)
+	s.begin(next)
+	next.fail(s.failed("Fetch", fmt.Errorf(
+		"partition %s goes on at offset %d, before %d: the topic was cut off, or made anew", a.name, first, a.next)))
+
+	return next
 }
 
 // missing is how many offsets before the first record were deleted unread (KAF-37).
@@ -176,54 +223,70 @@ func isStop(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed)
 }
 
-// relieve waits a moment for lanes that have enough, and pauses those that do not get
-// rid of it.
+// relieve waits a moment for the lanes that got something to take it. While those that
+// keep up do so, the client fetches ahead of them, and nothing piles up here.
 func (s *Source) relieve(ctx context.Context) {
 	var timer *time.Timer
 
-	for s.full() {
+	for s.busy() {
 		if timer == nil {
 			timer = time.NewTimer(relief)
 			defer timer.Stop()
 		}
 
 		select {
-		case <-s.drained:
+		case <-s.relieved:
 		case <-ctx.Done():
 			return
 		case <-timer.C:
-			s.pauseFull()
+			s.leaveBehind()
 
 			return
 		}
 	}
 }
 
-// full reports whether a lane has enough and is not paused.
-func (s *Source) full() bool {
+// busy reports whether a lane has not taken all yet, which is not left behind.
+func (s *Source) busy() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	for _, a := range s.owned {
-		if a.lane.isFull() {
-			return true
-		}
-	}
-
-	return false
+	return len(s.laden) > 0
 }
 
-func (l *lane) isFull() bool { return l.bytes >= enough && !l.paused && l.state != closed }
-
-// pauseFull pauses all lanes that have enough.
-func (s *Source) pauseFull() {
+// leaveBehind has nobody wait for the lanes that have not taken all yet.
+func (s *Source) leaveBehind() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	for _, a := range s.owned {
-		if a.lane.isFull() {
-			s.pause(a.lane)
+	for l := range s.laden {
+		l.slow = true
+		l.bytes = 0
+
+		for _, c := range l.chunks.rest() {
+			l.bytes += weigh(c.records)
 		}
+
+		s.limit(l)
+	}
+
+	clear(s.laden)
+}
+
+// limit pauses a lane that is left behind and has enough. The caller holds the mutex.
+func (s *Source) limit(l *lane) {
+	if l.slow && l.bytes >= enough && !l.paused {
+		s.pause(l)
+	}
+}
+
+// unburden notes that a lane has taken all, or is closed. The caller holds the mutex.
+func (s *Source) unburden(l *lane) {
+	l.slow = false
+	delete(s.laden, l)
+
+	if len(s.laden) == 0 {
+		signal(s.relieved)
 	}
 }
 
@@ -247,4 +310,15 @@ func (l *lane) partitions() map[string][]int32 {
 	}
 
 	return all
+}
+
+// sleep waits, unless ctx is done before.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }

@@ -3,6 +3,7 @@ package kafka_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -387,4 +389,74 @@ func TestGaps_KAF69(t *testing.T) {
 	if loss := seen.loss(); loss != nil {
 		t.Error(loss)
 	}
+}
+
+// A committed offset behind the end of the topic, which was made anew: all is read, and
+// committed again.
+func TestOffsetPastTheEnd_KAF37(t *testing.T) {
+	t.Parallel()
+
+	for _, mixed := range []bool{false, true} {
+		t.Run(fmt.Sprint("mixed=", mixed), func(t *testing.T) {
+			t.Parallel()
+
+			w := newWorld(t, 1)
+			w.send(0, 0, 20)
+			w.commit(0, 500)
+
+			var seen errorsOf
+
+			config := unwindowed
+			config.Observer = seen.observe
+			options := w.options("g")
+			options.MixPartitions = mixed
+
+			m := start(t, options, config, nil)
+			m.seen.await(t, 20)
+			m.seen.wantOnce(t, 1, 20)
+			w.until("it is committed", func() bool { return w.committed("g")[0] == 20 })
+			w.until("it is told", func() bool { return seen.has("goes on at offset 0, before 500") })
+		})
+	}
+}
+
+// A topic that is refused all the time is asked for now and then only, and read again
+// when it is not (P9).
+func TestRefusedTopicIsNoHotLoop(t *testing.T) {
+	t.Parallel()
+
+	w := newWorld(t, 2)
+
+	var seen errorsOf
+
+	config := unwindowed
+	config.Observer = seen.observe
+
+	m := start(t, w.options("g"), config, nil)
+	w.send(0, 0, 1)
+	m.seen.await(t, 1)
+
+	refused := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.TopicAuthorizationFailed, Count: -1})
+	w.until("the refusal is told", func() bool { return seen.has("TOPIC_AUTHORIZATION_FAILED") })
+
+	began, before := time.Now(), refused.Hits()
+
+	w.until("it was asked for again", func() bool { return refused.Hits() >= before+4 })
+
+	// Four polls, between which the client fetches once ahead.
+	if took := time.Since(began); took < 300*time.Millisecond {
+		t.Errorf("four fetches within %v", took)
+	}
+
+	refused.Remove()
+	w.send(0, 1, 5)
+	m.seen.await(t, 5)
+	m.seen.wantOnce(t, 1, 5)
+}
+
+func (e *errorsOf) has(text string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+
+	return slices.ContainsFunc(e.all, func(o esm.Observation) bool { return strings.Contains(o.Err.Error(), text) })
 }

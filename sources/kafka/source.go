@@ -31,14 +31,16 @@ type Source struct {
 	poller    sync.WaitGroup
 	stop      context.CancelFunc // ends the poller
 
-	ready   chan struct{} // there is something for Accept
-	drained chan struct{} // a lane that had enough has less again
+	ready    chan struct{} // there is something for Accept
+	relieved chan struct{} // all that was read is taken, but by lanes left behind
 
 	mu      sync.Mutex
 	owned   map[key]*assignment
-	lanes   []*lane // that wait to be accepted
-	errs    []error // for Accept
-	mixed   *lane   // of all partitions, with Options.MixPartitions
+	lanes   []*lane            // that wait to be accepted
+	errs    []error            // for Accept
+	laden   map[*lane]struct{} // that have not taken all, and are not left behind
+	left    []*lane            // that were lost and not told yet
+	mixed   *lane              // of all partitions, with Options.MixPartitions
 	closing bool
 	// The poller does what is in tasks, between two polls. interrupt ends a poll.
 	tasks     []task
@@ -82,10 +84,11 @@ func New(options Options) (*Source, error) {
 	options.Topics = slices.Clone(options.Topics)
 
 	s := &Source{
-		options: options,
-		ready:   make(chan struct{}, 1),
-		drained: make(chan struct{}, 1),
-		owned:   make(map[key]*assignment),
+		options:  options,
+		ready:    make(chan struct{}, 1),
+		relieved: make(chan struct{}, 1),
+		laden:    make(map[*lane]struct{}),
+		owned:    make(map[key]*assignment),
 	}
 	s.encoder = eventjson.NewKafka(s.eventSource(), options.EventSourceARN, s.bootstrapServers())
 	s.reach = slices.Concat([]kgo.Opt{kgo.SeedBrokers(options.BootstrapServers...), kgo.ClientID("openesm")}, reach, options.ClientOptions)

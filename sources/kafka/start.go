@@ -34,7 +34,7 @@ func (s *Source) Start(ctx context.Context, _ sources.Settings) error {
 		return err
 	}
 
-	client, err := kgo.NewClient(slices.Concat(s.reach, s.consumerOptions(start))...)
+	client, err := kgo.NewClient(slices.Concat(fetching(), s.reach, s.consumerOptions(start))...)
 	if err != nil {
 		return s.failed("NewClient", fmt.Errorf("%w: %w", err, sources.ErrUnusable))
 	}
@@ -51,13 +51,22 @@ func (s *Source) Start(ctx context.Context, _ sources.Settings) error {
 	return nil
 }
 
+// fetching is how much is fetched at once and how long a fetch waits for it, unless
+// Options.ClientOptions say otherwise. A partition that is resumed, or assigned, is
+// fetched when the fetch under way has ended, so that one must not wait long.
+func fetching() []kgo.Opt {
+	const (
+		most          = 16 << 20
+		partitionMost = 1 << 20
+		longest       = 500 * time.Millisecond
+	)
+
+	return []kgo.Opt{kgo.FetchMaxBytes(most), kgo.FetchMaxPartitionBytes(partitionMost), kgo.FetchMaxWait(longest)}
+}
+
 // consumerOptions are those of the member of the group.
 func (s *Source) consumerOptions(start kgo.Offset) []kgo.Opt {
-	const (
-		fetchBytes     = 16 << 20
-		partitionBytes = 1 << 20
-		margin         = 30 * time.Second
-	)
+	const margin = 30 * time.Second
 
 	options := []kgo.Opt{
 		kgo.ConsumerGroup(s.options.ConsumerGroupID),
@@ -69,8 +78,6 @@ func (s *Source) consumerOptions(start kgo.Offset) []kgo.Opt {
 		kgo.ConsumeStartOffset(start),
 		kgo.ConsumeResetOffset(s.options.reset()),
 		kgo.RebalanceTimeout(s.options.RevokeTimeout + margin),
-		kgo.FetchMaxBytes(fetchBytes),
-		kgo.FetchMaxPartitionBytes(partitionBytes),
 	}
 
 	if s.options.ServerSideAssignment {
