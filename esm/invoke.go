@@ -51,7 +51,7 @@ type invoker struct {
 	// reuses says that buffers are let go of by end, and not cleared before:
 	// that costs as much as filling them.
 	reuses bool
-	window  *Window // what the handler is told of its tumbling window; nil for none
+	window *Window // what the handler is told of its tumbling window; nil for none
 }
 
 // invoke hands records to the handler and judges its answer. expires, if not

@@ -159,7 +159,7 @@ func (c *committer) begin() (*round, map[*assignment]struct{}) {
 
 // send commits what is settled of partitions that are still owned, and notes the
 // errors.
-func (c *committer) send(r *round, partitions map[*assignment]struct{}) {
+func (c *committer) send(next *round, partitions map[*assignment]struct{}) {
 	offsets := make(map[string]map[int32]kgo.EpochOffset)
 	sent := make(map[*assignment]kgo.EpochOffset)
 
@@ -168,7 +168,7 @@ func (c *committer) send(r *round, partitions map[*assignment]struct{}) {
 	for a := range partitions {
 		switch {
 		case !a.owned:
-			r.errs[a] = sources.ErrLost
+			next.errs[a] = sources.ErrLost
 		case a.settled.Offset > a.committed.Offset:
 			sent[a] = a.settled
 
@@ -200,12 +200,12 @@ func (c *committer) send(r *round, partitions map[*assignment]struct{}) {
 				continue
 			}
 
-			r.errs[a] = fmt.Errorf("kafka: OffsetCommit of %s: %w", a.name, err)
+			next.errs[a] = fmt.Errorf("kafka: OffsetCommit of %s: %w", a.name, err)
 
 			continue
 		}
 
-		r.errs[a] = fmt.Errorf("kafka: OffsetCommit of %s: %w", a.name, err)
+		next.errs[a] = fmt.Errorf("kafka: OffsetCommit of %s: %w", a.name, err)
 	}
 }
 

@@ -23,6 +23,9 @@ func TestConformanceInBubbles(t *testing.T) {
 		{"ReadCommitted", 1, func(o *kafka.Options) { o.ReadCommitted = true }},
 		{"Latest", 2, func(o *kafka.Options) { o.StartingPosition = kafka.Latest }},
 	} {
-		t.Run(v.name, func(t *testing.T) { v.conform(t, sourcetest.RunInBubbles, newVirtualWorld) })
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			v.conform(t, sourcetest.RunInBubbles, newVirtualWorld)
+		})
 	}
 }

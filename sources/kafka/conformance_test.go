@@ -30,7 +30,6 @@ func (v *variant) conform(
 	t *testing.T, run func(*testing.T, func(*testing.T) sourcetest.Harness), world func(*testing.T, int, ...kfake.Opt) *world,
 ) {
 	t.Helper()
-	t.Parallel()
 
 	run(t, func(t *testing.T) sourcetest.Harness {
 		t.Helper()
@@ -52,7 +51,10 @@ func TestConformance(t *testing.T) {
 		{"Classic", 2, func(*kafka.Options) {}},
 		{"MixedServerSide", 3, func(o *kafka.Options) { o.MixPartitions, o.ServerSideAssignment = true, true }},
 	} {
-		t.Run(v.name, func(t *testing.T) { v.conform(t, sourcetest.Run, newWorld) })
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			v.conform(t, sourcetest.Run, newWorld)
+		})
 	}
 }
 
@@ -78,7 +80,7 @@ func (w *world) harness(options kafka.Options) sourcetest.Harness {
 		Patience:   2 * time.Second,
 		ComposedID: true,
 		Item: func(r sources.Record) string {
-			return fmt.Sprintf(`{"partition":%q,"offset":%d}`, partitionOf(&r), r.Native.(*kgo.Record).Offset) //nolint:forcetypeassert // documented
+			return fmt.Sprintf(`{"partition":%q,"offset":%d}`, partitionOf(&r), r.Native.(*kgo.Record).Offset)
 		},
 	}
 
@@ -133,7 +135,7 @@ func (w *world) steal(context.Context) (func(context.Context) error, error) {
 		},
 		kfake.Fault{
 			Keys: []kmsg.Key{kmsg.ConsumerGroupHeartbeat}, Err: kerr.CoordinatorLoadInProgress, TopLevel: true, Count: -1,
-			When: func(r kmsg.Request) bool { return r.(*kmsg.ConsumerGroupHeartbeatRequest).MemberEpoch == 0 }, //nolint:forcetypeassert // by key
+			When: func(r kmsg.Request) bool { return r.(*kmsg.ConsumerGroupHeartbeatRequest).MemberEpoch == 0 },
 		},
 		kfake.Fault{
 			Keys: []kmsg.Key{kmsg.ConsumerGroupHeartbeat}, Err: kerr.FencedMemberEpoch, TopLevel: true, Count: -1,

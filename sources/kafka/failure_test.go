@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,7 +36,7 @@ func TestRetries_KAF34(t *testing.T) {
 
 	var tries atomic.Int32
 
-	m := start(t, w.options("g"), quick(unwindowed), func(context.Context, []sources.Record) (esm.Response, error) {
+	m := start(t, w.options("g"), quick(unwindowed), func(context.Context, []sources.Record) (esm.Response, error) { //nolint:contextcheck // the world has its own
 		if tries.Add(1) < 4 {
 			if at, ok := w.committed("g")[0]; ok {
 				t.Errorf("committed %d", at)
@@ -291,7 +292,7 @@ func TestSubLanes_KAF69(t *testing.T) {
 
 	w := newWorld(t, 1)
 	for i := range 40 {
-		w.put(0, fmt.Sprint("key-", i%8), fmt.Sprint(i))
+		w.put(0, fmt.Sprint("key-", i%8), strconv.Itoa(i))
 	}
 
 	config := unwindowed
@@ -372,7 +373,7 @@ func TestRestart_KAF39_KAF40(t *testing.T) {
 	m := start(t, options, unwindowed, nil)
 	m.seen.await(t, 20-first)
 
-	if got := m.seen.of("orders-0"); got[0] != fmt.Sprint(first) {
+	if got := m.seen.of("orders-0"); got[0] != strconv.Itoa(first) {
 		t.Errorf("went on at %s, want %d", got[0], first)
 	}
 }

@@ -3,9 +3,9 @@ package kafka_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -245,7 +245,7 @@ func TestLostPartitions_KAF40_KAF41(t *testing.T) {
 
 		w.until("the handler is cancelled", func() bool { return cause.Load() != nil })
 
-		if err := cause.Load().(error); !errors.Is(err, sources.ErrLost) { //nolint:forcetypeassert // just stored
+		if err := cause.Load().(error); !errors.Is(err, sources.ErrLost) {
 			t.Errorf("the handler was cancelled with %v", err)
 		}
 
@@ -364,7 +364,7 @@ func TestSlowPartition_KAF187(t *testing.T) {
 	const records = 5000
 
 	for _, size := range []int{10, 2000} {
-		t.Run(fmt.Sprint(size), func(t *testing.T) {
+		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			t.Parallel()
 
 			w := newWorld(t, 2)

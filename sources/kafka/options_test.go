@@ -117,7 +117,7 @@ func TestTraits_KAF01_KAF10_KAF11_KAF12_KAF14_KAF62_KAF189(t *testing.T) {
 }
 
 // What AWS has in provisioned mode only is there without it, which itself is refused:
-// all partitions that there are are read at once, by one consumer each at most.
+// whatever partitions there are, they are read at once, by one consumer each at most.
 func TestProvisionedMode_KAF50_KAF52_KAF56_KAF71(t *testing.T) {
 	t.Parallel()
 

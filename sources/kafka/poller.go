@@ -122,43 +122,43 @@ func (s *Source) distribute(fetches kgo.Fetches) bool {
 
 // deliver hands what a poll brought of one partition to its lane. The caller holds
 // the mutex.
-func (s *Source) deliver(topic string, p *kgo.FetchPartition) {
-	a := s.owned[key{topic, p.Partition}]
+func (s *Source) deliver(topic string, got *kgo.FetchPartition) {
+	of := s.owned[key{topic, got.Partition}]
 
 	switch {
-	case p.Err != nil && a == nil:
-		if !isStop(p.Err) {
-			s.report(s.failed("Fetch", p.Err))
+	case got.Err != nil && of == nil:
+		if !isStop(got.Err) {
+			s.report(s.failed("Fetch", got.Err))
 		}
 
 		return
-	case a == nil:
+	case of == nil:
 		return // given away since
-	case p.Err != nil:
-		a.fail(s.failed("Fetch", fmt.Errorf("partition %s: %w", a.name, p.Err)))
+	case got.Err != nil:
+		of.fail(s.failed("Fetch", fmt.Errorf("partition %s: %w", of.name, got.Err)))
 	}
 
-	a.end = max(a.end, p.HighWatermark)
+	of.end = max(of.end, got.HighWatermark)
 
-	if len(p.Records) == 0 || a.asked || a.lane.state == closed {
+	if len(got.Records) == 0 || of.asked || of.lane.state == closed {
 		return
 	}
 
-	if first := p.Records[0].Offset; first < a.next {
-		a = s.renew(a, first)
+	if first := got.Records[0].Offset; first < of.next {
+		of = s.renew(of, first)
 	}
 
-	if missed := a.missing(p); missed > 0 {
-		a.missed += missed
-		a.fail(&LossError{Partition: a.name, From: a.next, Count: missed})
+	if missed := of.missing(got); missed > 0 {
+		of.missed += missed
+		of.fail(&LossError{Partition: of.name, From: of.next, Count: missed})
 	}
 
-	if a.first < 0 {
-		a.first = p.Records[0].Offset
+	if of.first < 0 {
+		of.first = got.Records[0].Offset
 	}
 
-	a.next = p.Records[len(p.Records)-1].Offset + 1
-	a.lane.put(chunk{of: a, records: p.Records})
+	of.next = got.Records[len(got.Records)-1].Offset + 1
+	of.lane.put(chunk{of: of, records: got.Records})
 }
 
 // renew has a partition begun anew that went back: its topic was cut off, or deleted and

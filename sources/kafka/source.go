@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -159,11 +160,11 @@ func (s *Source) Accept(ctx context.Context) (sources.Partition, error) {
 		}
 
 		l, err := s.accept()
-		if l != nil {
+		if err == nil {
 			return l, nil
 		}
 
-		if err != nil {
+		if !errors.Is(err, errNothing) {
 			return nil, err
 		}
 
@@ -173,6 +174,9 @@ func (s *Source) Accept(ctx context.Context) (sources.Partition, error) {
 		}
 	}
 }
+
+// errNothing says that there is nothing to accept now.
+var errNothing = errors.New("nothing to accept")
 
 func (s *Source) accept() (*lane, error) {
 	s.mu.Lock()
@@ -192,7 +196,7 @@ func (s *Source) accept() (*lane, error) {
 
 		return nil, err
 	default:
-		return nil, nil
+		return nil, errNothing
 	}
 }
 

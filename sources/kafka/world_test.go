@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -232,7 +233,7 @@ func newLedger() *ledger {
 }
 
 func partitionOf(r *sources.Record) string {
-	n := r.Native.(*kgo.Record) //nolint:forcetypeassert // documented
+	n := r.Native.(*kgo.Record)
 
 	return fmt.Sprintf("%s-%d", n.Topic, n.Partition)
 }
@@ -301,7 +302,7 @@ func (l *ledger) wantOnce(t *testing.T, partitions, n int) {
 
 	for p, values := range l.values {
 		for i, value := range values {
-			if value != fmt.Sprint(i) {
+			if value != strconv.Itoa(i) {
 				t.Errorf("%s: value %s at place %d, behind %v", p, value, i, values[max(i-3, 0):i])
 
 				break
