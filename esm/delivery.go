@@ -38,7 +38,7 @@ func (s *sublane) giveUp(records []sources.Record, step retry.Step) bool {
 		delay := deliveryBackoff().Delay(failures, o.config.Jitter())
 		if limit := o.config.OnFailureTimeout; limit > 0 {
 			left := limit - time.Since(began)
-			if left <= 0 && o.work.Err() == nil {
+			if left <= 0 && !o.over() {
 				s.drop(records, step, "the on-failure destination did not take them in time")
 				return true
 			}
@@ -83,7 +83,7 @@ func (s *sublane) failureRecord(records []sources.Record, step retry.Step) *Fail
 
 // deliver makes one attempt, and turns a panic of the destination into an error.
 func (p *part) deliver(record *FailureRecord) (err error) {
-	ctx, cancel := context.WithTimeout(p.work, deliveryLimit)
+	ctx, cancel := context.WithTimeout(p.invokes.context(), deliveryLimit)
 	defer cancel()
 	defer func() {
 		if value := recover(); value != nil {

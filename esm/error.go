@@ -56,5 +56,7 @@ func (e *PanicError) Error() string { return fmt.Sprintf("handler panicked: %v",
 
 var (
 	errResponse = errors.New("malformed batchItemFailures response")
+	errItemForm = fmt.Errorf("%w: an itemIdentifier is not of the form that the source has", errResponse)
+	errNoRecord = fmt.Errorf("%w: an itemIdentifier names no record of the batch", errResponse)
 	errTooLarge = errors.New("record does not fit into an event document")
 )

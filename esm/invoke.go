@@ -87,7 +87,7 @@ func (v *invoker) call(records []sources.Record, limit time.Duration) answer {
 		// A copy: the handler may reorder its slice, or outlive the lane's.
 		v.records = append(v.records[:0], records...)
 	}
-	ctx, cancel := context.WithTimeoutCause(v.part.work, limit, ErrTimeout)
+	ctx, cancel := context.WithTimeoutCause(v.part.invokes.context(), limit, ErrTimeout)
 	defer cancel()
 	if v.window != nil {
 		ctx = context.WithValue(ctx, windowKey{}, *v.window)

@@ -27,13 +27,14 @@ type ordered struct {
 }
 
 func newOrdered(p *part) *ordered {
-	o := &ordered{part: p, tracker: newTracker()}
+	o := &ordered{part: p}
 	if p.traits.ReadsAhead && p.config.ParallelizationFactor == 1 && p.keeper == nil {
 		s := &sublane{lane: p.newLane(), parent: o}
 		s.lane.fetch, s.lane.reuses = s.fetchDirect, true
-		o.direct = s
+		o.direct, o.tracker = s, new(tracker) // nobody waits for room
 		return o
 	}
+	o.tracker = newTracker()
 	for range p.config.ParallelizationFactor {
 		s := &sublane{lane: p.newLane(), parent: o, inbox: newInbox()}
 		s.lane.fetch = s.fetch

@@ -29,10 +29,10 @@ type part struct {
 	failer    sources.Failer
 	describer sources.BatchDescriber
 	keeper    sources.WindowKeeper // nil without tumbling windows
-	// acks is settle until the partition is lost.
-	acks context.Context //nolint:containedctx // as those of stages
-	// These end soft and work of this partition only, and acks.
-	endSoft, endWork, endAcks context.CancelCauseFunc
+	// soft is this partition's own, which endSoft ends.
+	endSoft context.CancelCauseFunc
+	// invokes and acks are work and settle until the partition is lost.
+	invokes, acks offshoot
 	// gone says that the partition is owned by somebody else, or about to be closed.
 	gone atomic.Bool
 }
@@ -46,10 +46,13 @@ func (m *Mapping) newPart(partition sources.Partition, s stages) *part {
 		p.keeper, _ = partition.(sources.WindowKeeper)
 	}
 	p.soft, p.endSoft = context.WithCancelCause(s.soft)
-	p.work, p.endWork = context.WithCancelCause(s.work)
-	p.acks, p.endAcks = context.WithCancelCause(s.settle)
+	p.invokes.parent, p.acks.parent = s.work, s.settle
 	return p
 }
+
+// over reports whether invocations are to end: the partition is lost, or the mapping
+// has lost its patience.
+func (p *part) over() bool { return p.work.Err() != nil || p.lost() }
 
 // serve reads the partition until it ends or the mapping stops, and closes it.
 func (p *part) serve() {
@@ -73,8 +76,8 @@ func (p *part) serve() {
 // end ends all that is done with the partition.
 func (p *part) end(cause error) {
 	p.endSoft(cause)
-	p.endWork(cause)
-	p.endAcks(cause)
+	p.invokes.end(cause)
+	p.acks.end(cause)
 }
 
 // revoke stops the partition as the mapping is stopped: it is asked back.
@@ -124,9 +127,10 @@ func (p *part) fetch(buf []sources.Record, wait time.Duration, failures *int) (i
 // often as it takes: until they are settled, or no longer the mapping's, or the
 // mapping loses its patience. Each of them stands for so many records of metric.
 func (p *part) ack(settle func(context.Context, []sources.Record) error, records []sources.Record, metric Metric, each int) {
+	ctx := p.acks.context()
 	for failures := 1; !p.lost(); failures++ {
 		total := len(records)
-		err := settle(p.acks, records)
+		err := settle(ctx, records)
 		if err == nil {
 			p.count(metric, total*each)
 			return
@@ -148,7 +152,7 @@ func (p *part) ack(settle func(context.Context, []sources.Record) error, records
 			}
 		}
 		p.warn("settling failed, trying again", err, slog.Int("records", len(records)))
-		rested := p.pause(p.acks, ackBackoff(), failures)
+		rested := p.pause(ctx, ackBackoff(), failures)
 		if p.lost() {
 			return
 		}

@@ -36,7 +36,7 @@ func parseFailures(response []byte, recordID func(item []byte) (string, bool)) (
 	for i, entry := range entries {
 		id, ok := recordID(entry["itemIdentifier"])
 		if !ok || id == "" {
-			return nil, errResponse
+			return nil, errItemForm
 		}
 		ids[i] = id
 	}
@@ -71,7 +71,7 @@ func markFailed(failed []bool, records []sources.Record, ids []string) (int, err
 	}
 	for _, found := range seen {
 		if !found {
-			return 0, errResponse
+			return 0, errNoRecord
 		}
 	}
 	return count, nil

@@ -184,7 +184,7 @@ func (s *sublane) attempt(records []sources.Record, step retry.Step) bool {
 	}
 	s.invoker.window = s.window.event(false, false)
 	s.last = s.invoke(batch, time.Time{})
-	if s.last.verdict != succeeded && o.work.Err() != nil {
+	if s.last.verdict != succeeded && o.over() {
 		return false
 	}
 	switch s.last.verdict {

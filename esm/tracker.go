@@ -91,7 +91,7 @@ func (t *tracker) finish(records []sources.Record) bool {
 	}
 	t.passed = *passed
 	select {
-	case t.changed <- struct{}{}:
+	case t.changed <- struct{}{}: // nil if nobody waits
 	default:
 	}
 	return true

@@ -257,7 +257,7 @@ func (s *sublane) finalInvoke(early bool) bool {
 		if result.verdict == succeeded {
 			return true
 		}
-		if o.work.Err() != nil {
+		if o.over() {
 			return false
 		}
 		o.config.Logger.Warn("the final invocation of a tumbling window failed, trying again", append(o.attrs(),

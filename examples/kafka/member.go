@@ -60,13 +60,15 @@ func (m *member) observe(o esm.Observation) {
 // handle is an ordinary Lambda handler for Kafka events. It ends a partition at the
 // first order that fails, and names that and those behind it: only what is named is
 // tried again, so the others would overtake it.
-func (m *member) handle(_ context.Context, event events.KafkaEvent) (response, error) {
-	var failed response
+func (m *member) handle(_ context.Context, event events.KafkaEvent) (kafka.EventResponse, error) {
+	var failed kafka.EventResponse
 	for partition, records := range event.Records {
 		m.shop.reads(m.name, partition)
 		for i, record := range records {
 			if !m.shop.take(text(record.Key), text(record.Value)) {
-				failed.add(partition, records[i:])
+				for _, open := range records[i:] {
+					failed.Add(partition, open.Offset)
+				}
 				break
 			}
 		}
@@ -81,24 +83,4 @@ func text(encoded string) string {
 		panic(err) // no event document is like this
 	}
 	return string(decoded)
-}
-
-// response names records that failed.
-type response struct {
-	BatchItemFailures []failure `json:"batchItemFailures"`
-}
-
-type failure struct {
-	ItemIdentifier place `json:"itemIdentifier"`
-}
-
-type place struct {
-	Partition string `json:"partition"` // "orders-0"
-	Offset    int64  `json:"offset"`
-}
-
-func (r *response) add(partition string, records []events.KafkaRecord) {
-	for _, record := range records {
-		r.BatchItemFailures = append(r.BatchItemFailures, failure{place{partition, record.Offset}})
-	}
 }

@@ -42,10 +42,10 @@ type assignment struct {
 }
 
 func newAssignment(k key) *assignment {
-	name := k.name()
+	prefix := k.name() + ":"
 
 	return &assignment{
-		key: k, name: name, prefix: name + ":", owned: true, first: -1, next: -1, end: -1,
+		key: k, name: prefix[:len(prefix)-1], prefix: prefix, owned: true, first: -1, next: -1, end: -1,
 		settled: kgo.EpochOffset{Epoch: -1, Offset: -1}, committed: kgo.EpochOffset{Epoch: -1, Offset: -1},
 	}
 }

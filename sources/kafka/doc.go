@@ -10,7 +10,9 @@
 //	})
 //
 // A handler of records finds franz-go's *kgo.Record in Record.Native; it must not be
-// modified. Record.ID is topic, hyphen, partition, colon, offset: "orders-0:15".
+// modified. Record.ID is topic, hyphen, partition, colon, offset: "orders-0:15". A
+// handler of event documents, events.KafkaEvent, finds keys and values in Base64
+// (KAF-86), and answers with an [EventResponse].
 //
 // The mapping is a member of a consumer group, and may be one of many: the group
 // shares the partitions out, and keeps the offsets. Package access says how brokers
@@ -34,10 +36,17 @@
 // before it succeeded or were given up by a rule, and never before (KAF-69, KAF-184);
 // the client's own commits are off. The offsets of all partitions go together, at most
 // twenty times a second; so a crash repeats about as much, and a stop or a rebalance
-// nothing. Offsets that are missing, through compaction or transactions, are passed by.
+// nothing but what was done behind a record that was not. Offsets that are missing,
+// through compaction or transactions, are passed by.
 //
 // After a partial failure only the records that were named are tried again (KAF-67), so
 // those that came behind them in the batch may be done before. Further batches wait.
+// Where order matters, name all that come behind in the partition too, and let
+// esm.Config.BisectBatchOnFunctionError find the one that is to be given up.
+//
+// Done behind a record that is not may be: what came behind one that was named alone;
+// records of other keys, with a ParallelizationFactor; those of other partitions, with
+// MixPartitions. The next owner handles them again.
 //
 // When a rebalance asks a partition back, its running batch may end, and is committed,
 // before it is given away ([Options.RevokeTimeout]); its other records are the next

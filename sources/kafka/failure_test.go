@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -36,9 +37,9 @@ func TestRetries_KAF34(t *testing.T) {
 
 	var tries atomic.Int32
 
-	m := start(t, w.options("g"), quick(unwindowed), func(context.Context, []sources.Record) (esm.Response, error) { //nolint:contextcheck // the world has its own
+	m := start(t, w.options("g"), quick(unwindowed), func(context.Context, []sources.Record) (esm.Response, error) {
 		if tries.Add(1) < 4 {
-			if at, ok := w.committed("g")[0]; ok {
+			if at, ok := w.committed("g")[0]; ok { //nolint:contextcheck // the world has its own
 				t.Errorf("committed %d", at)
 			}
 
@@ -375,5 +376,22 @@ func TestRestart_KAF39_KAF40(t *testing.T) {
 
 	if got := m.seen.of("orders-0"); got[0] != strconv.Itoa(first) {
 		t.Errorf("went on at %s, want %d", got[0], first)
+	}
+}
+
+// The response of the specification, to the byte.
+func TestEventResponse_KAF66(t *testing.T) {
+	t.Parallel()
+
+	var response kafka.EventResponse
+
+	response.Add("orders-0", 100)
+	response.Add("orders-3", 7)
+
+	got, err := json.Marshal(response)
+	want := `{"batchItemFailures":[{"itemIdentifier":{"partition":"orders-0","offset":100}},{"itemIdentifier":{"partition":"orders-3","offset":7}}]}`
+
+	if err != nil || string(got) != want {
+		t.Errorf("got %s, %v, want %s", got, err, want)
 	}
 }

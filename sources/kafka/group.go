@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -82,20 +83,23 @@ func (s *Source) onRevoked(_ context.Context, _ *kgo.Client, asked map[string][]
 	limit := time.NewTimer(s.options.RevokeTimeout)
 	defer limit.Stop()
 
-	over := false
-	for _, l := range lanes {
-		if over {
-			break
-		}
-
+	for over := false; !over && !s.allClosed(lanes); {
 		select {
-		case <-l.done:
+		case <-s.closings:
 		case <-limit.C:
 			over = true
 		}
 	}
 
 	s.drop(asked, lanes)
+}
+
+// allClosed reports whether the engine has let go of lanes.
+func (s *Source) allClosed(lanes []*lane) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return !slices.ContainsFunc(lanes, func(l *lane) bool { return l.state != closed })
 }
 
 // renounce has nothing more begun of partitions.
@@ -256,7 +260,7 @@ func (s *Source) end(l *lane) {
 
 	goesOn := l == s.mixed && l.state != serving && !s.closing
 	l.state = closed
-	close(l.done)
+	signal(s.closings)
 
 	if l != s.mixed {
 		l.chunks, l.open = queue[chunk]{}, queue[span]{}

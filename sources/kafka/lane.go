@@ -23,7 +23,6 @@ type lane struct {
 	id     string
 
 	wake chan struct{} // there is something for Fetch
-	done chan struct{} // closed by Close
 
 	// What follows is guarded by the source's mutex.
 	members []*assignment
@@ -69,7 +68,7 @@ var (
 )
 
 func newLane(s *Source, id string) *lane {
-	return &lane{source: s, id: id, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	return &lane{source: s, id: id, wake: make(chan struct{}, 1)}
 }
 
 // ID is topic, hyphen, number; the group's name for a lane of all partitions.

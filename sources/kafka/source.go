@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/internal/eventjson"
@@ -34,6 +35,7 @@ type Source struct {
 
 	ready    chan struct{} // there is something for Accept
 	relieved chan struct{} // all that was read is taken, but by lanes left behind
+	closings chan struct{} // a lane was closed
 
 	mu      sync.Mutex
 	owned   map[key]*assignment
@@ -88,6 +90,7 @@ func New(options Options) (*Source, error) {
 		options:  options,
 		ready:    make(chan struct{}, 1),
 		relieved: make(chan struct{}, 1),
+		closings: make(chan struct{}, 1),
 		laden:    make(map[*lane]struct{}),
 		owned:    make(map[key]*assignment),
 	}
@@ -233,8 +236,12 @@ func (s *Source) Close(ctx context.Context) error {
 	s.poller.Wait()
 
 	var err error
-	if s.options.InstanceID == "" {
+
+	switch {
+	case s.options.InstanceID == "":
 		err = client.LeaveGroupContext(ctx)
+	case s.options.ServerSideAssignment:
+		s.stepOut(ctx)
 	}
 
 	s.committer.close()
@@ -245,6 +252,22 @@ func (s *Source) Close(ctx context.Context) error {
 	}
 
 	return nil
+}
+
+// stepOut tells brokers that assign the partitions that a static member will be back,
+// without which they let nobody have its place until its session has run out. The
+// client (v1.22.2) does so too, but does not say which instance it is, which brokers
+// refuse. Where the classic protocol was fallen back to this is refused, and not
+// needed.
+func (s *Source) stepOut(ctx context.Context) {
+	const away = -2
+
+	leave := kmsg.NewPtrConsumerGroupHeartbeatRequest()
+	leave.Group, leave.InstanceID, leave.MemberEpoch = s.options.ConsumerGroupID, &s.options.InstanceID, away
+	leave.MemberID, _ = s.client.GroupMetadata()
+
+	_ = s.client.LeaveGroupContext(ctx) // so that no heartbeat comes behind it
+	_, _ = leave.RequestWith(ctx, s.client)
 }
 
 // failed wraps the error of a call.

@@ -58,7 +58,7 @@ func fetching() []kgo.Opt {
 	const (
 		most          = 16 << 20
 		partitionMost = 1 << 20
-		longest       = 500 * time.Millisecond
+		longest       = time.Second
 	)
 
 	return []kgo.Opt{kgo.FetchMaxBytes(most), kgo.FetchMaxPartitionBytes(partitionMost), kgo.FetchMaxWait(longest)}
