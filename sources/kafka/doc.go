@@ -69,9 +69,12 @@
 //
 // # Memory
 //
-// A lane buffers up to about a MiB of records and one fetch, which brings at most a MiB
-// of a partition and 16 MiB of a broker, compressed; and the client holds one fetch of
-// each broker. What a batch gathers comes on top.
+// The client holds one fetch of each broker, which brings at most a MiB of a partition
+// and 16 MiB in all, compressed. What it gives away is taken by the lanes before more is
+// asked for; but one that takes longer than some milliseconds is waited for no more, and
+// buffers up to 2 MiB and one fetch before the client leaves its partition out. What a
+// batch gathers, and what is handled, comes on top. [Options.ClientOptions] may change
+// the sizes of fetches.
 //
 // # What differs from Lambda
 //

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -36,11 +37,12 @@ func certificate(t *testing.T, name string) []byte {
 	return text
 }
 
-func TestRealPasswords_KAF18_KAF100_KAF101_KAF102_KAF113_KAF115(t *testing.T) {
+func TestRealPasswords_KAF18_KAF100_KAF101_KAF102_KAF104_KAF113_KAF115_P13(t *testing.T) {
 	t.Parallel()
 
 	address, ca := listener(t, "OPENESM_KAFKA_SASL")
 	user, password := os.Getenv("OPENESM_KAFKA_USER"), os.Getenv("OPENESM_KAFKA_PASSWORD")
+	otherCA := access.ServerRootCA(newAuthority(t).pem)
 
 	for name, config := range passwordEntries(user, password) {
 		if err := reach(t, address, config, ca); err != nil {
@@ -49,12 +51,18 @@ func TestRealPasswords_KAF18_KAF100_KAF101_KAF102_KAF113_KAF115(t *testing.T) {
 		if err := reach(t, address, config); access.Reason(err) != access.ReasonAuthentication {
 			t.Errorf("%s: the broker's certificate verifies without its authority: %v", name, err)
 		}
+		if err := reach(t, address, config, otherCA); access.Reason(err) != access.ReasonAuthentication {
+			t.Errorf("%s: the broker's certificate verifies by another authority: %v", name, err)
+		}
 	}
 
 	for name, config := range passwordEntries(user, "wrong"+password) {
 		err := reach(t, address, config, ca)
 		if !errors.Is(err, kerr.SaslAuthenticationFailed) || access.Reason(err) != access.ReasonAuthentication {
 			t.Errorf("%s with a wrong password: %v", name, err)
+		}
+		if err != nil && strings.Contains(err.Error(), password) {
+			t.Errorf("%s: the error has the password in it: %v", name, err)
 		}
 	}
 
@@ -76,7 +84,9 @@ func TestRealClientCertificate_KAF18_KAF103_KAF114(t *testing.T) {
 
 	foreign := access.ClientCertificateTLS(fixture(t, "certificate.pem"), fixture(t, "pkcs8.pem"), "")
 
-	for name, configs := range map[string][]access.Config{"missing": {ca}, "of nobody": {foreign, ca}} {
+	for name, configs := range map[string][]access.Config{
+		"missing": {ca}, "of nobody": {foreign, ca}, "and a broker of nobody": {own, access.ServerRootCA(newAuthority(t).pem)},
+	} {
 		// With TLS 1.3 a broker's refusal may be lost in the reset of the connection.
 		err := reach(t, address, configs...)
 		for i := 0; err != nil && !access.Refused(err) && i < 20; i++ {
