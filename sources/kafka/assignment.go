@@ -37,6 +37,8 @@ type assignment struct {
 	settled, committed kgo.EpochOffset
 	// end is the offset behind the last record that the broker told of.
 	end int64
+	// troubles is how often in a row it could not be read.
+	troubles int
 	// missed counts the records that were deleted before they were read.
 	missed int64
 }

@@ -18,13 +18,15 @@ const (
 	// offsets of all partitions go together. The first after a pause is made at once.
 	commitInterval = 50 * time.Millisecond
 	// commitLimit is how long one commit may take.
-	commitLimit = 30 * time.Second
+	// The client holds the group up for it, which would throw this member out.
+	commitLimit = 5 * time.Second
 )
 
 // committer commits offsets, one request at a time for all partitions.
 type committer struct {
 	client *kgo.Client
 	books  *sync.Mutex // guards assignments
+	out    func()      // is called when the group does not know the member
 
 	work   sync.WaitGroup
 	ctx    context.Context //nolint:containedctx // it lives as long as the committer
@@ -46,11 +48,11 @@ type round struct {
 	errs map[*assignment]error
 }
 
-func newCommitter(client *kgo.Client, books *sync.Mutex) *committer {
+func newCommitter(client *kgo.Client, books *sync.Mutex, out func()) *committer {
 	ctx, cancel := context.WithCancel(context.Background())
 
 	return &committer{
-		client: client, books: books, ctx: ctx, cancel: cancel,
+		client: client, books: books, out: out, ctx: ctx, cancel: cancel,
 		urgent: make(chan struct{}, 1), pending: make(map[*assignment]struct{}),
 	}
 }
@@ -187,9 +189,9 @@ func (c *committer) send(next *round, partitions map[*assignment]struct{}) {
 	}
 
 	errs, err := c.call(offsets)
+	lost := false
 
 	c.books.Lock()
-	defer c.books.Unlock()
 
 	for a, offset := range sent {
 		if err == nil {
@@ -201,11 +203,18 @@ func (c *committer) send(next *round, partitions map[*assignment]struct{}) {
 			}
 
 			next.errs[a] = fmt.Errorf("kafka: OffsetCommit of %s: %w", a.name, err)
+			lost = lost || isThrownOut(err)
 
 			continue
 		}
 
 		next.errs[a] = fmt.Errorf("kafka: OffsetCommit of %s: %w", a.name, err)
+	}
+
+	c.books.Unlock()
+
+	if lost {
+		c.out()
 	}
 }
 

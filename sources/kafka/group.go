@@ -9,12 +9,19 @@ import (
 )
 
 // onAssigned begins with partitions that this member of the group is to read.
-func (s *Source) onAssigned(_ context.Context, _ *kgo.Client, assigned map[string][]int32) {
+func (m *member) onAssigned(_ context.Context, client *kgo.Client, assigned map[string][]int32) {
+	m.meet(client)
+
+	s := m.source
 	// Between two polls, so that what an earlier one brought of a partition that was
 	// owned before, and goes on elsewhere now, is not taken for the new one's.
 	s.betweenPolls(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+
+		if s.member != m {
+			return
+		}
 
 		for topic, partitions := range assigned {
 			for _, partition := range partitions {
@@ -50,14 +57,21 @@ func (s *Source) begin(a *assignment) {
 }
 
 // onOffsets learns where the assigned partitions begin.
-func (s *Source) onOffsets(_ context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+func (m *member) onOffsets(_ context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	s := m.source
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
+	if s.member != m {
+		return offsets, nil
+	}
 
 	for topic, partitions := range offsets {
 		for partition, offset := range partitions {
 			a := s.owned[key{topic, partition}]
-			if at := offset.EpochOffset(); a != nil && at.Offset >= 0 {
+			// What is to be looked up by its time bears that.
+			if at := offset.EpochOffset(); a != nil && at.Offset >= 0 && at.Offset != s.begun.EpochOffset().Offset {
 				a.next = at.Offset
 				a.settled, a.committed = at, at
 			}
@@ -69,7 +83,14 @@ func (s *Source) onOffsets(_ context.Context, offsets map[string]map[int32]kgo.O
 
 // onRevoked gives partitions away that are asked back: their lanes end what they have
 // begun and commit it first, inside of RevokeTimeout.
-func (s *Source) onRevoked(_ context.Context, _ *kgo.Client, asked map[string][]int32) {
+func (m *member) onRevoked(_ context.Context, client *kgo.Client, asked map[string][]int32) {
+	m.meet(client)
+
+	if !m.isCurrent() {
+		return
+	}
+
+	s := m.source
 	lanes := s.lanesOf(asked)
 	s.renounce(asked)
 
@@ -77,8 +98,8 @@ func (s *Source) onRevoked(_ context.Context, _ *kgo.Client, asked map[string][]
 		s.revoke(l)
 	}
 
-	s.committer.hurry(true)
-	defer s.committer.hurry(false)
+	m.committer.hurry(true)
+	defer m.committer.hurry(false)
 
 	limit := time.NewTimer(s.options.RevokeTimeout)
 	defer limit.Stop()
@@ -117,8 +138,12 @@ func (s *Source) renounce(partitions map[string][]int32) {
 }
 
 // onLost drops partitions that somebody else may own already.
-func (s *Source) onLost(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
-	s.drop(lost, s.lanesOf(lost))
+func (m *member) onLost(_ context.Context, client *kgo.Client, lost map[string][]int32) {
+	m.meet(client)
+
+	if m.isCurrent() {
+		m.source.drop(lost, m.source.lanesOf(lost))
+	}
 }
 
 // lanesOf returns the lanes that have any of these partitions.
@@ -204,7 +229,7 @@ func (s *Source) drop(partitions map[string][]int32, lanes []*lane) {
 		l.tell(gone)
 	}
 
-	s.committer.fence()
+	s.member.committer.fence()
 
 	for _, l := range left {
 		s.mu.Lock()
@@ -236,8 +261,9 @@ func (s *Source) forget(k key) {
 		}
 	}
 
-	if a.lane.paused {
-		s.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
+	if _, rests := s.resting[a]; rests || a.lane.paused {
+		delete(s.resting, a)
+		s.member.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
 	}
 }
 

@@ -250,6 +250,8 @@ func (l *lane) Ack(ctx context.Context, records []sources.Record) error {
 
 	var moved []*assignment
 
+	committer := l.source.member.committer
+
 	for _, a := range l.members {
 		if a.settled.Offset > a.committed.Offset {
 			moved = append(moved, a)
@@ -258,7 +260,7 @@ func (l *lane) Ack(ctx context.Context, records []sources.Record) error {
 
 	l.source.mu.Unlock()
 
-	return l.source.committer.commit(ctx, moved)
+	return committer.commit(ctx, moved)
 }
 
 // settle moves the positions to right behind a record, and past what was handed out

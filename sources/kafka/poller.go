@@ -13,24 +13,33 @@ import (
 // it got. One that has not by then is waited for no more, until it has.
 const relief = 5 * time.Millisecond
 
-// troubled is how long the client is not asked again after it gave nothing but errors,
-// some of which it gives at once, again and again.
-const troubled = 250 * time.Millisecond
+const (
+	// troubled is how long the client is not asked again after an error, which some it
+	// gives at once, again and again; a single partition that goes on failing is asked
+	// for less and less, down to mostTroubled.
+	troubled     = 250 * time.Millisecond
+	mostTroubled = 4 * time.Second
+)
 
-// poll asks the client for records and hands them to the lanes, until ctx is done. It
-// never waits for a handler, however long that takes (KAF-187).
-func (s *Source) poll(ctx context.Context) {
+// poll asks the member's client for records and hands them to the lanes, until ctx is
+// done or the member thrown out. It never waits for a handler, however long that takes
+// (KAF-187).
+func (s *Source) poll(ctx context.Context, m *member) {
+	s.mu.Lock()
+	s.polling = true
+	s.mu.Unlock()
+
 	defer s.endPolls()
 
-	for ctx.Err() == nil {
-		poll, cancel := context.WithCancel(ctx)
+	for ctx.Err() == nil && !m.out.Load() {
+		poll, cancel := s.beginPoll(ctx, m)
 
 		s.mu.Lock()
 		tasks := s.tasks
-		s.tasks, s.interrupt = nil, cancel
+		s.tasks = nil
 		s.mu.Unlock()
 
-		if len(tasks) == 0 && !s.distribute(s.client.PollRecords(poll, 0)) {
+		if len(tasks) == 0 && !s.distribute(m.client.PollRecords(poll, 0)) {
 			sleep(poll, troubled)
 		}
 
@@ -43,6 +52,32 @@ func (s *Source) poll(ctx context.Context) {
 
 		s.relieve(ctx)
 	}
+}
+
+// beginPoll has partitions read on that rested long enough, and returns a context that
+// ends when others have, or the poll is interrupted.
+func (s *Source) beginPoll(ctx context.Context, m *member) (context.Context, context.CancelFunc) {
+	poll, cancel := context.WithCancel(ctx)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	s.interrupt = cancel
+
+	if m.out.Load() {
+		cancel()
+	}
+
+	if next := s.wake(time.Now()); !next.IsZero() {
+		timed, stop := context.WithDeadline(poll, next)
+
+		return timed, func() {
+			stop()
+			cancel()
+		}
+	}
+
+	return poll, cancel
 }
 
 // endPolls has tasks that came too late done.
@@ -86,12 +121,13 @@ func (s *Source) betweenPolls(do func()) {
 	<-t.done
 }
 
-// distribute hands what a poll brought to the lanes, and reports whether there was
-// something besides errors.
+// distribute hands what a poll brought to the lanes, and reports whether the client can
+// be asked again at once.
 func (s *Source) distribute(fetches kgo.Fetches) bool {
 	s.mu.Lock()
 
-	records, errs := 0, 0
+	well, records := true, 0
+	resting := make(map[string][]int32)
 
 	for i := range fetches {
 		for j := range fetches[i].Topics {
@@ -100,13 +136,17 @@ func (s *Source) distribute(fetches kgo.Fetches) bool {
 				p := &t.Partitions[k]
 				records += len(p.Records)
 
-				if p.Err != nil {
-					errs++
+				if p.Err != nil && !s.trouble(t.Topic, p, resting) {
+					well = false
 				}
 
 				s.deliver(t.Topic, p)
 			}
 		}
+	}
+
+	if len(resting) > 0 {
+		s.member.client.PauseFetchPartitions(resting)
 	}
 
 	left := s.left
@@ -117,7 +157,59 @@ func (s *Source) distribute(fetches kgo.Fetches) bool {
 		l.tell(gone)
 	}
 
-	return records > 0 || errs == 0
+	return well || records > 0
+}
+
+// trouble tells of an error that a poll brought. If it is about one partition, that
+// rests for a while, and true is returned. The caller holds the mutex.
+func (s *Source) trouble(topic string, p *kgo.FetchPartition, resting map[string][]int32) bool {
+	a := s.owned[key{topic, p.Partition}]
+	if a == nil {
+		if isStop(p.Err) {
+			return true
+		}
+
+		s.note(s.failed("Fetch", p.Err))
+
+		return false
+	}
+
+	a.fail(s.failed("Fetch", fmt.Errorf("partition %s: %w", a.name, p.Err)))
+
+	s.resting[a] = time.Now().Add(min(troubled<<a.troubles, mostTroubled))
+	a.troubles = min(a.troubles+1, 10)
+	resting[topic] = append(resting[topic], p.Partition)
+
+	return true
+}
+
+// wake has partitions read on that rested long enough, and returns when the next one
+// has; zero if none rests. The caller holds the mutex.
+func (s *Source) wake(now time.Time) (next time.Time) {
+	awake := make(map[string][]int32)
+
+	for a, until := range s.resting {
+		switch {
+		case !a.owned:
+			delete(s.resting, a)
+		case now.Before(until):
+			if next.IsZero() || until.Before(next) {
+				next = until
+			}
+		default:
+			delete(s.resting, a)
+
+			if !a.lane.paused {
+				awake[a.topic] = append(awake[a.topic], a.partition)
+			}
+		}
+	}
+
+	if len(awake) > 0 {
+		s.member.client.ResumeFetchPartitions(awake)
+	}
+
+	return next
 }
 
 // deliver hands what a poll brought of one partition to its lane. The caller holds
@@ -125,17 +217,8 @@ func (s *Source) distribute(fetches kgo.Fetches) bool {
 func (s *Source) deliver(topic string, got *kgo.FetchPartition) {
 	of := s.owned[key{topic, got.Partition}]
 
-	switch {
-	case got.Err != nil && of == nil:
-		if !isStop(got.Err) {
-			s.report(s.failed("Fetch", got.Err))
-		}
-
-		return
-	case of == nil:
+	if of == nil {
 		return // given away since
-	case got.Err != nil:
-		of.fail(s.failed("Fetch", fmt.Errorf("partition %s: %w", of.name, got.Err)))
 	}
 
 	of.end = max(of.end, got.HighWatermark)
@@ -152,6 +235,8 @@ func (s *Source) deliver(topic string, got *kgo.FetchPartition) {
 		of.missed += missed
 		of.fail(&LossError{Partition: of.name, From: of.next, Count: missed})
 	}
+
+	of.troubles = 0
 
 	if of.first < 0 {
 		of.first = got.Records[0].Offset
@@ -220,7 +305,7 @@ func weigh(records []*kgo.Record) int {
 
 // isStop says that a poll was ended by this package.
 func isStop(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed)
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, kgo.ErrClientClosed)
 }
 
 // relieve waits a moment for the lanes that got something to take it. While those that
@@ -293,13 +378,22 @@ func (s *Source) unburden(l *lane) {
 // pause has the client read no more of a lane. The caller holds the mutex.
 func (s *Source) pause(l *lane) {
 	l.paused = true
-	s.client.PauseFetchPartitions(l.partitions())
+	s.member.client.PauseFetchPartitions(l.partitions())
 }
 
-// resume has the client read on. The caller holds the mutex.
+// resume has the client read on, but for what rests. The caller holds the mutex.
 func (s *Source) resume(l *lane) {
 	l.paused = false
-	s.client.ResumeFetchPartitions(l.partitions())
+
+	all := make(map[string][]int32)
+
+	for _, a := range l.members {
+		if _, rests := s.resting[a]; !rests {
+			all[a.topic] = append(all[a.topic], a.partition)
+		}
+	}
+
+	s.member.client.ResumeFetchPartitions(all)
 }
 
 // partitions are the lane's, as the client names them. The caller holds the mutex.

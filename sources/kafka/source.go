@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/internal/eventjson"
@@ -28,22 +27,23 @@ type Source struct {
 	reach   []kgo.Opt // of every client
 	encoder *eventjson.Kafka
 
-	client    *kgo.Client // nil before Start
-	committer *committer
-	poller    sync.WaitGroup
-	stop      context.CancelFunc // ends the poller
+	begun  kgo.Offset // where partitions without a committed offset begin
+	living sync.WaitGroup
+	stop   context.CancelFunc // ends live; nil before Start
 
 	ready    chan struct{} // there is something for Accept
 	relieved chan struct{} // all that was read is taken, but by lanes left behind
 	closings chan struct{} // a lane was closed
 
 	mu      sync.Mutex
+	member  *member // nil before Start
 	owned   map[key]*assignment
-	lanes   []*lane            // that wait to be accepted
-	errs    []error            // for Accept
-	laden   map[*lane]struct{} // that have not taken all, and are not left behind
-	left    []*lane            // that were lost and not told yet
-	mixed   *lane              // of all partitions, with Options.MixPartitions
+	lanes   []*lane                   // that wait to be accepted
+	errs    []error                   // for Accept
+	laden   map[*lane]struct{}        // that have not taken all, and are not left behind
+	left    []*lane                   // that were lost and not told yet
+	resting map[*assignment]time.Time // that failed, and until when they are not asked for
+	mixed   *lane                     // of all partitions, with Options.MixPartitions
 	closing bool
 	// The poller does what is in tasks, between two polls. interrupt ends a poll.
 	tasks     []task
@@ -92,6 +92,7 @@ func New(options Options) (*Source, error) {
 		relieved: make(chan struct{}, 1),
 		closings: make(chan struct{}, 1),
 		laden:    make(map[*lane]struct{}),
+		resting:  make(map[*assignment]time.Time),
 		owned:    make(map[key]*assignment),
 	}
 	s.encoder = eventjson.NewKafka(s.eventSource(), options.EventSourceARN, s.bootstrapServers())
@@ -186,7 +187,7 @@ func (s *Source) accept() (*lane, error) {
 	defer s.mu.Unlock()
 
 	switch {
-	case s.client == nil:
+	case s.stop == nil:
 		return nil, s.failed("Accept", fmt.Errorf("before Start: %w", sources.ErrUnusable))
 	case len(s.lanes) > 0:
 		l := s.lanes[0]
@@ -209,9 +210,16 @@ func (s *Source) offer(l *lane) {
 	signal(s.ready)
 }
 
-// report hands an error to Accept, unless it has several already. The caller holds
-// the mutex.
+// report hands an error to Accept, unless it has several already.
 func (s *Source) report(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	s.note(err)
+}
+
+// note is report for a caller that holds the mutex.
+func (s *Source) note(err error) {
 	const most = 8
 
 	if len(s.errs) < most {
@@ -220,54 +228,21 @@ func (s *Source) report(err error) {
 	}
 }
 
-// Close commits what is left, leaves the group, unless Options.InstanceID is set, and
-// closes the client.
+// Close leaves the group, unless Options.InstanceID is set, and closes the client.
 func (s *Source) Close(ctx context.Context) error {
 	s.mu.Lock()
-	client := s.client
+	started := s.stop != nil
 	s.closing = true
 	s.mu.Unlock()
 
-	if client == nil {
+	if !started {
 		return nil
 	}
 
 	s.stop()
-	s.poller.Wait()
+	s.living.Wait()
 
-	var err error
-
-	switch {
-	case s.options.InstanceID == "":
-		err = client.LeaveGroupContext(ctx)
-	case s.options.ServerSideAssignment:
-		s.stepOut(ctx)
-	}
-
-	s.committer.close()
-	client.Close()
-
-	if err != nil && !isStranger(err) {
-		return s.failed("LeaveGroup", err)
-	}
-
-	return nil
-}
-
-// stepOut tells brokers that assign the partitions that a static member will be back,
-// without which they let nobody have its place until its session has run out. The
-// client (v1.22.2) does so too, but does not say which instance it is, which brokers
-// refuse. Where the classic protocol was fallen back to this is refused, and not
-// needed.
-func (s *Source) stepOut(ctx context.Context) {
-	const away = -2
-
-	leave := kmsg.NewPtrConsumerGroupHeartbeatRequest()
-	leave.Group, leave.InstanceID, leave.MemberEpoch = s.options.ConsumerGroupID, &s.options.InstanceID, away
-	leave.MemberID, _ = s.client.GroupMetadata()
-
-	_ = s.client.LeaveGroupContext(ctx) // so that no heartbeat comes behind it
-	_, _ = leave.RequestWith(ctx, s.client)
+	return s.member.leave(ctx)
 }
 
 // failed wraps the error of a call.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +24,7 @@ const callLimit = 30 * time.Second
 // looks up StartingPosition if that is needed, and joins the group. What the brokers
 // refuse, and a topic that does not exist, end the mapping (KAF-18).
 func (s *Source) Start(ctx context.Context, _ sources.Settings) error {
-	if s.client != nil {
+	if s.stop != nil {
 		return nil
 	}
 
@@ -34,19 +33,20 @@ func (s *Source) Start(ctx context.Context, _ sources.Settings) error {
 		return err
 	}
 
-	client, err := kgo.NewClient(slices.Concat(fetching(), s.reach, s.consumerOptions(start))...)
+	s.begun = start
+
+	m, err := s.newMember(start)
 	if err != nil {
-		return s.failed("NewClient", fmt.Errorf("%w: %w", err, sources.ErrUnusable))
+		return err
 	}
 
-	polls, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s.committer = newCommitter(client, &s.mu)
+	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 
 	s.mu.Lock()
-	s.client, s.stop, s.polling = client, stop, true
+	s.stop = stop
 	s.mu.Unlock()
 
-	s.poller.Go(func() { s.poll(polls) })
+	s.living.Go(func() { s.live(life, m) })
 
 	return nil
 }
@@ -71,13 +71,10 @@ func (s *Source) consumerOptions(start kgo.Offset) []kgo.Opt {
 	options := []kgo.Opt{
 		kgo.ConsumerGroup(s.options.ConsumerGroupID),
 		kgo.DisableAutoCommit(),
-		kgo.OnPartitionsAssigned(s.onAssigned),
-		kgo.OnPartitionsRevoked(s.onRevoked),
-		kgo.OnPartitionsLost(s.onLost),
-		kgo.AdjustFetchOffsetsFn(s.onOffsets),
 		kgo.ConsumeStartOffset(start),
 		kgo.ConsumeResetOffset(s.options.reset()),
 		kgo.RebalanceTimeout(s.options.RevokeTimeout + margin),
+		kgo.KeepRetryableFetchErrors(), // or the client fetches again at once, see rest
 	}
 
 	if s.options.ServerSideAssignment {
@@ -260,6 +257,12 @@ func isStranger(err error) bool {
 	}
 
 	return false
+}
+
+// isThrownOut says that the group has put its member out. One whose static instance is
+// somebody else's now is told by the client, and does not come back.
+func isThrownOut(err error) bool {
+	return isStranger(err) && !errors.Is(err, kerr.StaleMemberEpoch) && !errors.Is(err, kerr.FencedInstanceID)
 }
 
 // refused tells what will not pass from what may.
