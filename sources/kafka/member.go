@@ -170,7 +170,7 @@ func (s *Source) replace(ctx context.Context, m *member) *member {
 	}
 
 	for {
-		next, err := s.newMember(s.begun)
+		next, err := s.newMember(s.begun) //nolint:contextcheck // it lives until it leaves
 		if err == nil {
 			return next
 		}

@@ -35,7 +35,7 @@ func (s *Source) Start(ctx context.Context, _ sources.Settings) error {
 
 	s.begun = start
 
-	m, err := s.newMember(start)
+	m, err := s.newMember(start) //nolint:contextcheck // it lives until Close
 	if err != nil {
 		return err
 	}
