@@ -27,6 +27,8 @@ type committer struct {
 	client *kgo.Client
 	books  *sync.Mutex // guards assignments
 	out    func()      // is called when the group does not know the member
+	// renamed reports whether the member is not the one that got the partitions.
+	renamed func() bool
 
 	work   sync.WaitGroup
 	ctx    context.Context //nolint:containedctx // it lives as long as the committer
@@ -209,6 +211,7 @@ func (c *committer) send(next *round, partitions map[*assignment]struct{}) {
 		}
 
 		next.errs[a] = fmt.Errorf("kafka: OffsetCommit of %s: %w", a.name, err)
+		lost = lost || isThrownOut(err)
 	}
 
 	c.books.Unlock()
@@ -222,6 +225,14 @@ func (c *committer) send(next *round, partitions map[*assignment]struct{}) {
 func (c *committer) call(offsets map[string]map[int32]kgo.EpochOffset) (map[key]error, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, commitLimit)
 	defer cancel()
+
+	ctx = kgo.PreCommitFnContext(ctx, func(*kmsg.OffsetCommitRequest) error {
+		if c.renamed() {
+			return kerr.UnknownMemberID // as it was answered under the old name
+		}
+
+		return nil
+	})
 
 	errs := make(map[key]error)
 

@@ -12,6 +12,12 @@ import (
 func (m *member) onAssigned(_ context.Context, client *kgo.Client, assigned map[string][]int32) {
 	m.meet(client)
 
+	if m.isRenamed() {
+		m.throwOut()
+
+		return
+	}
+
 	s := m.source
 	// Between two polls, so that what an earlier one brought of a partition that was
 	// owned before, and goes on elsewhere now, is not taken for the new one's.
@@ -92,6 +98,14 @@ func (m *member) onRevoked(_ context.Context, client *kgo.Client, asked map[stri
 
 	s := m.source
 	lanes := s.lanesOf(asked)
+
+	if m.isRenamed() {
+		m.throwOut()
+		s.drop(asked, lanes)
+
+		return
+	}
+
 	s.renounce(asked)
 
 	for _, l := range lanes {
@@ -144,6 +158,10 @@ func (m *member) onLost(_ context.Context, client *kgo.Client, lost map[string][
 	if m.isCurrent() {
 		m.source.drop(lost, m.source.lanesOf(lost))
 	}
+
+	m.source.mu.Lock()
+	m.name = "" // what comes next may have another one
+	m.source.mu.Unlock()
 }
 
 // lanesOf returns the lanes that have any of these partitions.
@@ -304,7 +322,7 @@ func (s *Source) end(l *lane) {
 // from the first record that was not settled. The caller holds the mutex.
 func (s *Source) succeed(l *lane) {
 	next := newLane(s, l.id)
-	next.paused, next.errs = l.paused, l.errs
+	next.errs = l.errs
 
 	for _, a := range l.members {
 		if !a.asked {
@@ -327,6 +345,11 @@ func (s *Source) succeed(l *lane) {
 		if c.of.lane == next {
 			next.put(c)
 		}
+	}
+
+	// What was enough may have been the others'.
+	if l.paused {
+		s.resume(next)
 	}
 
 	s.mixed = next

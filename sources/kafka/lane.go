@@ -143,11 +143,7 @@ func (l *lane) take(buf []sources.Record) (int, error) {
 		n += len(c.records)
 	}
 
-	if n > 0 {
-		return n, nil
-	}
-
-	return 0, l.trouble()
+	return n, l.trouble()
 }
 
 // trouble returns what went wrong and was not told yet.

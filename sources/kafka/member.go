@@ -29,6 +29,7 @@ type member struct {
 	committer *committer
 	kill      context.CancelFunc // cuts off what the client has under way
 	out       atomic.Bool        // the group has thrown it out
+	name      string             // that the group gave it; guarded by the source's mutex
 }
 
 // newMember joins the group, where start says that partitions without a committed
@@ -71,7 +72,23 @@ func (m *member) meet(client *kgo.Client) {
 	if m.client == nil {
 		m.client = client
 		m.committer = newCommitter(client, &m.source.mu, m.throwOut)
+		m.committer.renamed = m.isRenamed
 	}
+}
+
+// isRenamed reports whether the group calls the member otherwise than it did when it got
+// its partitions: it has thrown it out, and let it in again.
+func (m *member) isRenamed() bool {
+	name, _ := m.client.GroupMetadata()
+
+	m.source.mu.Lock()
+	defer m.source.mu.Unlock()
+
+	if m.name == "" {
+		m.name = name
+	}
+
+	return m.name != name
 }
 
 // isCurrent reports whether it is still the source's member.
