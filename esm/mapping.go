@@ -148,7 +148,7 @@ func (m *Mapping) serve(s stages, stop context.CancelFunc) error {
 		default:
 			failures++
 			m.polling("", err)
-			m.pause(soft, pollBackoff(), failures)
+			m.pause(soft, acceptBackoff(m.traits.ReadsAhead), failures)
 		}
 	}
 }
