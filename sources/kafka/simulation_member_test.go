@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -363,9 +362,13 @@ func (l *life) OnNewClient(client *kgo.Client) {
 // member is what the group calls this process.
 func (l *life) member() string {
 	l.mu.Lock()
-	client := l.clients[len(l.clients)-1]
-	l.mu.Unlock()
+	defer l.mu.Unlock()
 
+	if len(l.clients) == 0 {
+		return ""
+	}
+
+	client := l.clients[len(l.clients)-1]
 	id, _ := client.GroupMetadata()
 
 	return id
@@ -503,6 +506,20 @@ func (w *watchedLane) Fetch(ctx context.Context, buf []sources.Record, wait time
 	return n, err
 }
 
+// Ack looks whether the broker has what it says to be settled.
+func (w *watchedLane) Ack(ctx context.Context, records []sources.Record) error {
+	err := w.Partition.Ack(ctx, records)
+	if err != nil || len(records) == 0 {
+		return err
+	}
+
+	if info := w.life.sim.cluster.GroupInfo(simGroup); info != nil {
+		w.life.sim.observer.acked(w, records[len(records)-1], info)
+	}
+
+	return nil
+}
+
 // Close notes that.
 func (w *watchedLane) Close(ctx context.Context) error {
 	w.life.sim.observer.closes(w)
@@ -528,5 +545,3 @@ func (l *life) lane(id string) *watchedLane {
 
 	return l.lanes[id]
 }
-
-var _ io.Writer = (*historian)(nil)

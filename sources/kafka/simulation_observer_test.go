@@ -31,13 +31,12 @@ type observer struct {
 	began     time.Time
 	history   []string
 	violation *violation
-	records   []*record            // by number
-	parts     []*part              // by partition
-	runs      []*run               // that go on, the earliest first
-	dead      []*life              // that were killed
-	over      map[string]time.Time // since when processes are, by name
-	joins     map[string]int       // how often a member ID joined with epoch 0 (KIP-848)
-	pins      map[int]int64        // that are asked for, by somebody who is no member
+	records   []*record      // by number
+	parts     []*part        // by partition
+	runs      []*run         // that go on, the earliest first
+	dead      []*life        // that were killed
+	joins     map[string]int // how often a member ID joined with epoch 0 (KIP-848)
+	pins      map[int]int64  // that are asked for, by somebody who is no member
 }
 
 // part is a partition.
@@ -99,7 +98,7 @@ type violation struct {
 func (v *violation) String() string { return fmt.Sprintf("P%d: %s", v.promise, v.text) }
 
 func newObserver(s *sim) *observer {
-	o := &observer{sim: s, joins: make(map[string]int), pins: make(map[int]int64), over: make(map[string]time.Time)}
+	o := &observer{sim: s, joins: make(map[string]int), pins: make(map[int]int64)}
 	for range s.partitions {
 		o.parts = append(o.parts, &part{committed: -1, start: -1})
 	}
@@ -491,6 +490,17 @@ func (o *observer) handed(w *watchedLane, records []sources.Record) {
 	}
 }
 
+// acked tells that a lane says to have settled what was handed out up to a record.
+func (o *observer) acked(w *watchedLane, last sources.Record, info *kfake.GroupInfo) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+
+	r := o.records[numberOf(last.Data)]
+	if at := info.Commits[simTopic][int32(r.partition)].Offset; at <= r.offset && w.lost.IsZero() && !w.life.killed {
+		o.breaks(2, "%s says that record %d (offset %d of partition %d) is settled, but %d is committed", w.life.name, r.number, r.offset, r.partition, at)
+	}
+}
+
 // opens tells of a new lane.
 func (o *observer) opens(w *watchedLane) {
 	o.mu.Lock()
@@ -514,6 +524,20 @@ func (o *observer) revoked(w *watchedLane) {
 		if slices.ContainsFunc(o.runs, func(r *run) bool { return r.lane == w }) {
 			o.sim.cover("asked back while handled")
 		}
+
+		const margin = time.Second
+
+		o.sim.after(o.sim.patience()+margin, func() { o.checkGiven(w) })
+	}
+}
+
+// checkGiven holds a lane that was asked back some time ago against P11.
+func (o *observer) checkGiven(w *watchedLane) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+
+	if w.closed.IsZero() && w.lost.IsZero() && !w.life.killed && !w.life.gone {
+		o.breaks(11, "%s was asked for %s %v ago, and still has it", w.life.name, w.ID(), time.Since(w.asked))
 	}
 }
 
@@ -564,7 +588,6 @@ func (o *observer) kills(l *life) {
 
 	l.killed = true
 	o.dead = append(o.dead, l)
-	o.over[l.name] = time.Now()
 	o.line("%s is killed", l.name)
 
 	for _, r := range o.runs {
@@ -586,24 +609,12 @@ func (o *observer) isDead(member string) bool {
 	return slices.ContainsFunc(o.dead, func(l *life) bool { return strings.HasPrefix(member, l.name+"-") })
 }
 
-// isPhantom reports whether a process has ended or died so long ago that the group
-// should have noticed.
-func (o *observer) isPhantom(name string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-
-	at, over := o.over[name]
-
-	return over && time.Since(at) > o.sim.sessionTimeout+2*time.Second
-}
-
 // ended tells that Run has returned.
 func (o *observer) ended(l *life, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 
 	l.gone = true
-	o.over[l.name] = time.Now()
 
 	if l.killed {
 		return

@@ -138,13 +138,14 @@ func (s *sim) fence(one, _ int) {
 	}
 
 	member := info.Members[one%len(info.Members)]
-	s.observer.logf("%s is fenced, which is %s", member.MemberID, member.ClientID)
 
 	s.expel(member)
 }
 
 // expel has a member leave.
 func (s *sim) expel(member kfake.GroupMember) {
+	s.observer.logf("%s is expelled, which is %s", member.MemberID, member.ClientID)
+
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 

@@ -582,6 +582,7 @@ func (s *sim) sweep() {
 	const margin = 30*time.Second + 15*time.Second // the adapter's, and some more
 
 	since, generation := time.Now(), int32(0)
+	left := make(map[string]time.Time) // members that nobody is any more
 
 	for s.sleep(time.Second) {
 		info := s.cluster.GroupInfo(simGroup)
@@ -596,10 +597,33 @@ func (s *sim) sweep() {
 		stuck := time.Since(since) > s.patience()+margin
 
 		for _, m := range info.Members {
-			if stuck || s.observer.isPhantom(m.ClientID) {
-				s.observer.logf("%s is swept out", m.MemberID)
+			switch at, known := left[m.MemberID]; {
+			case s.isSomebody(m):
+				delete(left, m.MemberID)
+			case !known:
+				left[m.MemberID] = time.Now()
+			case time.Since(at) > s.sessionTimeout+2*time.Second:
+				s.expel(m)
+			}
+
+			if stuck {
 				s.expel(m)
 			}
 		}
 	}
+}
+
+// isSomebody reports whether a member is a process that runs.
+func (s *sim) isSomebody(m kfake.GroupMember) bool {
+	for _, slot := range s.slots {
+		slot.mu.Lock()
+		l := slot.life
+		slot.mu.Unlock()
+
+		if l != nil && !l.isOver() && l.name == m.ClientID {
+			return l.member() == m.MemberID
+		}
+	}
+
+	return false
 }
