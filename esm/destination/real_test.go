@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,8 +44,11 @@ func realConfig(t *testing.T) aws.Config {
 		t.Skip("OPENESM_AWS_ENDPOINT does not name an emulator; .ci/real/destinations starts one")
 	}
 
+	// The emulator loses a connection that is kept alive now and then.
+	transport := &http.Transport{DisableKeepAlives: true}
+
 	return aws.Config{
-		Region: "us-east-1", BaseEndpoint: &endpoint,
+		Region: "us-east-1", BaseEndpoint: &endpoint, HTTPClient: &http.Client{Transport: transport},
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	}
 }
