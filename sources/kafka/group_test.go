@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kfake"
+
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/kafka"
@@ -44,6 +46,32 @@ func (w *world) awaitMembers(n int) {
 	_, err := w.cluster.WaitGroupStable(ctx, "g", n)
 	if err != nil {
 		w.t.Fatalf("group of %d: %v: %+v", n, err, w.cluster.GroupInfo("g"))
+	}
+}
+
+// awaitShares waits until the members of the group have all partitions, each as many as
+// the others but for one: nothing is on its way between them any more, as it may be
+// while a group is stable.
+func (w *world) awaitShares(n int) {
+	w.t.Helper()
+
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+
+	_, err := w.cluster.WaitGroupInfo(ctx, "g", func(g *kfake.GroupInfo) bool {
+		if g == nil || len(g.Members) != n || g.NumAssigned() != w.partitions {
+			return false
+		}
+
+		least, most := w.partitions, 0
+		for i := range g.Members {
+			least, most = min(least, g.Members[i].NumAssigned()), max(most, g.Members[i].NumAssigned())
+		}
+
+		return most-least <= 1
+	})
+	if err != nil {
+		w.t.Fatalf("shares of %d members: %v: %+v", n, err, w.cluster.GroupInfo("g"))
 	}
 }
 
@@ -157,7 +185,7 @@ func TestRevokeWaitsForTheBatch_KAF41_KAF187(t *testing.T) {
 		}
 
 		g.release()
-		w.awaitMembers(2)
+		w.awaitShares(2)
 		w.send(0, 5, 10)
 		w.send(1, 5, 10)
 		second.seen.await(t, 5)
@@ -284,7 +312,7 @@ func TestStopLeavesTheGroup_KAF39(t *testing.T) {
 			return esm.Response{}, nil
 		}
 		first, second := start(t, options, unwindowed, handle), start(t, options, unwindowed, handle)
-		w.awaitMembers(2)
+		w.awaitShares(2)
 
 		for p := range partitions {
 			w.send(p, 0, records/2)
@@ -326,7 +354,7 @@ func TestStaticMembership(t *testing.T) {
 	options.InstanceID, other.InstanceID = "one", "two"
 
 	first, second := start(t, options, unwindowed, nil), start(t, other, unwindowed, nil)
-	w.awaitMembers(2)
+	w.awaitShares(2)
 	w.send(0, 0, 5)
 	w.send(1, 0, 5)
 	w.until("all is handled", func() bool { return first.seen.total()+second.seen.total() == 10 })

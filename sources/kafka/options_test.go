@@ -184,7 +184,7 @@ func TestShare_KAF09_KAF50(t *testing.T) {
 	w := newWorld(t, 2)
 	one, two, idle := start(t, w.options("g"), unwindowed, nil), start(t, w.options("g"), unwindowed, nil), start(t, w.options("g"), unwindowed, nil)
 	other := start(t, w.options("of its own"), unwindowed, nil)
-	w.awaitMembers(3)
+	w.awaitShares(3)
 	w.send(0, 0, 5)
 	w.send(1, 0, 5)
 	w.until("all is handled", func() bool { return one.seen.total()+two.seen.total()+idle.seen.total() == 10 })
