@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strconv"
 	"testing"
@@ -337,20 +338,31 @@ func TestLossIsToldAtOnce_KAF37(t *testing.T) {
 	config := unwindowed
 	config.Observer, config.BatchSize = seen.observe, 1
 
+	config.Logger = slog.New(slog.DiscardHandler)
+
+	source, err := kafka.New(w.options("g"))
+	if err != nil {
+		t.Fatal(err)
+	}
+
 	g := newGate()
-	m := start(t, w.options("g"), config, func(ctx context.Context, _ []sources.Record) (esm.Response, error) {
+	mapping, err := esm.New(source, esm.Records(func(ctx context.Context, _ []sources.Record) (esm.Response, error) {
 		return esm.Response{}, g.pass(ctx)
-	})
+	}), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+
+	go func() { ended <- mapping.Run(ctx) }()
+
 	g.await(t)
-
-	stopped := make(chan error, 1)
-
-	go func() { stopped <- m.stop() }()
-
-	time.Sleep(100 * time.Millisecond) // nothing more is begun
+	cancel() // from here on nothing more is begun
 	g.release()
 
-	if err := <-stopped; err != nil {
+	if err := <-ended; err != nil {
 		t.Error(err)
 	}
 
