@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -217,6 +218,32 @@ func TestProvisionedMaximumCapsTheLanes_SQS25_ESM111(t *testing.T) {
 		equal(t, "most lanes", slices.Max(lanes.all()), 30)
 		equal(t, "most batches at once", j.peak(), 30)
 		stop()
+	})
+}
+
+// However long an observer takes, and whoever overtakes whom, what it is told last is
+// true.
+func TestLanesAreToldInOrder(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := queueOf(memory.QueueOptions{}, numbers(4000)...)
+		j := newJournal()
+		config := j.config(pollers(2, 4))
+		config.BatchSize = 1
+		var held atomic.Bool
+		lanes := &gauge{metric: esm.ConcurrentLanes}
+		tell := lanes.around(j.observe)
+		config.Observer = func(o esm.Observation) {
+			if o.Metric == esm.ConcurrentLanes && o.Count > 20 && held.CompareAndSwap(false, true) {
+				time.Sleep(10 * time.Second)
+			}
+			tell(o)
+		}
+		stop := background(t, mustNew(t, q.Source(), j.handler(second), config))
+		time.Sleep(30 * time.Second)
+		equal(t, "batches at once", j.peak(), 40)
+		equal(t, "lanes, as told last", lanes.last(), 40)
+		_, err := stop()
+		equal(t, "Run", err, nil)
 	})
 }
 

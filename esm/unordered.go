@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/openesm/openesm/sources"
@@ -24,6 +25,8 @@ type unordered struct {
 	scaler  *scaler
 	settler *settler
 	lanes   sync.WaitGroup
+	// changes of the number of lanes that the observer was not told of.
+	changes atomic.Int64
 }
 
 func newUnordered(p *part) *unordered {
@@ -44,7 +47,7 @@ func (u *unordered) start(n int) {
 	if n == 0 {
 		return
 	}
-	u.count(ConcurrentLanes, u.scaler.lanes())
+	u.tellLanes()
 	for range n {
 		u.lanes.Go(u.lane)
 	}
@@ -55,8 +58,23 @@ func (u *unordered) leave() bool {
 	if !u.scaler.leave() {
 		return false
 	}
-	u.count(ConcurrentLanes, u.scaler.lanes())
+	u.tellLanes()
 	return true
+}
+
+// tellLanes tells the observer how many lanes there are. One goroutine does so at a
+// time, and looks again, so that what is told last is true.
+func (u *unordered) tellLanes() {
+	if u.changes.Add(1) > 1 {
+		return
+	}
+	for {
+		changes := u.changes.Load()
+		u.count(ConcurrentLanes, u.scaler.lanes())
+		if u.changes.CompareAndSwap(changes, 0) {
+			return
+		}
+	}
 }
 
 // pooledLane is one lane of an unordered partition.
