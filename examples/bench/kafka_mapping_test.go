@@ -22,7 +22,8 @@ type nothing struct{}
 
 func (nothing) Invoke(context.Context, []byte) ([]byte, error) { return nil, nil }
 
-// mapping reads with this library; what is committed counts.
+// mapping reads with this library. What was handled counts, as with the others: commits
+// come a moment later, for several batches at once.
 func mapping(handler esm.Handler) func(ctx context.Context, brokers []string, m *meter) error {
 	return func(ctx context.Context, brokers []string, m *meter) error {
 		source, err := kafka.New(kafka.Options{
@@ -34,7 +35,7 @@ func mapping(handler esm.Handler) func(ctx context.Context, brokers []string, m 
 		read, err := esm.New(source, handler, esm.Config{
 			BatchSize: kafkaBatch, Timeout: time.Minute, Logger: slog.New(slog.DiscardHandler),
 			Observer: func(o esm.Observation) {
-				if o.Metric == esm.CommittedEventCount {
+				if o.Metric == esm.InvokedEventCount {
 					m.add(o.Count)
 				}
 			},
