@@ -10,6 +10,8 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
+const decimal = 10
+
 // key names a partition of a topic.
 type key struct {
 	topic     string
@@ -57,9 +59,10 @@ func behind(r *kgo.Record) kgo.EpochOffset {
 	return kgo.EpochOffset{Epoch: r.LeaderEpoch, Offset: r.Offset + 1}
 }
 
-// records fills dst, which is as long as from.
-func (a *assignment) records(dst []sources.Record, from []*kgo.Record, size func(*kgo.Record) int) {
-	ids := a.newIDs(from)
+// records fills dst, which is as long as from. mixed says that there may be other
+// partitions in one event document.
+func (a *assignment) records(dst []sources.Record, from []*kgo.Record, mixed bool) {
+	ids, sizes := a.newIDs(from), sizer{mixed: mixed}
 
 	// Field by field, which is faster than a record at a time.
 	for i, r := range from {
@@ -70,43 +73,44 @@ func (a *assignment) records(dst []sources.Record, from []*kgo.Record, size func
 		to.Native = r
 		to.Time = stamp(r)
 		to.Expires = time.Time{}
-		to.Size = size(r)
+		to.Size = sizes.size(r)
 		to.Offset = 0
 	}
 }
 
-// ids makes the IDs of records that follow each other: parts of one piece of memory.
+// ids makes the IDs of records, in parts of one piece of memory.
 type ids struct {
 	prefix string
 	room   []byte
-	last   []byte // the ID before
-	at     int64  // its offset
+	decade []byte // the ID of the first of ten offsets
+	first  int64  // which that is
 }
 
 func (a *assignment) newIDs(from []*kgo.Record) ids {
-	const decimal, most = 10, 20
+	d := ids{prefix: a.prefix}
+	d.begin(from[len(from)-1].Offset)
+	d.room = make([]byte, 0, len(from)*len(d.decade))
 
-	digits := len(strconv.AppendInt(make([]byte, 0, most), from[len(from)-1].Offset, decimal))
-
-	return ids{prefix: a.prefix, room: make([]byte, 0, len(from)*(len(a.prefix)+digits))}
+	return d
 }
 
 // next is the ID of the record with an offset.
 func (d *ids) next(offset int64) string {
-	const decimal = 10
-
-	begin := len(d.room)
-
-	if d.last != nil && offset == d.at+1 && d.last[len(d.last)-1] != '9' {
-		d.room = append(d.room, d.last...)
-		d.room[len(d.room)-1]++
-	} else {
-		d.room = strconv.AppendInt(append(d.room, d.prefix...), offset, decimal)
+	if digit := offset - d.first; digit < 0 || digit >= decimal {
+		d.begin(offset)
 	}
 
-	d.last, d.at = d.room[begin:], offset
+	from := len(d.room)
+	d.room = append(d.room, d.decade...)
+	d.room[len(d.room)-1] += byte(offset - d.first)
 
-	return text(d.last)
+	return text(d.room[from:])
+}
+
+// begin goes over to the ten offsets that one is of.
+func (d *ids) begin(offset int64) {
+	d.first = offset - offset%decimal
+	d.decade = strconv.AppendInt(append(d.decade[:0], d.prefix...), d.first, decimal)
 }
 
 // text is b as a string that shares its memory, which nobody writes to any more.
@@ -121,5 +125,5 @@ func stamp(r *kgo.Record) time.Time {
 		return time.Time{}
 	}
 
-	return r.Timestamp
+	return r.Timestamp.UTC()
 }

@@ -30,22 +30,6 @@ func describe(n *kgo.Record, to *eventjson.KafkaRecord) {
 	to.Headers = eventjson.KafkaHeaders(n.Headers)
 }
 
-// size is how many bytes a record takes in the event document. In a lane of several
-// partitions that of its partition's name is counted to each.
-func (s *Source) size(n *kgo.Record) int {
-	var e eventjson.KafkaRecord
-
-	describe(n, &e)
-
-	if !s.options.MixPartitions {
-		return e.Size()
-	}
-
-	const comma = 1
-
-	return e.Size() + eventjson.KafkaPartitionOverhead(n.Topic, n.Partition) + comma
-}
-
 // overhead is what an event document takes besides its records, the name of the one
 // partition of a lane included.
 func (s *Source) overhead() int {
@@ -73,8 +57,6 @@ func (s *Source) Filtering() sources.Filtering {
 //
 // The ID of a record is orders-0:100. Handlers of records name that.
 func (s *Source) RecordID(item []byte) (string, bool) {
-	const decimal = 10
-
 	partition, offset, ok := eventjson.ParseKafkaItem(item)
 	if !ok {
 		return "", false

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -102,7 +103,10 @@ func (l *lane) tell(at state) {
 
 // Fetch returns what the client has read of the lane's partitions, or waits for it.
 func (l *lane) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
-	var timer *time.Timer
+	var (
+		timer   *time.Timer
+		expired <-chan time.Time
+	)
 
 	for {
 		err := ctx.Err()
@@ -115,15 +119,17 @@ func (l *lane) Fetch(ctx context.Context, buf []sources.Record, wait time.Durati
 			return n, err
 		}
 
-		if timer == nil {
+		if timer == nil && wait < math.MaxInt64 {
 			timer = time.NewTimer(wait)
+			expired = timer.C
+
 			defer timer.Stop()
 		}
 
 		select {
 		case <-l.wake:
 		case <-ctx.Done():
-		case <-timer.C:
+		case <-expired:
 			return 0, nil
 		}
 	}
@@ -139,7 +145,7 @@ func (l *lane) take(buf []sources.Record) (int, error) {
 			break
 		}
 
-		c.of.records(buf[n:n+len(c.records)], c.records, l.source.size)
+		c.of.records(buf[n:n+len(c.records)], c.records, l.source.options.MixPartitions)
 		n += len(c.records)
 	}
 
@@ -212,13 +218,14 @@ func (l *lane) handOut(c chunk) {
 // put buffers what the client has read of a member. The caller holds the mutex.
 func (l *lane) put(c chunk) {
 	l.chunks.push(c)
-	signal(l.wake)
 
 	if !l.slow {
-		l.source.laden[l] = struct{}{}
+		l.source.burden(l)
 
 		return
 	}
+
+	signal(l.wake)
 
 	l.bytes += weigh(c.records)
 	l.source.limit(l)

@@ -13,6 +13,9 @@ import (
 // it got. One that has not by then is waited for no more, until it has.
 const relief = 5 * time.Millisecond
 
+// turn is how long lanes wait at most for others to take what they got.
+const turn = 500 * time.Microsecond
+
 const (
 	// troubled is how long the client is not asked again after an error, which some it
 	// gives at once, again and again; a single partition that goes on failing is asked
@@ -311,22 +314,31 @@ func isStop(err error) bool {
 // relieve waits a moment for the lanes that got something to take it. While those that
 // keep up do so, the client fetches ahead of them, and nothing piles up here.
 func (s *Source) relieve(ctx context.Context) {
-	var timer *time.Timer
+	if !s.busy() {
+		return
+	}
 
-	for s.busy() {
-		if timer == nil {
-			timer = time.NewTimer(relief)
-			defer timer.Stop()
-		}
+	defer s.wakeAll()
 
+	timer := time.NewTimer(turn)
+	defer timer.Stop()
+
+	for last := false; s.busy(); {
 		select {
 		case <-s.relieved:
 		case <-ctx.Done():
 			return
 		case <-timer.C:
-			s.leaveBehind()
+			if last {
+				s.leaveBehind()
 
-			return
+				return
+			}
+
+			s.wakeAll()
+			timer.Reset(relief - turn)
+
+			last = true
 		}
 	}
 }
@@ -365,13 +377,57 @@ func (s *Source) limit(l *lane) {
 	}
 }
 
+// burden has a lane take what it got. All but one processor are for those that do: the
+// others wait for their turn, so that the client can go on to fetch meanwhile. The caller
+// holds the mutex.
+func (s *Source) burden(l *lane) {
+	if _, is := s.laden[l]; is {
+		return // it has more to take
+	}
+
+	s.laden[l] = struct{}{}
+
+	if len(s.laden) <= s.turns {
+		signal(l.wake)
+	} else {
+		s.queued.push(l)
+	}
+}
+
 // unburden notes that a lane has taken all, or is closed. The caller holds the mutex.
 func (s *Source) unburden(l *lane) {
 	l.slow = false
 	delete(s.laden, l)
+	s.wakeNext()
 
 	if len(s.laden) == 0 {
 		signal(s.relieved)
+	}
+}
+
+// wakeNext wakes the next lane whose turn it is, and reports whether there is one. The
+// caller holds the mutex.
+func (s *Source) wakeNext() bool {
+	for !s.queued.empty() {
+		l := *s.queued.first()
+		s.queued.pop()
+
+		if _, is := s.laden[l]; is {
+			signal(l.wake)
+
+			return true
+		}
+	}
+
+	return false
+}
+
+// wakeAll wakes the lanes that wait for their turn.
+func (s *Source) wakeAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	for s.wakeNext() {
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -34,6 +35,7 @@ type Source struct {
 	ready    chan struct{} // there is something for Accept
 	relieved chan struct{} // all that was read is taken, but by lanes left behind
 	closings chan struct{} // a lane was closed
+	turns    int           // how many lanes are woken at once
 
 	mu      sync.Mutex
 	member  *member // nil before Start
@@ -41,6 +43,7 @@ type Source struct {
 	lanes   []*lane                   // that wait to be accepted
 	errs    []error                   // for Accept
 	laden   map[*lane]struct{}        // that have not taken all, and are not left behind
+	queued  queue[*lane]              // of laden, that were not woken yet
 	left    []*lane                   // that were lost and not told yet
 	resting map[*assignment]time.Time // that failed, and until when they are not asked for
 	mixed   *lane                     // of all partitions, with Options.MixPartitions
@@ -91,6 +94,7 @@ func New(options Options) (*Source, error) {
 		ready:    make(chan struct{}, 1),
 		relieved: make(chan struct{}, 1),
 		closings: make(chan struct{}, 1),
+		turns:    max(1, runtime.GOMAXPROCS(0)-1),
 		laden:    make(map[*lane]struct{}),
 		resting:  make(map[*assignment]time.Time),
 		owned:    make(map[key]*assignment),

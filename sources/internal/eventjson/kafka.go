@@ -134,21 +134,36 @@ func KafkaPartitionOverhead(topic string, partition int32) int {
 // included. It is exact for every topic that Kafka permits: letters, digits,
 // dots, underscores and hyphens, none of which is escaped.
 func (r *KafkaRecord) Size() int {
-	size := len(openTopic) + len(r.Topic) +
+	return r.FrameSize() + KafkaKeySize(r.Key) + KafkaValueSize(r.Value) + KafkaHeadersSize(r.Headers)
+}
+
+// FrameSize returns what of Size is not for key, value and headers. It is the
+// same for records of one partition whose offsets and timestamps have as many
+// digits.
+func (r *KafkaRecord) FrameSize() int {
+	return len(openTopic) + len(r.Topic) +
 		len(openPartition) + intSize(int64(r.Partition)) +
 		len(openOffset) + intSize(r.Offset) +
 		len(openTimestamp) + intSize(r.timestamp()) + len(r.TimestampType.member()) +
-		len(openHeaders) + headersSize(r.Headers) + len(closeHeaders) + len(`,`)
+		len(openHeaders) + len(closeHeaders) + len(`,`)
+}
 
-	if r.Key != nil {
-		size += len(openKey) + Base64Size(len(r.Key))
+// KafkaKeySize returns what of a record's Size is for its key.
+func KafkaKeySize(key []byte) int {
+	if key == nil {
+		return 0
 	}
 
-	if r.Value != nil {
-		size += len(openValue) + Base64Size(len(r.Value))
+	return len(openKey) + Base64Size(len(key))
+}
+
+// KafkaValueSize returns what of a record's Size is for its value.
+func KafkaValueSize(value []byte) int {
+	if value == nil {
+		return 0
 	}
 
-	return size
+	return len(openValue) + Base64Size(len(value))
 }
 
 // appendShared appends what is the same at the start of all records of r's

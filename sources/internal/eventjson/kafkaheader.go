@@ -61,8 +61,8 @@ func appendHeaders(dst []byte, headers []KafkaHeader) []byte {
 	return dst[:len(dst)-1] // the comma again
 }
 
-// headersSize returns how many bytes appendHeaders appends.
-func headersSize(headers []KafkaHeader) int {
+// KafkaHeadersSize returns what of a record's Size is for its headers.
+func KafkaHeadersSize(headers []KafkaHeader) int {
 	if len(headers) == 0 {
 		return 0
 	}
