@@ -62,6 +62,7 @@ func (s *sublane) drop(records []sources.Record, step retry.Step, why string) {
 // failureRecord describes records that are given up.
 func (s *sublane) failureRecord(records []sources.Record, step retry.Step) *FailureRecord {
 	o := s.parent
+	describer, _ := o.partition.(sources.BatchDescriber)
 	f := &FailureRecord{
 		RequestID:              newUUID(),
 		FunctionARN:            o.config.FunctionARN,
@@ -72,7 +73,7 @@ func (s *sublane) failureRecord(records []sources.Record, step retry.Step) *Fail
 		MappingUUID:            o.config.UUID,
 		Partition:              o.id,
 		Records:                records,
-		describer:              o.describer,
+		describer:              describer,
 		appender:               o.appender,
 	}
 	if step.Reason == retry.RetryAttemptsExhausted {

@@ -25,9 +25,6 @@ type part struct {
 
 	partition sources.Partition
 	id        string
-	releaser  sources.Releaser
-	failer    sources.Failer
-	describer sources.BatchDescriber
 	keeper    sources.WindowKeeper // nil without tumbling windows
 	// soft is this partition's own, which endSoft ends.
 	endSoft context.CancelCauseFunc
@@ -39,9 +36,6 @@ type part struct {
 
 func (m *Mapping) newPart(partition sources.Partition, s stages) *part {
 	p := &part{Mapping: m, partition: partition, id: partition.ID(), stages: s}
-	p.releaser, _ = partition.(sources.Releaser)
-	p.failer, _ = partition.(sources.Failer)
-	p.describer, _ = partition.(sources.BatchDescriber)
 	if m.config.TumblingWindow > 0 {
 		p.keeper, _ = partition.(sources.WindowKeeper)
 	}
@@ -180,10 +174,11 @@ func expired(records []sources.Record, now time.Time) bool {
 // release gives back records that were never started, and reports whether they
 // are the source's again.
 func (p *part) release(records []sources.Record) bool {
-	if len(records) == 0 || p.releaser == nil || p.lost() {
+	releaser, ok := p.partition.(sources.Releaser)
+	if len(records) == 0 || !ok || p.lost() {
 		return false
 	}
-	err := p.releaser.Release(p.settle, records)
+	err := releaser.Release(p.settle, records)
 	if err != nil {
 		p.warn("releasing failed, the source takes the records back by itself", err, slog.Int("records", len(records)))
 	}
@@ -192,10 +187,11 @@ func (p *part) release(records []sources.Record) bool {
 
 // fail tells the source which records failed.
 func (p *part) fail(records []sources.Record) {
-	if len(records) == 0 || p.failer == nil {
+	failer, ok := p.partition.(sources.Failer)
+	if len(records) == 0 || !ok {
 		return
 	}
-	if err := p.failer.Fail(p.settle, records); err != nil {
+	if err := failer.Fail(p.settle, records); err != nil {
 		p.warn("telling of failed records failed", err, slog.Int("records", len(records)))
 	}
 }

@@ -152,7 +152,7 @@ func FuzzHeld(f *testing.F) {
 		p := &part{Mapping: &Mapping{
 			traits: sources.Traits{Grouped: grouped},
 			config: Config{Observer: func(o Observation) { told[o.Metric] += o.Count }, Logger: slog.New(slog.DiscardHandler)},
-		}, releaser: b}
+		}, partition: b}
 		p.work, p.settle = t.Context(), t.Context()
 		l := &pooledLane{lane: lane{held: slices.Clone(held)}, pool: &unordered{part: p}}
 
@@ -191,7 +191,11 @@ func FuzzHeld(f *testing.F) {
 	})
 }
 
-type releasing struct{ released []string }
+type releasing struct {
+	sources.Partition
+
+	released []string
+}
 
 func (r *releasing) Release(_ context.Context, records []sources.Record) error {
 	r.released = append(r.released, ids(records)...)

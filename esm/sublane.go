@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/openesm/openesm/batch"
 	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 )
@@ -15,14 +16,19 @@ const briefWait = 100 * time.Millisecond
 // sublane is one lane of an ordered partition.
 type sublane struct {
 	lane
+	*trial // nil before the first batch, for many a lane never has one
+
 	parent *ordered
 	inbox  *inbox
-	plan   retry.Plan
 	window *window // the open tumbling window; nil for none
-	// last is how the last invocation ended.
-	last outcome
 	// failures is how many fetches in a row failed.
 	failures int
+}
+
+// trial is how it stands with a batch.
+type trial struct {
+	plan retry.Plan
+	last outcome // of the last invocation
 }
 
 // run handles batches until there is nothing to do.
@@ -81,7 +87,7 @@ func (s *sublane) fetchDirect(buf []sources.Record, wait time.Duration) (int, er
 	}
 	s.lane.end()
 	s.held = make([]sources.Record, 0, 1)
-	n, err := s.read(s.held[:1], wait-short)
+	n, err := s.read(s.held[:1], batch.Idle) // without a timer, which costs as much as the buffer
 	if n == 0 || err != nil {
 		return n, err
 	}
@@ -95,7 +101,7 @@ func (s *sublane) fetchDirect(buf []sources.Record, wait time.Duration) (int, er
 func (s *sublane) read(buf []sources.Record, wait time.Duration) (int, error) {
 	o := s.parent
 	if records, bytes := o.tracker.open(); records > 0 && bytes >= o.config.MaximumBufferedBytes {
-		sleep(o.soft, wait)
+		sleep(o.soft, min(wait, idleWait))
 		return 0, o.soft.Err()
 	}
 	n, err := o.fetch(buf, wait, &s.failures)
@@ -130,6 +136,9 @@ func (s *sublane) handle(records []sources.Record, tooLarge bool) bool {
 	if tooLarge {
 		step := retry.Step{To: 1, Reason: MaximumPayloadSizeExceeded, Invokes: 1}
 		return s.giveUp(records, step)
+	}
+	if s.trial == nil {
+		s.trial = new(trial)
 	}
 	c := &s.parent.config
 	s.plan.Reset(retry.Rules{

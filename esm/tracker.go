@@ -20,7 +20,7 @@ type tracker struct {
 	bytes       int
 	// passed is the last record behind the position, and count how many
 	// passed, since take was called.
-	passed sources.Record
+	passed *sources.Record // nil before the first, for many a partition has none
 	count  int
 	// changed wakes who waits for room or for the end.
 	changed chan struct{}
@@ -67,6 +67,9 @@ func (t *tracker) place(offset uint64) uint64 {
 func (t *tracker) finish(records []sources.Record) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.passed == nil {
+		t.passed = new(sources.Record)
+	}
 	var passed *sources.Record
 	for i := range records {
 		at := t.place(records[i].Offset)
@@ -82,14 +85,14 @@ func (t *tracker) finish(records []sources.Record) bool {
 	}
 	for t.first < t.next && t.sizes[t.place(t.first)] < 0 {
 		at := t.place(t.first)
-		t.passed, passed = t.late[at], &t.passed
+		*t.passed, passed = t.late[at], t.passed
 		t.late[at] = sources.Record{}
 		t.pass(^t.sizes[at])
 	}
 	if passed == nil {
 		return false
 	}
-	t.passed = *passed
+	*t.passed = *passed
 	select {
 	case t.changed <- struct{}{}: // nil if nobody waits
 	default:
@@ -109,8 +112,11 @@ func (t *tracker) pass(size int) {
 func (t *tracker) take() (sources.Record, int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	record, count := t.passed, t.count
-	t.passed, t.count = sources.Record{}, 0
+	if t.count == 0 {
+		return sources.Record{}, 0
+	}
+	record, count := *t.passed, t.count
+	*t.passed, t.count = sources.Record{}, 0
 	return record, count
 }
 

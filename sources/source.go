@@ -44,7 +44,7 @@ type Partition interface {
 	// done; it may return 0 and nil earlier, but then not so often that an
 	// empty source costs work. It may overstay wait by as much as one
 	// call to the service takes. A wait of 0 takes what is at hand with at
-	// most one short call.
+	// most one short call. The longest Duration there is means for ever.
 	//
 	// buf has at least one place and belongs to the caller; the adapter must
 	// not keep it. What the records point at belongs to the caller too and is
