@@ -136,7 +136,7 @@ func newRealWorld(t *testing.T, partitions int, configs map[string]string) *real
 }
 
 // realBroker is an address of the broker under test; the test is skipped without one.
-func realBroker(t *testing.T, variable string) string {
+func realBroker(t testing.TB, variable string) string {
 	t.Helper()
 
 	address := os.Getenv(variable)
