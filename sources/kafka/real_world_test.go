@@ -136,12 +136,12 @@ func newRealWorld(t *testing.T, partitions int, configs map[string]string) *real
 }
 
 // realBroker is an address of the broker under test; the test is skipped without one.
-func realBroker(t testing.TB, variable string) string {
-	t.Helper()
+func realBroker(tb testing.TB, variable string) string {
+	tb.Helper()
 
 	address := os.Getenv(variable)
 	if address == "" {
-		t.Skip(variable + " is not set: no Kafka broker to test against")
+		tb.Skip(variable + " is not set: no Kafka broker to test against")
 	}
 
 	return address
