@@ -341,7 +341,7 @@ func TestRestart_KAF39_KAF40(t *testing.T) {
 	}
 
 	seen := newLedger()
-	mapping, err := esm.New(source, esm.Records(func(ctx context.Context, batch []sources.Record) (esm.Response, error) {
+	cancel, ended := launch(t, source, esm.Records(func(ctx context.Context, batch []sources.Record) (esm.Response, error) {
 		if calls.Add(1) == 2 {
 			return esm.Response{}, g.pass(ctx)
 		}
@@ -350,14 +350,6 @@ func TestRestart_KAF39_KAF40(t *testing.T) {
 
 		return esm.Response{}, nil
 	}), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-
-	go func() { ended <- mapping.Run(ctx) }()
 
 	g.await(t)
 	cancel()

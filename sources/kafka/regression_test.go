@@ -2,7 +2,6 @@ package kafka_test
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 	"strconv"
 	"testing"
@@ -338,25 +337,15 @@ func TestLossIsToldAtOnce_KAF37(t *testing.T) {
 	config := unwindowed
 	config.Observer, config.BatchSize = seen.observe, 1
 
-	config.Logger = slog.New(slog.DiscardHandler)
-
 	source, err := kafka.New(w.options("g"))
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	g := newGate()
-	mapping, err := esm.New(source, esm.Records(func(ctx context.Context, _ []sources.Record) (esm.Response, error) {
+	cancel, ended := launch(t, source, esm.Records(func(ctx context.Context, _ []sources.Record) (esm.Response, error) {
 		return esm.Response{}, g.pass(ctx)
 	}), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-
-	go func() { ended <- mapping.Run(ctx) }()
 
 	g.await(t)
 	cancel() // from here on nothing more is begun

@@ -342,8 +342,9 @@ func start(t *testing.T, options kafka.Options, config esm.Config, handle func(c
 	return m
 }
 
-// background runs a mapping until its stop, or the end of the test.
-func background(t *testing.T, source sources.Source, handler esm.Handler, config esm.Config) (stop func() error) {
+// launch runs a mapping until cancel is called, or the end of the test, and tells how it
+// ended.
+func launch(t *testing.T, source sources.Source, handler esm.Handler, config esm.Config) (cancel func(), ended <-chan error) {
 	t.Helper()
 
 	if config.Logger == nil {
@@ -356,9 +357,20 @@ func background(t *testing.T, source sources.Source, handler esm.Handler, config
 	}
 
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
+	t.Cleanup(cancel)
 
-	go func() { ended <- mapping.Run(ctx) }()
+	end := make(chan error, 1)
+
+	go func() { end <- mapping.Run(ctx) }()
+
+	return cancel, end
+}
+
+// background runs a mapping until its stop, or the end of the test.
+func background(t *testing.T, source sources.Source, handler esm.Handler, config esm.Config) (stop func() error) {
+	t.Helper()
+
+	cancel, ended := launch(t, source, handler, config)
 
 	stop = sync.OnceValue(func() error {
 		cancel()
