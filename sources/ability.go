@@ -2,6 +2,7 @@ package sources
 
 import (
 	"context"
+	"log/slog"
 	"time"
 )
 
@@ -13,8 +14,16 @@ type Settings struct {
 	BatchBytes int
 	// Window is the longest time a batch may gather.
 	Window time.Duration
-	// Timeout is the handler's time limit.
+	// Timeout is the handler's time limit. A record of an unordered source that
+	// expires is started only while at least this much is left of it.
 	Timeout time.Duration
+	// Logger is the mapping's logger, for advice about the service's own
+	// settings. nil for none.
+	Logger *slog.Logger
+	// Report tells the mapping of a failure that no call returns to it, such as
+	// that of a background loop: it reaches observer and log as a failed read. It
+	// does not block, and may be called concurrently. nil for nobody.
+	Report func(err error)
 }
 
 // Starter is a [Source] that prepares itself and checks that it can work.
@@ -62,6 +71,16 @@ type Releaser interface {
 	// back returns to the source by itself, later. May be called concurrently
 	// with Fetch and Ack.
 	Release(ctx context.Context, records []Record) error
+}
+
+// Extender is a [Partition] whose records expire, and that can keep them longer.
+// The engine extends what it holds and cannot start soon: what did not fit into
+// the batch that is invoked now. Without it such records are given back.
+type Extender interface {
+	// Extend has records expire as late as if they were fetched now, and sets the
+	// Expires of those for which that succeeded, in records. It returns the first
+	// error. One attempt, no retry. It may be called concurrently with everything.
+	Extend(ctx context.Context, records []Record) error
 }
 
 // Revocable is a [Partition] that may get another owner while it is read, and

@@ -14,6 +14,9 @@
 //     raw error; the engine waits (back-off, jitter) and calls again. The
 //     client library's own retries are turned off, so that delays are counted
 //     once.
+//   - Every call that an adapter makes has a deadline of its own, some seconds
+//     longer than the service may take. A call that never returns costs that much
+//     and no more: it fails, and the next one is made.
 //   - The adapter never loses a record to cancellation. A record that the
 //     service handed over is returned by Fetch, or given back by Close, or
 //     left to the service to hand out again.
@@ -25,8 +28,8 @@
 // # Abilities
 //
 // What only some services can do is an interface of one method, found once by
-// type assertion: on the Source [Starter], [EventAppender], [Identifier], [Filterer] and
-// [Meter], on the Partition [Releaser], [Failer], [Revocable], [BatchDescriber],
+// [Ability], that is by type assertion through wrappers: on the Source [Starter], [EventAppender], [Identifier], [Filterer] and
+// [Meter], on the Partition [Releaser], [Failer], [Extender], [Revocable], [BatchDescriber],
 // [RecordDescriber] and [WindowKeeper], whose two methods make no sense apart.
 //
 // # Errors

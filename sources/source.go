@@ -42,9 +42,13 @@ type Partition interface {
 	// Fetch fills buf with the next records and returns how many. It blocks
 	// until there is at least one, until wait has passed, or until ctx is
 	// done; it may return 0 and nil earlier, but then not so often that an
-	// empty source costs work. It may overstay wait by as much as one
-	// call to the service takes. A wait of 0 takes what is at hand with at
-	// most one short call. The longest Duration there is means for ever.
+	// empty source costs work. The longest Duration there is means for ever. A
+	// wait of 0 takes what is at hand with at most one short call.
+	//
+	// Fetch returns when wait has passed, whatever a call to the service does
+	// that it made: what that call still brings is returned by a later Fetch.
+	// (A batch waits no longer than its window, P8.) An unordered partition asks
+	// the service for no more records than the Fetches that wait have places for.
 	//
 	// buf has at least one place and belongs to the caller; the adapter must
 	// not keep it. What the records point at belongs to the caller too and is

@@ -69,6 +69,16 @@ type Traits struct {
 	// Size of its records.
 	EventOverhead int
 
+	// RecordBytes is how much memory a record takes besides its Size: what the
+	// client library and the engine keep of it. It counts toward
+	// MaximumBufferedBytes.
+	RecordBytes int
+
+	// MaxRecordBytes is the most memory that one record may take, RecordBytes
+	// included; 0 if the service sets no limit. Of an unordered source the engine
+	// asks for no more records than it has room for at this size.
+	MaxRecordBytes int
+
 	// Scaling is how the number of lanes of an unordered source moves.
 	Scaling Scaling
 
