@@ -34,6 +34,14 @@ type ThrottleError struct {
 	Err error
 }
 
+// maxRetryAfter bounds ThrottleError.RetryAfter.
+const maxRetryAfter = 15 * time.Minute
+
+// after is the least time to wait.
+func (e *ThrottleError) after() time.Duration {
+	return min(max(e.RetryAfter, 0), maxRetryAfter)
+}
+
 // Error gives the cause and the time to wait.
 func (e *ThrottleError) Error() string {
 	return fmt.Sprintf("handler throttled, retry after %v: %v", e.RetryAfter, e.Err)

@@ -147,7 +147,7 @@ func (m *Mapping) serve(s stages, stop context.CancelFunc) error {
 			return m.unusable(err)
 		default:
 			failures++
-			m.polling("", err)
+			m.polling("", err, true)
 			m.pause(soft, acceptBackoff(m.traits.ReadsAhead), failures)
 		}
 	}
@@ -173,7 +173,7 @@ func (m *Mapping) start(soft context.Context) error {
 		case soft.Err() != nil:
 			return nil //nolint:nilerr // stopped while it started, which is no error
 		}
-		m.polling("", err)
+		m.polling("", err, true)
 		m.pause(soft, pollBackoff(), failures)
 	}
 }
@@ -194,9 +194,12 @@ func (m *Mapping) unusable(err error) error {
 	return fmt.Errorf("esm: mapping %s: %w", m.config.Name, err)
 }
 
-// polling tells of a failed call to the source.
-func (m *Mapping) polling(partition string, err error) {
+// polling tells of a failed call to the source, and logs it if it is news.
+func (m *Mapping) polling(partition string, err error, news bool) {
 	m.observe(Observation{Metric: PollingErrorCount, Partition: partition, Count: 1, Err: err})
+	if !news {
+		return
+	}
 	m.config.Logger.Warn("reading the source failed, trying again", m.attr(),
 		slog.String("partition", partition), slog.Any("error", err))
 }

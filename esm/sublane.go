@@ -192,7 +192,7 @@ func (s *sublane) attempt(records []sources.Record, step retry.Step) bool {
 		o.observe(Observation{Metric: IteratorAge, Partition: o.id, Count: len(batch), Duration: max(time.Since(last), 0)})
 	}
 	s.invoker.window = s.window.event(false, false)
-	s.last = s.invoke(batch, time.Time{})
+	s.last = s.invoke(batch)
 	if s.last.verdict != succeeded && o.over() {
 		return false
 	}

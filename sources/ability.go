@@ -109,6 +109,16 @@ type Revocable interface {
 	OnRevoke(revoked, lost func())
 }
 
+// Stopper is an unordered [Partition] whose calls to the service cannot be cut off
+// without losing what they bring, such as the long polls of SQS. When the mapping stops
+// the engine lets a Fetch that waits go on, and handles what it returns if there is time.
+type Stopper interface {
+	// Stop has the partition begin no further call that fetches. A Fetch that waits
+	// returns when its call has ended. Fetch returns what is at hand, and then 0 and
+	// ErrEnd. Stop does not block, and may be called more than once.
+	Stop()
+}
+
 // Failer is a [Partition] of a source that redelivers and wants to know which
 // records failed, for instance to choose when they come back.
 type Failer interface {
