@@ -11,11 +11,6 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
-// MaximumPayloadSizeExceeded is the condition of a failure record for a record
-// that does not fit into any event document. It is the name Kafka sources have
-// on AWS (DST-23); that of streams is not known (DST-19e), so they share it.
-const MaximumPayloadSizeExceeded retry.Reason = "MaximumPayloadSizeExceeded"
-
 // failureVersion is the version of the failure record's format (DST-10).
 const failureVersion = "1.0"
 
@@ -140,7 +135,7 @@ func (f *FailureRecord) responseContext() any {
 	switch {
 	case f.Response != nil:
 		return f.Response
-	case f.Condition == MaximumPayloadSizeExceeded:
+	case f.Condition == retry.MaximumPayloadSizeExceeded:
 		return json.RawMessage("null")
 	default:
 		return nil

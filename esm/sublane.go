@@ -134,7 +134,7 @@ func (s *sublane) process(n int, tooLarge bool) bool {
 func (s *sublane) handle(records []sources.Record, tooLarge bool) bool {
 	n := len(records)
 	if tooLarge {
-		step := retry.Step{To: 1, Reason: MaximumPayloadSizeExceeded, Invokes: 1}
+		step := retry.Step{To: 1, Reason: retry.MaximumPayloadSizeExceeded, Invokes: 1}
 		return s.giveUp(records, step)
 	}
 	if s.trial == nil {
