@@ -162,7 +162,7 @@ func (v *invoker) end() {
 // judge reads an answer as AWS does (ESM-60..67).
 func (v *invoker) judge(records []sources.Record, a answer) outcome {
 	if throttle, ok := errors.AsType[*ThrottleError](a.err); ok {
-		return outcome{verdict: throttled, retryAfter: throttle.RetryAfter, err: a.err}
+		return outcome{verdict: throttled, retryAfter: throttle.after(), err: a.err}
 	}
 	if a.err != nil {
 		return failure(records, a.err, new("Unhandled"))

@@ -37,7 +37,7 @@ type part struct {
 func (m *Mapping) newPart(partition sources.Partition, s stages) *part {
 	p := &part{Mapping: m, partition: partition, id: partition.ID(), stages: s}
 	if m.config.TumblingWindow > 0 {
-		p.keeper, _ = partition.(sources.WindowKeeper)
+		p.keeper, _ = sources.Ability[sources.WindowKeeper](partition)
 	}
 	p.soft, p.endSoft = context.WithCancelCause(s.soft)
 	p.invokes.parent, p.acks.parent = s.work, s.settle
@@ -51,7 +51,7 @@ func (p *part) over() bool { return p.work.Err() != nil || p.lost() }
 // serve reads the partition until it ends or the mapping stops, and closes it.
 func (p *part) serve() {
 	p.config.Logger.Debug("partition opened", p.attrs()...)
-	if revocable, ok := p.partition.(sources.Revocable); ok {
+	if revocable, ok := sources.Ability[sources.Revocable](p.partition); ok {
 		revocable.OnRevoke(p.revoke, func() { p.lose(sources.ErrLost) })
 	}
 	if p.traits.Ordered {
@@ -174,7 +174,7 @@ func expired(records []sources.Record, now time.Time) bool {
 // release gives back records that were never started, and reports whether they
 // are the source's again.
 func (p *part) release(records []sources.Record) bool {
-	releaser, ok := p.partition.(sources.Releaser)
+	releaser, ok := sources.Ability[sources.Releaser](p.partition)
 	if len(records) == 0 || !ok || p.lost() {
 		return false
 	}
@@ -187,7 +187,7 @@ func (p *part) release(records []sources.Record) bool {
 
 // fail tells the source which records failed.
 func (p *part) fail(records []sources.Record) {
-	failer, ok := p.partition.(sources.Failer)
+	failer, ok := sources.Ability[sources.Failer](p.partition)
 	if len(records) == 0 || !ok {
 		return
 	}

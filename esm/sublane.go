@@ -21,6 +21,8 @@ type sublane struct {
 	parent *ordered
 	inbox  *inbox
 	window *window // the open tumbling window; nil for none
+	// abandoned is a delivery to the on-failure destination; nil for none.
+	abandoned *abandonedDelivery
 	// failures is how many fetches in a row failed.
 	failures int
 }
