@@ -120,8 +120,8 @@ func (f *FailureRecord) Marshal(payload Payload) ([]byte, error) {
 		return nil, fmt.Errorf("encode failure record: %w", err)
 	}
 	document = f.appendBatchInfo(bytes.TrimSuffix(document, []byte("}")))
-	event := f.Event()
-	if payload != NoPayload && event != nil {
+	if payload != NoPayload && f.appender != nil {
+		event := f.Event()
 		document = append(document, `,"payload":`...)
 		if payload == ObjectPayload {
 			document = append(document, event...)

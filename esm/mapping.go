@@ -180,9 +180,8 @@ func (m *Mapping) use(s stages, stop context.CancelFunc) error {
 	}
 	ctx, cancel := context.WithTimeout(s.settle, closeLimit)
 	defer cancel()
-	arrived := m.waiting(s, slog.LevelWarn, "Close")
+	defer m.waiting(s, slog.LevelWarn, "Close")()
 	closeErr := bounded(ctx, func() error { return m.source.Close(ctx) })
-	arrived()
 	if errors.Is(closeErr, errAbandoned) {
 		if drained := m.leftBehind(closeErr); err == nil {
 			err = drained
