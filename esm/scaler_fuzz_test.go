@@ -32,9 +32,12 @@ func FuzzScaler(f *testing.F) {
 	f.Fuzz(func(t *testing.T, initial, idle, most, perMinute, failing, concurrency int, steps []byte) {
 		given := sources.Scaling{Initial: initial, Idle: idle, Max: most, PerMinute: perMinute, Failing: failing}
 		traits := sources.Traits{
-			BatchSize: sources.Bounds[int]{Default: 1, Max: 1}, MaxTimeout: time.Minute, Scaling: sqsScaling,
+			BatchSize: sources.Bounds[int]{Default: 1, Max: 1}, MaxTimeout: time.Minute, Scaling: given,
 		}
-		config := Config{Scaling: &given, MaximumConcurrency: concurrency}.withDefaults(traits)
+		if idle < 1 || initial < idle || most < initial || failing < 0 || perMinute < 0 {
+			return // package sourcetest refuses such a source
+		}
+		config := Config{MaximumConcurrency: concurrency}.withDefaults(traits)
 		var to checker
 		if config.check(&to, traits); to.err() != nil {
 			return

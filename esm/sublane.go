@@ -21,6 +21,8 @@ type sublane struct {
 	parent *ordered
 	inbox  *inbox
 	window *window // the open tumbling window; nil for none
+	// abandoned is a delivery to the on-failure destination; nil for none.
+	abandoned *abandonedDelivery
 	// failures is how many fetches in a row failed.
 	failures int
 }
@@ -134,7 +136,7 @@ func (s *sublane) process(n int, tooLarge bool) bool {
 func (s *sublane) handle(records []sources.Record, tooLarge bool) bool {
 	n := len(records)
 	if tooLarge {
-		step := retry.Step{To: 1, Reason: MaximumPayloadSizeExceeded, Invokes: 1}
+		step := retry.Step{To: 1, Reason: retry.MaximumPayloadSizeExceeded, Invokes: 1}
 		return s.giveUp(records, step)
 	}
 	if s.trial == nil {

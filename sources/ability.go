@@ -51,6 +51,9 @@ type Measure struct {
 	// Count, or Duration, is the value; the other is zero.
 	Count    int
 	Duration time.Duration
+	// Total says that Count is how often something happened since the source was
+	// made, which never falls. The engine tells its observer by how much it rose.
+	Total bool
 }
 
 // EventAppender is a [Source] that writes the event documents for handlers

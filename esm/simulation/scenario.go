@@ -9,7 +9,6 @@ import (
 
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/retry"
-	"github.com/openesm/openesm/sources"
 )
 
 // Scenario is everything that a seed decides before a simulation starts. Zero
@@ -149,8 +148,6 @@ func (s *Scenario) config(d dice, kind Kind) {
 		s.orderedConfig(d)
 	case d.chance(0.5):
 		c.MaximumConcurrency = pick(d, 1, 2, 5)
-	case d.chance(0.4):
-		c.Scaling = &sources.Scaling{Initial: 1, Idle: 1, Max: d.number(8), PerMinute: pick(d, 0, 60, 6000)}
 	}
 
 	if kind.Redelivers {
@@ -188,7 +185,7 @@ func (s *Scenario) orderedConfig(d dice) {
 	}
 
 	if s.Destination && d.chance(0.3) {
-		c.OnFailureTimeout = pick(d, time.Nanosecond, 5*time.Second, 5*time.Minute)
+		c.OnFailureTimeout = pick(d, time.Millisecond, 5*time.Second, 5*time.Minute)
 	}
 }
 
@@ -268,10 +265,6 @@ func (s *Scenario) String() string {
 
 	if c.MaximumRetryAttempts != nil {
 		line("MaximumRetryAttempts", *c.MaximumRetryAttempts, false)
-	}
-
-	if c.Scaling != nil {
-		line("Scaling", fmt.Sprintf("%+v", *c.Scaling), false)
 	}
 
 	return b.String()

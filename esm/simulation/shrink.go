@@ -102,7 +102,6 @@ func plainConfigs(config esm.Config) []esm.Config {
 	without(config.MaximumBatchBytes > 0, func(c *esm.Config) { c.MaximumBatchBytes = 0 })
 	without(config.ReportBatchItemFailures, func(c *esm.Config) { c.ReportBatchItemFailures = false })
 	without(config.MaximumConcurrency > 0, func(c *esm.Config) { c.MaximumConcurrency = 0 })
-	without(config.Scaling != nil, func(c *esm.Config) { c.Scaling = nil })
 	without(config.ParallelizationFactor > 0, func(c *esm.Config) { c.ParallelizationFactor = 0 })
 	without(config.MaximumRetryAttempts != nil, func(c *esm.Config) { c.MaximumRetryAttempts = nil })
 	without(config.MaximumRecordAge != 0, func(c *esm.Config) { c.MaximumRecordAge = 0 })

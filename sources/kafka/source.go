@@ -43,6 +43,7 @@ type Source struct {
 	lanes   []*lane                   // that wait to be accepted
 	errs    []error                   // for Accept
 	laden   map[*lane]struct{}        // that have not taken all, and are not left behind
+	missed  int64                     // records that were deleted before they were read
 	queued  queue[*lane]              // of laden, that were not woken yet
 	left    []*lane                   // that were lost and not told yet
 	resting map[*assignment]time.Time // that failed, and until when they are not asked for

@@ -199,7 +199,7 @@ func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 	stats := manager.Stats()
 	dst = append(dst,
 		sources.Measure{Name: "LeasesHeld", Count: stats.Held},
-		sources.Measure{Name: "LeasesLost", Count: int(stats.Lost)}, //nolint:gosec // far below
+		sources.Measure{Name: "LeasesLost", Count: int(stats.Lost), Total: true}, //nolint:gosec // far below
 		sources.Measure{Name: "ShardsWaiting", Count: stats.Waiting},
 	)
 
