@@ -34,6 +34,10 @@ type Error struct {
 func (e *Error) Error() string {
 	prefix := e.Service + ": " + e.Operation + " on " + e.Target + ": "
 
+	if call := credentialCall(e.Err); call != nil {
+		return prefix + credentialText(call)
+	}
+
 	api, ok := errors.AsType[smithy.APIError](e.Err)
 	if !ok {
 		if _, unread := errors.AsType[*smithy.DeserializationError](e.Err); unread {
@@ -58,8 +62,10 @@ func (e *Error) Error() string {
 }
 
 // answer tells which answer it was, if there was one.
-func (e *Error) answer() string {
-	http, ok := errors.AsType[*awshttp.ResponseError](e.Err)
+func (e *Error) answer() string { return answerOf(e.Err) }
+
+func answerOf(err error) string {
+	http, ok := errors.AsType[*awshttp.ResponseError](err)
 	if !ok {
 		return ""
 	}
@@ -71,7 +77,8 @@ func (e *Error) answer() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // IsDenied reports that the caller may not do what it asked for. Expired or
-// unknown credentials are another matter: those may be renewed.
+// unknown credentials are another matter: those may be renewed. So are credentials
+// that another service denies.
 func IsDenied(err error) bool {
 	code := Code(err)
 
@@ -79,9 +86,13 @@ func IsDenied(err error) bool {
 }
 
 // Code returns the service's error code without the prefix that older protocols
-// have, as in AWS.SimpleQueueService.NonExistentQueue; "" if err is no error of a
-// service.
+// have, as in AWS.SimpleQueueService.NonExistentQueue; "" if err is no error of the
+// service that was called.
 func Code(err error) string {
+	if credentialCall(err) != nil {
+		return ""
+	}
+
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return ShortCode(api.ErrorCode())
 	}
