@@ -64,7 +64,7 @@ func (s *sublane) failureRecord(records []sources.Record, step retry.Step) *Fail
 	o := s.parent
 	describer, _ := o.partition.(sources.BatchDescriber)
 	f := &FailureRecord{
-		RequestID:              newUUID(),
+		RequestID:              s.last.request.String(),
 		FunctionARN:            o.config.FunctionARN,
 		Condition:              step.Reason,
 		ApproximateInvokeCount: step.Invokes,

@@ -38,6 +38,8 @@ type outcome struct {
 	response *ResponseContext
 	// state is the new state of a tumbling window.
 	state []byte
+	// request names the invocation.
+	request requestID
 	err   error
 }
 
@@ -65,18 +67,20 @@ func (v *invoker) invoke(records []sources.Record, expires time.Time) outcome {
 		// A little earlier, so that the handler is gone when another gets them.
 		limit = min(limit, left-min(handlerGrace, left/20))
 	}
-	a := v.call(records, limit)
+	request := newRequestID()
+	a := v.call(request, records, limit)
 	v.part.observe(Observation{
 		Metric: InvokedEventCount, Partition: v.part.id, Count: len(records), Duration: time.Since(start),
 	})
 	o := v.judge(records, a)
+	o.request = request
 	v.tell(o, len(records))
 	return o
 }
 
 // call runs the handler in another goroutine, so that one that hangs cannot
 // hold up the lane for ever.
-func (v *invoker) call(records []sources.Record, limit time.Duration) answer {
+func (v *invoker) call(request requestID, records []sources.Record, limit time.Duration) answer {
 	if v.part.handler.bytes != nil {
 		v.payload = slices.Grow(v.payload[:0], v.part.traits.EventOverhead+size(records))
 		v.payload = v.part.appender.AppendEvent(v.payload, v.part.id, records)
@@ -89,6 +93,7 @@ func (v *invoker) call(records []sources.Record, limit time.Duration) answer {
 	}
 	ctx, cancel := context.WithTimeoutCause(v.part.invokes.context(), limit, ErrTimeout)
 	defer cancel()
+	ctx = &invocationContext{ctx, request, v.part.config.FunctionARN}
 	if v.window != nil {
 		ctx = context.WithValue(ctx, windowKey{}, *v.window)
 	}
