@@ -40,7 +40,7 @@ type outcome struct {
 	state []byte
 	// request names the invocation.
 	request requestID
-	err   error
+	err     error
 }
 
 // invoker invokes the handler for one lane, and holds the lane's buffers.

@@ -41,6 +41,7 @@ type Mapping struct {
 func New(source sources.Source, handler Handler, config Config) (*Mapping, error) {
 	var check checker
 	check.require(!handler.isZero(), "handler", "nil", "must be a handler made by Bytes, Typed, TypedResponse or Records")
+	handler.checkShared(&check)
 	if source == nil {
 		check.require(false, "source", "nil", "must be a source")
 		return nil, check.err()
