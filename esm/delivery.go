@@ -74,7 +74,7 @@ func (s *sublane) failureRecord(records []sources.Record, step retry.Step) *Fail
 	describer, _ := sources.Ability[sources.BatchDescriber](o.partition)
 	single, _ := sources.Ability[sources.RecordDescriber](o.partition)
 	f := &FailureRecord{
-		RequestID:              newUUID(),
+		RequestID:              s.last.request.String(),
 		FunctionARN:            o.config.FunctionARN,
 		Condition:              step.Reason,
 		ApproximateInvokeCount: step.Invokes,

@@ -40,7 +40,8 @@ func (f DestinationFunc) Deliver(ctx context.Context, record *FailureRecord) err
 // and Kafka sources (DST-10..19). Its JSON is the document that SQS and SNS
 // destinations get; Marshal writes those of the others.
 type FailureRecord struct {
-	// RequestID is a random UUID (DST-12).
+	// RequestID is that of the last invocation (see [InvocationOf]), or a random UUID
+	// for records that were never invoked (DST-12).
 	RequestID string
 	// FunctionARN is Config.FunctionARN (DST-13).
 	FunctionARN string

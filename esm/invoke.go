@@ -44,7 +44,9 @@ type outcome struct {
 	response *ResponseContext
 	// state is the new state of a tumbling window.
 	state []byte
-	err   error
+	// request names the invocation.
+	request requestID
+	err     error
 	// took is how long the handler took.
 	took time.Duration
 }
@@ -68,21 +70,24 @@ type invoker struct {
 // invoke hands records to the handler, and says what that came to.
 func (v *invoker) invoke(records []sources.Record) outcome {
 	start := time.Now()
-	a := v.call(records)
+	request := newRequestID()
+	a := v.call(request, records)
 	v.part.observe(Observation{
 		Metric: InvokedEventCount, Partition: v.part.id, Count: len(records), Duration: time.Since(start),
 	})
 	o := v.judge(records, a)
+	o.request = request
 	v.tell(o, len(records))
 	return o
 }
 
 // call runs the handler in another goroutine, so that one that hangs cannot hold up the
 // lane for ever.
-func (v *invoker) call(records []sources.Record) answer {
+func (v *invoker) call(request requestID, records []sources.Record) answer {
 	limit := v.part.config.Timeout
 	ctx, cancel := context.WithTimeoutCause(v.part.invokes.context(), limit, ErrTimeout)
 	defer cancel()
+	ctx = &invocationContext{ctx, request, v.part.config.FunctionARN}
 	if v.part.handler.bytes != nil {
 		v.payload = slices.Grow(v.payload[:0], v.part.traits.EventOverhead+size(records))
 		v.payload = v.part.appender.AppendEvent(v.payload, v.part.id, records)

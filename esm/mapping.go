@@ -59,6 +59,7 @@ func New(source sources.Source, handler Handler, config Config) (*Mapping, error
 	} else {
 		check.require(handler.bytes == nil || !isNil(handler.bytes), "handler", describeNil(handler.bytes), kinds)
 	}
+	handler.checkShared(&check)
 	if isNil(source) {
 		check.require(false, "source", describeNil(source), "must be a source")
 		return nil, check.err()

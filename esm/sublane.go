@@ -135,12 +135,13 @@ func (s *sublane) process(n int, tooLarge bool) bool {
 // first.
 func (s *sublane) handle(records []sources.Record, tooLarge bool) bool {
 	n := len(records)
+	if s.trial == nil {
+		s.trial = new(trial)
+	}
+	s.last = outcome{} // none of these was invoked
 	if tooLarge {
 		step := retry.Step{To: 1, Reason: retry.MaximumPayloadSizeExceeded, Invokes: 1}
 		return s.giveUp(records, step)
-	}
-	if s.trial == nil {
-		s.trial = new(trial)
 	}
 	c := &s.parent.config
 	s.plan.Reset(retry.Rules{
