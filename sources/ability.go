@@ -83,6 +83,17 @@ type Extender interface {
 	Extend(ctx context.Context, records []Record) error
 }
 
+// Stopper is a [Partition] that can end the reading before it is closed, so that
+// what a call under way brings is still handled. Without it a mapping that stops
+// cancels the Fetches that wait, and what their calls bring is given back.
+type Stopper interface {
+	// Stop has the partition begin no further call to fetch. A Fetch that waits
+	// returns once the call that it waits for has ended. From then on Fetch returns
+	// what is at hand or under way, and then 0 and ErrEnd. Stop does not block. It
+	// may be called concurrently with everything but Close, and more than once.
+	Stop()
+}
+
 // Revocable is a [Partition] that may get another owner while it is read, and
 // learns of it by itself: its consumer group is rebalanced, or its lease was not
 // renewed in time. Without it the engine learns of a loss from the next Fetch or
