@@ -86,6 +86,17 @@ type Extender interface {
 	Extend(ctx context.Context, records []Record) error
 }
 
+// Stopper is a [Partition] that can end the reading before it is closed, so that
+// what a call under way brings is still handled. Without it a mapping that stops
+// cancels the Fetches that wait, and what their calls bring is given back.
+type Stopper interface {
+	// Stop has the partition begin no further call to fetch. A Fetch that waits
+	// returns once the call that it waits for has ended. From then on Fetch returns
+	// what is at hand or under way, and then 0 and ErrEnd. Stop does not block. It
+	// may be called concurrently with everything but Close, and more than once.
+	Stop()
+}
+
 // Revocable is a [Partition] that may get another owner while it is read, and
 // learns of it by itself: its consumer group is rebalanced, or its lease was not
 // renewed in time. Without it the engine learns of a loss from the next Fetch or
@@ -110,16 +121,6 @@ type Revocable interface {
 	// goroutine at any time from then on, by OnRevoke itself too, and more than
 	// once; after Close they do nothing.
 	OnRevoke(revoked, lost func())
-}
-
-// Stopper is an unordered [Partition] whose calls to the service cannot be cut off
-// without losing what they bring, such as the long polls of SQS. When the mapping stops
-// the engine lets a Fetch that waits go on, and handles what it returns if there is time.
-type Stopper interface {
-	// Stop has the partition begin no further call that fetches. A Fetch that waits
-	// returns when its call has ended. Fetch returns what is at hand, and then 0 and
-	// ErrEnd. Stop does not block, and may be called more than once.
-	Stop()
 }
 
 // Failer is a [Partition] of a source that redelivers and wants to know which
