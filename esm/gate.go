@@ -2,68 +2,92 @@ package esm
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
 
 // gate holds the lanes of an unordered partition back after a failed fetch: until the
-// back-off is over; then one of them tries, until one succeeds. So an outage costs one
-// call at a time, and one line in the log, however many lanes there are. The zero
-// value is open.
+// back-off is over; then one of them tries, first come first served, until one
+// succeeds. So an outage costs one call at a time, and one line in the log, however
+// many lanes there are. The zero value is open.
 type gate struct {
 	mu       sync.Mutex
 	failures int // in a row; 0 for open
 	trying   bool
 	until    time.Time
-	changed  chan struct{} // closed when one that tried is back; nil before the first failure
+	waiters  []chan struct{} // each is closed when it may look again
 }
 
-// enter waits until a fetch may be made, at most until deadline, and reports whether
-// it may. The pass is given to succeeded, failed or back.
-func (g *gate) enter(ctx context.Context, deadline time.Time) (pass, bool) {
-	for {
-		p, changed, wait := g.try(deadline)
-		if p.given || wait <= 0 {
-			return p, p.given
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		case <-changed:
-		}
-		timer.Stop()
-		if ctx.Err() != nil {
-			return pass{}, false
-		}
-	}
-}
-
-// pass is the right to make one fetch.
+// pass is the right to make one fetch. It is given to one of succeeded, failed and
+// back.
 type pass struct {
-	given bool
 	// failures is how many fetches had failed in a row, and tries says that this one
 	// is the try after them.
 	failures int
 	tries    bool
 }
 
-func (g *gate) try(deadline time.Time) (pass, chan struct{}, time.Duration) {
+// enter waits until a fetch may be made, at most until deadline, and reports whether
+// it may.
+func (g *gate) enter(ctx context.Context, deadline time.Time) (pass, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.failures == 0 {
-		return pass{given: true}, nil, 0
+		return pass{}, true
 	}
-	now := time.Now()
-	if !g.trying && !now.Before(g.until) {
-		g.trying = true
-		return pass{given: true, failures: g.failures, tries: true}, nil, 0
+	wake := make(chan struct{})
+	g.waiters = append(g.waiters, wake)
+	defer g.leave(&wake)
+	for g.failures > 0 {
+		now, end := time.Now(), deadline
+		first := !g.trying && g.waiters[0] == wake
+		if first && !now.Before(g.until) {
+			g.trying = true
+			return pass{failures: g.failures, tries: true}, true
+		}
+		if first && g.until.Before(end) {
+			end = g.until
+		}
+		if ctx.Err() != nil || !now.Before(deadline) {
+			return pass{}, false
+		}
+		g.mu.Unlock()
+		awaitUntil(ctx, wake, end.Sub(now))
+		g.mu.Lock()
+		if i := slices.Index(g.waiters, wake); i < 0 { // it was woken
+			wake = make(chan struct{})
+			g.waiters = slices.Insert(g.waiters, 0, wake)
+		}
 	}
-	wait := deadline.Sub(now)
-	if !g.trying {
-		wait = min(wait, g.until.Sub(now))
+	return pass{}, true
+}
+
+// leave takes a waiter away, and has the next one look.
+func (g *gate) leave(wake *chan struct{}) {
+	first := len(g.waiters) > 0 && g.waiters[0] == *wake
+	g.waiters = slices.DeleteFunc(g.waiters, func(w chan struct{}) bool { return w == *wake })
+	if first && !g.trying && g.failures > 0 {
+		g.wakeFirst()
 	}
-	return pass{}, g.changed, wait
+}
+
+func (g *gate) wakeFirst() {
+	if len(g.waiters) > 0 {
+		close(g.waiters[0])
+		g.waiters = g.waiters[1:]
+	}
+}
+
+// awaitUntil waits for wake, the end of ctx, or so long.
+func awaitUntil(ctx context.Context, wake <-chan struct{}, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-wake:
+	case <-timer.C:
+	}
 }
 
 // succeeded opens the gate after the fetch of p. One that brought nothing, and began
@@ -71,10 +95,14 @@ func (g *gate) try(deadline time.Time) (pass, chan struct{}, time.Duration) {
 func (g *gate) succeeded(p pass, records int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.failures > 0 && (p.tries || records > 0) {
-		g.failures, g.trying = 0, false
-		g.tell()
+	if g.failures == 0 || !p.tries && records == 0 {
+		return
 	}
+	g.failures, g.trying = 0, false
+	for _, w := range g.waiters {
+		close(w)
+	}
+	g.waiters = nil
 }
 
 // failed closes the gate for the delay after so many failures in a row, and reports
@@ -88,7 +116,7 @@ func (g *gate) failed(p pass, delay func(failures int) time.Duration) bool {
 	g.failures++
 	g.until = time.Now().Add(delay(g.failures))
 	g.trying = false
-	g.tell()
+	g.wakeFirst()
 	return true
 }
 
@@ -100,12 +128,5 @@ func (g *gate) back(p pass) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.trying = false
-	g.tell()
-}
-
-func (g *gate) tell() {
-	if g.changed != nil {
-		close(g.changed)
-	}
-	g.changed = make(chan struct{})
+	g.wakeFirst()
 }

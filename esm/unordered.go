@@ -162,7 +162,10 @@ func (u *unordered) fetch(buf []sources.Record, wait time.Duration) (int, error)
 	if u.stopper != nil {
 		ctx = u.invokes.context() // a stop lets what is under way end
 	}
-	n, err := u.partition.Fetch(ctx, buf[:places], min(wait, max(time.Until(deadline), 0)))
+	if wait < idleWait { // otherwise the batch is empty, and in no hurry
+		wait = max(time.Until(deadline), 0)
+	}
+	n, err := u.partition.Fetch(ctx, buf[:places], wait)
 	u.budget.fetched(places, buf[:n])
 	if n > 0 || err == nil {
 		u.count(PolledEventCount, n)

@@ -1,7 +1,6 @@
 package awscall_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
