@@ -5,7 +5,7 @@ import "github.com/openesm/openesm/esm"
 // checkAbandoned holds an invocation against P7: with those that the mapping has
 // abandoned no more than two of a lane go on.
 func (o *Observer) checkAbandoned(i *invocation) {
-	if !demanded(troubleStuck) {
+	if !demanded(troubleAbandoned) {
 		return
 	}
 

@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"context"
-	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
 	"sync/atomic"
@@ -40,10 +39,7 @@ func (c *callback) fails(f Fault) {
 		return
 	}
 
-	hash := fnv.New64()
-	_, _ = hash.Write([]byte(f))
-
-	if c.draw(hash.Sum64()) < rate {
+	if c.draw(hash(string(f))) < rate {
 		panic("simulation: " + string(f))
 	}
 }

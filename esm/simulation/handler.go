@@ -70,11 +70,21 @@ func (s *Sim) decide(items []Item) plan {
 		p.lasts = s.Scenario.Slowest
 	}
 
-	if s.Scenario.Long && s.rng.IntN(3) > 0 {
-		p.lasts = s.almost()
+	if s.Scenario.Long {
+		p.lasts = min(p.lasts, s.limit()/2) //nolint:mnd // or nearly all of it
+		if s.rng.IntN(3) > 0 {
+			p.lasts = s.almost()
+		}
 	}
 
 	if !s.weather {
+		return p
+	}
+
+	if s.hanging < s.Scenario.Hanging {
+		s.hanging++
+		p.mood = moodHang
+
 		return p
 	}
 

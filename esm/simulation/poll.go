@@ -57,6 +57,7 @@ func (w *poll) ask(wait time.Duration) {
 
 	if len(records) > 0 {
 		if d := s.Late(); d > 0 {
+			p.coming = append(p.coming, records...)
 			s.gate.after(d, func() { p.arrive(records) })
 			w.expect(wait)
 
@@ -155,11 +156,12 @@ func (p *queuePartition) gaveUp(c *call) {
 // arrive gives the records of a late answer to a Fetch that waits, or keeps them.
 func (p *queuePartition) arrive(records []sources.Record) {
 	if p.life.dead.Load() || p.closed {
-		p.lostAnswer(records)
-
-		return
+		return // Close gave them back, or they are lost
 	}
 
+	p.coming = slices.DeleteFunc(p.coming, func(r sources.Record) bool {
+		return slices.ContainsFunc(records, func(other sources.Record) bool { return other.Native == r.Native })
+	})
 	p.arrived = append(p.arrived, records...)
 	p.pass()
 }

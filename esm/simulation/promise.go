@@ -190,7 +190,7 @@ func (o *Observer) checkFetched(l *Life, partition string) {
 // within the time that an invocation may take, if no call fails.
 func (o *Observer) checkGiven(l *Life, partition string, patience time.Duration) {
 	for _, op := range []Op{OpAck, OpClose, OpDeliver} {
-		if o.sim.Scenario.Faults[before(op)]+o.sim.Scenario.Faults[after(op)] > 0 {
+		if f := o.sim.Scenario.Faults; f[before(op)]+f[after(op)]+f[hung(op)]+f[FaultDeaf] > 0 {
 			return
 		}
 	}
@@ -379,7 +379,8 @@ func (o *Observer) checkIsolation() {
 		}
 	}
 
-	if !o.sim.kind.Ordered && !o.sim.kind.Redelivers && len(bad) >= o.lanes() {
+	throttles := o.sim.Scenario.Throttles
+	if !o.sim.kind.Ordered && (throttles || !o.sim.kind.Redelivers && len(bad) >= o.lanes()) {
 		return // each holds a lane, as its batch is retried in place
 	}
 

@@ -178,6 +178,7 @@ type queuePartition struct {
 	queue *queue
 	life  *Life
 
+	coming  []sources.Record // in answers that are late
 	arrived []sources.Record // late, and not fetched yet
 	late    []*poll          // Fetches whose calls are not answered in time
 	failed  error            // of a call that hung, and not told yet
@@ -299,7 +300,7 @@ func (p *queuePartition) extend(records []sources.Record, sent time.Time) error 
 func (p *queuePartition) Close(ctx context.Context) error {
 	err := p.life.attempt(ctx, OpClose, "close", func() error { return nil })
 	_ = p.life.rest("closed", latency, func(c *call) {
-		p.giveBack(p.arrived)
+		p.giveBack(append(p.arrived, p.coming...))
 		p.letGo()
 		p.life.finish(c, nil)
 	})

@@ -60,6 +60,8 @@ type Scenario struct {
 	Long bool
 	// Stuck is how long a handler ignores the end of its context.
 	Stuck time.Duration
+	// Hanging is how many handlers, the first ones, hang until their context ends.
+	Hanging int
 	// Jitter is what an odd Config.Jitter gives, a name of shares; "" for none.
 	Jitter string
 	// Throttles says that the handler throttles poison, and does not fail it.
@@ -266,6 +268,7 @@ func (s *Scenario) String() string {
 
 	line("Long", s.Long, !s.Long)
 	line("Stuck", s.Stuck, s.Stuck == 0)
+	line("Hanging", s.Hanging, s.Hanging == 0)
 	line("Jitter", s.Jitter, s.Jitter == "")
 	line("Throttles", s.Throttles, !s.Throttles)
 	line("Polls", s.Polls, !s.Polls)

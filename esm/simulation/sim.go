@@ -31,6 +31,7 @@ type Sim struct {
 	violation *Violation
 	coverage  map[string]int
 
+	hanging  int       // handlers that hung, as the first ones do
 	sticking int       // handlers that ignore their context for ever
 	deaf     []func()  // ends deliveries that ignore theirs
 	callback *callback // the user's functions
@@ -259,7 +260,7 @@ func (s *Sim) isolation() time.Duration {
 	}
 
 	all := rounds
-	if s.kind.Grouped {
+	if s.kind.Grouped || c.Throttles {
 		all += (c.Records/c.Poison + 1) * c.Redrive
 	}
 

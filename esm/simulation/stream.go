@@ -370,8 +370,10 @@ func (p *streamPartition) read(c *call, buf []sources.Record, n *int, wait time.
 
 	if d := p.life.sim.Late(); d > 0 {
 		p.life.sim.gate.after(d, func() {
-			p.poll = r
-			p.serve()
+			if !p.life.over(c) { // else a later read finds what there is
+				p.poll = r
+				p.serve()
+			}
 		})
 	} else {
 		p.poll = r

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"flag"
+	"hash/fnv"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -25,6 +26,7 @@ const (
 	troubleExpiry      = "expiry"      // nothing is started with less than the time limit left
 	troubleExtend      = "extend"      // calls that extend records fail, or are denied
 	troubleStuck       = "stuck"       // handlers ignore the end of their context for minutes, or for ever
+	troubleAbandoned   = "abandoned"   // at most one more handler of each lane goes on when it is abandoned
 	troubleWaiting     = "waiting"     // nothing waits in its source while there could be a lane for it
 	troubleHung        = "hung"        // calls hang until their deadline
 	troubleLate        = "late"        // receives are answered late
@@ -43,7 +45,7 @@ const (
 // them. When it bears one, its name goes from here.
 func pending() []string {
 	return []string{
-		troubleLong, troubleExpiry, troubleExtend, troubleStuck, troubleWaiting, troubleHung, troubleLate,
+		troubleLong, troubleExpiry, troubleExtend, troubleStuck, troubleAbandoned, troubleWaiting, troubleHung, troubleLate,
 		troubleDestination, troubleErrors, troubleCallbacks, troubleJitter, troubleThrottle, troubleRate,
 		troubleBytes, troublePoll,
 	}
@@ -68,6 +70,7 @@ func troubles() []trouble {
 		{troubleLong, (*Scenario).long},
 		{troubleExpiry, nothing},
 		{troubleExtend, (*Scenario).extends},
+		{troubleAbandoned, nothing},
 		{troubleWaiting, nothing},
 		{troubleHung, (*Scenario).hung},
 		{troubleLate, (*Scenario).late},
@@ -85,15 +88,21 @@ func troubles() []trouble {
 
 // trouble draws the troubles that are simulated.
 func (s *Scenario) trouble(kind Kind) {
-	const first = 100
-
-	for i, t := range troubles() {
+	for _, t := range troubles() {
 		if demanded(t.name) {
-			t.draw(s, dice{rand.New(rand.NewPCG(s.Seed, uint64(first+i)))}, kind) //nolint:gosec // a few
+			t.draw(s, dice{rand.New(rand.NewPCG(s.Seed, hash(t.name)))}, kind)
 		}
 	}
 
 	s.hide(kind)
+}
+
+// hash makes a number of a name.
+func hash(name string) uint64 {
+	h := fnv.New64()
+	_, _ = h.Write([]byte(name))
+
+	return h.Sum64()
 }
 
 // hide has messages hidden as long as SQS's pollers ask for: long enough to gather a
@@ -166,8 +175,14 @@ func (s *Scenario) stuck(d dice, kind Kind) {
 	}
 
 	if d.chance(0.5) { // and nothing else goes wrong
-		s.Faults, s.Moods = make(map[Fault]float64), map[mood]float64{moodStuck: s.Moods[moodStuck]}
+		s.Faults = make(map[Fault]float64)
+		s.Moods = map[mood]float64{moodStuck: s.Moods[moodStuck]}
 		s.Poison, s.Jitter = 0, ""
+		s.Config.Timeout = pick(d, 5*time.Second, time.Minute, 5*time.Minute, 15*time.Minute)
+
+		if d.chance(0.5) {
+			s.Moods, s.Hanging, s.Records = make(map[mood]float64), d.number(4), max(s.Records, 20)
+		}
 	}
 }
 
@@ -244,9 +259,14 @@ func shares() map[string]float64 {
 }
 
 // throttle has the handler throttle what is poison, and not fail it.
-func (s *Scenario) throttle(d dice, _ Kind) {
-	if s.Poison > 0 {
-		s.Throttles = d.chance(0.4)
+func (s *Scenario) throttle(d dice, kind Kind) {
+	if s.Poison == 0 || !d.chance(0.4) {
+		return
+	}
+
+	s.Throttles = true
+	if kind.Redelivers {
+		s.Visibility, s.Redrive = min(s.Visibility, 2*time.Minute), pick(d, 1, 3)
 	}
 }
 
