@@ -119,7 +119,11 @@ func promising(s Scenario, name string) bool {
 		return s.Config.OnFailureTimeout > 0 && s.Faults[before(OpDeliver)] > 0
 	}
 
-	return s.Faults[Fault(name)] > 0 || !slices.Contains(faults(), Fault(name))
+	if m, odd := strings.CutPrefix(name, "handler "); odd {
+		return s.Moods[mood(m)] > 0
+	}
+
+	return s.Faults[Fault(name)] > 0 || !isFault(name)
 }
 
 // settled reports whether the course of a scenario is settled by its seed. On an

@@ -16,6 +16,7 @@ type bend struct {
 	ack     settle
 	release settle
 	fail    settle
+	extend  settle
 	close   func(context.Context, modelPartition) error
 	revoke  func(revoked, lost func(), p *streamPartition)
 }
@@ -121,6 +122,14 @@ func (p *bentQueue) Fail(ctx context.Context, records []sources.Record) error {
 	}
 
 	return p.right.Fail(ctx, records)
+}
+
+func (p *bentQueue) Extend(ctx context.Context, records []sources.Record) error {
+	if p.bend.extend != nil {
+		return p.bend.extend(ctx, records, p.right)
+	}
+
+	return p.right.Extend(ctx, records)
 }
 
 type bentStream struct {

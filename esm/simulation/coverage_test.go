@@ -1,5 +1,7 @@
 package simulation
 
+import "slices"
+
 // reachable is every fault that applies to a kind of model, and every rare
 // branch of it.
 func reachable(kind Kind) []string {
@@ -33,5 +35,39 @@ func reachable(kind Kind) []string {
 		names = append(names, string(before(op)), string(after(op)))
 	}
 
+	for name, more := range reachableTroubles(kind, ops) {
+		if demanded(name) {
+			names = append(names, more...)
+		}
+	}
+
+	slices.Sort(names)
+
 	return names
+}
+
+// reachableTroubles is what the seeds must reach of each trouble.
+func reachableTroubles(kind Kind, ops []Op) map[string][]string {
+	all := make(map[string][]string)
+
+	for _, op := range ops {
+		all[troubleHung] = append(all[troubleHung], string(hung(op)))
+	}
+
+	for _, m := range oddMoods() {
+		all[troubleErrors] = append(all[troubleErrors], "handler "+string(m))
+	}
+
+	all[troubleLate] = []string{string(FaultLate)}
+	all[troubleStuck] = []string{"handler stuck"}
+
+	switch {
+	case kind.Ordered:
+		all[troubleDestination] = []string{string(FaultDeaf)}
+	case kind.Redelivers:
+		all[troubleLate] = append(all[troubleLate], "late answer")
+		all[troublePoll] = []string{"poll forsaken"}
+	}
+
+	return all
 }

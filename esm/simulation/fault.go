@@ -1,6 +1,12 @@
 package simulation
 
-import "errors"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
 
 // Op is a kind of call whose failure is simulated.
 type Op string
@@ -15,6 +21,7 @@ const (
 	OpFail    Op = "fail"
 	OpClose   Op = "close"
 	OpDeliver Op = "deliver"
+	OpExtend  Op = "extend"
 )
 
 // Fault is something that can go wrong in a simulation.
@@ -27,6 +34,13 @@ const (
 	FaultStaleTaken Fault = "stale taken" // a queue takes an old receipt
 	FaultReshard    Fault = "reshard"     // shards are split and merged
 	FaultLost       Fault = "lost"        // a partition gets another owner
+
+	FaultLate     Fault = "late"            // a receive is answered seconds later
+	FaultDenied   Fault = "extend denied"   // no record may be extended
+	FaultDeaf     Fault = "deliver deaf"    // the destination ignores its context
+	FaultObserver Fault = "observer panics" // the user's own functions do
+	FaultLogger   Fault = "logger panics"
+	FaultJitter   Fault = "jitter panics"
 )
 
 // before and after are the faults of a call: it has no effect, or it has and the
@@ -34,7 +48,26 @@ const (
 func before(op Op) Fault { return Fault(op) + " before" }
 func after(op Op) Fault  { return Fault(op) + " after" }
 
-// faults are all there are.
+// hung is the fault of a call that does not return before its deadline.
+func hung(op Op) Fault { return Fault(op) + " hung" }
+
+// hanging are the calls that may hang.
+func hanging() []Op {
+	return []Op{OpStart, OpAccept, OpFetch, OpAck, OpRelease, OpFail, OpClose, OpDeliver, OpExtend}
+}
+
+// isFault reports whether a name is a fault's.
+func isFault(name string) bool {
+	all := append(faults(), before(OpExtend), after(OpExtend), FaultLate, FaultDenied, FaultDeaf,
+		FaultObserver, FaultLogger, FaultJitter)
+	for _, op := range hanging() {
+		all = append(all, hung(op))
+	}
+
+	return slices.Contains(all, Fault(name))
+}
+
+// faults are those that are drawn together; troubles draw the others.
 func faults() []Fault {
 	ops := []Op{OpStart, OpAccept, OpFetch, OpAck, OpRelease, OpFail, OpClose, OpDeliver}
 	all := make([]Fault, 0, 5+2*len(ops))
@@ -47,8 +80,11 @@ func faults() []Fault {
 	return all
 }
 
-// errWeather is what a call that fails returns.
-var errWeather = errors.New("simulation: service unavailable")
+// Errors of calls: one that fails, and one that hung until its deadline.
+var (
+	errWeather = errors.New("simulation: service unavailable")
+	errHung    = fmt.Errorf("simulation: no answer: %w", context.DeadlineExceeded)
+)
 
 // Enabled reports whether a fault belongs to the scenario and the weather is
 // still bad.
@@ -79,6 +115,30 @@ func (s *Sim) Faulty(op Op, effect func() error) error {
 	}
 
 	return err
+}
+
+// Hung draws whether a call hangs, and if so for how long: its caller sets it a
+// deadline. Only for the simulation's goroutine.
+func (s *Sim) Hung(op Op) (time.Duration, bool) {
+	const shortest, longest = 10 * time.Second, 30 * time.Second
+
+	if !s.Chance(hung(op)) {
+		return 0, false
+	}
+
+	return shortest + time.Duration(s.rng.Int64N(int64(longest-shortest))), true
+}
+
+// Late draws how late the answer of a receive is, 0 for in time. Only for the
+// simulation's goroutine.
+func (s *Sim) Late() time.Duration {
+	const latest = 8 * time.Second
+
+	if !s.Chance(FaultLate) {
+		return 0
+	}
+
+	return 1 + time.Duration(s.rng.Int64N(int64(latest)))
 }
 
 // Cover counts that a world reached a rare branch. Only for the simulation's

@@ -2,10 +2,10 @@ package simulation
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
-	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,8 +26,21 @@ const (
 	moodSlow      mood = "slow"      // about as long as its time limit
 	moodHang      mood = "hang"      // until its context ends
 	moodDeaf      mood = "deaf"      // and longer
+	moodStuck     mood = "stuck"     // and for minutes, or for ever
+
+	moodTypedNil   mood = "typed nil"    // an error that is a nil pointer
+	moodNoThrottle mood = "nil throttle" // a throttle that is
+	moodMute       mood = "mute"         // an error whose methods panic
+	moodPanicNil   mood = "panic nil"
+	moodRetryAfter mood = "retry after" // a throttle with an odd wait
 )
 
+// oddMoods are those of handlers that return what nobody expects.
+func oddMoods() []mood {
+	return []mood{moodTypedNil, moodNoThrottle, moodMute, moodPanicNil, moodRetryAfter}
+}
+
+// moods are those that are drawn together; troubles draw the others.
 func moods() []mood {
 	return []mood{
 		moodError, moodPanic, moodGoexit, moodThrottle, moodPartial, moodMalformed, moodSlow, moodHang, moodDeaf,
@@ -38,14 +51,13 @@ func moods() []mood {
 type plan struct {
 	mood   mood // "" for success
 	lasts  time.Duration
-	failed map[int]bool // numbers that a partial failure names
-	text   string       // of a malformed response
+	failed map[int]bool  // numbers that a partial failure names
+	text   string        // of a malformed response
+	wait   time.Duration // of a throttle
 }
 
 // poisonReached is counted when a poison record is handled.
 const poisonReached = "poison"
-
-var errHandler = errors.New("simulation: the handler failed")
 
 // decide draws what the handler does.
 func (s *Sim) decide(items []Item) plan {
@@ -54,7 +66,25 @@ func (s *Sim) decide(items []Item) plan {
 		p.lasts = min(p.lasts, s.limit()/2) //nolint:mnd // well within it
 	}
 
+	if s.Scenario.Backlog {
+		p.lasts = s.Scenario.Slowest
+	}
+
+	if s.Scenario.Long {
+		p.lasts = min(p.lasts, s.limit()/2) //nolint:mnd // or nearly all of it
+		if s.rng.IntN(3) > 0 {
+			p.lasts = s.almost()
+		}
+	}
+
 	if !s.weather {
+		return p
+	}
+
+	if s.hanging < s.Scenario.Hanging {
+		s.hanging++
+		p.mood = moodHang
+
 		return p
 	}
 
@@ -62,7 +92,11 @@ func (s *Sim) decide(items []Item) plan {
 		s.cover(poisonReached)
 
 		p.mood = moodError
-		if s.Scenario.Config.ReportBatchItemFailures {
+
+		switch {
+		case s.Scenario.Throttles:
+			p.mood = moodThrottle
+		case s.Scenario.Config.ReportBatchItemFailures:
 			p.mood, p.failed = moodPartial, bad
 			s.holdGroups(items, bad)
 		}
@@ -70,8 +104,8 @@ func (s *Sim) decide(items []Item) plan {
 		return p
 	}
 
-	for _, m := range moods() {
-		if rate := s.Scenario.Moods[m]; rate > 0 && s.rng.Float64() < rate {
+	for _, m := range slices.Concat(moods(), oddMoods(), []mood{moodStuck}) {
+		if rate := s.Scenario.Moods[m]; rate > 0 && s.rng.Float64() < rate && (m != moodStuck || s.mayStick()) {
 			p.mood = m
 			s.cover("handler " + string(m))
 
@@ -80,7 +114,8 @@ func (s *Sim) decide(items []Item) plan {
 	}
 
 	switch p.mood {
-	case moodError, moodPanic, moodGoexit, moodThrottle, moodHang, moodDeaf:
+	case moodRetryAfter:
+		p.wait = pick(dice{s.rng}, 0, -1, math.MinInt64, math.MaxInt64-time.Minute, math.MaxInt64)
 	case moodPartial:
 		p.failed = make(map[int]bool)
 
@@ -99,6 +134,25 @@ func (s *Sim) decide(items []Item) plan {
 	}
 
 	return p
+}
+
+// almost is nearly all of the handler's time limit.
+func (s *Sim) almost() time.Duration {
+	limit := s.limit()
+
+	return limit - limit/100 - time.Duration(s.rng.Int64N(int64(limit/10))) //nolint:mnd // 0.89 to 0.99
+}
+
+// mayStick reports whether another handler may ignore its context: of those that do so
+// for ever there are fewer than lanes.
+func (s *Sim) mayStick() bool {
+	if s.Scenario.Stuck < forever {
+		return true
+	}
+
+	s.sticking++
+
+	return s.sticking < s.observer.lanes()
 }
 
 // poisoned is the numbers of the poison among items.
@@ -209,10 +263,15 @@ func (l *Life) handle(ctx context.Context, items []Item, size int) ([]string, er
 	switch i.plan.mood {
 	case moodHang:
 		<-ctx.Done()
-	case moodDeaf:
+	case moodDeaf, moodStuck:
+		longer := l.sim.limit()
+		if i.plan.mood == moodStuck {
+			longer = l.sim.Scenario.Stuck
+		}
+
 		select {
 		case <-ctx.Done():
-			if l.rest("deaf "+label, func(*rand.Rand) time.Duration { return l.sim.limit() }, func(c *call) { l.finish(c, nil) }) != nil {
+			if l.rest("deaf "+label, func(*rand.Rand) time.Duration { return longer }, func(c *call) { l.finish(c, nil) }) != nil {
 				return nil, errKilled
 			}
 		case <-l.sim.over:
@@ -229,46 +288,4 @@ func (l *Life) handle(ctx context.Context, items []Item, size int) ([]string, er
 	}
 
 	return l.answer(ctx, i)
-}
-
-// answer is what the handler returns.
-func (l *Life) answer(ctx context.Context, i *invocation) ([]string, error) {
-	if ctx.Err() != nil && i.plan.mood != moodSlow { // a slow one hears nothing of its time limit
-		return nil, ctx.Err()
-	}
-
-	switch i.plan.mood {
-	case moodSlow, moodHang, moodDeaf:
-	case moodError:
-		return nil, errHandler
-	case moodPanic:
-		panic("simulation: the handler panics")
-	case moodGoexit:
-		runtime.Goexit()
-	case moodThrottle:
-		return nil, fmt.Errorf("handler: %w", &esm.ThrottleError{})
-	case moodPartial:
-		var ids []string
-
-		for _, it := range i.items {
-			if i.plan.failed[it.Number] {
-				ids = append(ids, it.ID)
-			}
-		}
-
-		return ids, nil
-	case moodMalformed:
-		switch i.plan.text {
-		case "stranger":
-			return []string{i.items[0].ID, "stranger"}, nil
-		case "empty":
-			return []string{""}, nil
-		case "junk":
-			return []string{"junk"}, nil
-		default:
-			return nil, nil
-		}
-	}
-
-	return nil, nil
 }

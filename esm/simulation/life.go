@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -23,10 +24,14 @@ type Life struct {
 	stopped time.Time // when it was told to stop
 	ended   bool      // Run has returned
 	err     error     // what Run returned
+	// deliveries are the contexts of deliveries that began.
+	deliveries []context.Context //nolint:containedctx // to see whether they were cut off
+	hearing    hearing
 }
 
 // call is something that a mapping waits for.
 type call struct {
+	op     Op // the first word of its label
 	done   chan struct{}
 	closed bool // guarded by the gate's mutex
 	err    error
@@ -38,6 +43,52 @@ type call struct {
 // is returned. A call of a killed life has no effect.
 func (l *Life) Call(ctx context.Context, label string, effect func() error) error {
 	return l.wait(ctx, label, latency, func(c *call) { l.finish(c, effect()) })
+}
+
+// attempt is Call for an operation, which may fail before or after its effect, or hang
+// with it or without.
+func (l *Life) attempt(ctx context.Context, op Op, label string, effect func() error) error {
+	return l.wait(ctx, label, latency, func(c *call) { l.try(c, op, effect) })
+}
+
+// try is what attempt does in its turn.
+func (l *Life) try(c *call, op Op, effect func() error) {
+	d, hung := l.sim.Hung(op)
+	if !hung {
+		l.fail(c, l.sim.Faulty(op, effect))
+
+		return
+	}
+
+	if l.sim.rng.IntN(2) == 0 {
+		_ = effect() // and nobody hears of it
+	}
+
+	l.sim.gate.after(d, func() { l.fail(c, errHung) })
+}
+
+// failing draws whether a call without an effect of its own fails or hangs.
+func (l *Life) failing(c *call, op Op) bool {
+	if d, hung := l.sim.Hung(op); hung {
+		l.sim.gate.after(d, func() { l.fail(c, errHung) })
+
+		return true
+	}
+
+	err := l.sim.Faulty(op, func() error { return nil })
+	if err != nil {
+		l.fail(c, err)
+	}
+
+	return err != nil
+}
+
+// fail ends a call of the service with an error, or without one if that is nil. The
+// mapping's observer must hear of an error.
+func (l *Life) fail(c *call, err error) {
+	if l.finish(c, err) && (errors.Is(err, errWeather) || errors.Is(err, errHung)) {
+		l.sim.observer.checkHeard(l, c.op)
+	}
 }
 
 // latency is how long a call to a service takes.
@@ -67,7 +118,8 @@ func (l *Life) rest(label string, delay func(*rand.Rand) time.Duration, run func
 
 // pass is wait for what is no call of the mapping.
 func (l *Life) pass(ctx context.Context, label string, delay func(*rand.Rand) time.Duration, run func(*call)) error {
-	c := &call{done: make(chan struct{})}
+	op, _, _ := strings.Cut(label, " ")
+	c := &call{op: Op(op), done: make(chan struct{})}
 	g := l.sim.gate
 
 	g.mu.Lock()

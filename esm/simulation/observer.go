@@ -44,6 +44,8 @@ type Observer struct {
 	ends map[string]time.Time
 	// unreleased says that calls that release records may fail.
 	unreleased bool
+	// backlog is what was seen of a backlog.
+	backlog backlog
 	// duplicates says that a record may be handed out twice.
 	duplicates bool
 }
@@ -66,6 +68,10 @@ type trace struct {
 	earlier []*trace
 
 	handed   time.Time // last time
+	holder   *Life     // to whom
+	expires  time.Time // until when it is the mapping's; zero if nobody tells
+	released time.Time // when it was given back last
+	waiting  time.Time // since when it waits in its source though there is a lane for it
 	started  bool      // since then
 	invoked  int       // how often, ever
 	failed   int       // how often, in this life
@@ -103,7 +109,7 @@ func newObserver(s *Sim) *Observer {
 		byKey: make(map[string]*trace), byPart: make(map[string]*trace), open: make(map[string]map[int]bool),
 		attempts: make(map[string]time.Time), hasty: make(map[string]int),
 		owners: make(map[string]*Life), revoked: make(map[string]time.Time), ends: make(map[string]time.Time),
-		unreleased: s.Scenario.Faults[before(OpRelease)] > 0, duplicates: s.Scenario.Faults[FaultDuplicate] > 0,
+		unreleased: s.Scenario.Faults[before(OpRelease)]+s.Scenario.Faults[hung(OpRelease)] > 0, duplicates: s.Scenario.Faults[FaultDuplicate] > 0,
 	}
 }
 
@@ -183,7 +189,7 @@ func (o *Observer) Handed(l *Life, n int) {
 	o.log("life %d: gets %d", l.number, n)
 	o.checkForgotten(t, held[n])
 
-	t.handed, t.started = time.Now(), false
+	t.handed, t.holder, t.started, t.expires = time.Now(), l, false, time.Time{}
 	delete(o.attempts, o.fetching(t.partition))
 
 	if t.settled {
@@ -211,6 +217,7 @@ func (o *Observer) drop(t *trace) { delete(o.holding(t.partition), t.number) }
 // Redriven tells that the source has moved a record to its dead-letter queue.
 func (o *Observer) Redriven(n int) {
 	o.log("redriven %d", n)
+	o.checkRedriven(o.records[n])
 	o.records[n].redriven = true
 	o.drop(o.records[n])
 	o.sim.cover("redriven")
@@ -368,6 +375,8 @@ func (o *Observer) invoked(ctx context.Context, l *Life, items []Item, size int,
 	o.checkOwner(i)
 	o.checkBegun(i, began)
 	o.checkConcurrency(i)
+	o.checkAbandoned(i)
+	o.checkLeft(i, began)
 	o.checkRest(i)
 
 	for _, it := range items {

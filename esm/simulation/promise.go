@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -159,7 +160,7 @@ func (o *Observer) checkOwner(i *invocation) {
 // records of a partition that is asked back, unless it had begun before and the gate
 // held it up.
 func (o *Observer) checkBegun(i *invocation, began time.Time) {
-	if s := i.life.stopped; !s.IsZero() && began.After(s) {
+	if s := i.life.stopped; !s.IsZero() && began.After(s.Add(o.late())) {
 		o.violate(11, "records %v are invoked after the stop", i.items)
 	}
 
@@ -167,6 +168,15 @@ func (o *Observer) checkBegun(i *invocation, began time.Time) {
 	if since, revoked := o.revoked[partition]; revoked && began.After(since) && o.owners[partition] == i.life {
 		o.violate(11, "records %v are invoked, though %s was asked back", i.items, partition)
 	}
+}
+
+// late is how long after a stop what a poll brings may still be begun.
+func (o *Observer) late() time.Duration {
+	if o.sim.kind.Ordered || !demanded(troublePoll) {
+		return 0
+	}
+
+	return cmp.Or(o.sim.Scenario.Config.DrainTimeout, esm.DefaultDrainTimeout)
 }
 
 // checkFetched holds a fetch against P11: a partition that is asked back is not read.
@@ -180,7 +190,7 @@ func (o *Observer) checkFetched(l *Life, partition string) {
 // within the time that an invocation may take, if no call fails.
 func (o *Observer) checkGiven(l *Life, partition string, patience time.Duration) {
 	for _, op := range []Op{OpAck, OpClose, OpDeliver} {
-		if o.sim.Scenario.Faults[before(op)]+o.sim.Scenario.Faults[after(op)] > 0 {
+		if f := o.sim.Scenario.Faults; f[before(op)]+f[after(op)]+f[hung(op)]+f[FaultDeaf] > 0 {
 			return
 		}
 	}
@@ -246,6 +256,8 @@ func (o *Observer) checkBounds(partition string, held map[int]bool) {
 		if most := lanes*(size+1) + o.sim.kind.Ahead; unfinished > most && s.Calm {
 			o.violate(7, "%d records held and unfinished, %d lanes of %d may hold %d", unfinished, lanes, size, most)
 		}
+
+		o.checkBytes(bytes, unfinished)
 
 		return
 	}
@@ -343,7 +355,7 @@ func (o *Observer) drained() bool {
 // only the lane of a poison record is held up by it.
 func (o *Observer) checkIsolation() {
 	c := o.sim.Scenario.Config
-	report := c.ReportBatchItemFailures || c.BatchSize == 1
+	report := c.ReportBatchItemFailures && !o.sim.Scenario.Throttles || c.BatchSize == 1
 
 	bad := make(map[string]bool) // partitions or groups with a poison record
 
@@ -367,7 +379,8 @@ func (o *Observer) checkIsolation() {
 		}
 	}
 
-	if !o.sim.kind.Ordered && !o.sim.kind.Redelivers && len(bad) >= o.lanes() {
+	throttles := o.sim.Scenario.Throttles
+	if !o.sim.kind.Ordered && (throttles || !o.sim.kind.Redelivers && len(bad) >= o.lanes()) {
 		return // each holds a lane, as its batch is retried in place
 	}
 

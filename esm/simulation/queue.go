@@ -3,7 +3,6 @@ package simulation
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -21,14 +20,6 @@ type queue struct {
 	messages []*message // in the order they were sent
 	waiting  []*poll
 	open     []*queuePartition
-}
-
-// poll is a Fetch that waits for messages.
-type poll struct {
-	partition *queuePartition
-	call      *call
-	buf       []sources.Record
-	n         *int
 }
 
 func (q *queue) Open(life *Life) sources.Source { return &queueSource{queue: q, life: life} }
@@ -53,36 +44,8 @@ func (q *queue) Killed(life *Life) {
 	}
 }
 
-// serve gives the first poll what there is, and the next ones later: each wakes a
-// lane, and no two may be awake at once.
-func (q *queue) serve() {
-	for len(q.waiting) > 0 {
-		w := q.waiting[0]
-		if w.partition.life.over(w.call) {
-			q.waiting = q.waiting[1:]
-
-			continue
-		}
-
-		records := q.take(w.partition, len(w.buf))
-		if len(records) == 0 {
-			return
-		}
-
-		q.waiting = q.waiting[1:]
-		*w.n = copy(w.buf, records)
-		w.partition.life.finish(w.call, nil)
-
-		if len(q.waiting) > 0 {
-			q.sim.gate.after(0, q.serve)
-		}
-
-		return
-	}
-}
-
-// take receives up to so many messages.
-func (q *queue) take(p *queuePartition, most int) []sources.Record {
+// take receives up to so many messages, for a call that was sent then.
+func (q *queue) take(p *queuePartition, most int, sent time.Time) []sources.Record {
 	s := q.sim
 	now := time.Now()
 	blocked := make(map[string]bool)
@@ -107,13 +70,13 @@ func (q *queue) take(p *queuePartition, most int) []sources.Record {
 			continue
 		}
 
-		records = append(records, q.receive(m, p))
+		records = append(records, q.receive(m, p, sent))
 	}
 
 	return records
 }
 
-func (q *queue) receive(m *message, p *queuePartition) sources.Record {
+func (q *queue) receive(m *message, p *queuePartition, sent time.Time) sources.Record {
 	s := q.sim
 	m.receives++
 	m.handle++
@@ -128,17 +91,32 @@ func (q *queue) receive(m *message, p *queuePartition) sources.Record {
 		return r
 	}
 
-	m.hidden = time.Now().Add(s.Scenario.Visibility)
-	r.Expires = m.hidden.Add(-s.Scenario.Visibility / 50) //nolint:mnd // the adapter's margin
+	r.Expires = q.hide(m, sent)
 
 	if !s.kind.Grouped && s.Chance(FaultDuplicate) {
 		m.hidden = time.Time{} // somebody gets it again
-	} else {
-		s.gate.after(s.Scenario.Visibility, q.serve)
 	}
 
 	return r
 }
+
+// hide hides a message from now on, for a call that was sent then, and returns the
+// moment from which the caller counts it as lost: so long before that it can still
+// settle what a handler does in its whole time limit.
+func (q *queue) hide(m *message, sent time.Time) time.Time {
+	visibility := q.sim.Scenario.Visibility
+	m.hidden = time.Now().Add(visibility)
+	q.sim.gate.after(visibility, q.serve)
+
+	expires := sent.Add(visibility - margin)
+	q.sim.observer.Hidden(m.Number, expires)
+
+	return expires
+}
+
+// margin is how long before the visibility timeout ends, counted from when the call
+// was sent, the model's records expire.
+const margin = 4 * time.Second
 
 const forever = 1000 * time.Hour
 
@@ -178,12 +156,10 @@ func (s *queueSource) Accept(ctx context.Context) (sources.Partition, error) {
 
 	p := &queuePartition{queue: s.queue, life: s.life}
 
-	err := s.life.Call(ctx, "accept", func() error {
-		return s.life.sim.Faulty(OpAccept, func() error {
-			s.queue.open = append(s.queue.open, p)
+	err := s.life.attempt(ctx, OpAccept, "accept", func() error {
+		s.queue.open = append(s.queue.open, p)
 
-			return nil
-		})
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -201,63 +177,26 @@ func (s *queueSource) Close(ctx context.Context) error {
 type queuePartition struct {
 	queue *queue
 	life  *Life
+
+	coming  []sources.Record // in answers that are late
+	arrived []sources.Record // late, and not fetched yet
+	late    []*poll          // Fetches whose calls are not answered in time
+	failed  error            // of a call that hung, and not told yet
+	closed  bool
 }
 
 var (
 	_ sources.Releaser = (*queuePartition)(nil)
 	_ sources.Failer   = (*queuePartition)(nil)
+	_ sources.Extender = (*queuePartition)(nil)
 )
 
 func (*queuePartition) ID() string { return "queue" }
 
-func (p *queuePartition) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
-	n := 0
-	label := fmt.Sprintf("fetch %d %v", len(buf), wait)
-
-	err := p.life.wait(ctx, label, latency, func(c *call) {
-		err := p.life.sim.Faulty(OpFetch, func() error {
-			n = copy(buf, p.queue.take(p, len(buf)))
-
-			return nil
-		})
-
-		if err != nil {
-			p.lostAnswer(buf[:n])
-			n = 0
-		}
-
-		if n > 0 || wait <= 0 || err != nil {
-			p.life.finish(c, err)
-
-			return
-		}
-
-		p.queue.waiting = append(p.queue.waiting, &poll{p, c, buf, &n})
-		p.life.sim.gate.after(wait, func() { p.life.finish(c, nil) })
-	})
-
-	return n, err
-}
-
-// lostAnswer is what becomes of messages whose answer was lost: the visibility
-// timeout brings them back, or the end of the connection that was cut.
-func (p *queuePartition) lostAnswer(records []sources.Record) {
-	for i := range records {
-		m := receiptOf(&records[i]).message
-		p.queue.sim.observer.Returned(m.Number)
-
-		if !p.queue.sim.kind.Redelivers {
-			p.queue.show(m)
-		}
-	}
-}
-
 func (p *queuePartition) Ack(ctx context.Context, records []sources.Record) error {
 	records = slices.Clone(records)
 
-	return p.life.Call(ctx, labels("ack", records), func() error {
-		return p.life.sim.Faulty(OpAck, func() error { return p.settle(records) })
-	})
+	return p.life.attempt(ctx, OpAck, labels("ack", records), func() error { return p.settle(records) })
 }
 
 func (p *queuePartition) settle(records []sources.Record) error {
@@ -294,18 +233,17 @@ func (p *queuePartition) settle(records []sources.Record) error {
 func (p *queuePartition) Release(ctx context.Context, records []sources.Record) error {
 	records = slices.Clone(records)
 
-	return p.life.Call(ctx, labels("release", records), func() error {
-		return p.life.sim.Faulty(OpRelease, func() error {
-			p.giveBack(records)
+	return p.life.attempt(ctx, OpRelease, labels("release", records), func() error {
+		p.giveBack(records)
 
-			return nil
-		})
+		return nil
 	})
 }
 
 func (p *queuePartition) giveBack(records []sources.Record) {
 	for i := range records {
 		if r := receiptOf(&records[i]); !r.message.gone && r.handle == r.message.handle {
+			p.queue.sim.observer.released(r.message.Number)
 			p.queue.show(r.message)
 		}
 	}
@@ -317,20 +255,52 @@ func (p *queuePartition) giveBack(records []sources.Record) {
 func (p *queuePartition) Fail(ctx context.Context, records []sources.Record) error {
 	records = slices.Clone(records)
 
-	return p.life.Call(ctx, labels("fail", records), func() error {
-		return p.life.sim.Faulty(OpFail, func() error {
-			for i := range records {
-				p.queue.sim.observer.Returned(receiptOf(&records[i]).message.Number)
-			}
+	return p.life.attempt(ctx, OpFail, labels("fail", records), func() error {
+		for i := range records {
+			p.queue.sim.observer.Returned(receiptOf(&records[i]).message.Number)
+		}
 
-			return nil
-		})
+		return nil
 	})
 }
 
+// Extend hides messages for the whole visibility timeout again.
+func (p *queuePartition) Extend(ctx context.Context, records []sources.Record) error {
+	sent := time.Now()
+
+	return p.life.attempt(ctx, OpExtend, labels("extend", records), func() error {
+		if p.life.sim.Enabled(FaultDenied) {
+			p.life.sim.cover(string(FaultDenied))
+
+			return errWeather
+		}
+
+		return p.extend(records, sent)
+	})
+}
+
+func (p *queuePartition) extend(records []sources.Record, sent time.Time) error {
+	var err error
+
+	for i := range records {
+		r := receiptOf(&records[i])
+		if r.message.gone || r.handle != r.message.handle || !r.message.hidden.After(time.Now()) {
+			err = errors.New("a record is somebody else's")
+
+			continue
+		}
+
+		records[i].Expires = p.queue.hide(r.message, sent)
+		p.life.sim.cover("extended")
+	}
+
+	return err
+}
+
 func (p *queuePartition) Close(ctx context.Context) error {
-	err := p.life.Call(ctx, "close", func() error { return p.life.sim.Faulty(OpClose, func() error { return nil }) })
+	err := p.life.attempt(ctx, OpClose, "close", func() error { return nil })
 	_ = p.life.rest("closed", latency, func(c *call) {
+		p.giveBack(append(p.arrived, p.coming...))
 		p.letGo()
 		p.life.finish(c, nil)
 	})
@@ -340,6 +310,7 @@ func (p *queuePartition) Close(ctx context.Context) error {
 
 // letGo ends the connection.
 func (p *queuePartition) letGo() {
+	p.closed = true
 	p.queue.open = slices.DeleteFunc(p.queue.open, func(other *queuePartition) bool { return other == p })
 
 	if p.queue.sim.kind.Redelivers {

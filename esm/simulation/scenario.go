@@ -9,6 +9,7 @@ import (
 
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/retry"
+	"github.com/openesm/openesm/sources"
 )
 
 // Scenario is everything that a seed decides before a simulation starts. Zero
@@ -32,6 +33,7 @@ type Scenario struct {
 	Redrive    int // receives before a message moves to the dead-letter queue
 	AckBatch   int
 	AckLinger  time.Duration
+	Scaling    *sources.Scaling // nil for the model's own
 
 	// Config holds the plain fields of the mapping's configuration.
 	Config esm.Config
@@ -53,6 +55,22 @@ type Scenario struct {
 	// How often the mapping is stopped, killed and disturbed, and a partition is
 	// asked back.
 	Stops, Kills, Disturbances, Revocations int
+
+	// Long says that handlers take up to their time limit although the run is calm.
+	Long bool
+	// Stuck is how long a handler ignores the end of its context.
+	Stuck time.Duration
+	// Hanging is how many handlers, the first ones, hang until their context ends.
+	Hanging int
+	// Jitter is what an odd Config.Jitter gives, a name of shares; "" for none.
+	Jitter string
+	// Throttles says that the handler throttles poison, and does not fail it.
+	Throttles bool
+	// Polls says that a poll takes messages although nobody waits for it any more.
+	Polls bool
+	// Backlog says that there are more records than lanes for them.
+	Backlog bool
+
 	// KillAt kills the process just before the step of this number, and
 	// KillAfter just after it, when what the step did is done and nobody has
 	// heard of it. 0 for neither.
@@ -123,6 +141,8 @@ func draw(kind Kind, seed uint64) Scenario {
 		s.Ahead = d.chance(0.4)
 	}
 
+	s.trouble(kind)
+
 	return s
 }
 
@@ -148,10 +168,12 @@ func (s *Scenario) config(d dice, kind Kind) {
 		s.orderedConfig(d)
 	case d.chance(0.5):
 		c.MaximumConcurrency = pick(d, 1, 2, 5)
+	case d.chance(0.4):
+		s.Scaling = &sources.Scaling{Initial: 1, Idle: 1, Max: d.number(8), PerMinute: pick(d, 0, 60, 6000)}
 	}
 
 	if kind.Redelivers {
-		// As SQS demands of every mapping (SQS-41), and a little for fetches.
+		// As SQS demands of every mapping (SQS-41).
 		c.Timeout = min(max(c.Timeout, time.Second), s.Visibility)
 		s.Redrive = pick(d, 0, 0, 3, 10)
 	}
@@ -160,10 +182,6 @@ func (s *Scenario) config(d dice, kind Kind) {
 		c.MaximumBatchingWindow = 0
 	}
 
-	if kind.Redelivers && c.MaximumBatchingWindow > 0 {
-		// As the adapter for SQS receives (SQS-43).
-		s.Visibility = max(s.Visibility, c.MaximumBatchingWindow+c.Timeout+30*time.Second)
-	}
 }
 
 func (s *Scenario) orderedConfig(d dice) {
@@ -248,6 +266,14 @@ func (s *Scenario) String() string {
 	line("Disturbances", s.Disturbances, s.Disturbances == 0)
 	line("Revocations", s.Revocations, s.Revocations == 0)
 
+	line("Long", s.Long, !s.Long)
+	line("Stuck", s.Stuck, s.Stuck == 0)
+	line("Hanging", s.Hanging, s.Hanging == 0)
+	line("Jitter", s.Jitter, s.Jitter == "")
+	line("Throttles", s.Throttles, !s.Throttles)
+	line("Polls", s.Polls, !s.Polls)
+	line("Backlog", s.Backlog, !s.Backlog)
+
 	c := s.Config
 	line("BatchSize", c.BatchSize, c.BatchSize == 0)
 	line("MaximumBatchingWindow", c.MaximumBatchingWindow, c.MaximumBatchingWindow == 0)
@@ -265,6 +291,10 @@ func (s *Scenario) String() string {
 
 	if c.MaximumRetryAttempts != nil {
 		line("MaximumRetryAttempts", *c.MaximumRetryAttempts, false)
+	}
+
+	if s.Scaling != nil {
+		line("Scaling", fmt.Sprintf("%+v", *s.Scaling), false)
 	}
 
 	return b.String()

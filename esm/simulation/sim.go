@@ -31,6 +31,11 @@ type Sim struct {
 	violation *Violation
 	coverage  map[string]int
 
+	hanging  int       // handlers that hung, as the first ones do
+	sticking int       // handlers that ignore their context for ever
+	deaf     []func()  // ends deliveries that ignore theirs
+	callback *callback // the user's functions
+
 	life  *Life   // the one that runs
 	lives []*Life // all there were
 	runs  sync.WaitGroup
@@ -90,6 +95,7 @@ func simulate(t *testing.T, kind Kind, scenario Scenario, broken wrap) (result R
 			rng:     rand.New(rand.NewPCG(scenario.Seed, 2)),
 			weather: !scenario.Calm, coverage: make(map[string]int), over: make(chan struct{}),
 		}
+		s.callback = newCallback(&s.Scenario)
 		s.gate = newGate(s.rng)
 		s.observer = newObserver(s)
 		s.world = kind.New(s)
@@ -121,6 +127,7 @@ const (
 func (s *Sim) play(broken wrap) {
 	s.plan(broken)
 	s.begin(broken)
+	s.observer.watch()
 
 	end := s.Scenario.Spread + calmAfter
 	s.gate.after(end, func() {
@@ -131,6 +138,7 @@ func (s *Sim) play(broken wrap) {
 		} else {
 			s.gate.after(s.isolation(), func() {
 				s.observer.checkIsolation()
+				s.observer.checkThrottled()
 				s.heal()
 			})
 		}
@@ -185,6 +193,12 @@ func (s *Sim) calm() {
 	s.observer.log("the weather is good")
 
 	s.good = true
+	s.callback.fair.Store(true)
+
+	for _, end := range s.deaf {
+		end()
+	}
+
 	s.Scenario.Faults = nil
 	s.Scenario.Moods = nil
 }
@@ -246,7 +260,7 @@ func (s *Sim) isolation() time.Duration {
 	}
 
 	all := rounds
-	if s.kind.Grouped {
+	if s.kind.Grouped || c.Throttles {
 		all += (c.Records/c.Poison + 1) * c.Redrive
 	}
 
@@ -292,11 +306,9 @@ func latencyNone(*rand.Rand) time.Duration { return 0 }
 func (l *Life) config() esm.Config {
 	s := l.sim
 	c := s.Scenario.Config
-	c.Logger = slog.New(slog.DiscardHandler)
-	// Of the instant only, so that it does not matter which lane asks first.
-	c.Jitter = func() float64 {
-		return rand.New(rand.NewPCG(s.Scenario.Seed, uint64(time.Now().UnixNano()))).Float64()
-	}
+	c.Logger = slog.New(s.callback)
+	c.Observer = l.observe
+	c.Jitter = s.callback.jitter
 
 	if s.Scenario.Reject > 0 {
 		c.Filter = func(r *sources.Record) bool { return Number(r.Data)%s.Scenario.Reject != 0 }
@@ -307,26 +319,6 @@ func (l *Life) config() esm.Config {
 	}
 
 	return c
-}
-
-// deliver is the destination.
-func (l *Life) deliver(ctx context.Context, f *esm.FailureRecord) error {
-	numbers := make([]int, len(f.Records))
-	for i := range f.Records {
-		numbers[i] = Number(f.Records[i].Data)
-	}
-
-	now := time.Now()
-
-	return l.Call(ctx, fmt.Sprint("deliver ", numbers), func() error {
-		l.sim.observer.offered(numbers, now)
-
-		return l.sim.Faulty(OpDeliver, func() error {
-			l.sim.observer.delivered(l, numbers, string(f.Condition))
-
-			return nil
-		})
-	})
 }
 
 // revocation is how long an engine may keep a partition that is asked back: a

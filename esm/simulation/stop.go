@@ -16,6 +16,7 @@ func (o *Observer) checkStopped(l *Life) {
 	}
 
 	o.checkReleased(l)
+	o.checkCut(l)
 
 	if took := time.Since(l.stopped); took > o.sim.stopLimit() {
 		o.violate(11, "Run returned %v after the stop", took)
@@ -44,7 +45,11 @@ func (o *Observer) checkReleased(l *Life) {
 	}
 
 	for _, t := range o.records {
-		expires := t.handed.Add(s.Visibility - s.Visibility/50) //nolint:mnd // the adapter's margin
+		expires := t.expires
+		if expires.IsZero() {
+			expires = t.handed.Add(s.Visibility - s.Visibility/50) //nolint:mnd // the adapter's margin
+		}
+
 		if !o.holding(t.partition)[t.number] || t.started || o.done(t) || o.tooLarge(t) ||
 			o.sim.kind.Redelivers && time.Now().After(expires.Add(-call)) {
 			continue

@@ -266,9 +266,7 @@ func (s *streamSource) Accept(ctx context.Context) (sources.Partition, error) {
 	var given *streamPartition
 
 	err := s.life.wait(ctx, "accept", latency, func(c *call) {
-		if err := s.life.sim.Faulty(OpAccept, func() error { return nil }); err != nil {
-			s.life.finish(c, err)
-
+		if s.life.failing(c, OpAccept) {
 			return
 		}
 
@@ -293,6 +291,7 @@ type streamPartition struct {
 	cursor int
 	lost   bool
 	poll   *reading
+	failed error // of a read that hung, and not told yet
 
 	revoked time.Duration // who asked it back has it for so long; 0 if nobody did
 	told    atomic.Pointer[told]
@@ -321,22 +320,69 @@ func (p *streamPartition) Fetch(ctx context.Context, buf []sources.Record, wait 
 	label := fmt.Sprintf("fetch %s %d %v", p.shard.id, len(buf), wait)
 
 	err := p.life.wait(ctx, label, latency, func(c *call) {
-		// A read whose answer is lost is made again: nothing has moved.
-		if err := p.life.sim.Faulty(OpFetch, func() error { return nil }); err != nil {
-			p.life.finish(c, err)
+		if err := p.failed; err != nil {
+			p.failed = nil
+			p.life.fail(c, err)
 
 			return
 		}
 
-		p.poll = &reading{c, buf, &n}
-		p.serve()
-
-		if p.poll != nil {
-			p.life.sim.gate.after(wait, func() { p.life.finish(c, nil) })
+		if p.hangs(c, wait) {
+			return
 		}
+
+		// A read whose answer is lost is made again: nothing has moved.
+		if err := p.life.sim.Faulty(OpFetch, func() error { return nil }); err != nil {
+			p.life.fail(c, err)
+
+			return
+		}
+
+		p.read(c, buf, &n, wait)
 	})
 
 	return n, err
+}
+
+// hangs draws whether a read gets no answer. Its Fetch ends when its wait has passed,
+// and a later one hears of it.
+func (p *streamPartition) hangs(c *call, wait time.Duration) bool {
+	d, hung := p.life.sim.Hung(OpFetch)
+	if !hung {
+		return false
+	}
+
+	p.life.sim.gate.after(d, func() {
+		if p.life.over(c) {
+			p.failed = errHung
+		} else {
+			p.life.fail(c, errHung)
+		}
+	})
+	p.life.sim.gate.after(max(wait, 0), func() { p.life.finish(c, nil) })
+
+	return true
+}
+
+// read waits for records, which may come late.
+func (p *streamPartition) read(c *call, buf []sources.Record, n *int, wait time.Duration) {
+	r := &reading{c, buf, n}
+
+	if d := p.life.sim.Late(); d > 0 {
+		p.life.sim.gate.after(d, func() {
+			if !p.life.over(c) { // else a later read finds what there is
+				p.poll = r
+				p.serve()
+			}
+		})
+	} else {
+		p.poll = r
+		p.serve()
+	}
+
+	if !p.life.over(c) {
+		p.life.sim.gate.after(max(wait, 0), func() { p.life.finish(c, nil) })
+	}
 }
 
 // serve ends the Fetch that waits if there is something to tell.
@@ -374,12 +420,14 @@ func (p *streamPartition) end(err error) {
 func (p *streamPartition) Ack(ctx context.Context, records []sources.Record) error {
 	records = slices.Clone(records)
 
-	return p.life.Call(ctx, labels("ack "+p.shard.id, records), func() error {
+	return p.life.wait(ctx, labels("ack "+p.shard.id, records), latency, func(c *call) {
 		if p.lost {
-			return sources.ErrLost
+			p.life.finish(c, sources.ErrLost)
+
+			return
 		}
 
-		return p.life.sim.Faulty(OpAck, func() error {
+		p.life.try(c, OpAck, func() error {
 			p.move(receiptOf(&records[len(records)-1]).handle + 1)
 
 			return nil
@@ -402,7 +450,7 @@ func (p *streamPartition) move(to int) {
 }
 
 func (p *streamPartition) Close(ctx context.Context) error {
-	err := p.life.Call(ctx, "close "+p.shard.id, func() error { return p.life.sim.Faulty(OpClose, func() error { return nil }) })
+	err := p.life.attempt(ctx, OpClose, "close "+p.shard.id, func() error { return nil })
 	_ = p.life.rest("closed "+p.shard.id, latency, func(c *call) {
 		if p.shard.owner == p {
 			p.life.sim.observer.Lost(p.life, p.shard.id)

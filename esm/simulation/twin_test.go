@@ -174,7 +174,7 @@ var twins = map[string]twin{
 					return nil
 				}
 				q.queue.sim.kind.Grouped = false
-				n = copy(buf, q.queue.take(q, len(buf)))
+				n = copy(buf, q.queue.take(q, len(buf), time.Now()))
 				q.queue.sim.kind.Grouped = true
 
 				return nil

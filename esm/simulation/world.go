@@ -91,6 +91,16 @@ type model struct {
 	sim *Sim
 }
 
+// recordBytes is what a model's record is said to take besides its size.
+const recordBytes = 100
+
+// mostBytes is the most that a record takes.
+func (s *Scenario) mostBytes() int {
+	const smallest = 40 // bytes of data, though Size may be less
+
+	return max(s.Size, smallest) + 1 + recordBytes
+}
+
 // overhead is the size of a model's event document without records.
 const overhead = 2
 
@@ -100,6 +110,11 @@ func (m model) traits() sources.Traits {
 		longestWindow = 300 * time.Second
 		longestRun    = 900 * time.Second
 	)
+
+	scaling := sources.Scaling{Initial: 3, Idle: 2, Max: 20, PerMinute: 60}
+	if s := m.sim.Scenario.Scaling; s != nil {
+		scaling = *s
+	}
 
 	return sources.Traits{
 		EventSource:   "simulation",
@@ -113,17 +128,19 @@ func (m model) traits() sources.Traits {
 		Window:        sources.Bounds[time.Duration]{Max: longestWindow},
 		MaxTimeout:    longestRun,
 		EventOverhead: overhead,
-		Scaling:       sources.Scaling{Initial: 3, Idle: 2, Max: 20, PerMinute: 60},
-		AckBatch:      m.sim.Scenario.AckBatch,
-		AckLinger:     m.sim.Scenario.AckLinger,
+		Scaling:       scaling,
+
+		RecordBytes:    recordBytes,
+		MaxRecordBytes: m.sim.Scenario.mostBytes(),
+
+		AckBatch:  m.sim.Scenario.AckBatch,
+		AckLinger: m.sim.Scenario.AckLinger,
 	}
 }
 
 // start checks nothing, but may fail.
 func (model) start(ctx context.Context, life *Life) error {
-	return life.Call(ctx, "start", func() error {
-		return life.sim.Faulty(OpStart, func() error { return nil })
-	})
+	return life.attempt(ctx, OpStart, "start", func() error { return nil })
 }
 
 // AppendEvent writes an array of the records' data.
