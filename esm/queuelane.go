@@ -119,10 +119,13 @@ func (l *queueLane) rejectTooLarge() {
 func (l *queueLane) process(n int) {
 	u := l.pool
 	for failures := 1; ; failures++ {
+		if failures == 1 {
+			l.extend(l.held[:n], func(r *sources.Record) bool { return u.startable(r, time.Now()) })
+		}
 		if n = l.dropUnstartable(n); n == 0 {
 			return
 		}
-		n = l.keepRest(n)
+		l.keepRest(n)
 		records := l.held[:n]
 		o := l.invoke(records)
 		u.took(o.took)
@@ -283,38 +286,36 @@ func copyKept(records []sources.Record, dropped func(sources.Record) bool) int {
 	return kept
 }
 
+// extend has those of records that are not fit stay the mapping's for longer, where the
+// source can do that.
+func (l *queueLane) extend(records []sources.Record, fit func(*sources.Record) bool) {
+	first := slices.IndexFunc(records, func(r sources.Record) bool { return !fit(&r) })
+	if first < 0 || !l.pool.traits.Redelivers {
+		return
+	}
+	extender, ok := sources.Ability[sources.Extender](l.pool.partition)
+	if !ok {
+		return
+	}
+	if err := extender.Extend(l.pool.acks.context(), records[first:]); err != nil {
+		l.pool.warn("records that waited for their batch cannot be kept longer", err)
+	}
+}
+
 // keepRest has what is held besides the first n records, because it did not fit into
-// their batch, stay the mapping's until it can be started: it waits for a handler that
-// may take its whole time. What cannot be kept is given back. It returns n.
-func (l *queueLane) keepRest(n int) int {
-	u := l.pool
-	if len(l.held) == n || !u.traits.Redelivers {
-		return n
-	}
-	at := time.Now().Add(u.config.Timeout + extendSlack)
-	tight := func(r sources.Record) bool { return !u.startable(&r, at) }
-	rest := l.held[n:]
-	if !slices.ContainsFunc(rest, tight) {
-		return n
-	}
-	if extender, ok := sources.Ability[sources.Extender](u.partition); ok {
-		if err := extender.Extend(u.acks.context(), rest); err != nil {
-			u.warn("records that did not fit into a batch cannot be kept, giving them back", err)
-		}
-	}
-	var lost []sources.Record
-	for _, r := range rest {
-		if tight(r) {
-			lost = append(lost, r)
-		}
-	}
-	if len(lost) > 0 {
-		l.held = l.held[:n+copyKept(rest, tight)]
-		clear(rest[len(rest)-len(lost):])
+// their batch, stay the mapping's while the handler runs, which may take its whole
+// time. What cannot be kept is given back.
+func (l *queueLane) keepRest(n int) {
+	u, end := l.pool, time.Now().Add(l.pool.config.Timeout+extendSlack)
+	lasts := func(r *sources.Record) bool { return r.Expires.IsZero() || r.Expires.After(end) }
+	l.extend(l.held[n:], lasts)
+	lost := slices.DeleteFunc(slices.Clone(l.held[n:]), func(r sources.Record) bool { return lasts(&r) })
+	if len(lost) > 0 && u.traits.Redelivers {
+		l.held = l.held[:n+copyKept(l.held[n:], func(r sources.Record) bool { return !lasts(&r) })]
+		clear(l.held[len(l.held) : len(l.held)+len(lost)])
 		u.count(StaleEventCount, len(lost))
 		u.release(lost)
 	}
-	return n
 }
 
 // dropGroups gives back what is held of the groups of records that were let go, so that
