@@ -12,7 +12,11 @@ const boundedGrace = time.Second
 // has not returned a second after the end of ctx it is left behind, and the error is
 // errAbandoned.
 func bounded(ctx context.Context, f func() error) error {
-	return await(ctx, launch(f))
+	returned, err := await(ctx, launch(f))
+	if !returned {
+		return errAbandoned
+	}
+	return err
 }
 
 // launch calls f in a goroutine of its own, and returns where its error will be.
@@ -26,19 +30,20 @@ func launch(f func() error) <-chan error {
 	return done
 }
 
-// await waits for an error until a second after the end of ctx.
-func await(ctx context.Context, done <-chan error) error {
+// await waits for an error until a second after the end of ctx, and reports whether it
+// came.
+func await(ctx context.Context, done <-chan error) (returned bool, err error) {
 	select {
-	case err := <-done:
-		return err
+	case err = <-done:
+		return true, err
 	case <-ctx.Done():
 	}
 	grace := time.NewTimer(boundedGrace)
 	defer grace.Stop()
 	select {
-	case err := <-done:
-		return err
+	case err = <-done:
+		return true, err
 	case <-grace.C:
-		return errAbandoned
+		return false, nil
 	}
 }

@@ -99,33 +99,34 @@ type abandonedDelivery struct {
 	done   <-chan error
 }
 
-// await waits for what the call came to, and gives errAbandoned if that takes longer.
-func (a *abandonedDelivery) await(ctx context.Context, wait time.Duration) error {
+// await waits for what the call came to, and reports whether it returned.
+func (a *abandonedDelivery) await(ctx context.Context, wait time.Duration) (returned bool, err error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
-	case err := <-a.done:
-		return err
+	case err = <-a.done:
+		return true, err
 	case <-ctx.Done():
 	case <-timer.C:
 	}
 	select {
-	case err := <-a.done:
-		return err
+	case err = <-a.done:
+		return true, err
 	default:
-		return errAbandoned
+		return false, nil
 	}
 }
 
 // deliver makes one attempt. A destination that does not return is abandoned as a
 // handler is, once: the lane waits a while, wait at most, for the call to return
 // before it makes another. If the late call delivered the record after all, that counts.
+// The destination's error is only passed on: to look into it may panic.
 func (s *sublane) deliver(record *FailureRecord, wait time.Duration) error {
 	p := s.parent
 	if late := s.abandoned; late != nil {
-		err := late.await(p.soft, min(wait, logInterval))
-		if errors.Is(err, errAbandoned) {
-			return err
+		returned, err := late.await(p.soft, min(wait, logInterval))
+		if !returned {
+			return errAbandoned
 		}
 		s.abandoned = nil
 		if err == nil && late.record == record {
@@ -135,9 +136,9 @@ func (s *sublane) deliver(record *FailureRecord, wait time.Duration) error {
 	ctx, cancel := context.WithTimeout(p.invokes.context(), deliveryLimit)
 	defer cancel()
 	done := launch(func() error { return p.handOver(ctx, record) })
-	err := await(ctx, done)
-	if errors.Is(err, errAbandoned) {
-		s.abandoned = &abandonedDelivery{record, done}
+	returned, err := await(ctx, done)
+	if !returned {
+		s.abandoned, err = &abandonedDelivery{record, done}, errAbandoned
 		p.count(AbandonedDeliveryCount, 1)
 	}
 	if err != nil && errors.Is(context.Cause(ctx), ErrDrainTimeout) {

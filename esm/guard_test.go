@@ -113,6 +113,13 @@ type grenade struct{}
 func (grenade) Error() string        { panic("error") }
 func (grenade) LogValue() slog.Value { panic("value") }
 
+// mine is an error that panics too when it is compared or unwrapped.
+type mine struct{ grenade }
+
+func (mine) Is(error) bool { panic("is") }
+func (mine) As(any) bool   { panic("as") }
+func (mine) Unwrap() error { panic("unwrap") }
+
 // looking is a log handler that looks at every value as a careless one would.
 type looking struct{ slog.Handler }
 
@@ -137,7 +144,7 @@ func TestErrorsThatPanicWhenTheyAreLoggedEndNothing_P10(t *testing.T) {
 			config := j.config(esm.Config{BatchSize: 1, MaximumRetryAttempts: new(1), OnFailure: esm.DestinationFunc(
 				func(context.Context, *esm.FailureRecord) error {
 					if deliveries++; deliveries == 1 {
-						return grenade{}
+						return mine{}
 					}
 					return nil
 				})})
