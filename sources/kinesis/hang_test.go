@@ -223,6 +223,10 @@ func TestStopWithAHungLeaseTable_P11(t *testing.T) {
 		if took > most {
 			t.Errorf("stopped after %v, want %v at most", took, most)
 		}
+
+		if w.count(esm.CommitErrorCount) == 0 || w.heard("dynamodb: UpdateItem on table positions: not answered within") == nil {
+			t.Errorf("P14: positions that could not be stored were not told: %v", w.errs)
+		}
 	})
 }
 
