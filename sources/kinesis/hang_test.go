@@ -16,7 +16,7 @@ import (
 )
 
 // never is longer than any deadline.
-const never = 24 * time.Hour
+const never = 1000 * time.Hour
 
 // listened is a source whose reports the world hears of, as a mapping's observer does.
 type listened struct {
