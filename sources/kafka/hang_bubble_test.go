@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,30 +59,6 @@ func (l *listener) heard(words ...string) error {
 	}
 
 	return nil
-}
-
-// silence has no request of a kind answered while it lasts.
-type silence struct {
-	over  atomic.Bool
-	asked atomic.Int64 // requests that were not answered
-}
-
-func (w *world) hang(key kmsg.Key) *silence {
-	s := new(silence)
-
-	w.cluster.ControlKey(key.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
-		w.cluster.KeepControl()
-
-		if s.over.Load() {
-			return nil, nil, false
-		}
-
-		s.asked.Add(1)
-
-		return nil, nil, true
-	})
-
-	return s
 }
 
 // listened is a source whose reports the listener hears, as a mapping's observer does.

@@ -16,7 +16,7 @@ import (
 )
 
 // never is longer than any deadline.
-const never = 24 * time.Hour
+const never = 1000 * time.Hour
 
 // listened is a source whose reports the world hears of, as a mapping's observer does.
 type listened struct {
@@ -222,6 +222,10 @@ func TestStopWithAHungLeaseTable_P11(t *testing.T) {
 		took, _ := m.stop()
 		if took > most {
 			t.Errorf("stopped after %v, want %v at most", took, most)
+		}
+
+		if w.count(esm.CommitErrorCount) == 0 || w.heard("dynamodb: UpdateItem on table positions: not answered within") == nil {
+			t.Errorf("P14: positions that could not be stored were not told: %v", w.errs)
 		}
 	})
 }
