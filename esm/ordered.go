@@ -8,10 +8,10 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
-// engineBytes is what the engine keeps of a record besides what its source does, at
-// most: its place in an inbox, which may be twice as long as what it holds, and in the
-// tracker's rings.
-const engineBytes = 2*recordSize + 2*slotBytes
+// engineBytes is what the engine keeps of a record at most: its place in the inbox, which
+// may be twice as long as what it holds, and in the tracker. A record in the hands of a
+// lane and its handler has two places there instead.
+const engineBytes = 2*recordSize + slotBytes
 
 // ordered serves a partition whose records are settled by position. One
 // goroutine reads ahead; sub-lanes, chosen by partition key, handle the records
