@@ -205,6 +205,7 @@ func (o *ordered) commit() {
 	for {
 		o.mu.Lock()
 		record, count := o.tracker.take()
+		record.Expires = time.Time{} // the position is to be stored whatever becomes of the record
 		if count == 0 && !o.windowed {
 			o.committing = false
 			o.mu.Unlock()

@@ -146,7 +146,7 @@ func (s *sublane) handle(records []sources.Record, tooLarge bool) bool {
 		MaximumRetryAttempts: *c.MaximumRetryAttempts,
 		MaximumRecordAge:     c.MaximumRecordAge,
 		Bisect:               c.BisectBatchOnFunctionError,
-	}, n, func(i int) time.Time { return records[i].Time })
+	}, n, func(i int) (arrived, expires time.Time) { return records[i].Time, records[i].Expires })
 	for rested := false; ; {
 		step := s.plan.Next(time.Now())
 		switch {
@@ -174,7 +174,7 @@ func (s *sublane) handle(records []sources.Record, tooLarge bool) bool {
 }
 
 // rest waits before a retry, but not past the moment when the first record
-// becomes too old (RTY-12).
+// becomes too old (RTY-12) or expires.
 func (s *sublane) rest(failures int) bool {
 	c := &s.parent.config
 	delay := max(c.RetryBackoff.Delay(failures, c.Jitter()), s.last.retryAfter)
