@@ -102,12 +102,8 @@ func (s *sublane) idle() (int, error) {
 	if !s.reads {
 		return 0, s.inbox.leave()
 	}
-	reader := &s.parent.reader
-	reader.shrink()
-	_, err := reader.read(1, batch.Idle) // without a timer, which costs as much as a buffer
-	if err == nil {
-		_, err = reader.read(s.batch.Room()-1, 0) // what came with it
-	}
+	s.parent.reader.shrink()
+	_, err := s.parent.reader.read(s.batch.Room(), batch.Idle) // without a timer, which costs as much as a buffer
 	s.held = slices.Grow(s.held, min(firstRoom, s.batch.Room()))
 	n, _ := s.inbox.take(s.held[:cap(s.held)])
 	return n, err
