@@ -24,7 +24,7 @@ type inbox struct {
 	wake  chan struct{} // nil if nobody waits
 }
 
-// room returns n places behind the records, for the reader to fill before it calls push.
+// room returns n places behind the records, for the reader to fill before it calls add.
 func (b *inbox) room(n int) []sources.Record {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -43,12 +43,20 @@ func (b *inbox) room(n int) []sources.Record {
 	return b.queue[len(b.queue) : len(b.queue)+n]
 }
 
-// push adds the first n of the places that room returned, and reports whether a
-// goroutine must be started for them.
-func (b *inbox) push(n int) bool {
+// add adds the first n of the places that room returned.
+func (b *inbox) add(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.queue = b.queue[:len(b.queue)+n]
+}
+
+// call has the lane look, and reports whether a goroutine must be started for it.
+func (b *inbox) call() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.head == len(b.queue) {
+		return false
+	}
 	b.signal()
 	start := !b.running
 	b.running = true

@@ -8,10 +8,10 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
-// engineBytes is what the engine keeps of a record besides what its source does, at
-// most: its place in an inbox, which may be twice as long as what it holds, and in the
-// tracker's rings.
-const engineBytes = 2*recordSize + 2*slotBytes
+// engineBytes is what the engine keeps of a record at most: its place in the inbox, which
+// may be twice as long as what it holds, and in the tracker. A record in the hands of a
+// lane and its handler has two places there instead.
+const engineBytes = 2*recordSize + slotBytes
 
 // ordered serves a partition whose records are settled by position. One
 // goroutine reads ahead; sub-lanes, chosen by partition key, handle the records
@@ -60,26 +60,37 @@ func (o *ordered) only() *sublane {
 // the position is stored.
 func (o *ordered) run() {
 	first := o.sublanes[0]
-	switch {
-	case first.reads:
-		first.inbox.running = true
+	if first.inbox.running = first.reads; first.reads {
 		first.run()
-	default:
-		if o.keeper != nil && first.restore(o.keeper.Window()) {
-			o.push(first, 0) // for its window ends also if nothing comes
-		}
-		for err := error(nil); err == nil; {
-			_, err = o.reader.read(o.config.BatchSize*len(o.sublanes), idleWait)
-		}
-		for _, s := range o.sublanes {
-			s.inbox.end()
-		}
-		o.lanes.Wait()
+	} else {
+		o.readAhead()
 	}
+	for _, s := range o.sublanes {
+		s.inbox.end()
+	}
+	o.lanes.Wait()
 	for _, s := range o.sublanes {
 		o.release(s.inbox.rest())
 	}
 	o.commits.Wait()
+}
+
+// readAhead reads for lanes that do not read by themselves, until the partition or the
+// mapping ends.
+func (o *ordered) readAhead() {
+	if first := o.sublanes[0]; o.keeper != nil && first.restore(o.keeper.Window()) {
+		first.inbox.running = true
+		o.lanes.Go(first.run) // for its window ends also if nothing comes
+	}
+	for {
+		n, err := o.reader.read(o.config.BatchSize*len(o.sublanes), idleWait)
+		if err != nil {
+			return
+		}
+		if n == 0 {
+			o.reader.shrink() // nothing came for long, or there is no room
+		}
+	}
 }
 
 // awaitRoom waits until more may be read, and returns how many records; 0 if that is
@@ -127,7 +138,7 @@ func (o *ordered) route(records []sources.Record) {
 		return
 	}
 	if only := o.only(); only != nil {
-		o.push(only, len(records)) // they are in its inbox already
+		only.inbox.add(len(records)) // where they are already
 		return
 	}
 	if o.counts == nil {
@@ -148,7 +159,7 @@ func (o *ordered) route(records []sources.Record) {
 					room = append(room, records[i])
 				}
 			}
-			o.push(s, n)
+			s.inbox.add(n)
 		}
 	}
 	clear(records)
@@ -162,13 +173,6 @@ func hash(key string) uint64 {
 		sum = (sum ^ uint64(key[i])) * 1099511628211
 	}
 	return sum
-}
-
-// push tells a sub-lane of n records more in its inbox.
-func (o *ordered) push(s *sublane, n int) {
-	if s.inbox.push(n) {
-		o.lanes.Go(s.run)
-	}
 }
 
 // finished counts records as finished and stores the position if it moved.
@@ -205,6 +209,7 @@ func (o *ordered) commit() {
 	for {
 		o.mu.Lock()
 		record, count := o.tracker.take()
+		record.Expires = time.Time{} // the position is to be stored whatever becomes of the record
 		if count == 0 && !o.windowed {
 			o.committing = false
 			o.mu.Unlock()

@@ -19,26 +19,33 @@ type reader struct {
 }
 
 // read fetches up to most records, hands those that pass the filter to their lanes, and
-// returns how many it fetched. It waits for room, and for records.
-func (r *reader) read(most int, wait time.Duration) (int, error) {
+// returns how many it fetched. It waits for room, and for the first records.
+func (r *reader) read(most int, wait time.Duration) (total int, err error) {
 	o := r.parent
-	most = min(most, r.places, o.awaitRoom(min(wait, idleWait)))
+	most = min(most, o.awaitRoom(min(wait, idleWait)))
 	if most <= 0 {
 		return 0, o.soft.Err()
 	}
-	buf := r.room(most)
-	n, err := o.fetch(buf, wait, &r.failures)
-	if n > 0 {
-		o.tracker.add(buf[:n])
-		o.route(buf[:r.sift(buf[:n])])
+	for total < most && err == nil {
+		var n int
+		buf := r.room(min(most-total, r.places))
+		n, err = o.fetch(buf, wait, &r.failures)
+		if n > 0 {
+			o.tracker.add(buf[:n])
+			o.route(buf[:r.sift(buf[:n])])
+		}
+		total += n
+		if n < len(buf) {
+			break
+		}
+		r.places, wait = min(max(8*r.places, firstRoom), o.config.BatchSize*len(o.sublanes)), 0
 	}
-	switch {
-	case n == len(buf):
-		r.places = min(max(8*r.places, firstRoom), o.config.BatchSize*len(o.sublanes))
-	case n == 0 && wait >= idleWait:
-		r.shrink()
+	for _, s := range o.sublanes {
+		if s.inbox.call() {
+			o.lanes.Go(s.run)
+		}
 	}
-	return n, err
+	return total, err
 }
 
 // room is where n records are fetched to: into the inbox of the only lane, or to where

@@ -124,3 +124,20 @@ func TestFilteredRunIsReadInLargeFetches(t *testing.T) {
 		})
 	}
 }
+
+// What comes at once after a pause is one batch, though an idle partition has room for
+// one record only.
+func TestBurstIsOneBatch_KIN04(t *testing.T) {
+	bubbles(t, func(t *testing.T, ahead bool) {
+		source := newBurst(150, ahead)
+		j := newJournal()
+		stop := background(t, mustNew(t, source, j.handler(nil), j.config(esm.Config{BatchSize: 200})))
+		time.Sleep(time.Minute) // it is idle
+		close(source.begin)
+		time.Sleep(time.Second)
+		equal(t, "batches", j.sizes(), []int{150})
+		if _, err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -104,12 +104,8 @@ func (s *sublane) idle() (int, error) {
 	if !s.reads {
 		return 0, s.inbox.leave()
 	}
-	reader := &s.parent.reader
-	reader.shrink()
-	_, err := reader.read(1, batch.Idle) // without a timer, which costs as much as a buffer
-	if err == nil {
-		_, err = reader.read(s.batch.Room()-1, 0) // what came with it
-	}
+	s.parent.reader.shrink()
+	_, err := s.parent.reader.read(s.batch.Room(), batch.Idle) // without a timer, which costs as much as a buffer
 	s.held = slices.Grow(s.held, min(firstRoom, s.batch.Room()))
 	n, _ := s.inbox.take(s.held[:cap(s.held)])
 	return n, err
@@ -149,7 +145,7 @@ func (s *sublane) handle(records []sources.Record, tooLarge bool) bool {
 		MaximumRetryAttempts: *c.MaximumRetryAttempts,
 		MaximumRecordAge:     c.MaximumRecordAge,
 		Bisect:               c.BisectBatchOnFunctionError,
-	}, n, func(i int) time.Time { return records[i].Time })
+	}, n, func(i int) (arrived, expires time.Time) { return records[i].Time, records[i].Expires })
 	for rested := false; ; {
 		step := s.plan.Next(time.Now())
 		switch {
@@ -177,7 +173,7 @@ func (s *sublane) handle(records []sources.Record, tooLarge bool) bool {
 }
 
 // rest waits before a retry, but not past the moment when the first record
-// becomes too old (RTY-12).
+// becomes too old (RTY-12) or expires.
 func (s *sublane) rest(failures int) bool {
 	c := &s.parent.config
 	delay := max(c.RetryBackoff.Delay(failures, c.Jitter()), s.last.retryAfter)

@@ -9,8 +9,9 @@ import (
 const (
 	// recordSize is how large a sources.Record is, on 64 bits.
 	recordSize = 136
-	// slotBytes is what the tracker keeps of a record at most: its places in both rings.
-	slotBytes = recordSize + 8
+	// slotBytes is what the tracker keeps of a record at most: its places in both rings,
+	// which may be twice as long as what they hold.
+	slotBytes = 2 * (recordSize + 8)
 )
 
 // tracker knows which records of an ordered partition are unfinished, and so

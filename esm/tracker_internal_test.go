@@ -3,6 +3,7 @@ package esm
 import (
 	"strconv"
 	"testing"
+	"unsafe"
 
 	"github.com/openesm/openesm/sources"
 )
@@ -63,4 +64,10 @@ func FuzzTracker(f *testing.F) {
 			t.Fatalf("%d records, %d bytes open in the end", records, bytes)
 		}
 	})
+}
+
+func TestRecordSizeIsTrue(t *testing.T) {
+	if got := int(unsafe.Sizeof(sources.Record{})); got > recordSize {
+		t.Errorf("a sources.Record takes %d bytes, MaximumBufferedBytes counts with %d", got, recordSize)
+	}
 }

@@ -26,11 +26,12 @@ type span struct {
 type planModel struct {
 	rules   retry.Rules
 	arrival []time.Time
+	expires []time.Time
 	spans   []span
 }
 
-func newPlanModel(rules retry.Rules, arrival []time.Time) *planModel {
-	m := &planModel{rules: rules, arrival: arrival}
+func newPlanModel(rules retry.Rules, arrival, expires []time.Time) *planModel {
+	m := &planModel{rules: rules, arrival: arrival, expires: expires}
 	all := make([]int, len(arrival))
 	for i := range all {
 		all[i] = i
@@ -45,6 +46,9 @@ func (m *planModel) tidy() {
 }
 
 func (m *planModel) tooOld(i int, now time.Time) bool {
+	if !m.expires[i].IsZero() && !now.Before(m.expires[i]) {
+		return true
+	}
 	return m.rules.MaximumRecordAge >= 0 && !m.arrival[i].IsZero() && now.Sub(m.arrival[i]) > m.rules.MaximumRecordAge
 }
 
@@ -105,11 +109,23 @@ func (m *planModel) failedFrom(i int) {
 	}
 }
 
+// limit is the last moment at which the first record is not too old.
 func (m *planModel) limit() time.Time {
-	if len(m.spans) == 0 || m.rules.MaximumRecordAge < 0 || m.arrival[m.spans[0].records[0]].IsZero() {
+	if len(m.spans) == 0 {
 		return time.Time{}
 	}
-	return m.arrival[m.spans[0].records[0]].Add(m.rules.MaximumRecordAge)
+	var limits []time.Time
+	first := m.spans[0].records[0]
+	if m.rules.MaximumRecordAge >= 0 && !m.arrival[first].IsZero() {
+		limits = append(limits, m.arrival[first].Add(m.rules.MaximumRecordAge))
+	}
+	if !m.expires[first].IsZero() {
+		limits = append(limits, m.expires[first].Add(-time.Nanosecond))
+	}
+	if len(limits) == 0 {
+		return time.Time{}
+	}
+	return slices.MinFunc(limits, time.Time.Compare)
 }
 
 // noise is n bytes, the same for each seed.
@@ -137,14 +153,18 @@ func FuzzPlanModel(f *testing.F) {
 			rules.MaximumRecordAge = retry.NoLimit
 		}
 		arrival := make([]time.Time, min(max(n, 0), 40))
+		expires := make([]time.Time, len(arrival))
 		for i := range arrival {
+			if i%4 == 3 { // few expire
+				expires[i] = start.Add(time.Duration(i*3%11) * 2 * time.Second)
+			}
 			if i%6 != 5 { // some have no time, and the times are not in order
 				arrival[i] = start.Add(time.Duration(i*5%7) * time.Second)
 			}
 		}
-		m, now := newPlanModel(rules, arrival), start
+		m, now := newPlanModel(rules, arrival, expires), start
 		var p retry.Plan
-		p.Reset(rules, len(arrival), func(i int) time.Time { return arrival[i] })
+		p.Reset(rules, len(arrival), func(i int) (arrived, expired time.Time) { return arrival[i], expires[i] })
 		for i := 0; ; i += 2 {
 			step, want := p.Next(now), m.next(now)
 			if step != want || !p.Limit().Equal(m.limit()) {

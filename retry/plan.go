@@ -61,7 +61,7 @@ type Step struct {
 // The zero value is done. Reset starts a batch. Not safe for concurrent use.
 type Plan struct {
 	rules    Rules
-	arrival  func(i int) time.Time
+	times    func(i int) (arrived, expires time.Time)
 	from, to int
 	// rest holds the ends of the spans behind [from, to), the nearest last.
 	rest      []int
@@ -71,11 +71,11 @@ type Plan struct {
 	exhausted bool
 }
 
-// Reset starts the plan of a batch of n records. arrival tells when record i
-// arrived; it may be nil when the rules have no MaximumRecordAge. A zero time
-// is of no age.
-func (p *Plan) Reset(rules Rules, n int, arrival func(i int) time.Time) {
-	*p = Plan{rules: rules, arrival: arrival, to: n, rest: p.rest[:0]}
+// Reset starts the plan of a batch of n records. times tells when record i arrived, and
+// from when on it may not be tried because its source has it no more (KIN-124); nil if
+// nothing is known. A zero arrival is of no age, a zero expiry never comes.
+func (p *Plan) Reset(rules Rules, n int, times func(i int) (arrived, expires time.Time)) {
+	*p = Plan{rules: rules, times: times, to: n, rest: p.rest[:0]}
 }
 
 // Next tells what to do now.
@@ -111,15 +111,18 @@ func (p *Plan) tooOld(i int, now time.Time) bool {
 }
 
 // limit is the moment up to which record i may be tried; zero for ever.
-func (p *Plan) limit(i int) time.Time {
-	if p.rules.MaximumRecordAge < 0 || p.arrival == nil {
-		return time.Time{}
+func (p *Plan) limit(i int) (limit time.Time) {
+	if p.times == nil {
+		return limit
 	}
-	arrived := p.arrival(i)
-	if arrived.IsZero() {
-		return time.Time{}
+	arrived, expires := p.times(i)
+	if p.rules.MaximumRecordAge >= 0 && !arrived.IsZero() {
+		limit = arrived.Add(p.rules.MaximumRecordAge)
 	}
-	return arrived.Add(p.rules.MaximumRecordAge)
+	if last := expires.Add(-1); !expires.IsZero() && (limit.IsZero() || last.Before(limit)) {
+		limit = last
+	}
+	return limit
 }
 
 // Limit is the moment after which the first open record is too old, so that no

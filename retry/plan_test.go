@@ -14,9 +14,14 @@ var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // unlimited retries for ever, AWS's default (KIN-124).
 var unlimited = retry.Rules{MaximumRetryAttempts: retry.NoLimit, MaximumRecordAge: retry.NoLimit}
 
+// arrivals is of records that never expire.
+func arrivals(of func(i int) time.Time) func(i int) (arrived, expires time.Time) {
+	return func(i int) (arrived, expires time.Time) { return of(i), time.Time{} }
+}
+
 func planOf(rules retry.Rules, n int) *retry.Plan {
 	var p retry.Plan
-	p.Reset(rules, n, func(int) time.Time { return start })
+	p.Reset(rules, n, arrivals(func(int) time.Time { return start }))
 	return &p
 }
 
@@ -170,9 +175,9 @@ func TestOnlyAgedFrontIsGivenUp_KIN126_KIN129(t *testing.T) {
 	t.Parallel()
 	rules := unlimited
 	rules.MaximumRecordAge = time.Minute
-	arrivals := []time.Duration{-2 * time.Minute, -61 * time.Second, -time.Minute, -2 * time.Minute, 0}
+	after := []time.Duration{-2 * time.Minute, -61 * time.Second, -time.Minute, -2 * time.Minute, 0}
 	var p retry.Plan
-	p.Reset(rules, len(arrivals), func(i int) time.Time { return start.Add(arrivals[i]) })
+	p.Reset(rules, len(after), arrivals(func(i int) time.Time { return start.Add(after[i]) }))
 	step := p.Next(start)
 	want := retry.Step{Action: retry.GiveUp, From: 0, To: 2, Reason: retry.RecordAgeExceeded, Invokes: 1}
 	if step != want {
@@ -204,12 +209,55 @@ func TestAgeEndsRetries_RTY06_RTY11(t *testing.T) {
 func TestRecordsWithoutTimeHaveNoAge(t *testing.T) {
 	t.Parallel()
 	var p retry.Plan
-	p.Reset(retry.Rules{MaximumRetryAttempts: 0, MaximumRecordAge: time.Minute}, 1, func(int) time.Time { return time.Time{} })
+	p.Reset(retry.Rules{MaximumRetryAttempts: 0, MaximumRecordAge: time.Minute}, 1, arrivals(func(int) time.Time { return time.Time{} }))
 	if step := p.Next(start); step.Action != retry.Invoke {
 		t.Fatalf("got %+v", step)
 	}
 	if !p.Limit().IsZero() {
 		t.Errorf("limit %v", p.Limit())
+	}
+}
+
+// What has expired is given up without a try, and ends its retries. The earlier of age and
+// expiry counts.
+func TestExpiryEndsRecords_KIN124(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		age, expires, gone time.Duration
+	}{
+		"no age":           {retry.NoLimit, time.Minute, time.Minute},
+		"expires before":   {2 * time.Minute, time.Minute, time.Minute},
+		"too old before":   {time.Minute, time.Hour, time.Minute + 1},
+		"expired at first": {retry.NoLimit, -time.Hour, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var p retry.Plan
+			rules := retry.Rules{MaximumRetryAttempts: retry.NoLimit, MaximumRecordAge: c.age}
+			p.Reset(rules, 3, func(i int) (arrived, expires time.Time) {
+				if i < 2 {
+					expires = start.Add(c.expires)
+				}
+				return start, expires
+			})
+			if c.gone > 0 {
+				if step := p.Next(start.Add(c.gone - 1)); step.Action != retry.Invoke || step.To != 3 {
+					t.Fatalf("just before %+v", step)
+				}
+				if !p.Limit().Equal(start.Add(min(c.expires-1, time.Minute))) {
+					t.Errorf("limit %v", p.Limit())
+				}
+				p.Failed()
+			}
+			step := p.Next(start.Add(c.gone))
+			want := retry.Step{Action: retry.GiveUp, To: 2, Reason: retry.RecordAgeExceeded, Invokes: 1}
+			if c.age == time.Minute {
+				want.To = 3 // all of them are as old
+			}
+			if step != want {
+				t.Errorf("got %+v, want %+v", step, want)
+			}
+		})
 	}
 }
 
@@ -253,7 +301,7 @@ func FuzzPlan(f *testing.F) {
 			rules.MaximumRecordAge = retry.NoLimit
 		}
 		var p retry.Plan
-		p.Reset(rules, n, func(i int) time.Time { return start.Add(time.Duration(i%7) * time.Second) })
+		p.Reset(rules, n, arrivals(func(i int) time.Time { return start.Add(time.Duration(i%7) * time.Second) }))
 		now, covered, tried := start, 0, 0
 		for i := 0; ; i++ {
 			step := p.Next(now)

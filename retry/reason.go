@@ -7,7 +7,8 @@ type Reason string
 const (
 	// RetryAttemptsExhausted: they failed once more than they may be retried.
 	RetryAttemptsExhausted Reason = "RetryAttemptsExhausted"
-	// RecordAgeExceeded: they are older than MaximumRecordAge.
+	// RecordAgeExceeded: they are older than MaximumRecordAge, or have expired in their
+	// source, for which AWS has no word of its own.
 	RecordAgeExceeded Reason = "RecordAgeExceeded"
 	// MaximumPayloadSizeExceeded: a record does not fit into any event document. A
 	// [Plan] never gives it. It is the name that Kafka sources have on AWS (DST-23);

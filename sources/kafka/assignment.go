@@ -116,10 +116,10 @@ func text(b []byte) string {
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
-// stamp is the record's time; zero for records of an old format that has none
-// (KAF-85).
+// stamp is the record's time; zero for records of an old format that has none (KAF-85),
+// and for those whose producer gave none, which is a timestamp of -1.
 func stamp(r *kgo.Record) time.Time {
-	if r.Attrs.TimestampType() < 0 {
+	if r.Attrs.TimestampType() < 0 || r.Timestamp.UnixMilli() < 0 {
 		return time.Time{}
 	}
 

@@ -59,3 +59,16 @@ func BenchmarkRecords(b *testing.B) {
 
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/batch, "ns/record")
 }
+
+// A record without a timestamp has no age: it is not given up as one that came in 1969.
+func TestStamp_KAF85(t *testing.T) {
+	t.Parallel()
+
+	for millis, want := range map[int64]time.Time{
+		-1: {}, -2: {}, 0: time.UnixMilli(0).UTC(), 1_767_225_601_123: time.UnixMilli(1_767_225_601_123).UTC(),
+	} {
+		if got := stamp(&kgo.Record{Timestamp: time.UnixMilli(millis)}); !got.Equal(want) || got.IsZero() != want.IsZero() {
+			t.Errorf("timestamp %d: time %v, want %v", millis, got, want)
+		}
+	}
+}

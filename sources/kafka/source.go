@@ -140,6 +140,9 @@ func (s *Source) Traits() sources.Traits {
 		longestWindow  = 300 * time.Second
 		longestRun     = 14 * time.Minute
 		retries        = 10
+		// What the engine keeps of a record, 560 bytes at most, and what was measured of
+		// the client's own, with its ID.
+		recordBytes = 560 + 260
 	)
 
 	cluster := s.options.EventSourceARN
@@ -159,6 +162,7 @@ func (s *Source) Traits() sources.Traits {
 		WindowFromRecord:       true,
 		MaxTimeout:             longestRun,
 		EventOverhead:          s.overhead(),
+		RecordBytes:            recordBytes,
 	}
 }
 

@@ -96,6 +96,9 @@ func (s *Source) Traits() sources.Traits {
 		defaultRecords = 100
 		longestWindow  = 300 * time.Second
 		longestRun     = 900 * time.Second
+		// What the engine keeps of a record, 560 bytes at most, and the SDK's own, a Record
+		// and what its pointers point at.
+		recordBytes = 560 + 160
 	)
 
 	return sources.Traits{
@@ -107,6 +110,7 @@ func (s *Source) Traits() sources.Traits {
 		TumblingWindow: longestRun,
 		MaxTimeout:     longestRun,
 		EventOverhead:  eventjson.Overhead,
+		RecordBytes:    recordBytes,
 	}
 }
 
