@@ -82,8 +82,8 @@ func refused(f any, why, want string) error {
 
 // shared is a handler of a type of the user's own.
 type shared struct {
-	handler lambda.Handler // where esm.New looks for one of aws-lambda-go
-	values  context.Context
+	handler lambda.Handler  // where esm.New looks for one of aws-lambda-go
+	values  context.Context //nolint:containedctx // Options.Context
 }
 
 // Invoke hands over what the handler returns, which is not shared by its contract.
