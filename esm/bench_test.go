@@ -124,7 +124,9 @@ func BenchmarkMemory(b *testing.B) {
 			q.Send("body")
 		}
 		handled := 0
-		benchmark(b, q.Source(), cancel, ctx, &handled, esm.Config{BatchSize: 100, MaximumConcurrency: 1})
+		benchmark(b, q.Source(), cancel, ctx, &handled, esm.Config{
+			BatchSize: 100, MaximumBatchingWindow: time.Millisecond, MaximumConcurrency: 1,
+		})
 	})
 	b.Run("stream", func(b *testing.B) {
 		ctx, cancel := context.WithCancel(b.Context())

@@ -66,7 +66,8 @@ type Config struct {
 	// Name and FunctionARN, always the same.
 	UUID string
 
-	// FunctionARN is what failure records name as functionArn. Default: Name.
+	// FunctionARN is what failure records name as functionArn, and [InvocationOf]
+	// tells the handler. Default: Name.
 	FunctionARN string
 
 	// BatchSize is the most records of one invocation. Default and maximum

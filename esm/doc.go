@@ -17,10 +17,11 @@
 //
 // # Handlers
 //
-// One engine serves handlers of three strengths: [Bytes] takes event documents
-// and runs any function that AWS Lambda runs; [Typed] and [TypedResponse] take
-// decoded events, such as events.SQSEvent of aws-lambda-go; [Records] takes
-// native records and no JSON at all.
+// One engine serves handlers of three strengths: [Bytes] takes event documents;
+// [Typed] and [TypedResponse] take decoded events, such as events.SQSEvent of
+// aws-lambda-go; [Records] takes native records and no JSON at all. Package
+// esm/invoke/function makes a handler of any function that AWS Lambda runs by
+// aws-lambda-go.
 //
 // # Configuration
 //

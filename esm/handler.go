@@ -26,8 +26,9 @@ type Handler struct {
 }
 
 // Invoker is a handler that takes the event document and returns a response, as
-// a Lambda function does. lambda.Handler of aws-lambda-go has this method set.
-// The payload is valid until Invoke returns.
+// a Lambda function does. It is called concurrently. The payload is valid until
+// Invoke returns; the response must not be written to any more, by a later Invoke
+// either.
 type Invoker interface {
 	Invoke(ctx context.Context, payload []byte) ([]byte, error)
 }
@@ -46,8 +47,9 @@ type Response struct {
 	State []byte
 }
 
-// Bytes makes a handler of one that takes event documents as bytes, for
-// instance lambda.NewHandler(f) with any function that AWS Lambda takes.
+// Bytes makes a handler of one that takes event documents as bytes. A handler value
+// of aws-lambda-go, which has this method too, is refused by [New], for it breaks the
+// rule of [Invoker] on responses: give its function to package esm/invoke/function.
 func Bytes(i Invoker) Handler { return Handler{bytes: i} }
 
 // Typed makes a handler of a function that takes a decoded event, such as

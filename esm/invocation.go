@@ -45,7 +45,7 @@ type invocationKey struct{}
 
 // invocationContext is a context that names its invocation.
 type invocationContext struct {
-	context.Context
+	context.Context //nolint:containedctx // it is one
 
 	request  requestID
 	function string

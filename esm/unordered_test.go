@@ -44,13 +44,14 @@ func TestEveryRecordIsHandledOnceAndSettled_P1_P5_ESM64_ESM80_ESM82_ESM86(t *tes
 }
 
 // A window longer than the records may be held would cost them a receive each
-// time, until the dead-letter rule ends them unhandled.
+// time, until the dead-letter rule ends them unhandled. (A queue that is told of the
+// window hides them for longer.)
 func TestBatchClosesBeforeItsRecordsExpire_P1_SQS43(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		dead := memory.NewQueue(memory.QueueOptions{})
 		q := queueOf(memory.QueueOptions{VisibilityTimeout: 10 * time.Second, MaxReceiveCount: 3, DeadLetter: dead}, numbers(3)...)
 		j := newJournal()
-		stop := background(t, mustNew(t, q.Source(), j.handler(nil), j.config(esm.Config{
+		stop := background(t, mustNew(t, &stub{Source: q.Source()}, j.handler(nil), j.config(esm.Config{
 			BatchSize: 100, MaximumBatchingWindow: time.Minute, MaximumConcurrency: 1, Timeout: 4 * time.Second,
 		})))
 		time.Sleep(5 * time.Second)

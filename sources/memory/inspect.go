@@ -22,7 +22,7 @@ func (q *Queue) Visible() int {
 
 	q.refresh()
 
-	return q.length - q.inflight.length
+	return q.length - q.inflight.length - q.failed.length
 }
 
 // InFlight returns how many messages are received and neither deleted nor
@@ -33,7 +33,7 @@ func (q *Queue) InFlight() int {
 
 	q.refresh()
 
-	return q.inflight.length
+	return q.inflight.length + q.failed.length
 }
 
 // Deleted returns how many messages were deleted, that is handled or filtered
@@ -65,8 +65,10 @@ func (q *Queue) Messages() []Message {
 		entries = append(entries, e)
 	}
 
-	for e := q.inflight.head; e != nil && !q.options.FIFO; e = q.inflight.next(e) {
-		entries = append(entries, e)
+	for _, l := range []*list{&q.inflight, &q.failed} {
+		for e := l.head; e != nil && !q.options.FIFO; e = l.next(e) {
+			entries = append(entries, e)
+		}
 	}
 
 	for _, g := range q.groups {

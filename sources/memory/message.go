@@ -56,6 +56,8 @@ type entry struct {
 	sequence  uint64
 	receives  int
 	state     state
+	received  time.Time // last
+	failed    bool      // in flight, and nobody is at work on it
 	visibleAt time.Time
 	group     *group
 	links     [lists]links
@@ -100,8 +102,9 @@ func newEntry(q *Queue, id, group, body string, now time.Time) *entry {
 // firstSequence makes sequence numbers as long as those of SQS (SQS-94).
 const firstSequence = 10_000_000_000_000_000_000
 
-// receive returns the record of the next receive; millis is now as text.
-func (e *entry) receive(now time.Time, millis string) sources.Record {
+// receive returns the record of the next receive, which hides it for so long;
+// millis is now as text.
+func (e *entry) receive(now time.Time, millis string, hidden time.Duration) sources.Record {
 	e.receives++
 
 	if e.receives == 1 {
@@ -114,7 +117,7 @@ func (e *entry) receive(now time.Time, millis string) sources.Record {
 
 	e.message.ReceiveCount = e.receives
 	e.state = isInFlight
-	e.visibleAt = now.Add(e.queue.options.VisibilityTimeout)
+	e.received, e.visibleAt = now, now.Add(hidden)
 	e.record.Expires = e.visibleAt
 
 	return e.record

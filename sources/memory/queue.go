@@ -26,7 +26,10 @@ type QueueOptions struct {
 	Name string
 
 	// VisibilityTimeout is how long a received message stays hidden (SQS-40).
-	// Default 30 s, also for values below zero.
+	// Default 30 s, also for values below zero. A mapping whose Timeout is longer
+	// is refused when it starts (SQS-41). One whose window and Timeout need more
+	// hides messages for window + Timeout + 30 s, as that of sources/sqs does
+	// (SQS-43), but what has failed still comes back after this.
 	VisibilityTimeout time.Duration
 
 	// MaxReceiveCount is how often a message is handed out before the next
@@ -59,7 +62,8 @@ type Queue struct {
 
 	mu sync.Mutex // of all below; taken before that of the dead-letter queue
 
-	armed    bool // visible is running or has a tick that nobody took
+	armed    bool      // visible is running or has a tick that nobody took
+	tick     time.Time // when visible ticks
 	ended    bool
 	over     bool // finished is closed
 	finished chan struct{}
@@ -67,7 +71,8 @@ type Queue struct {
 	ready    list // visible messages of a standard queue
 	groups   map[string]*group
 	open     groupList // groups of a FIFO queue that may be received from
-	inflight list      // by visibleAt, as there is one timeout for all
+	inflight list      // by visibleAt
+	failed   list      // those in flight that failed, by visibleAt
 
 	length, deleted, buried int
 	order                   uint64
@@ -99,6 +104,7 @@ func NewQueue(options QueueOptions) *Queue {
 		ready:    list{which: inLine},
 		groups:   make(map[string]*group),
 		inflight: list{which: inFlight},
+		failed:   list{which: inFlight},
 	}
 	queue.visible.Stop()
 
@@ -155,7 +161,7 @@ func (q *Queue) End() {
 // Source returns the queue as one mapping reads it. Sources of one queue
 // compete for its messages (SQS-13).
 func (q *Queue) Source() sources.Source {
-	s := &queueSource{queue: q, free: make(chan struct{}, 1)}
+	s := &queueSource{queue: q, free: make(chan struct{}, 1), hidden: q.options.VisibilityTimeout}
 	s.free <- struct{}{}
 
 	return s

@@ -1,6 +1,7 @@
 package memory_test
 
 import (
+	"cmp"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -16,6 +17,8 @@ import (
 const (
 	flight = 3 * time.Second // visibility timeout of the model's queue
 	lives  = 3               // its MaxReceiveCount
+	limit  = 2 * time.Second // the time limit of a mapping that was started
+	longer = 32 * time.Second
 )
 
 // queueModel is a queue beside a list of its messages.
@@ -30,13 +33,18 @@ type queueModel struct {
 	messages          []*messageModel // those in the queue, the next first
 	receipts          []receiptModel
 	sent, gone, moved int
+
+	hidden time.Duration // how long a flight is
+	hides  int
 }
 
 type messageModel struct {
 	body, group string
 	receives    int
 	due         time.Time // end of the flight
-	flight      int       // counts them all
+	received    time.Time
+	flight      int  // counts how often any was hidden
+	failed      bool // in this flight
 	flying      bool
 	deleted     bool
 }
@@ -48,14 +56,24 @@ type receiptModel struct {
 	receive int
 }
 
-func newQueueModel(t *testing.T, fifo bool) *queueModel {
+// newQueueModel makes a queue that is read as a mapping does it, or as a reader that
+// says nothing of its time limit.
+func newQueueModel(t *testing.T, fifo, mapping bool) *queueModel {
 	t.Helper()
 
-	m := &queueModel{t: t, fifo: fifo, dead: memory.NewQueue(memory.QueueOptions{FIFO: fifo})}
+	m := &queueModel{t: t, fifo: fifo, hidden: flight, dead: memory.NewQueue(memory.QueueOptions{FIFO: fifo})}
 	m.queue = memory.NewQueue(memory.QueueOptions{
 		FIFO: fifo, VisibilityTimeout: flight, MaxReceiveCount: lives, DeadLetter: m.dead,
 	})
 	m.source = m.queue.Source()
+
+	if mapping {
+		m.hidden = longer
+		if err := m.source.(sources.Starter).Start(t.Context(), sources.Settings{Timeout: limit}); err != nil {
+			t.Fatal(err)
+		}
+	}
+
 	m.partition = accept(t, m.source)
 
 	return m
@@ -65,7 +83,13 @@ func (m *queueModel) drop(x *messageModel) {
 	m.messages = slices.DeleteFunc(m.messages, func(y *messageModel) bool { return y == x })
 }
 
-// expire ends flights, the oldest first. In a standard queue what comes back is
+// hide has a message in flight until due.
+func (m *queueModel) hide(x *messageModel, due time.Time, failed bool) {
+	m.hides++
+	x.flying, x.due, x.failed, x.flight = true, due, failed, m.hides
+}
+
+// expire ends flights, the first due first, at one time those that did not fail. In a standard queue what comes back is
 // last in line; in a FIFO queue it never left it.
 func (m *queueModel) expire() {
 	var back []*messageModel
@@ -81,7 +105,15 @@ func (m *queueModel) expire() {
 		return
 	}
 
-	slices.SortFunc(back, func(x, y *messageModel) int { return x.flight - y.flight })
+	slices.SortFunc(back, func(x, y *messageModel) int {
+		if c := x.due.Compare(y.due); c != 0 || x.failed == y.failed {
+			return cmp.Or(c, x.flight-y.flight)
+		} else if x.failed {
+			return 1
+		}
+
+		return -1
+	})
 
 	for _, x := range back {
 		m.drop(x)
@@ -123,9 +155,9 @@ func (m *queueModel) fetch(places int) {
 		x := may[at]
 		may = slices.Delete(may, at, at+1)
 		x.receives++
-		x.flying, x.due = true, time.Now().Add(flight)
+		x.received = time.Now()
+		m.hide(x, x.received.Add(m.hidden), false)
 		m.receipts = append(m.receipts, receiptModel{record, x, x.receives})
-		x.flight = len(m.receipts)
 		size += record.Size
 
 		if record.Expires != x.due || record.Native.(*memory.Message).ReceiveCount != x.receives {
@@ -209,6 +241,51 @@ func (m *queueModel) settle(ack bool, some []receiptModel) {
 	}
 }
 
+// fail has messages come back when their queue's visibility timeout is over.
+func (m *queueModel) fail(some []receiptModel) {
+	var records []sources.Record
+
+	for _, r := range some {
+		records = append(records, r.record)
+
+		if r.message.flying && r.receive == r.message.receives {
+			m.hide(r.message, r.message.received.Add(flight), true)
+		}
+	}
+
+	if err := m.partition.(sources.Failer).Fail(m.t.Context(), records); err != nil {
+		m.t.Fatalf("Fail: %v", err)
+	}
+}
+
+// extend hides messages as long as if they were received now.
+func (m *queueModel) extend(some []receiptModel) {
+	var records []sources.Record
+
+	held := 0
+
+	for _, r := range some {
+		records = append(records, r.record)
+
+		if r.message.flying && r.receive == r.message.receives {
+			m.hide(r.message, time.Now().Add(m.hidden), false)
+
+			held++
+		}
+	}
+
+	err := m.partition.(sources.Extender).Extend(m.t.Context(), records)
+	if (err == nil) != (held == len(records)) {
+		m.t.Fatalf("Extend of %d, of which %d are held: %v", len(records), held, err)
+	}
+
+	for i, r := range some {
+		if r.message.flying && r.receive == r.message.receives && records[i].Expires != r.message.due {
+			m.t.Fatalf("extended until %v, want %v", records[i].Expires, r.message.due)
+		}
+	}
+}
+
 func texts(records []sources.Record) []string {
 	var all []string
 	for i := range records {
@@ -229,10 +306,22 @@ func (m *queueModel) step(kind byte, value int) {
 		m.sent++
 	case 1:
 		m.fetch(1 + value%12)
-	case 2, 3:
-		if len(m.receipts) > 0 {
-			from := value % len(m.receipts)
-			m.settle(kind == 2, m.receipts[from:min(from+1+value/64, len(m.receipts))])
+	case 2, 3, 5, 6:
+		if len(m.receipts) == 0 {
+			return
+		}
+
+		from := value % len(m.receipts)
+		some := m.receipts[from:min(from+1+value/64, len(m.receipts))]
+
+		switch kind {
+		case 5:
+			m.fail(some)
+			m.expire()
+		case 6:
+			m.extend(some)
+		default:
+			m.settle(kind == 2, some)
 		}
 	default:
 		time.Sleep(time.Duration(value) * 100 * time.Millisecond)
@@ -289,11 +378,13 @@ func noise(seed byte, n int) []byte {
 	return data
 }
 
-// FuzzQueue sends, fetches, acks, releases and waits in any order, and compares
-// with the model. Two bytes are one step.
+// FuzzQueue sends, fetches, acks, releases, fails, extends and waits in any order, and
+// compares with the model. Two bytes are one step.
 func FuzzQueue(f *testing.F) {
 	f.Add(false, []byte{0, 1, 0, 2, 1, 0, 4, 31, 1, 9, 2, 0, 3, 1, 1, 1, 4, 40, 1, 9})
 	f.Add(true, []byte{0, 0, 0, 0, 0, 1, 1, 1, 1, 9, 2, 0, 1, 9, 3, 1, 1, 9, 4, 31, 1, 1, 1, 9})
+	f.Add(false, []byte{133, 0, 0, 0, 0, 0, 1, 2, 5, 1, 4, 31, 1, 9, 6, 0, 4, 255, 1, 9, 5, 2, 1, 9})
+	f.Add(true, []byte{133, 0, 0, 0, 0, 1, 1, 9, 6, 0, 4, 40, 5, 0, 1, 9, 4, 255, 1, 9})
 	f.Add(true, []byte{0, 0, 1, 0, 3, 0, 1, 0, 3, 1, 1, 0, 3, 2, 1, 0, 0, 3, 0, 4, 1, 9})
 	for seed := range byte(16) {
 		f.Add(seed%2 == 0, noise(seed, 160))
@@ -301,9 +392,9 @@ func FuzzQueue(f *testing.F) {
 
 	f.Fuzz(func(t *testing.T, fifo bool, steps []byte) {
 		synctest.Test(t, func(t *testing.T) {
-			m := newQueueModel(t, fifo)
+			m := newQueueModel(t, fifo, len(steps) > 0 && steps[0] >= 128)
 			for i := 0; i+1 < min(len(steps), 160); i += 2 {
-				m.step(steps[i]%5, int(steps[i+1]))
+				m.step(steps[i]%7, int(steps[i+1]))
 				m.look(i)
 			}
 

@@ -10,6 +10,7 @@ import (
 type queuePartition struct {
 	source *queueSource
 	queue  *Queue
+	hidden time.Duration // how long a receive hides messages
 }
 
 // ID is the queue's name.
@@ -20,12 +21,9 @@ func (p *queuePartition) Fetch(ctx context.Context, buf []sources.Record, wait t
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-
 	var timer *time.Timer
-
 	for {
-		n, end, finished := p.queue.receive(buf)
-
+		n, end, finished := p.queue.receive(buf, p.hidden)
 		switch {
 		case n > 0:
 			return n, nil
@@ -34,12 +32,10 @@ func (p *queuePartition) Fetch(ctx context.Context, buf []sources.Record, wait t
 		case wait <= 0:
 			return 0, nil
 		}
-
 		if timer == nil {
 			timer = time.NewTimer(wait)
 			defer timer.Stop()
 		}
-
 		select {
 		case <-ctx.Done():
 			return 0, ctx.Err()
@@ -58,11 +54,9 @@ func (p *queuePartition) Ack(ctx context.Context, records []sources.Record) erro
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-
 	if stale := p.queue.remove(records); len(stale) > 0 {
 		return &sources.AckError{Stale: stale, Err: errStale}
 	}
-
 	return nil
 }
 
@@ -72,9 +66,27 @@ func (p *queuePartition) Release(ctx context.Context, records []sources.Record) 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-
 	p.queue.release(records)
+	return nil
+}
 
+// Fail has the messages come back after the queue's visibility timeout (SQS-44).
+func (p *queuePartition) Fail(ctx context.Context, records []sources.Record) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	p.queue.fail(records)
+	return nil
+}
+
+// Extend hides the messages for as long as if they were received now.
+func (p *queuePartition) Extend(ctx context.Context, records []sources.Record) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !p.queue.extend(records, p.hidden) {
+		return errStale
+	}
 	return nil
 }
 
@@ -84,6 +96,5 @@ func (p *queuePartition) Close(context.Context) error {
 	case p.source.free <- struct{}{}:
 	default: // closed before
 	}
-
 	return nil
 }

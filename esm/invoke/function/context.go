@@ -14,9 +14,9 @@ const traceKey = "x-amzn-trace-id"
 // invocation is the context of an invocation as Lambda's runtime makes it: over the
 // values of a base.
 type invocation struct {
-	context.Context
+	context.Context //nolint:containedctx // it is one
 
-	values context.Context
+	values context.Context //nolint:containedctx // Options.Context
 }
 
 // newContext returns the context that a function gets.

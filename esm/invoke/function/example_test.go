@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"os"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/esm/invoke/function"
+	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/memory"
 )
 
@@ -32,6 +35,18 @@ func handle(ctx context.Context, event events.SQSEvent) (events.SQSEventResponse
 	return response, nil
 }
 
+func newMapping(source sources.Source) (*esm.Mapping, error) {
+	handler, err := function.New(handle, function.Options{}) // on Lambda: lambda.Start(handle)
+	if err != nil {
+		return nil, err
+	}
+	return esm.New(source, handler, esm.Config{
+		FunctionARN:             "arn:aws:lambda:eu-west-1:123456789012:function:orders",
+		ReportBatchItemFailures: true,
+		Timeout:                 time.Second,
+	})
+}
+
 // A function as it is deployed to Lambda.
 func ExampleNew() {
 	deadLetters := memory.NewQueue(memory.QueueOptions{})
@@ -41,15 +56,7 @@ func ExampleNew() {
 	}
 	queue.End()
 
-	handler, err := function.New(handle, function.Options{})
-	if err != nil {
-		log.Fatal(err)
-	}
-	mapping, err := esm.New(queue.Source(), handler, esm.Config{
-		FunctionARN:             "arn:aws:lambda:eu-west-1:123456789012:function:orders",
-		ReportBatchItemFailures: true,
-		Timeout:                 time.Second,
-	})
+	mapping, err := newMapping(queue.Source())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -94,4 +101,22 @@ func ExampleNew_environment() {
 	// seen 2
 	// seen 3
 	// seen 4
+}
+
+// TestReadmeShowsThisCode holds the README to what ExampleNew runs.
+func TestReadmeShowsThisCode(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := string(source)
+	code = code[strings.Index(code, "func handle("):strings.Index(code, "// A function as it is")]
+	if !strings.Contains(string(readme), "```go\n"+strings.TrimSpace(code)+"\n```\n") {
+		t.Error("README.md does not show handle and newMapping as they are here")
+	}
 }

@@ -32,14 +32,24 @@ type Options struct {
 //   - a func() lambda.Handler. It is called for each handler value that is needed,
 //     as Lambda starts an execution environment: once now, and again whenever all
 //     that there are serve an invocation. Each serves one at a time.
-//   - a lambda.Handler of a type of your own, which lanes call concurrently.
-//     Neither it nor a slice that it returned may be in use by another invocation;
-//     if that cannot be said of it, give a func() lambda.Handler.
+//   - a lambda.Handler of a type of your own. Lanes call it concurrently, and it must
+//     not write to a response that it has returned. One that is not made for that,
+//     since Lambda asks for no more than one invocation at a time, is given as a
+//     func() lambda.Handler.
 //
-// Anything else is refused, and so is what lambda.NewHandler returns, by New or by
-// esm.New: such a value serves one invocation at a time, and the function inside
-// cannot be had. Give the function itself.
+// Anything else is refused, and so is what lambda.NewHandler returns, by New or,
+// where it is wrapped, by esm.New: such a value serves one invocation at a time, and
+// the function inside cannot be had. Give the function itself.
 func New(f any, options Options) (esm.Handler, error) {
+	switch h := f.(type) {
+	case lambda.Handler:
+		return ofHandler(h, options)
+	case func() lambda.Handler:
+		return ofMaker(h, options)
+	}
+	if why := flaw(f); why != "" {
+		return esm.Handler{}, refused(f, why, signatures)
+	}
 	var opts []lambda.Option
 	if options.UseNumber {
 		opts = append(opts, lambda.WithUseNumber(true))
@@ -47,31 +57,44 @@ func New(f any, options Options) (esm.Handler, error) {
 	if options.DisallowUnknownFields {
 		opts = append(opts, lambda.WithDisallowUnknownFields(true))
 	}
-	one, ready := f.(lambda.Handler)
-	each, makes := f.(func() lambda.Handler)
-	switch {
-	case (ready || makes) && len(opts) > 0:
-		return esm.Handler{}, refused(f, "decodes its events itself", "no UseNumber and no DisallowUnknownFields")
-	case ready && reflect.TypeOf(f) == reflect.TypeOf(lambda.NewHandler(nil)):
-		return esm.Handler{}, refused(f, "serves one invocation at a time",
-			"the function that lambda.NewHandler was given, or a func() lambda.Handler")
-	case ready && isNil(f), makes && each == nil:
-		return esm.Handler{}, refused(f, "is nil", signatures)
-	case ready:
-		return esm.Bytes(&shared{one, options.Context}), nil
-	case makes:
-		first := each()
-		if isNil(first) {
-			return esm.Handler{}, refused(f, "returned nil", "a handler value")
-		}
-		return esm.Bytes(&pool{make: each, values: options.Context, free: []lambda.Handler{first}}), nil
-	}
-	if why := flaw(f); why != "" {
-		return esm.Handler{}, refused(f, why, signatures)
-	}
-	each = func() lambda.Handler { return lambda.NewHandlerWithOptions(f, opts...) }
+	each := func() lambda.Handler { return lambda.NewHandlerWithOptions(f, opts...) }
 	return esm.Bytes(&pool{make: each, values: options.Context}), nil
 }
+
+func ofHandler(h lambda.Handler, options Options) (esm.Handler, error) {
+	switch {
+	case reflect.TypeOf(h) == reflect.TypeOf(lambda.NewHandler(nil)):
+		return esm.Handler{}, refused(h, "serves one invocation at a time",
+			"the function that lambda.NewHandler was given, or a func() lambda.Handler")
+	case isNil(h):
+		return esm.Handler{}, refused(h, "is nil", signatures)
+	case options.decodes():
+		return esm.Handler{}, refused(h, decodesItself, onlyContext)
+	}
+	return esm.Bytes(&shared{h, options.Context}), nil
+}
+
+func ofMaker(each func() lambda.Handler, options Options) (esm.Handler, error) {
+	if each == nil {
+		return esm.Handler{}, refused(each, "is nil", signatures)
+	}
+	if options.decodes() {
+		return esm.Handler{}, refused(each, decodesItself, onlyContext)
+	}
+	first := each()
+	if isNil(first) {
+		return esm.Handler{}, refused(each, "returned nil", "a handler value")
+	}
+	return esm.Bytes(&pool{make: each, values: options.Context, free: []lambda.Handler{first}}), nil
+}
+
+const (
+	decodesItself = "decodes its events itself"
+	onlyContext   = "no UseNumber and no DisallowUnknownFields"
+)
+
+// decodes reports whether options say how events are decoded.
+func (o Options) decodes() bool { return o.UseNumber || o.DisallowUnknownFields }
 
 // signatures are the valid ones; what is in brackets may be missing.
 const signatures = "func([context.Context,] [TIn]) [([TOut,] error)], a func() lambda.Handler or a lambda.Handler"
@@ -82,8 +105,8 @@ func refused(f any, why, want string) error {
 
 // shared is a handler of a type of the user's own.
 type shared struct {
-	handler lambda.Handler // where esm.New looks for one of aws-lambda-go
-	values  context.Context
+	handler lambda.Handler  // where esm.New looks for one of aws-lambda-go
+	values  context.Context //nolint:containedctx // Options.Context
 }
 
 // Invoke hands over what the handler returns, which is not shared by its contract.

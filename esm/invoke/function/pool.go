@@ -12,7 +12,7 @@ import (
 // gives each to one invocation at a time.
 type pool struct {
 	make   func() lambda.Handler
-	values context.Context
+	values context.Context //nolint:containedctx // Options.Context
 
 	mu   sync.Mutex
 	free []lambda.Handler
