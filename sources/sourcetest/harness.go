@@ -46,6 +46,10 @@ type Harness struct {
 	// for that.
 	Revoke func(ctx context.Context) (giveBack func(context.Context) error, err error)
 
+	// Hang has the service answer no call until resume is called, nor those that hang
+	// by then; their connections are dead.
+	Hang func(ctx context.Context) (resume func(context.Context) error, err error)
+
 	// Elapse lets time pass. Default time.Sleep, which is right in bubbles and
 	// with real servers.
 	Elapse func(time.Duration)

@@ -94,6 +94,17 @@ func TestConformance(t *testing.T) {
 
 				h := harness(t, server.Client(), test.queue, test.options)
 				h.CloseIdle = server.HTTPClient().CloseIdleConnections
+				h.Hang = func(context.Context) (func(context.Context) error, error) {
+					server.SetFault(func(sqstest.Call) sqstest.Fault {
+						return sqstest.Fault{Cut: sqstest.CutBefore, Delay: time.Hour}
+					})
+
+					return func(context.Context) error {
+						server.SetFault(nil)
+
+						return nil
+					}, nil
+				}
 
 				if test.options.Heartbeat {
 					const why = "a heartbeat keeps what was handed out from going back"
