@@ -25,6 +25,26 @@ func standard(bend func(*bent)) Harness { return onQueue(memory.QueueOptions{}, 
 
 func fifo(bend func(*bent)) Harness { return onQueue(memory.QueueOptions{FIFO: true}, bend) }
 
+// hangable is standard with a service that may hang: one in memory always answers.
+func hangable(bend func(*bent)) Harness {
+	h := standard(bend)
+	h.Hang = func(context.Context) (func(context.Context) error, error) {
+		return func(context.Context) error { return nil }, nil
+	}
+
+	return h
+}
+
+// overstay waits for its call, however long that takes.
+func overstay(ctx context.Context, p *bentPartition, buf []sources.Record, wait time.Duration) (int, error) {
+	n, err := p.Partition.Fetch(ctx, buf, wait)
+	if n == 0 && err == nil {
+		time.Sleep(time.Second)
+	}
+
+	return n, err
+}
+
 func faults() []brokenAdapter {
 	return slices.Concat(fetchFaults(), settleFaults(), recordFaults(), sourceFaults(), revokeFaults())
 }
@@ -35,6 +55,7 @@ func fetchFaults() []brokenAdapter {
 		{"loses on cancel", standard, func(b *bent) { b.fetch = loseOnCancel }, []string{"CtxDone", "CancelLosesNothing"}},
 		{"polls hot", onStream, func(b *bent) { b.fetch = hot }, []string{"IdleFetch"}},
 		{"sleeps deaf", standard, func(b *bent) { b.fetch = deaf }, []string{"FetchWakes", "CancelEmpty"}},
+		{"overstays", hangable, func(b *bent) { b.fetch = overstay }, []string{"FetchKeepsToWait"}},
 		{"reverses", onStream, func(b *bent) { b.fetch = reverse }, []string{"Order", "RestartFromPosition"}},
 		{"reverses groups", fifo, func(b *bent) { b.fetch = reverse }, []string{"Order"}},
 		{"ends early", standard, func(b *bent) { b.fetch = endEarly }, []string{"WaitZero", "ExactlyOnce"}},
