@@ -13,6 +13,6 @@ type testCase struct {
 // cases returns all cases, simple rules first.
 func cases() []testCase {
 	return slices.Concat(traitCases(), recordCases(), filterCases(), waitCases(), cancelCases(), settleCases(),
-		releaseCases(), orderCases(), partitionCases(), windowCases(), endCases(),
+		releaseCases(), extendCases(), orderCases(), partitionCases(), windowCases(), endCases(),
 		revokeCases(), hangCases())
 }

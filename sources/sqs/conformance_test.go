@@ -94,6 +94,13 @@ func TestConformance(t *testing.T) {
 
 				h := harness(t, server.Client(), test.queue, test.options)
 				h.CloseIdle = server.HTTPClient().CloseIdleConnections
+				h.Hang = func(context.Context) (func(), error) {
+					server.SetFault(func(sqstest.Call) sqstest.Fault {
+						return sqstest.Fault{Cut: sqstest.CutBefore, Delay: time.Hour}
+					})
+
+					return func() { server.SetFault(nil) }, nil
+				}
 
 				if test.options.Heartbeat {
 					const why = "a heartbeat keeps what was handed out from going back"

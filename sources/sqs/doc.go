@@ -19,8 +19,9 @@
 //   - sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes, as in
 //     Lambda (SQS-03), and kms:Decrypt for an encrypted queue;
 //   - sqs:ChangeMessageVisibility, to give back at a stop what was received and
-//     not started. Without it those messages return when their visibility
-//     timeout ends. Heartbeat and FailureBackoff do not work without it;
+//     not started, and to keep what cannot be started at once. Without it those
+//     messages return when their visibility timeout ends, and count a receive.
+//     Heartbeat and FailureBackoff do not work without it;
 //   - sqs:GetQueueUrl if the queue is given by plain name.
 //
 // # Delivery semantics
@@ -30,23 +31,39 @@
 // the queue's redrive policy ends that: SQS has neither a retry limit nor an
 // on-failure destination of its own (SQS-50, SQS-51).
 //
-// Record.Expires is the end of the visibility timeout, less a tenth of it and
-// at most one second, because it began before the message arrived; with
-// Heartbeat there is none. A delete that comes too late is reported as stale:
-// the message is on its way again (SQS-63).
+// Every receive asks for the visibility timeout that the mapping counts with: the
+// queue's own (or [Options].VisibilityTimeout), or batching window + time limit +
+// WaitTime + 10 s if that is longer, 12 h at most. So whatever a receive brings,
+// though it was answered late, can be gathered and started with the handler's whole
+// time limit left. Record.Expires is that long after the receive was sent. With
+// Heartbeat it is the same, while the messages are hidden in shorter steps. A record
+// that has less than the time limit left is not handed out. A delete that comes too
+// late is reported as stale: the message is on its way again (SQS-63).
 //
-// A receive that is under way is not cut off when a Fetch is cancelled. What it
-// brings goes to the next Fetch, or is given back by Close. Close waits for it,
-// so for at most WaitTime, unless its context ends sooner; a receive that is cut
-// off then may leave messages hidden until their visibility timeout ends.
+// A receive asks for as many messages as the Fetches that wait have places for, so
+// that nothing is received that nobody starts. One that is under way is not cut off
+// when its Fetch leaves. What it brings goes to another Fetch that waits, or to the
+// next; it is kept as long as it must, by longer visibility timeouts, and given back
+// by Close. Close waits for the receives under way, so for at most WaitTime and 10 s,
+// unless its context ends sooner: a long poll cannot be ended without losing what it
+// brings. One that is cut off may leave messages hidden until their visibility
+// timeout ends. [sources.Stopper] ends the reading sooner.
+//
+// # Deadlines
+//
+// A receive is waited for as long as it may poll and 10 s more, other calls for 15 s.
+// A Fetch waits for none of them longer than it was told to.
 //
 // # Standard and FIFO
 //
-// Idle lanes of a standard queue with batches of less than ten share their
-// receives: each receive asks for ten messages, and what nobody waits for lies
-// in stock for the next Fetch. So a batch size of 1 costs about a tenth of a
-// receive a message. If stock lies longer than a tenth of the visibility
-// timeout, receives ask for no more than is wanted for the next minute.
+// Lanes of a standard queue with batches of less than ten share their receives: ten
+// lanes with batches of one that wait at the same time cost one receive. Fewer lanes
+// ask for less, in more receives a message. A receive that is not full waits for
+// others to share it, some milliseconds at most while messages come. Larger batches
+// are gathered by several receives at once: a long poll, and if that comes back full
+// 1, 2, 4 and so on up to 10 short ones at a time, until one does not, the batch is
+// full or its window over. A wait of less than a second makes short polls, five a
+// second at most.
 //
 // In a FIFO queue every Fetch has a receive of its own, for order within a
 // message group depends on what is received together being handled together.
@@ -64,15 +81,20 @@
 //   - Heartbeat and FailureBackoff, if asked for.
 //   - In the event document system attributes unknown to this package follow the
 //     known ones, by name, and message attributes are ordered by name.
-//   - If window and time limit together exceed the visibility timeout, messages
-//     are received with window + time limit + 30 s. An older edition of AWS's
-//     guide says so (SQS-43), the current one is silent.
+//   - Messages stay hidden for window + time limit + WaitTime + 10 s at least, though
+//     the queue's visibility timeout may be shorter. (An older edition of AWS's guide
+//     tells of window + time limit + 30 s, SQS-43; the current one is silent.) So
+//     failed messages may come back later than the queue's own timeout says. With
+//     the timeout that AWS recommends, six times the time limit, they mostly do not.
+//   - The queue's visibility timeout is read at the start. If it is changed while the
+//     mapping runs, that has no effect until the next start.
 //
 // # Errors
 //
 // The text of an error names operation, queue and error code. It leaves the
 // service's own message out, which may repeat receipt handles or, after a wrong
-// signature, a session token; the SDK's error is found by errors.As.
+// signature, a session token; the SDK's error is found by errors.As. An error that
+// no Fetch waits for reaches the mapping's observer and log all the same.
 //
 // # Testing
 //

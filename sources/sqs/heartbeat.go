@@ -136,7 +136,7 @@ func (h *heartbeat) beat(ctx context.Context, now time.Time) {
 	err := c.make(ctx, records)
 	h.drop(c.stale)
 	if err != nil && ctx.Err() == nil {
-		p.tell("visibility timeout not extended; the next beat tries again", err)
+		p.tell("visibility timeout not extended, the next beat tries again", err)
 	}
 }
 

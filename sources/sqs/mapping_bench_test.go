@@ -208,9 +208,9 @@ func BenchmarkMapping(b *testing.B) {
 	b.Run("5ms", func(b *testing.B) {
 		load{messages: 4_000, receivers: 4, batch: 10, answer: 5 * time.Millisecond}.versus(b)
 	})
-	b.Run("one", func(b *testing.B) { load{messages: 10_000, receivers: 4, batch: 1}.versus(b) })
+	b.Run("one", func(b *testing.B) { load{messages: 10_000, receivers: 10, batch: 1}.versus(b) })
 	b.Run("one/5ms", func(b *testing.B) {
-		load{messages: 4_000, receivers: 4, batch: 1, answer: 5 * time.Millisecond}.versus(b)
+		load{messages: 4_000, receivers: 10, batch: 1, answer: 5 * time.Millisecond}.versus(b)
 	})
 }
 

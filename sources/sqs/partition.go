@@ -31,9 +31,11 @@ type partition struct {
 
 	mu       sync.Mutex // of what follows; nothing blocks under it
 	waiters  waiters
-	asked    int         // units that the shared receives under way asked for
-	dry      bool        // the last long poll brought nothing
-	lingerer *time.Timer // of a receive that waits for others to share it
+	asked    int           // units that the shared receives under way asked for
+	dry      bool          // the last long poll brought nothing
+	answer   time.Duration // that the last receive took which brought something
+	crowd    int           // units of those that were served last: they may come back at once
+	lingerer *time.Timer   // of a receive that waits for others to share it
 	// lingering says that such a receive will begin.
 	lingering bool
 	late      late
@@ -54,7 +56,7 @@ func newPartition(ctx context.Context, s *Source) *partition {
 
 	p := &partition{
 		source: s, setup: s.setup,
-		waiters: waiters{whole: s.queue.fifo}, late: late{whole: s.queue.fifo},
+		waiters: waiters{whole: s.queue.fifo}, late: late{whole: s.queue.fifo}, crowd: maxEntries,
 	}
 	p.work, p.cut = context.WithCancel(context.WithoutCancel(ctx))
 	p.pool = pool.New(func() func(request) {
@@ -197,15 +199,17 @@ func (p *partition) giveBack(ctx context.Context) error {
 	return nil
 }
 
-// tell tells of a failure that no call returns.
+// tell tells of a failure that no call returns. The mapping logs what it is told.
 func (p *partition) tell(what string, err error) {
 	if p.work.Err() != nil {
 		return // cut off by Close
 	}
 	if p.setup.report != nil {
-		p.setup.report(err)
+		p.setup.report(fmt.Errorf("%s: %w", what, err))
 	}
-	p.setup.logger.Warn(what, "queue", p.ID(), "error", err)
+	if p.setup.report == nil || p.source.options.Logger != nil {
+		p.setup.logger.Warn(what, "queue", p.ID(), "error", err)
+	}
 }
 
 // rest waits for d, or until ctx is done: then it returns ctx's error.

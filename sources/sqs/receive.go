@@ -44,15 +44,15 @@ func (p *partition) receive(r request, c *receipt) {
 	}
 	records := p.records(c.records[:0], messages, sent.Add(p.setup.life))
 	if len(records) < len(messages) {
-		p.tell("messages passed over", fmt.Errorf("sqs: ReceiveMessage on queue %s: "+
+		p.tell("passed over", fmt.Errorf("sqs: ReceiveMessage on queue %s: "+
 			"%d messages have no ID or no receipt handle: they come back", p.ID(), len(messages)-len(records)))
 	}
 	records, repeats := p.handled.split(records)
 	p.heart.add(records, sent)
 
-	told, closing := p.deliver(r, records, len(messages), err)
+	told, closing := p.deliver(r, records, arrival{sent: sent, messages: len(messages), err: err})
 	if !told {
-		p.tell("receive failed", err)
+		p.tell("nobody waits for this receive any more", err)
 	}
 	if closing {
 		p.returnLate()
@@ -110,22 +110,29 @@ func (p *partition) records(dst []sources.Record, messages []types.Message, expi
 	return dst
 }
 
-// deliver ends a receive that brought so many messages: its own waiter gets them
-// first, then those that share, then the next Fetch. It tells whether an error was
-// told to somebody, and whether what is left is to be given back.
-func (p *partition) deliver(r request, records []sources.Record, came int, err error) (told, closing bool) {
+// arrival is how a receive ended.
+type arrival struct {
+	sent     time.Time
+	messages int // that it brought
+	err      error
+}
+
+// deliver ends a receive: its own waiter gets the records first, then those that
+// share, then the next Fetch. It tells whether an error was told to somebody, and
+// whether what is left is to be given back.
+func (p *partition) deliver(r request, records []sources.Record, a arrival) (told, closing bool) {
 	now := time.Now()
-	full := came == maxEntries
-	told = err == nil
+	full := a.messages == maxEntries
+	told = a.err == nil
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.note(r, came, err)
+	p.note(r, a, now)
 	startable := len(records) == 0 || p.setup.standing(&records[0], now) == fresh
 	switch w := r.own; {
 	case w == nil:
 		p.asked -= r.units
-		told = told || p.failFirst(r.units, err)
+		told = told || p.failFirst(r.units, a.err)
 	default:
 		w.flying--
 		w.asked -= r.places
@@ -135,7 +142,7 @@ func (p *partition) deliver(r request, records []sources.Record, came int, err e
 				mine, records = records, nil
 			}
 			told = true
-			records = append(records, p.gather(w, mine, full, err, now)...)
+			records = append(records, p.gather(w, mine, full, a.err, now)...)
 		}
 	}
 	if startable {
@@ -146,16 +153,16 @@ func (p *partition) deliver(r request, records []sources.Record, came int, err e
 	return told, p.closing
 }
 
-// note remembers whether the queue is empty.
-func (p *partition) note(r request, came int, err error) {
+// note remembers whether the queue is empty, and how quick it answers.
+func (p *partition) note(r request, a arrival, now time.Time) {
 	switch {
-	case came > 0:
-		p.dry = false
+	case a.messages > 0:
+		p.dry, p.answer = false, now.Sub(a.sent)
 		if p.lingering && p.lingerer.Stop() {
 			p.lingerer.Reset(linger)
 		}
-	case err == nil && r.wait > 0:
-		p.dry = true
+	case a.err == nil && r.wait > 0:
+		p.dry, p.crowd = true, maxEntries
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 const (
 	// linger is how long a receive that is not full waits for others to share it.
 	linger = 2 * time.Millisecond
+	// maxLinger is how long at most it waits for one that is under way.
+	maxLinger = 20 * time.Millisecond
 	// lingers is how many of the longer waits, when the queue was empty a moment
 	// ago and others ask it already, one long poll has.
 	lingers = 20
@@ -50,7 +52,7 @@ func (p *partition) share(now time.Time) {
 		if lacking <= 0 {
 			return
 		}
-		if !p.waiters.whole && lacking < maxEntries {
+		if lacking < maxEntries && p.fewer(lacking) {
 			p.linger()
 			return
 		}
@@ -74,6 +76,12 @@ func (p *partition) releaseHurried(now time.Time) {
 	p.waiters.release(p.asked, func(w *waiter) bool { return w.deadline.Sub(now) < shortest/2 }, nil)
 }
 
+// fewer tells that others may come in a moment to share a receive for so many: those
+// that the last receive served, or that receives under way are about to serve.
+func (p *partition) fewer(lacking int) bool {
+	return !p.waiters.whole && (p.asked > 0 || lacking < p.crowd)
+}
+
 // linger has the receive of those that lack one begin soon.
 func (p *partition) linger() {
 	if p.lingering {
@@ -81,8 +89,12 @@ func (p *partition) linger() {
 	}
 	p.lingering = true
 	d := linger
-	if p.dry && p.asked > 0 {
+	switch {
+	case p.asked == 0:
+	case p.dry:
 		d = max(d, p.source.options.WaitTime/lingers)
+	default: // until the receive under way is answered, and its waiters come along
+		d = max(d, min(p.answer, maxLinger))
 	}
 	if p.lingerer == nil {
 		p.lingerer = time.AfterFunc(d, p.lingered)
@@ -118,13 +130,18 @@ func (p *partition) hand(records []sources.Record, full bool, now time.Time) []s
 	if p.waiters.whole {
 		return p.handWhole(records)
 	}
+	served := 0
 	for len(records) > 0 && len(p.waiters.list) > 0 {
 		w := p.waiters.pop()
+		served += p.waiters.units(w)
 		w.n = copy(w.buf, records)
 		records = records[w.n:]
 		if !full || w.n < maxEntries || !p.grow(w, now) {
 			w.serve(nil)
 		}
+	}
+	if served > 0 {
+		p.crowd = served
 	}
 	return records
 }

@@ -61,6 +61,12 @@ type orderlyPartition struct {
 	fetches atomic.Int64
 }
 
+// Unwrap leads to the abilities that are not named here.
+func (s *orderly) Unwrap() sources.Source { return s.Source }
+
+// Unwrap leads to the abilities that are not named here.
+func (p *orderlyPartition) Unwrap() sources.Partition { return p.Partition }
+
 func (s *orderly) Accept(ctx context.Context) (sources.Partition, error) {
 	p, err := s.Source.Accept(ctx)
 	if err != nil {

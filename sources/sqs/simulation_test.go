@@ -36,11 +36,10 @@ func TestKillAtEveryPoint(t *testing.T) {
 	}
 }
 
-// simulated are the two kinds of queues. A shared receive of a standard queue
-// asks for ten messages though nobody may want more than one.
+// simulated are the two kinds of queues.
 func simulated() []simulation.Kind {
 	return []simulation.Kind{
-		{Name: "sqs", Redelivers: true, Ahead: 9, New: standardWorld},
+		{Name: "sqs", Redelivers: true, New: standardWorld},
 		{Name: "sqs-fifo", Redelivers: true, Grouped: true, New: groupedWorld},
 	}
 }

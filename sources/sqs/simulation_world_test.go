@@ -2,6 +2,7 @@ package sqs_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -91,12 +92,15 @@ func (w *service) configure() time.Duration {
 	queue := upToSeconds(s.Visibility)
 
 	if short && window > 0 {
-		queue = upToSeconds(c.Timeout) // so the adapter asks for more (SQS-43)
-		s.Visibility = upToSeconds(window + c.Timeout + 30*time.Second)
-		w.sim.Cover("longer timeout")
+		queue = upToSeconds(c.Timeout)
 	} else {
-		s.Visibility = max(queue, upToSeconds(window+c.Timeout))
-		queue = s.Visibility
+		queue = max(queue, upToSeconds(window+c.Timeout))
+	}
+
+	// What the adapter asks for.
+	s.Visibility = max(queue, upToSeconds(window+c.Timeout+cmp.Or(w.options.WaitTime, 20*time.Second)+10*time.Second))
+	if s.Visibility > queue {
+		w.sim.Cover("longer timeout")
 	}
 
 	if visible {
