@@ -52,12 +52,16 @@ func (l *queueLane) run() {
 			return
 		}
 		u.scaler.busy()
+		goesOn := true
 		if tooLarge {
 			l.rejectTooLarge()
 		} else {
-			l.process(n)
+			goesOn = l.process(n)
 		}
 		u.scaler.free()
+		if !goesOn {
+			return
+		}
 	}
 }
 
@@ -115,15 +119,16 @@ func (l *queueLane) rejectTooLarge() {
 }
 
 // process invokes the handler with the first n held records and settles what
-// succeeded. If the mapping stops before they are handled they stay held.
-func (l *queueLane) process(n int) {
+// succeeded. If the mapping stops before they are handled they stay held, and it
+// returns false.
+func (l *queueLane) process(n int) bool {
 	u := l.pool
 	for failures := 1; ; failures++ {
 		if failures == 1 {
 			l.extend(l.held[:n], func(r *sources.Record) bool { return u.startable(r, time.Now()) })
 		}
 		if n = l.dropUnstartable(n); n == 0 {
-			return
+			return true
 		}
 		l.keepRest(n)
 		records := l.held[:n]
@@ -143,10 +148,11 @@ func (l *queueLane) process(n int) {
 			n = l.settleDone(n, o)
 		}
 		if !sleep(u.soft, delay) {
-			return
+			return false
 		}
 	}
 	l.dropGroups(0)
+	return true
 }
 
 // judge tells the scaler of an outcome. With partial responses failures do not count

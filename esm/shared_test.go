@@ -58,7 +58,7 @@ func TestHandlerValueOfLambdaIsRefused(t *testing.T) {
 		"another handler":            {plain, false},
 		"another handler in a field": {&holding{named{1, embedding{plain}}}, false},
 		"nothing embedded":           {embedding{}, false},
-		"a nil pointer":              {(*holding)(nil), false},
+		"a nil pointer in a field":   {&holding{named{1, embedding{}}}, false},
 		"itself":                     {circle, false},
 		"beside what is invoked":     {beside{plain, value}, false},
 		"made anew by each invocation": {invoker(func(ctx context.Context, b []byte) ([]byte, error) {

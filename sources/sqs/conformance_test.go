@@ -95,7 +95,11 @@ func TestConformance(t *testing.T) {
 				h := harness(t, server.Client(), test.queue, test.options)
 				h.CloseIdle = server.HTTPClient().CloseIdleConnections
 				h.Hang = func(context.Context) (func(), error) {
-					server.SetFault(func(sqstest.Call) sqstest.Fault {
+					server.SetFault(func(c sqstest.Call) sqstest.Fault {
+						if c.Action != "ReceiveMessage" {
+							return sqstest.Fault{}
+						}
+
 						return sqstest.Fault{Cut: sqstest.CutBefore, Delay: time.Hour}
 					})
 
