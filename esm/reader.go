@@ -25,20 +25,29 @@ type mixed struct {
 	counts  []int   // and how many go to each
 }
 
-// read fetches up to most records, hands those that pass the filter to their lanes, and
-// returns how many it fetched. It waits for room, and for the first records.
-func (r *reader) read(most int, wait time.Duration) (total int, err error) {
+// fetch fetches records into buf and counts them as unfinished. It waits for room, and
+// for records.
+func (r *reader) fetch(buf []sources.Record, wait time.Duration) (int, error) {
 	o := r.parent
-	most = min(most, o.awaitRoom(min(wait, idleWait)))
-	if most <= 0 {
+	room := o.awaitRoom(min(wait, idleWait))
+	if room == 0 {
 		return 0, o.soft.Err()
 	}
+	n, err := o.fetch(buf[:min(len(buf), room)], wait, &r.failures)
+	if n > 0 {
+		o.tracker.add(buf[:n])
+	}
+	return n, err
+}
+
+// read fetches up to most records, waiting for the first ones only, and hands those that
+// pass the filter to their lanes. It returns how many it fetched.
+func (r *reader) read(most int, wait time.Duration) (total int, err error) {
+	o := r.parent
 	for total < most && err == nil {
 		var n int
 		buf := r.room(min(most-total, r.places))
-		n, err = o.fetch(buf, wait, &r.failures)
-		if n > 0 {
-			o.tracker.add(buf[:n])
+		if n, err = r.fetch(buf, wait); n > 0 {
 			r.route(buf[:r.sift(buf[:n])])
 		}
 		total += n
