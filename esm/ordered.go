@@ -23,8 +23,6 @@ type ordered struct {
 	reader   reader
 	sublanes []*sublane
 	lanes    sync.WaitGroup
-	counts   []int   // how many records of a fetch go to each sub-lane
-	places   []uint8 // and to which one each of them does
 
 	mu         sync.Mutex
 	committing bool
@@ -45,15 +43,10 @@ func newOrdered(p *part) *ordered {
 		}
 		o.sublanes = append(o.sublanes, s)
 	}
-	return o
-}
-
-// only is the one sub-lane; nil if there are several.
-func (o *ordered) only() *sublane {
-	if len(o.sublanes) == 1 {
-		return o.sublanes[0]
+	if reads {
+		o.tracker.changed = nil // nobody else makes room
 	}
-	return nil
+	return o
 }
 
 // run serves the partition until it ends or the mapping stops. When it returns
@@ -130,49 +123,6 @@ func (o *ordered) roomAhead() int {
 		return 0
 	}
 	return min(limit-records, left/o.tracker.each+1)
-}
-
-// route hands records that were fetched to their sub-lanes.
-func (o *ordered) route(records []sources.Record) {
-	if len(records) == 0 {
-		return
-	}
-	if only := o.only(); only != nil {
-		only.inbox.add(len(records)) // where they are already
-		return
-	}
-	if o.counts == nil {
-		o.counts = make([]int, len(o.sublanes))
-	}
-	clear(o.counts)
-	o.places = o.places[:0]
-	for i := range records {
-		place := hash(records[i].Key) % uint64(len(o.sublanes))
-		o.places = append(o.places, uint8(place)) //nolint:gosec // there are at most ten
-		o.counts[place]++
-	}
-	for place, s := range o.sublanes {
-		if n := o.counts[place]; n > 0 {
-			room := s.inbox.room(n)[:0]
-			for i := range records {
-				if int(o.places[i]) == place {
-					room = append(room, records[i])
-				}
-			}
-			s.inbox.add(n)
-		}
-	}
-	clear(records)
-}
-
-// hash is FNV-1a. All keys of a shard may share the top bits of their MD5, so a key is
-// hashed anew (KIN-103).
-func hash(key string) uint64 {
-	sum := uint64(14695981039346656037)
-	for i := range len(key) {
-		sum = (sum ^ uint64(key[i])) * 1099511628211
-	}
-	return sum
 }
 
 // finished counts records as finished and stores the position if it moved.

@@ -58,11 +58,15 @@ func (p *burstPartition) Fetch(ctx context.Context, buf []sources.Record, wait t
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
-	case <-begin:
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	case <-timer.C:
-		return 0, nil
+	case <-begin: // also without a wait
+	default:
+		select {
+		case <-begin:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-timer.C:
+			return 0, nil
+		}
 	}
 	n := min(len(buf), p.records-p.fetched)
 	for i := range n {

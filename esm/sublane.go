@@ -78,16 +78,20 @@ func (s *sublane) fetch(buf []sources.Record, wait time.Duration) (int, error) {
 	return s.idle()
 }
 
-// next takes records from the inbox, which a lane that reads by itself fills before.
-// Nothing and no error means that nothing came, or only what the filter rejects while a
-// batch is gathered.
+// next takes records from the inbox. A lane that reads by itself fills that before, or
+// does without if there is no filter. Nothing and no error means that nothing came, or
+// only what the filter rejects while a batch is gathered.
 func (s *sublane) next(buf []sources.Record, wait time.Duration) (int, error) {
 	if !s.reads {
 		return s.inbox.fetch(s.parent.soft, buf, wait)
 	}
+	reader := &s.parent.reader
 	n, err := s.inbox.take(buf)
+	if n == 0 && s.parent.filter == nil {
+		return reader.fetch(buf, wait)
+	}
 	for fetched := 1; n == 0 && err == nil && fetched > 0; {
-		fetched, err = s.parent.reader.read(s.batch.Room(), wait)
+		fetched, err = reader.read(s.batch.Room(), wait)
 		n, _ = s.inbox.take(buf)
 		if len(s.held) > 0 {
 			break // the wait is for less time now
