@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/openesm/openesm/batch"
@@ -12,9 +13,19 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
-// NoBatchingWindow as MaximumBatchingWindow sends what there is at once, also
-// on sources whose default window is longer (Kafka and MQ, ESM-33).
-const NoBatchingWindow = time.Duration(-1)
+// What the fields of a Config may be beside their ranges. 0 or nil is always the
+// default, and these two ideas have a name each: none, and no limit.
+const (
+	// NoBatchingWindow as MaximumBatchingWindow sends what there is at once, also
+	// on sources whose default window is longer (Kafka and MQ, ESM-33).
+	NoBatchingWindow = time.Duration(-1)
+	// NoDrainTimeout as DrainTimeout cancels running invocations at once when the
+	// mapping is stopped.
+	NoDrainTimeout = time.Duration(-1)
+	// NoLimit as MaximumRetryAttempts, MaximumRecordAge or OnFailureTimeout is no
+	// limit.
+	NoLimit = retry.NoLimit
+)
 
 // Defaults of what AWS does not configure on an event source mapping.
 const (
@@ -22,13 +33,29 @@ const (
 	DefaultTimeout = 30 * time.Second
 	// DefaultDrainTimeout is Config.DrainTimeout.
 	DefaultDrainTimeout = 30 * time.Second
-	// DefaultBufferedBytes is Config.MaximumBufferedBytes.
+	// DefaultBufferedBytes is Config.MaximumBufferedBytes of one ordered partition.
 	DefaultBufferedBytes = 16 << 20
+	// DefaultQueueBufferedBytes is Config.MaximumBufferedBytes of an unordered
+	// source.
+	DefaultQueueBufferedBytes = 256 << 20
 )
+
+// shortest is the shortest window and time limit: below it the number was meant to
+// be of another unit, for a bare 30 is 30 nanoseconds.
+const shortest = time.Millisecond
 
 // Config is the configuration of a mapping. Its fields bear AWS's names and
 // have AWS's ranges and defaults; the zero value is every default. A field that
 // the source cannot honour is refused, as AWS does (API-85).
+//
+// One rule holds for all fields: 0 or nil is the default, and -1, by the name of
+// NoBatchingWindow, NoDrainTimeout or NoLimit, is none or no limit where there may
+// be none. Other negative values are refused. MaximumRetryAttempts alone is a
+// pointer, since AWS's 0 means no retry.
+//
+// New copies what the fields point at, so that later changes have no effect. The
+// user's code in them, that is OnFailure, Filter, Observer, Logger and Jitter, may
+// panic: that ends neither the mapping nor the process.
 type Config struct {
 	// Name names the mapping in logs, observations and failure records.
 	// Default: the source's ARN.
@@ -50,7 +77,8 @@ type Config struct {
 	// MaximumBatchingWindow is the longest time a batch may gather: 0 to
 	// 300 s. 0 means the source's default, which is no window on SQS and
 	// streams; NoBatchingWindow means none anywhere. SQS FIFO has none
-	// (SQS-08). AWS takes whole seconds; here any duration will do.
+	// (SQS-08). AWS takes whole seconds; here any duration from a millisecond on
+	// will do.
 	MaximumBatchingWindow time.Duration
 
 	// MaximumBatchBytes bounds the event document of one invocation, also for
@@ -72,7 +100,8 @@ type Config struct {
 
 	// MaximumConcurrency caps the concurrent invocations of an unordered
 	// source: 1 to 1,000 (AWS: from 2; SQS-22). 0 means the source's own cap.
-	// Not with ProvisionedPollerConfig (ESM-114).
+	// Below the cap lanes come and go with the traffic (SQS-20, SQS-21). Not with
+	// ProvisionedPollerConfig (ESM-114).
 	MaximumConcurrency int
 
 	// ProvisionedPollerConfig is AWS's provisioned mode: capacity that is always
@@ -80,28 +109,19 @@ type Config struct {
 	// there are only SQS has it (ESM-110).
 	ProvisionedPollerConfig *ProvisionedPollerConfig
 
-	// Scaling overrides how the concurrency of an unordered source moves. nil
-	// means the source's numbers (SQS-20, SQS-21). Lanes are added, at most
-	// PerMinute, while batches fill up at once; one goes for each long poll
-	// that brings nothing, down to Idle, and one for each batch that fails or
-	// is throttled, down to Failing. With ReportBatchItemFailures failures do
-	// not count (SQS-47). Not with ProvisionedPollerConfig, which brings numbers
-	// of its own.
-	Scaling *sources.Scaling
-
 	// ParallelizationFactor is how many batches of one ordered partition may
 	// be in flight: 1 to 10, default 1. Records of one key stay in order
 	// (KIN-100, KIN-101).
 	ParallelizationFactor int
 
 	// MaximumRetryAttempts is how often a failed batch of an ordered source is
-	// retried: 0 to 10,000; nil or -1 means without limit (RTY-03), but 10 times on
+	// retried: 0 to 10,000; nil or NoLimit means without limit (RTY-03), but 10 times on
 	// Kafka if OnFailure is set (KAF-61). For more than that, up to 10,000, say how
 	// many.
 	MaximumRetryAttempts *int
 
 	// MaximumRecordAge gives records of an ordered source up once they are
-	// older: 60 s to 604,800 s; 0 or -1 means no limit (RTY-04).
+	// older: 60 s to 604,800 s; 0 or NoLimit means no limit (RTY-04).
 	MaximumRecordAge time.Duration
 
 	// BisectBatchOnFunctionError splits a failed batch of an ordered source
@@ -115,8 +135,9 @@ type Config struct {
 
 	// OnFailureTimeout bounds how long the delivery of a failure record is tried.
 	// Past it the records are dropped, which is counted as DroppedEventCount and
-	// logged as an error. 0, the default, is no bound: the lane waits and its
-	// position stays until the destination takes them, so that nothing is lost.
+	// logged as an error. From a millisecond on; 0, the default, and NoLimit are no
+	// bound: the lane waits and its position stays until the destination takes them,
+	// so that nothing is lost.
 	// What AWS does is not documented; it seems to drop (DST-61..63).
 	OnFailureTimeout time.Duration
 
@@ -133,20 +154,23 @@ type Config struct {
 	Filter func(*sources.Record) bool
 
 	// Timeout is the handler's time limit, Lambda's function timeout. Default
-	// DefaultTimeout, at most the source's limit (ESM-50..56). On SQS it must
+	// DefaultTimeout, a millisecond at least and the source's limit at most
+	// (ESM-50..56). On SQS it must
 	// not exceed the queue's visibility timeout (SQS-41); a batch that starts
 	// late has what is left of that, so that nobody else has its messages
 	// while it runs.
 	Timeout time.Duration
 
 	// DrainTimeout is how long a stopped mapping lets running invocations go
-	// on before it cancels them. Default DefaultDrainTimeout; 0 means the
-	// default, so use a nanosecond to cancel at once.
+	// on before it cancels them. Default DefaultDrainTimeout; NoDrainTimeout cancels
+	// them at once.
 	DrainTimeout time.Duration
 
-	// MaximumBufferedBytes bounds what is read ahead and not yet settled of
-	// one ordered partition, counted as event documents; a single record may
-	// exceed it. Default DefaultBufferedBytes.
+	// MaximumBufferedBytes bounds what is fetched and not yet settled: of one
+	// ordered partition, or of the whole unordered source. It counts the Size and
+	// the Traits.RecordBytes of each record; a single record may exceed it. Default
+	// DefaultBufferedBytes for an ordered source, DefaultQueueBufferedBytes for an
+	// unordered one.
 	MaximumBufferedBytes int
 
 	// RetryBackoff is the wait before a failed batch is retried in place. AWS
@@ -155,17 +179,19 @@ type Config struct {
 	RetryBackoff retry.Backoff
 
 	// Observer is told of everything that AWS's metrics count. nil tells
-	// nobody.
+	// nobody. If it panics, that is logged and the observation is lost.
 	Observer Observer
 
 	// Logger takes the mapping's log. Default slog.Default. Record payloads
 	// and response bodies are never logged; the text of errors and panics of
-	// the handler is, so keep payloads out of it.
+	// the handler is, so keep payloads out of it. What its handler panics over is
+	// not logged.
 	Logger *slog.Logger
 
 	// Jitter is the source of randomness for all waits: numbers from 0 up to
 	// but not including 1. It is called concurrently. Default math/rand/v2;
-	// tests that must replay give their own.
+	// tests that must replay give their own. A number out of that range counts as
+	// the nearest one in it, NaN as 0, and a panic as a number of math/rand/v2.
 	Jitter func() float64
 }
 
@@ -175,8 +201,7 @@ type Config struct {
 //
 // A poller of SQS is ten lanes, each for one concurrent invoke (SQS-25). There
 // are MinimumPollers x 10 lanes at the start, and MaximumPollers x 10 at most;
-// they come, up to 1,000 in a minute, and go as Config.Scaling describes. But
-// neither low traffic nor failures take them below the minimum: what is
+// they come, up to 1,000 in a minute, and go as without this mode. But neither low traffic nor failures take them below the minimum: what is
 // provisioned is always there.
 //
 // AWS's pollers make up to 10 receives a second (SQS-26) and take up to 1 MB a
@@ -208,20 +233,24 @@ func (c Config) withDefaults(traits sources.Traits) Config {
 	}
 	c.MaximumBatchBytes = cmp.Or(c.MaximumBatchBytes, batch.MaxEventBytes)
 	c.ParallelizationFactor = cmp.Or(c.ParallelizationFactor, 1)
-	if c.MaximumRetryAttempts == nil {
-		c.MaximumRetryAttempts = new(retry.NoLimit)
-	}
-	if limit := traits.RetriesWithDestination; limit > 0 && c.OnFailure != nil && *c.MaximumRetryAttempts == retry.NoLimit {
-		c.MaximumRetryAttempts = new(limit)
-	}
+	c.MaximumRetryAttempts = new(c.retryAttempts(traits))
 	if c.MaximumRecordAge == 0 {
-		c.MaximumRecordAge = retry.NoLimit
+		c.MaximumRecordAge = NoLimit
+	}
+	if c.OnFailureTimeout == NoLimit {
+		c.OnFailureTimeout = 0
 	}
 	if c.Timeout == 0 {
 		c.Timeout = min(DefaultTimeout, traits.MaxTimeout)
 	}
-	c.DrainTimeout = cmp.Or(c.DrainTimeout, DefaultDrainTimeout)
-	c.MaximumBufferedBytes = cmp.Or(c.MaximumBufferedBytes, DefaultBufferedBytes)
+	switch c.DrainTimeout {
+	case 0:
+		c.DrainTimeout = DefaultDrainTimeout
+	case NoDrainTimeout:
+		c.DrainTimeout = 0
+	}
+	c.MaximumBufferedBytes = cmp.Or(c.MaximumBufferedBytes, bufferedBytes(traits))
+	c.FilterCriteria.Filters = slices.Clone(c.FilterCriteria.Filters)
 	c.FilterCriteria.MaximumFilters = cmp.Or(c.FilterCriteria.MaximumFilters, filter.DefaultFilters)
 	if c.RetryBackoff == (retry.Backoff{}) {
 		c.RetryBackoff = retry.Backoff{Initial: time.Second, Max: 30 * time.Second}
@@ -229,15 +258,34 @@ func (c Config) withDefaults(traits sources.Traits) Config {
 	if c.Observer == nil {
 		c.Observer = func(Observation) {}
 	}
-	if c.ProvisionedPollerConfig != nil {
-		c.ProvisionedPollerConfig = c.ProvisionedPollerConfig.withDefaults(traits.Provisioned)
-		c.Observer = countPollers(c.Observer, traits.Provisioned.Lanes)
-	}
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Jitter == nil {
 		c.Jitter = rand.Float64
 	}
+	if c.ProvisionedPollerConfig != nil {
+		c.ProvisionedPollerConfig = c.ProvisionedPollerConfig.withDefaults(traits.Provisioned)
+	}
 	return c
+}
+
+// retryAttempts is MaximumRetryAttempts with its default.
+func (c Config) retryAttempts(traits sources.Traits) int {
+	attempts := NoLimit
+	if c.MaximumRetryAttempts != nil {
+		attempts = *c.MaximumRetryAttempts
+	}
+	if limit := traits.RetriesWithDestination; limit > 0 && c.OnFailure != nil && attempts == NoLimit {
+		return limit
+	}
+	return attempts
+}
+
+// bufferedBytes is the default of MaximumBufferedBytes.
+func bufferedBytes(traits sources.Traits) int {
+	if traits.Ordered {
+		return DefaultBufferedBytes
+	}
+	return DefaultQueueBufferedBytes
 }
 
 // scaling is how the number of lanes moves under this configuration.
@@ -246,9 +294,6 @@ func (c Config) scaling(traits sources.Traits) sources.Scaling {
 		return c.ProvisionedPollerConfig.scaling(traits.Provisioned)
 	}
 	s := traits.Scaling
-	if c.Scaling != nil {
-		s = *c.Scaling
-	}
 	if c.MaximumConcurrency > 0 {
 		s.Max = c.MaximumConcurrency
 		s.Idle = s.Initial

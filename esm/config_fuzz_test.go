@@ -36,15 +36,15 @@ func fuzzedConfig(c *choices) esm.Config {
 	day, most := 24*time.Hour, time.Duration(math.MaxInt64)
 	config := esm.Config{
 		BatchSize:               pick(c, 0, 1, 2, 10, 11, 10_000, 10_001, -1),
-		MaximumBatchingWindow:   pick(c, 0, esm.NoBatchingWindow, 1, time.Second, 300*time.Second, 301*time.Second, -2),
+		MaximumBatchingWindow:   pick(c, 0, esm.NoBatchingWindow, 1, time.Millisecond, time.Second, 300*time.Second, 301*time.Second, -2),
 		MaximumBatchBytes:       pick(c, 0, 14, 15, 1000, 6_291_456, 6_291_457, -1),
 		ReportBatchItemFailures: pick(c, false, true),
 		MaximumConcurrency:      pick(c, 0, 1, 2, 1000, 1001, -1),
 		ParallelizationFactor:   pick(c, 0, 1, 3, 10, 11, -1),
 		MaximumRecordAge:        pick(c, 0, -1, time.Minute, 7*day, time.Minute-1, 7*day+1, -2),
-		Timeout:                 pick(c, 0, 1, time.Second, 900*time.Second, 900*time.Second+1, -1),
-		DrainTimeout:            pick(c, 0, 1, time.Hour, -1),
-		MaximumBufferedBytes:    pick(c, 0, 1, 1000, esm.DefaultBufferedBytes, -1),
+		Timeout:                 pick(c, 0, 1, time.Millisecond, time.Second, 900*time.Second, 900*time.Second+1, -1),
+		DrainTimeout:            pick(c, 0, 1, time.Hour, esm.NoDrainTimeout, -2),
+		MaximumBufferedBytes:    pick(c, 0, 1, 1000, esm.DefaultBufferedBytes, esm.DefaultQueueBufferedBytes, -1),
 		RetryBackoff: retry.Backoff{
 			Initial: pick(c, 0, 1, time.Second, most, -1), Max: pick(c, 0, 1, time.Minute, most, -1),
 		},
@@ -55,12 +55,6 @@ func fuzzedConfig(c *choices) esm.Config {
 	}
 	if pick(c, false, true) {
 		config.OnFailure = esm.DestinationFunc(func(context.Context, *esm.FailureRecord) error { return nil })
-	}
-	if pick(c, false, true) {
-		config.Scaling = &sources.Scaling{
-			Initial: pick(c, 1, 0, 5, 50, -1), Idle: pick(c, 1, 0, 5, 50, -1), Max: pick(c, 1, 0, 5, 50, -1),
-			PerMinute: pick(c, 0, 300, -1), Failing: pick(c, 0, 1, 50, -1),
-		}
 	}
 	if pick(c, false, true) {
 		config.ProvisionedPollerConfig = &esm.ProvisionedPollerConfig{

@@ -46,30 +46,34 @@ func TestViolations(t *testing.T) {
 		"window negative":                     {sqsLike, esm.Config{MaximumBatchingWindow: -time.Second}, "MaximumBatchingWindow", "between 0s and 5m0s"},
 		"timeout too long":                    {sqsLike, esm.Config{Timeout: 901 * time.Second}, "Timeout", "15m0s"},
 		"timeout negative":                    {sqsLike, esm.Config{Timeout: -1}, "Timeout", "between"},
-		"drain timeout negative":              {sqsLike, esm.Config{DrainTimeout: -1}, "DrainTimeout", "greater than 0"},
+		"window of nanoseconds":               {sqsLike, esm.Config{MaximumBatchingWindow: 30}, "MaximumBatchingWindow", "30*time.Second"},
+		"timeout of nanoseconds":              {sqsLike, esm.Config{Timeout: 30}, "Timeout", "30*time.Second"},
+		"timeout below a millisecond":         {sqsLike, esm.Config{Timeout: time.Millisecond - 1}, "Timeout", "below 1ms"},
+		"drain timeout negative":              {sqsLike, esm.Config{DrainTimeout: -2}, "DrainTimeout", "NoDrainTimeout"},
 		"batch bytes too many":                {sqsLike, esm.Config{MaximumBatchBytes: 6_291_457}, "MaximumBatchBytes", "6291456"},
 		"batch bytes too few":                 {sqsLike, esm.Config{MaximumBatchBytes: 5}, "MaximumBatchBytes", "between"},
 		"concurrency too high":                {sqsLike, esm.Config{MaximumConcurrency: 1001}, "MaximumConcurrency", "between 0 and 1000"},
 		"concurrency negative":                {sqsLike, esm.Config{MaximumConcurrency: -1}, "MaximumConcurrency", "between 0 and 1000"},
-		"scaling without lanes":               {sqsLike, esm.Config{Scaling: &sources.Scaling{}}, "Scaling", "1 <= Idle"},
-		"scaling below zero under failures":   {sqsLike, esm.Config{Scaling: &sources.Scaling{Initial: 1, Idle: 1, Max: 1, Failing: -1}}, "Scaling", "Failing >= 0"},
 		"backoff upside down":                 {sqsLike, esm.Config{RetryBackoff: retry.Backoff{Initial: 2, Max: 1}}, "RetryBackoff", "Initial <= Max"},
 		"retries on a queue SQS-50":           {sqsLike, esm.Config{MaximumRetryAttempts: new(1)}, "MaximumRetryAttempts", "redrive policy"},
 		"age on a queue SQS-50":               {sqsLike, esm.Config{MaximumRecordAge: time.Hour}, "MaximumRecordAge", "redrive policy"},
 		"bisect on a queue SQS-50":            {sqsLike, esm.Config{BisectBatchOnFunctionError: true}, "BisectBatchOnFunctionError", "redrive policy"},
 		"destination on a queue DST-04":       {sqsLike, esm.Config{OnFailure: none}, "OnFailure", "redrive policy"},
 		"destination timeout on a queue":      {sqsLike, esm.Config{OnFailureTimeout: time.Second}, "OnFailureTimeout", "redrive policy"},
-		"destination timeout negative":        {stream, esm.Config{OnFailure: none, OnFailureTimeout: -1}, "OnFailureTimeout", "negative"},
+		"destination timeout negative":        {stream, esm.Config{OnFailure: none, OnFailureTimeout: -2}, "OnFailureTimeout", "negative"},
+		"destination timeout of nanoseconds":  {stream, esm.Config{OnFailure: none, OnFailureTimeout: 30}, "OnFailureTimeout", "30*time.Second"},
+		"destination a nil function":          {stream, esm.Config{OnFailure: esm.DestinationFunc(nil)}, "OnFailure", "must be a destination"},
+		"destination a nil pointer":           {stream, esm.Config{OnFailure: (*failures)(nil)}, "OnFailure", "must be a destination"},
 		"destination timeout alone":           {stream, esm.Config{OnFailureTimeout: time.Second}, "OnFailureTimeout", "without OnFailure"},
 		"factor on a queue":                   {sqsLike, esm.Config{ParallelizationFactor: 2}, "ParallelizationFactor", "ordered sources"},
-		"buffer on a queue":                   {sqsLike, esm.Config{MaximumBufferedBytes: 2}, "MaximumBufferedBytes", "nothing ahead"},
+		"buffer negative on a queue":          {sqsLike, esm.Config{MaximumBufferedBytes: -1}, "MaximumBufferedBytes", "greater than 0"},
 		"factor too high KIN-06":              {stream, esm.Config{ParallelizationFactor: 11}, "ParallelizationFactor", "between 1 and 10"},
 		"factor negative":                     {stream, esm.Config{ParallelizationFactor: -1}, "ParallelizationFactor", "between 1 and 10"},
 		"retries too many KIN-08":             {stream, esm.Config{MaximumRetryAttempts: new(10_001)}, "MaximumRetryAttempts", "between -1 and 10000"},
 		"retries negative":                    {stream, esm.Config{MaximumRetryAttempts: new(-2)}, "MaximumRetryAttempts", "between -1 and 10000"},
 		"age too short KIN-07":                {stream, esm.Config{MaximumRecordAge: 59 * time.Second}, "MaximumRecordAge", "1m0s"},
 		"age too long":                        {stream, esm.Config{MaximumRecordAge: 604_801 * time.Second}, "MaximumRecordAge", "168h0m0s"},
-		"age negative":                        {stream, esm.Config{MaximumRecordAge: -time.Hour}, "MaximumRecordAge", "no limit"},
+		"age negative":                        {stream, esm.Config{MaximumRecordAge: -time.Hour}, "MaximumRecordAge", "NoLimit"},
 		"tumbling window on a queue":          {sqsLike, esm.Config{TumblingWindow: time.Second}, "TumblingWindow", "ordered sources"},
 		"tumbling window too long KIN-11":     {stream, esm.Config{TumblingWindow: 901 * time.Second}, "TumblingWindow", "between 0s and 15m0s"},
 		"tumbling window negative":            {stream, esm.Config{TumblingWindow: -time.Second}, "TumblingWindow", "between 0s and 15m0s"},
@@ -77,7 +81,6 @@ func TestViolations(t *testing.T) {
 		"tumbling window with factor KIN-109": {stream, esm.Config{TumblingWindow: time.Second, ParallelizationFactor: 2}, "TumblingWindow", "ParallelizationFactor (2)"},
 		"buffer negative":                     {stream, esm.Config{MaximumBufferedBytes: -1}, "MaximumBufferedBytes", "greater than 0"},
 		"concurrency on a stream":             {stream, esm.Config{MaximumConcurrency: 2}, "MaximumConcurrency", "ParallelizationFactor"},
-		"scaling on a stream":                 {stream, esm.Config{Scaling: &sources.Scaling{Initial: 1, Idle: 1, Max: 1}}, "Scaling", "ParallelizationFactor"},
 		"batch size above a stream's maximum": {stream, esm.Config{BatchSize: 10_001}, "BatchSize", "between 1 and 10000"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -105,7 +108,7 @@ func TestViolations(t *testing.T) {
 
 func TestEveryViolationIsNamedAtOnce(t *testing.T) {
 	t.Parallel()
-	_, err := esm.New(sqsLike(), esm.Handler{}, esm.Config{BatchSize: -3, Timeout: -1, DrainTimeout: -1})
+	_, err := esm.New(sqsLike(), esm.Handler{}, esm.Config{BatchSize: -3, Timeout: -1, DrainTimeout: -2})
 	violations, _ := errors.AsType[*esm.ConfigError](err)
 	var fields []string
 	for _, v := range violations.Violations {
@@ -173,8 +176,13 @@ func TestEdgesAreAccepted(t *testing.T) {
 			BatchSize: 10_000, ParallelizationFactor: 10, MaximumRetryAttempts: new(10_000), MaximumRecordAge: 604_800 * time.Second,
 		}},
 		"stream minimum": {stream(), esm.Config{
-			BatchSize: 1, MaximumRetryAttempts: new(-1), MaximumRecordAge: -1,
+			BatchSize: 1, MaximumRetryAttempts: new(esm.NoLimit), MaximumRecordAge: esm.NoLimit, MaximumBufferedBytes: 1,
+			MaximumBatchingWindow: time.Millisecond, Timeout: time.Millisecond, DrainTimeout: 1,
 		}},
+		"no limit for a destination": {stream(), esm.Config{
+			OnFailure: esm.DestinationFunc(down), OnFailureTimeout: esm.NoLimit, DrainTimeout: esm.NoDrainTimeout,
+		}},
+		"buffer of a queue":    {sqsLike(), esm.Config{MaximumBufferedBytes: 2}},
 		"stream without retry": {stream(), esm.Config{MaximumRetryAttempts: new(0), MaximumRecordAge: time.Minute}},
 	} {
 		if _, err := esm.New(c.source, esm.Records(nothing), c.config); err != nil {

@@ -2,8 +2,11 @@ package esm
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"math"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/openesm/openesm/retry"
@@ -24,7 +27,8 @@ func (s *sublane) giveUp(records []sources.Record, step retry.Step) bool {
 	}
 	record, began := s.failureRecord(records, step), time.Now()
 	for failures := 1; ; failures++ {
-		err := o.deliver(record)
+		left := o.deliveryTime(began)
+		err := s.deliver(record, left)
 		if err == nil {
 			o.count(OnFailureDestinationDeliveredEventCount, len(records))
 			o.finished(records)
@@ -36,18 +40,23 @@ func (s *sublane) giveUp(records []sources.Record, step retry.Step) bool {
 		o.config.Logger.Error("delivery to the on-failure destination failed", append(o.attrs(),
 			slog.Any("error", err), slog.Int("records", len(records)), slog.Int("attempt", failures))...)
 		delay := deliveryBackoff().Delay(failures, o.config.Jitter())
-		if limit := o.config.OnFailureTimeout; limit > 0 {
-			left := limit - time.Since(began)
-			if left <= 0 && !o.over() {
-				s.drop(records, step, "the on-failure destination did not take them in time")
-				return true
-			}
-			delay = min(delay, max(left, 1)) // and then a last attempt
+		if left = o.deliveryTime(began); left <= 0 && !o.over() {
+			s.drop(records, step, "the on-failure destination did not take them in time")
+			return true
 		}
+		delay = min(delay, max(left, 1)) // and then a last attempt
 		if !sleep(o.soft, delay) {
 			return false
 		}
 	}
+}
+
+// deliveryTime is how much longer a delivery that began then is tried.
+func (p *part) deliveryTime(began time.Time) time.Duration {
+	if p.config.OnFailureTimeout == 0 {
+		return math.MaxInt64
+	}
+	return p.config.OnFailureTimeout - time.Since(began)
 }
 
 // drop finishes records that are delivered nowhere (DST-62, DST-66).
@@ -62,9 +71,10 @@ func (s *sublane) drop(records []sources.Record, step retry.Step, why string) {
 // failureRecord describes records that are given up.
 func (s *sublane) failureRecord(records []sources.Record, step retry.Step) *FailureRecord {
 	o := s.parent
-	describer, _ := o.partition.(sources.BatchDescriber)
+	describer, _ := sources.Ability[sources.BatchDescriber](o.partition)
+	single, _ := sources.Ability[sources.RecordDescriber](o.partition)
 	f := &FailureRecord{
-		RequestID:              newUUID(),
+		RequestID:              s.last.request.String(),
 		FunctionARN:            o.config.FunctionARN,
 		Condition:              step.Reason,
 		ApproximateInvokeCount: step.Invokes,
@@ -72,8 +82,9 @@ func (s *sublane) failureRecord(records []sources.Record, step retry.Step) *Fail
 		Mapping:                o.config.Name,
 		MappingUUID:            o.config.UUID,
 		Partition:              o.id,
-		Records:                records,
+		Records:                slices.Clone(records), // a destination that is abandoned still has them
 		describer:              describer,
+		recordDescriber:        single,
 		appender:               o.appender,
 	}
 	if step.Reason == retry.RetryAttemptsExhausted {
@@ -82,13 +93,65 @@ func (s *sublane) failureRecord(records []sources.Record, step retry.Step) *Fail
 	return f
 }
 
-// deliver makes one attempt, and turns a panic of the destination into an error.
-func (p *part) deliver(record *FailureRecord) (err error) {
+// abandonedDelivery is a call to the destination that did not return in time.
+type abandonedDelivery struct {
+	record *FailureRecord
+	done   <-chan error
+}
+
+// await waits for what the call came to, and reports whether it returned.
+func (a *abandonedDelivery) await(ctx context.Context, wait time.Duration) (returned bool, err error) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case err = <-a.done:
+		return true, err
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	select {
+	case err = <-a.done:
+		return true, err
+	default:
+		return false, nil
+	}
+}
+
+// deliver makes one attempt. A destination that does not return is abandoned as a
+// handler is, once: the lane waits a while, wait at most, for the call to return
+// before it makes another. If the late call delivered the record after all, that counts.
+// The destination's error is only passed on: to look into it may panic.
+func (s *sublane) deliver(record *FailureRecord, wait time.Duration) error {
+	p := s.parent
+	if late := s.abandoned; late != nil {
+		returned, err := late.await(p.soft, min(wait, logInterval))
+		if !returned {
+			return errAbandoned
+		}
+		s.abandoned = nil
+		if err == nil && late.record == record {
+			return nil
+		}
+	}
 	ctx, cancel := context.WithTimeout(p.invokes.context(), deliveryLimit)
 	defer cancel()
+	done := launch(func() error { return p.handOver(ctx, record) })
+	returned, err := await(ctx, done)
+	if !returned {
+		s.abandoned, err = &abandonedDelivery{record, done}, errAbandoned
+		p.count(AbandonedDeliveryCount, 1)
+	}
+	if err != nil && errors.Is(context.Cause(ctx), ErrDrainTimeout) {
+		p.cut.Store(true)
+	}
+	return err
+}
+
+// handOver calls the destination, and turns a panic of it into an error.
+func (p *part) handOver(ctx context.Context, record *FailureRecord) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			err = &PanicError{Value: value, Stack: debug.Stack()}
+			err = &PanicError{Value: value, Stack: debug.Stack(), who: "on-failure destination"}
 		}
 	}()
 	return p.config.OnFailure.Deliver(ctx, record)

@@ -31,7 +31,7 @@
 //
 // Unordered sources (SQS, MQ) are read by as many lanes as the concurrency
 // allows; each lane fetches, invokes and settles in turn, and records are
-// settled one by one. How the concurrency moves is described at Config.Scaling.
+// settled one by one. How the concurrency moves is described at Config.MaximumConcurrency.
 //
 // Ordered sources (streams, topics) are read one partition at a time, ahead of
 // the handler and bounded in bytes. With a ParallelizationFactor, sub-lanes by

@@ -11,11 +11,6 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
-// MaximumPayloadSizeExceeded is the condition of a failure record for a record
-// that does not fit into any event document. It is the name Kafka sources have
-// on AWS (DST-23); that of streams is not known (DST-19e), so they share it.
-const MaximumPayloadSizeExceeded retry.Reason = "MaximumPayloadSizeExceeded"
-
 // failureVersion is the version of the failure record's format (DST-10).
 const failureVersion = "1.0"
 
@@ -26,8 +21,10 @@ type Destination interface {
 	// ctx ends: after an error the mapping backs off and calls again with the
 	// same record, and the position does not move until it succeeds or
 	// Config.OnFailureTimeout is over. ctx also ends when a stopping mapping
-	// loses its patience; the batch is then handled again after a restart. The
-	// record must not be kept.
+	// loses its patience; the batch is then handled again after a restart, and Run
+	// returns ErrDrainTimeout. A call that has not returned a second after the end
+	// of ctx is abandoned: it is counted as AbandonedDeliveryCount, and the lane
+	// makes no other call before it returns. The record must not be kept.
 	Deliver(ctx context.Context, record *FailureRecord) error
 }
 
@@ -43,7 +40,8 @@ func (f DestinationFunc) Deliver(ctx context.Context, record *FailureRecord) err
 // and Kafka sources (DST-10..19). Its JSON is the document that SQS and SNS
 // destinations get; Marshal writes those of the others.
 type FailureRecord struct {
-	// RequestID is a random UUID (DST-12).
+	// RequestID is that of the last invocation (see [InvocationOf]), or a random UUID
+	// for records that were never invoked (DST-12).
 	RequestID string
 	// FunctionARN is Config.FunctionARN (DST-13).
 	FunctionARN string
@@ -66,8 +64,9 @@ type FailureRecord struct {
 	// Records are what was given up.
 	Records []sources.Record
 
-	describer sources.BatchDescriber
-	appender  sources.EventAppender
+	describer       sources.BatchDescriber
+	recordDescriber sources.RecordDescriber // nil if single records have no form of their own
+	appender        sources.EventAppender
 	// single says that it is about one record of those that were given up.
 	single bool
 }
@@ -122,8 +121,8 @@ func (f *FailureRecord) Marshal(payload Payload) ([]byte, error) {
 		return nil, fmt.Errorf("encode failure record: %w", err)
 	}
 	document = f.appendBatchInfo(bytes.TrimSuffix(document, []byte("}")))
-	event := f.Event()
-	if payload != NoPayload && event != nil {
+	if payload != NoPayload && f.appender != nil {
+		event := f.Event()
 		document = append(document, `,"payload":`...)
 		if payload == ObjectPayload {
 			document = append(document, event...)
@@ -140,7 +139,7 @@ func (f *FailureRecord) responseContext() any {
 	switch {
 	case f.Response != nil:
 		return f.Response
-	case f.Condition == MaximumPayloadSizeExceeded:
+	case f.Condition == retry.MaximumPayloadSizeExceeded:
 		return json.RawMessage("null")
 	default:
 		return nil
@@ -153,8 +152,8 @@ func (f *FailureRecord) appendBatchInfo(dst []byte) []byte {
 		return dst
 	}
 	dst = append(dst, ',')
-	if one, ok := f.describer.(sources.RecordDescriber); ok && f.single {
-		return one.AppendRecordInfo(dst, &f.Records[0])
+	if f.single && f.recordDescriber != nil {
+		return f.recordDescriber.AppendRecordInfo(dst, &f.Records[0])
 	}
 	return f.describer.AppendBatchInfo(dst, f.Records)
 }

@@ -56,7 +56,7 @@ func FuzzFailureRecord(f *testing.F) {
 				record.Response.FunctionError = new(function)
 			}
 			want.ResponseContext = record.Response
-		} else if record.Condition == MaximumPayloadSizeExceeded {
+		} else if record.Condition == retry.MaximumPayloadSizeExceeded {
 			want.ResponseContext = json.RawMessage("null")
 		}
 		if kind&4 != 0 {

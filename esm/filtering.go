@@ -54,7 +54,7 @@ func (f *filtering) compile(to *checker, c FilterCriteria, source sources.Source
 	if len(c.Filters) == 0 {
 		return
 	}
-	filterer, ok := source.(sources.Filterer)
+	filterer, ok := sources.Ability[sources.Filterer](source)
 	if !ok {
 		to.require(false, field, "set", "must be empty, filter patterns are not supported for this source")
 		return

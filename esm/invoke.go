@@ -14,6 +14,10 @@ import (
 // return before it is abandoned.
 const handlerGrace = time.Second
 
+// abandonedInterval is how often the mapping says that it waits for an abandoned
+// handler.
+const abandonedInterval = time.Minute
+
 // keptPayload is the largest buffer that a lane keeps for its next document.
 const keptPayload = 256 << 10
 
@@ -22,7 +26,7 @@ type verdict int
 
 const (
 	succeeded verdict = iota
-	partial           // invoker.failed tells which records failed
+	partial           // outcome.failed tells which records failed
 	failed            // all of them
 	throttled         // none was handled
 )
@@ -30,7 +34,9 @@ const (
 // outcome is the result of an invocation.
 type outcome struct {
 	verdict verdict
-	// failures is how many records failed.
+	// failed tells of each record whether it failed, after a partial failure, until
+	// the next invocation. failures is how many did.
+	failed   []bool
 	failures int
 	// retryAfter is the least wait of a throttled batch.
 	retryAfter time.Duration
@@ -38,45 +44,50 @@ type outcome struct {
 	response *ResponseContext
 	// state is the new state of a tumbling window.
 	state []byte
-	err   error
+	// request names the invocation.
+	request requestID
+	err     error
+	// took is how long the handler took.
+	took time.Duration
 }
 
 // invoker invokes the handler for one lane, and holds the lane's buffers.
 type invoker struct {
-	part    *part
-	runner  *runner
-	payload []byte
-	records []sources.Record
-	failed  []bool
+	part   *part
+	runner *runner
+	// abandoned is a runner whose handler did not return; nil for none. There is
+	// at most one, so what is abandoned is bounded.
+	abandoned *runner
+	payload   []byte
+	records   []sources.Record
+	failed    []bool
 	// reuses says that buffers are let go of by end, and not cleared before:
 	// that costs as much as filling them.
 	reuses bool
 	window *Window // what the handler is told of its tumbling window; nil for none
 }
 
-// invoke hands records to the handler and judges its answer. expires, if not
-// zero, bounds the handler beside its time limit: past it the records belong
-// to somebody else.
-func (v *invoker) invoke(records []sources.Record, expires time.Time) outcome {
-	limit := v.part.config.Timeout
+// invoke hands records to the handler, and says what that came to.
+func (v *invoker) invoke(records []sources.Record) outcome {
 	start := time.Now()
-	if !expires.IsZero() {
-		left := expires.Sub(start)
-		// A little earlier, so that the handler is gone when another gets them.
-		limit = min(limit, left-min(handlerGrace, left/20))
-	}
-	a := v.call(records, limit)
+	request := newRequestID()
+	a := v.call(request, records)
 	v.part.observe(Observation{
 		Metric: InvokedEventCount, Partition: v.part.id, Count: len(records), Duration: time.Since(start),
 	})
 	o := v.judge(records, a)
+	o.request = request
 	v.tell(o, len(records))
 	return o
 }
 
-// call runs the handler in another goroutine, so that one that hangs cannot
-// hold up the lane for ever.
-func (v *invoker) call(records []sources.Record, limit time.Duration) answer {
+// call runs the handler in another goroutine, so that one that hangs cannot hold up the
+// lane for ever.
+func (v *invoker) call(request requestID, records []sources.Record) answer {
+	limit := v.part.config.Timeout
+	ctx, cancel := context.WithTimeoutCause(v.part.invokes.context(), limit, ErrTimeout)
+	defer cancel()
+	ctx = &invocationContext{ctx, request, v.part.config.FunctionARN}
 	if v.part.handler.bytes != nil {
 		v.payload = slices.Grow(v.payload[:0], v.part.traits.EventOverhead+size(records))
 		v.payload = v.part.appender.AppendEvent(v.payload, v.part.id, records)
@@ -87,51 +98,23 @@ func (v *invoker) call(records []sources.Record, limit time.Duration) answer {
 		// A copy: the handler may reorder its slice, or outlive the lane's.
 		v.records = append(v.records[:0], records...)
 	}
-	ctx, cancel := context.WithTimeoutCause(v.part.invokes.context(), limit, ErrTimeout)
-	defer cancel()
 	if v.window != nil {
 		ctx = context.WithValue(ctx, windowKey{}, *v.window)
 	}
 	if v.runner == nil {
-		v.runner = newRunner(v.part.handler)
+		v.runner = newRunner(v.part)
 	}
-	v.runner.calls <- call{ctx, v.payload, v.records}
-
+	v.runner.calls <- call{ctx, v.payload, v.records, v.window, limit}
 	select {
 	case a := <-v.runner.answers:
-		return v.late(ctx, a)
+		return v.answered(a)
 	case <-ctx.Done():
-	}
-	if errors.Is(context.Cause(ctx), ErrDrainTimeout) {
-		v.part.cut.Store(true)
-	}
-	grace := time.NewTimer(handlerGrace)
-	defer grace.Stop()
-	select {
-	case a := <-v.runner.answers:
-		return v.late(ctx, a)
-	case <-grace.C:
-		cause := context.Cause(ctx)
-		v.part.count(AbandonedInvokeCount, 1)
-		v.part.warn("handler ignores the end of its context, going on without it", cause)
-		close(v.runner.calls)
-		v.runner, v.payload, v.records = nil, nil, nil // still the handler's
-		return answer{err: cause}
+		return v.overdue(context.Cause(ctx))
 	}
 }
 
-// size is how many bytes records take in an event document, at most.
-func size(records []sources.Record) int {
-	n := 0
-	for i := range records {
-		n += records[i].Size
-	}
-	return n
-}
-
-// late fails an answer that came after the time limit. The handler is done
-// with its buffers, so they are made ready for the next call.
-func (v *invoker) late(ctx context.Context, a answer) answer {
+// answered makes the buffers, which the handler is done with, ready for the next call.
+func (v *invoker) answered(a answer) answer {
 	if !v.reuses {
 		clear(v.records)
 	}
@@ -141,10 +124,51 @@ func (v *invoker) late(ctx context.Context, a answer) answer {
 	if errors.Is(a.err, errGoexit) {
 		v.runner = nil // its goroutine has ended
 	}
-	if errors.Is(context.Cause(ctx), ErrTimeout) {
-		a.err = ErrTimeout
-	}
 	return a
+}
+
+// overdue waits a moment for a handler whose context has ended, and then abandons it.
+// If there is an abandoned one already it waits for either of them first, or until the
+// mapping stops: this lane takes up nothing more meanwhile.
+func (v *invoker) overdue(cause error) answer {
+	if errors.Is(cause, ErrDrainTimeout) {
+		v.part.cut.Store(true)
+	}
+	grace := time.NewTimer(handlerGrace)
+	defer grace.Stop()
+	select {
+	case a := <-v.runner.answers:
+		return v.answered(a)
+	case <-grace.C:
+	}
+	v.part.count(AbandonedInvokeCount, 1)
+	for v.abandoned != nil && v.part.invokes.context().Err() == nil {
+		v.part.warn("two handlers ignore the end of their contexts, this lane waits for one of them", cause)
+		grace.Reset(abandonedInterval)
+		select {
+		case a := <-v.runner.answers:
+			return v.answered(a)
+		case <-v.abandoned.gone:
+			v.abandoned = nil
+		case <-v.part.invokes.context().Done():
+		case <-grace.C:
+			v.part.count(AbandonedInvokeCount, 1)
+		}
+	}
+	v.part.warn("handler ignores the end of its context, going on without it", cause)
+	close(v.runner.calls)
+	v.abandoned = v.runner
+	v.runner, v.payload, v.records = nil, nil, nil // still the handler's
+	return answer{verdict: failed, thrown: true, err: cause, took: v.part.config.Timeout}
+}
+
+// size is how many bytes records take in an event document, at most.
+func size(records []sources.Record) int {
+	n := 0
+	for i := range records {
+		n += records[i].Size
+	}
+	return n
 }
 
 // end ends the goroutine that runs the handler.
@@ -159,61 +183,31 @@ func (v *invoker) end() {
 	}
 }
 
-// judge reads an answer as AWS does (ESM-60..67).
+// judge turns an answer into the outcome for records.
 func (v *invoker) judge(records []sources.Record, a answer) outcome {
-	if throttle, ok := errors.AsType[*ThrottleError](a.err); ok {
-		return outcome{verdict: throttled, retryAfter: throttle.RetryAfter, err: a.err}
-	}
-	if a.err != nil {
-		return failure(records, a.err, new("Unhandled"))
-	}
-	o := outcome{verdict: succeeded}
-	if v.window != nil && !v.window.Final {
-		state, err := v.part.state(a, v.part.handler.bytes != nil)
-		if err != nil {
-			return failure(records, err, nil)
+	o := outcome{verdict: a.verdict, retryAfter: a.retryAfter, state: a.state, err: a.err, took: a.took}
+	if a.verdict == partial {
+		if cap(v.failed) < len(records) {
+			v.failed = make([]bool, len(records))
 		}
-		o.state = state
+		v.failed = v.failed[:len(records)]
+		o.failed = v.failed
+		if o.failures, o.err = markFailed(v.failed, records, a.ids); o.err != nil {
+			o.verdict = failed
+		}
 	}
-	if !v.part.config.ReportBatchItemFailures || len(records) == 0 {
-		return o
-	}
-	ids, err := a.response.BatchItemFailures, error(nil)
-	if v.part.handler.bytes != nil {
-		ids, err = parseFailures(a.body, v.part.recordID)
-	}
-	if err == nil && len(ids) > 0 {
-		marked := v.mark(records, ids)
-		marked.state = o.state
-		return marked
-	}
-	if err != nil {
-		return failure(records, err, nil)
+	switch o.verdict {
+	case failed:
+		o.failures = len(records)
+		o.response = &ResponseContext{StatusCode: 200, ExecutedVersion: "$LATEST"}
+		if a.thrown {
+			o.response.FunctionError = new("Unhandled")
+		}
+	case partial:
+		o.response = &ResponseContext{StatusCode: 200, ExecutedVersion: "$LATEST"}
+	case succeeded, throttled:
 	}
 	return o
-}
-
-// mark reads the identifiers of a partial failure.
-func (v *invoker) mark(records []sources.Record, ids []string) outcome {
-	if cap(v.failed) < len(records) {
-		v.failed = make([]bool, len(records))
-	}
-	v.failed = v.failed[:len(records)]
-	count, err := markFailed(v.failed, records, ids)
-	if err != nil {
-		return failure(records, err, nil)
-	}
-	o := failure(records, nil, nil)
-	o.verdict, o.failures = partial, count
-	return o
-}
-
-// failure is the outcome of a batch that failed as a whole.
-func failure(records []sources.Record, err error, functionError *string) outcome {
-	return outcome{
-		verdict: failed, failures: len(records), err: err,
-		response: &ResponseContext{StatusCode: 200, ExecutedVersion: "$LATEST", FunctionError: functionError},
-	}
 }
 
 // tell observes and logs what did not succeed.

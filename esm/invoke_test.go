@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/openesm/openesm/esm"
+	"github.com/openesm/openesm/esm/invoke/function"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/memory"
 )
@@ -141,6 +141,15 @@ func TestHandlerIsBoundedByVisibility_P4(t *testing.T) {
 	})
 }
 
+func lambdaFunction(t *testing.T, f any) esm.Handler {
+	t.Helper()
+	handler, err := function.New(f, function.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handler
+}
+
 func TestThreeStrengths(t *testing.T) {
 	record := func(id string) map[string]any { return map[string]any{"itemIdentifier": id} }
 	for name, handler := range map[string]esm.Handler{
@@ -159,11 +168,11 @@ func TestThreeStrengths(t *testing.T) {
 				BatchItemFailures: []events.SQSBatchItemFailure{{ItemIdentifier: e.Records[1].MessageId}},
 			}, nil
 		}),
-		"lambda": esm.Bytes(lambda.NewHandler(func(_ context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+		"lambda": lambdaFunction(t, func(_ context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 			return events.SQSEventResponse{
 				BatchItemFailures: []events.SQSBatchItemFailure{{ItemIdentifier: e.Records[1].MessageId}},
 			}, nil
-		})),
+		}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

@@ -9,8 +9,9 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
-// idleWait is how long one fetch waits while the batch is empty.
-const idleWait = 20 * time.Second
+// idleWait is how long one fetch waits while the batch is empty: the longest long poll
+// of SQS, and a second for its answer.
+const idleWait = 21 * time.Second
 
 // firstRoom is how many places a lane's buffer starts with.
 const firstRoom = 64
@@ -51,11 +52,8 @@ func (l *lane) collect() (n int, tooLarge bool, err error) {
 	closed := l.admit(now)
 	for more := false; !closed && (more || !l.batch.Closed(now)); {
 		var got int
-		room, wait := l.room(), min(l.batch.Wait(now), idleWait)
-		if more {
-			wait = 0
-		}
-		got, err = l.fetch(room, wait)
+		room := l.room()
+		got, err = l.fetch(room, min(l.batch.Wait(now), idleWait))
 		if errors.Is(err, errIdle) {
 			return 0, false, err // the lane may be another goroutine's by now
 		}

@@ -80,6 +80,10 @@ func TestSettingsReachTheSource(t *testing.T) {
 		mustRun(t, mustNew(t, source, j.handler(nil), j.config(esm.Config{
 			BatchSize: 20, MaximumBatchingWindow: time.Second, Timeout: 7 * time.Second,
 		})))
+		if got.Logger == nil || got.Report == nil {
+			t.Errorf("logger %v, report given: %v", got.Logger, got.Report != nil)
+		}
+		got.Logger, got.Report = nil, nil
 		equal(t, "settings", got, sources.Settings{
 			BatchSize: 20, BatchBytes: 6_291_456, Window: time.Second, Timeout: 7 * time.Second,
 		})
@@ -293,12 +297,11 @@ func TestFunctionErrorsReduceConcurrency_SQS46_SQS47(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				q := queueOf(memory.QueueOptions{VisibilityTimeout: time.Hour}, numbers(2000)...)
 				j := newJournal()
-				m := mustNew(t, q.Source(), j.handler(func(context.Context, []sources.Record) (esm.Response, error) {
+				m := mustNew(t, scaled(q.Source(), sources.Scaling{Initial: 20, Idle: 2, Max: 20}), j.handler(func(context.Context, []sources.Record) (esm.Response, error) {
 					time.Sleep(time.Second)
 					return esm.Response{}, errHandler
 				}), j.config(esm.Config{
 					BatchSize: 1, ReportBatchItemFailures: report,
-					Scaling: &sources.Scaling{Initial: 20, Idle: 2, Max: 20},
 				}))
 				stop := background(t, m)
 				time.Sleep(30500 * time.Millisecond)

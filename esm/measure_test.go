@@ -19,6 +19,7 @@ type metered struct {
 func (m *metered) Measure(dst []sources.Measure) []sources.Measure {
 	m.asked++
 	return append(dst, sources.Measure{Name: "LeasesHeld", Count: m.asked},
+		sources.Measure{Name: "LeasesLost", Count: 10 * m.asked * m.asked, Total: true},
 		sources.Measure{Name: "MillisBehindLatest", Partition: "shard", Duration: time.Minute})
 }
 
@@ -30,7 +31,7 @@ func TestMeasuresReachTheObserver(t *testing.T) {
 		config.Observer = func(o esm.Observation) {
 			mu.Lock()
 			defer mu.Unlock()
-			if o.Metric == esm.LeasesHeld || o.Metric == esm.MillisBehindLatest {
+			if o.Metric == esm.LeasesHeld || o.Metric == esm.LeasesLost || o.Metric == esm.MillisBehindLatest {
 				seen = append(seen, o)
 			}
 		}
@@ -42,10 +43,12 @@ func TestMeasuresReachTheObserver(t *testing.T) {
 		equal(t, "took", took, 0)
 		equal(t, "asked", source.asked, 2)
 		equal(t, "seen", seen, []esm.Observation{
-			{Metric: esm.LeasesHeld, Mapping: "mapping", Count: 1},
-			{Metric: esm.MillisBehindLatest, Mapping: "mapping", Partition: "shard", Duration: time.Minute},
-			{Metric: esm.LeasesHeld, Mapping: "mapping", Count: 2},
-			{Metric: esm.MillisBehindLatest, Mapping: "mapping", Partition: "shard", Duration: time.Minute},
+			{Metric: esm.LeasesHeld, Kind: esm.Gauge, Mapping: "mapping", Count: 1},
+			{Metric: esm.LeasesLost, Kind: esm.Counter, Mapping: "mapping", Count: 10},
+			{Metric: esm.MillisBehindLatest, Kind: esm.Gauge, Mapping: "mapping", Partition: "shard", Duration: time.Minute},
+			{Metric: esm.LeasesHeld, Kind: esm.Gauge, Mapping: "mapping", Count: 2},
+			{Metric: esm.LeasesLost, Kind: esm.Counter, Mapping: "mapping", Count: 30}, // 40 in all
+			{Metric: esm.MillisBehindLatest, Kind: esm.Gauge, Mapping: "mapping", Partition: "shard", Duration: time.Minute},
 		})
 	})
 }

@@ -1,10 +1,74 @@
 package esm
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"github.com/openesm/openesm/sources"
+)
 
 // Metric names what an observation counts. The names are those of AWS's event
-// source mapping metrics (ESM-80..98), so that dashboards carry over.
+// source mapping metrics (ESM-80..98), so that dashboards carry over. This is what
+// Kind says of them, and what of the observation has the value:
+//
+//	Counter    Count     PolledEventCount, FilteredOutEventCount,
+//	                     FailedInvokeEventCount, DroppedEventCount,
+//	                     OnFailureDestinationDeliveredEventCount,
+//	                     DeletedEventCount, CommittedEventCount,
+//	                     ThrottledEventCount, StaleEventCount,
+//	                     PollingErrorCount, InvokeErrorCount, CommitErrorCount,
+//	                     OnFailureDestinationDeliveryErrorCount,
+//	                     AbandonedInvokeCount, AbandonedDeliveryCount,
+//	                     LeasesLost, OffsetsLost (Kafka)
+//	Counter    Count     InvokedEventCount; its Duration is one value of a
+//	                     histogram beside that
+//	Histogram  Duration  IteratorAge; Count is the records that it is about
+//	Gauge      Count     ConcurrentLanes, ProvisionedPollers, LeasesHeld,
+//	                     ShardsWaiting, and of Kafka OffsetLag, MaxOffsetLag and
+//	                     SumOffsetLag
+//	Gauge      Duration  MillisBehindLatest
+//
+// A source may have more metrics of its own; their Kind says how to read them.
 type Metric string
+
+// Kind says how the observations of a metric go together.
+type Kind int
+
+const (
+	// Counter: Count is what came since the last observation; the sum counts.
+	Counter Kind = iota
+	// Gauge: the value now, in the place of the one that was observed before for the
+	// same mapping and partition.
+	Gauge
+	// Histogram: Duration is one value of many, whose distribution counts.
+	Histogram
+)
+
+// String is the kind's name in lower case.
+func (k Kind) String() string {
+	switch k {
+	case Counter:
+		return "counter"
+	case Gauge:
+		return "gauge"
+	case Histogram:
+		return "histogram"
+	default:
+		return fmt.Sprintf("kind %d", int(k))
+	}
+}
+
+// kind is the kind of the engine's own metrics.
+func (m Metric) kind() Kind {
+	switch m {
+	case ConcurrentLanes, ProvisionedPollers:
+		return Gauge
+	case IteratorAge:
+		return Histogram
+	default:
+		return Counter
+	}
+}
 
 // The metrics. Every count may count a record twice (ESM-68).
 const (
@@ -43,16 +107,16 @@ const (
 	IteratorAge Metric = "IteratorAge"
 
 	// MillisBehindLatest: Duration is how far the reading of a shard is behind its
-	// newest record (KIN-29). Every ten seconds; a gauge.
+	// newest record (KIN-29). Every ten seconds.
 	MillisBehindLatest Metric = "MillisBehindLatest"
 	// LeasesHeld: the shards that this process reads of a stream. Every ten
-	// seconds; a gauge. Ours.
+	// seconds. Ours.
 	LeasesHeld Metric = "LeasesHeld"
 	// ShardsWaiting: the shards of a stream whose parents are not settled. Every
-	// ten seconds; a gauge. Ours.
+	// ten seconds. Ours.
 	ShardsWaiting Metric = "ShardsWaiting"
-	// LeasesLost: the shards that this process lost ever, to others or because it
-	// could not renew its lease. Every ten seconds. Ours.
+	// LeasesLost: the shards that this process lost since the last time, to others
+	// or because it could not renew its lease. Every ten seconds. Ours.
 	LeasesLost Metric = "LeasesLost"
 
 	// ThrottledEventCount: records whose handler was throttled. Not a metric of
@@ -64,13 +128,16 @@ const (
 	// AbandonedInvokeCount: handlers that did not return after their time
 	// limit. Ours.
 	AbandonedInvokeCount Metric = "AbandonedInvokeCount"
+	// AbandonedDeliveryCount: deliveries to the on-failure destination that did not
+	// return after their time limit. Ours.
+	AbandonedDeliveryCount Metric = "AbandonedDeliveryCount"
 	// ConcurrentLanes: the number of lanes of an unordered source, after each
 	// change. Ours.
 	ConcurrentLanes Metric = "ConcurrentLanes"
 
 	// ProvisionedPollers: the number of pollers in use in provisioned mode, that
 	// is lanes by the lanes of a poller, rounded up; after each change of the
-	// lanes. A gauge: AWS shows its maximum (ESM-97).
+	// lanes. AWS shows its maximum (ESM-97).
 	ProvisionedPollers Metric = "ProvisionedPollers"
 )
 
@@ -78,11 +145,13 @@ const (
 type Observation struct {
 	// Metric is what is counted.
 	Metric Metric
+	// Kind says how the observations of the metric go together.
+	Kind Kind
 	// Mapping is Config.Name.
 	Mapping string
 	// Partition is the ID of the partition.
 	Partition string
-	// Count is how many.
+	// Count is how many: since the last observation, or now, as Kind says.
 	Count int
 	// Duration is set where the metric says so.
 	Duration time.Duration
@@ -94,3 +163,37 @@ type Observation struct {
 // record. It is called concurrently, on the path of the records, and must not
 // block.
 type Observer func(Observation)
+
+// meter turns what a source measures into observations.
+type meter struct {
+	source sources.Meter
+	all    []sources.Measure
+	totals map[measured]int // as they were told last
+}
+
+// measured is what a total is of.
+type measured struct{ name, partition string }
+
+// read measures, and tells each value.
+func (m *meter) read(tell Observer) {
+	m.all = m.source.Measure(m.all[:0])
+	for _, v := range m.all {
+		o := Observation{Metric: Metric(v.Name), Kind: Gauge, Partition: v.Partition, Count: v.Count, Duration: v.Duration}
+		if v.Total {
+			o.Kind = Counter
+			o.Count = m.rise(v)
+		}
+		tell(o)
+	}
+}
+
+// rise is by how much a total rose since it was told.
+func (m *meter) rise(v sources.Measure) int {
+	if m.totals == nil {
+		m.totals = map[measured]int{}
+	}
+	of := measured{v.Name, v.Partition}
+	rise := v.Count - m.totals[of]
+	m.totals[of] = v.Count
+	return max(rise, 0)
+}

@@ -3,21 +3,28 @@ package esm
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/openesm/openesm/sources"
 )
 
+// engineBytes is what the engine keeps of a record besides what its source does, at
+// most: its place in an inbox, which may be twice as long as what it holds, and in the
+// tracker's rings.
+const engineBytes = 2*recordSize + 2*slotBytes
+
 // ordered serves a partition whose records are settled by position. One
 // goroutine reads ahead; sub-lanes, chosen by partition key, handle the records
 // and do not wait for each other; the position follows the first unfinished
-// record.
+// record. Of a source that reads ahead by itself the only lane reads too.
 type ordered struct {
 	*part
 	tracker  *tracker
+	reader   reader
 	sublanes []*sublane
-	direct   *sublane // reads by itself, instead of sublanes; or nil
 	lanes    sync.WaitGroup
-	filtered []sources.Record // of route alone
+	counts   []int   // how many records of a fetch go to each sub-lane
+	places   []uint8 // and to which one each of them does
 
 	mu         sync.Mutex
 	committing bool
@@ -27,129 +34,128 @@ type ordered struct {
 }
 
 func newOrdered(p *part) *ordered {
-	o := &ordered{part: p}
-	if p.traits.ReadsAhead && p.config.ParallelizationFactor == 1 && p.keeper == nil {
-		s := &sublane{lane: p.newLane(), parent: o}
-		s.lane.fetch, s.lane.reuses = s.fetchDirect, true
-		o.direct, o.tracker = s, new(tracker) // nobody waits for room
-		return o
-	}
-	o.tracker = newTracker()
+	o := &ordered{part: p, tracker: newTracker(max(p.traits.RecordBytes, engineBytes))}
+	o.reader = reader{parent: o, places: 1} // an idle partition needs no more
+	reads := p.traits.ReadsAhead && p.config.ParallelizationFactor == 1 && p.keeper == nil
 	for range p.config.ParallelizationFactor {
-		s := &sublane{lane: p.newLane(), parent: o, inbox: newInbox()}
-		s.lane.fetch = s.fetch
+		s := &sublane{lane: p.newLane(), parent: o, reads: reads}
+		s.lane.fetch, s.lane.reuses = s.fetch, true
+		if !reads {
+			s.inbox.wake = make(chan struct{}, 1)
+		}
 		o.sublanes = append(o.sublanes, s)
 	}
 	return o
 }
 
+// only is the one sub-lane; nil if there are several.
+func (o *ordered) only() *sublane {
+	if len(o.sublanes) == 1 {
+		return o.sublanes[0]
+	}
+	return nil
+}
+
 // run serves the partition until it ends or the mapping stops. When it returns
 // the position is stored.
 func (o *ordered) run() {
-	if o.direct != nil {
-		o.direct.run()
-		o.commits.Wait()
-		return
+	first := o.sublanes[0]
+	switch {
+	case first.reads:
+		first.inbox.running = true
+		first.run()
+	default:
+		if o.keeper != nil && first.restore(o.keeper.Window()) {
+			o.push(first, 0) // for its window ends also if nothing comes
+		}
+		for err := error(nil); err == nil; {
+			_, err = o.reader.read(o.config.BatchSize*len(o.sublanes), idleWait)
+		}
+		for _, s := range o.sublanes {
+			s.inbox.end()
+		}
+		o.lanes.Wait()
 	}
-	if s := o.sublanes[0]; o.keeper != nil && s.restore(o.keeper.Window()) {
-		o.push(s, nil) // for its window ends also if nothing comes
-	}
-	o.read()
-	for _, s := range o.sublanes {
-		s.inbox.end()
-	}
-	o.lanes.Wait()
 	for _, s := range o.sublanes {
 		o.release(s.inbox.rest())
 	}
 	o.commits.Wait()
 }
 
-// read reads records and hands them to their sub-lanes.
-func (o *ordered) read() {
-	most := o.config.BatchSize * len(o.sublanes)
-	buf := make([]sources.Record, 1) // an idle partition needs no more
-	failures := 0
-	for {
-		room := o.awaitRoom(len(buf))
-		if room == 0 {
-			return
-		}
-		n, err := o.fetch(buf[:room], idleWait, &failures)
-		if n > 0 {
-			o.tracker.add(buf[:n])
-			o.route(buf[:n])
-			clear(buf[:n])
-		}
-		if err != nil {
-			return
-		}
-		if n == len(buf) && n < most {
-			buf = make([]sources.Record, min(8*n, most))
-		}
+// awaitRoom waits until more may be read, and returns how many records; 0 if that is
+// not so within the wait.
+func (o *ordered) awaitRoom(wait time.Duration) int {
+	if room := o.roomAhead(); room > 0 || wait <= 0 {
+		return room
 	}
-}
-
-// awaitRoom waits until reading may go on, and returns how many records to
-// read at most; 0 when it may not go on any more.
-func (o *ordered) awaitRoom(most int) int {
-	limit := o.readAhead()
-	for o.soft.Err() == nil {
-		records, bytes := o.tracker.open()
-		if records == 0 || records < limit && bytes < o.config.MaximumBufferedBytes {
-			return min(most, limit-records)
-		}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
 		select {
 		case <-o.soft.Done():
+			return 0
+		case <-timer.C:
+			return 0
 		case <-o.tracker.changed:
+			if room := o.roomAhead(); room > 0 {
+				return room
+			}
 		}
 	}
-	return 0
 }
 
-// readAhead is how many records may be open: several batches for each sub-lane,
-// so that one that is held up by a bad record does not stop the others soon.
-func (o *ordered) readAhead() int {
+// roomAhead is how many records more may be read: several batches for each sub-lane,
+// so that one that is held up by a bad record does not stop the others soon, but no
+// more bytes than are configured. A single record may always be read.
+func (o *ordered) roomAhead() int {
 	const batches = 10
-	return o.config.BatchSize * len(o.sublanes) * batches
+	records, bytes := o.tracker.open()
+	limit := o.config.BatchSize * len(o.sublanes) * batches
+	left := o.config.MaximumBufferedBytes - bytes
+	switch {
+	case bytes == 0:
+		left = max(left, 0)
+	case records >= limit || left <= 0:
+		return 0
+	}
+	return min(limit-records, left/o.tracker.each+1)
 }
 
-// route hands records to their sub-lanes, and finishes those that the filter
-// rejects.
+// route hands records that were fetched to their sub-lanes.
 func (o *ordered) route(records []sources.Record) {
-	records = records[:o.sift(records)]
-	if len(records) > 0 && len(o.sublanes) == 1 {
-		o.push(o.sublanes[0], records)
+	if len(records) == 0 {
 		return
 	}
+	if only := o.only(); only != nil {
+		o.push(only, len(records)) // they are in its inbox already
+		return
+	}
+	if o.counts == nil {
+		o.counts = make([]int, len(o.sublanes))
+	}
+	clear(o.counts)
+	o.places = o.places[:0]
 	for i := range records {
-		o.push(o.sublane(records[i].Key), records[i:i+1])
+		place := hash(records[i].Key) % uint64(len(o.sublanes))
+		o.places = append(o.places, uint8(place)) //nolint:gosec // there are at most ten
+		o.counts[place]++
 	}
+	for place, s := range o.sublanes {
+		if n := o.counts[place]; n > 0 {
+			room := s.inbox.room(n)[:0]
+			for i := range records {
+				if int(o.places[i]) == place {
+					room = append(room, records[i])
+				}
+			}
+			o.push(s, n)
+		}
+	}
+	clear(records)
 }
 
-// sift moves the records that pass the filter to the front, and returns how many
-// those are. It finishes the others.
-func (o *ordered) sift(records []sources.Record) int {
-	if o.filter == nil {
-		return len(records)
-	}
-	var kept int
-	kept, o.filtered = o.separate(records, o.filtered[:0])
-	o.finished(o.filtered)
-	clear(o.filtered)
-	return kept
-}
-
-// sublane is the one that handles the records of key. All keys of a shard may
-// share the top bits of their MD5, so the key is hashed anew (KIN-103).
-func (o *ordered) sublane(key string) *sublane {
-	if len(o.sublanes) == 1 {
-		return o.sublanes[0]
-	}
-	return o.sublanes[hash(key)%uint64(len(o.sublanes))]
-}
-
-// hash is FNV-1a.
+// hash is FNV-1a. All keys of a shard may share the top bits of their MD5, so a key is
+// hashed anew (KIN-103).
 func hash(key string) uint64 {
 	sum := uint64(14695981039346656037)
 	for i := range len(key) {
@@ -158,8 +164,9 @@ func hash(key string) uint64 {
 	return sum
 }
 
-func (o *ordered) push(s *sublane, records []sources.Record) {
-	if s.inbox.push(records...) {
+// push tells a sub-lane of n records more in its inbox.
+func (o *ordered) push(s *sublane, n int) {
+	if s.inbox.push(n) {
 		o.lanes.Go(s.run)
 	}
 }

@@ -428,7 +428,7 @@ func TestRecordTooLargeGoesToTheDestination_ESM41_KIN201(t *testing.T) {
 		})))
 		equal(t, "handled", j.seen(), []string{"a", "c"})
 		equal(t, "failure records", len(f.records), 1)
-		equal(t, "condition", f.records[0].Condition, esm.MaximumPayloadSizeExceeded)
+		equal(t, "condition", f.records[0].Condition, retry.MaximumPayloadSizeExceeded)
 		equal(t, "lag", s.Lag("app"), 0)
 	})
 }

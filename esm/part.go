@@ -37,7 +37,7 @@ type part struct {
 func (m *Mapping) newPart(partition sources.Partition, s stages) *part {
 	p := &part{Mapping: m, partition: partition, id: partition.ID(), stages: s}
 	if m.config.TumblingWindow > 0 {
-		p.keeper, _ = partition.(sources.WindowKeeper)
+		p.keeper, _ = sources.Ability[sources.WindowKeeper](partition)
 	}
 	p.soft, p.endSoft = context.WithCancelCause(s.soft)
 	p.invokes.parent, p.acks.parent = s.work, s.settle
@@ -51,7 +51,7 @@ func (p *part) over() bool { return p.work.Err() != nil || p.lost() }
 // serve reads the partition until it ends or the mapping stops, and closes it.
 func (p *part) serve() {
 	p.config.Logger.Debug("partition opened", p.attrs()...)
-	if revocable, ok := p.partition.(sources.Revocable); ok {
+	if revocable, ok := sources.Ability[sources.Revocable](p.partition); ok {
 		revocable.OnRevoke(p.revoke, func() { p.lose(sources.ErrLost) })
 	}
 	if p.traits.Ordered {
@@ -95,26 +95,45 @@ func (p *part) fetch(buf []sources.Record, wait time.Duration, failures *int) (i
 	if n > 0 || err == nil {
 		p.count(PolledEventCount, n)
 	}
-	if err == nil {
+	err, passing := p.fetchError(p.soft, err)
+	switch {
+	case err == nil:
 		*failures = 0
 		return n, nil
-	}
-	switch {
 	case errors.Is(err, sources.ErrLost):
-		p.lose(err)
-		return 0, sources.ErrLost
-	case errors.Is(err, sources.ErrEnd):
-		return n, sources.ErrEnd
-	case p.soft.Err() != nil:
-		return n, p.soft.Err()
+		return 0, err
+	case !passing:
+		return n, err
 	}
 	*failures++
-	p.polling(p.id, err)
+	p.polling(p.id, err, true)
 	if n == 0 {
-		delay := pollBackoff().Delay(*failures, p.config.Jitter())
-		sleep(p.soft, min(delay, wait))
+		sleep(p.soft, min(p.pollDelay(*failures), wait))
 	}
 	return n, nil
+}
+
+// fetchError sorts the error of a fetch under ctx: sources.ErrLost, sources.ErrEnd or
+// ctx's own, after which nothing more comes, or one that passes.
+func (p *part) fetchError(ctx context.Context, err error) (_ error, passing bool) {
+	switch {
+	case err == nil:
+		return nil, false
+	case errors.Is(err, sources.ErrLost):
+		p.lose(err)
+		return sources.ErrLost, false
+	case errors.Is(err, sources.ErrEnd):
+		return sources.ErrEnd, false
+	case ctx.Err() != nil:
+		return ctx.Err(), false
+	default:
+		return err, true
+	}
+}
+
+// pollDelay is the wait after so many failed fetches in a row.
+func (p *part) pollDelay(failures int) time.Duration {
+	return pollBackoff().Delay(failures, p.config.Jitter())
 }
 
 // ack settles records by the partition's Ack or another function of its kind, as
@@ -174,7 +193,7 @@ func expired(records []sources.Record, now time.Time) bool {
 // release gives back records that were never started, and reports whether they
 // are the source's again.
 func (p *part) release(records []sources.Record) bool {
-	releaser, ok := p.partition.(sources.Releaser)
+	releaser, ok := sources.Ability[sources.Releaser](p.partition)
 	if len(records) == 0 || !ok || p.lost() {
 		return false
 	}
@@ -187,7 +206,7 @@ func (p *part) release(records []sources.Record) bool {
 
 // fail tells the source which records failed.
 func (p *part) fail(records []sources.Record) {
-	failer, ok := p.partition.(sources.Failer)
+	failer, ok := sources.Ability[sources.Failer](p.partition)
 	if len(records) == 0 || !ok {
 		return
 	}

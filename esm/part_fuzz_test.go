@@ -131,45 +131,53 @@ func FuzzHeld(f *testing.F) {
 		now := time.Now()
 		held := numbered(0, min(len(rows), 40))
 		n := min(int(batch), len(held))
-		var alive, dead, stay, back []string
+		var alive, dead, mates, stay, back []string
 		groups := map[string]bool{}
 		for i := range held {
 			held[i].Key = string('a' + rune(rows[i]%4))
 			switch rows[i] / 4 % 4 {
 			case 1:
-				held[i].Expires = now.Add(-time.Second)
+				held[i].Expires = now.Add(59 * time.Second) // less than the handler may take
 			case 2:
 				held[i].Expires = now.Add(time.Hour)
 			}
-			if rows[i]/4%4 == 1 && i < n {
-				dead = append(dead, held[i].ID)
-			} else {
-				alive = append(alive, held[i].ID)
+			groups[held[i].Key] = groups[held[i].Key] || grouped && i < n && rows[i]/4%4 == 1
+		}
+		want := 0 // of the first n
+		for i, r := range held {
+			switch {
+			case rows[i]/4%4 == 1 && i < n:
+				dead = append(dead, r.ID)
+			case groups[r.Key]:
+				mates = append(mates, r.ID)
+			default:
+				alive = append(alive, r.ID)
+				if i < n {
+					want++
+				}
 			}
 		}
 		b := &releasing{}
 		told := map[Metric]int{}
 		p := &part{Mapping: &Mapping{
-			traits: sources.Traits{Grouped: grouped},
-			config: Config{Observer: func(o Observation) { told[o.Metric] += o.Count }, Logger: slog.New(slog.DiscardHandler)},
+			traits: sources.Traits{Grouped: grouped, Redelivers: true},
+			config: Config{Timeout: time.Minute, Observer: func(o Observation) { told[o.Metric] += o.Count }, Logger: slog.New(slog.DiscardHandler)},
 		}, partition: b}
 		p.work, p.settle = t.Context(), t.Context()
-		l := &pooledLane{lane: lane{held: slices.Clone(held)}, pool: &unordered{part: p}}
+		l := &queueLane{lane: lane{held: slices.Clone(held)}, pool: &unordered{part: p, budget: newBudget(&p.config, &p.traits)}}
 
-		left := l.dropExpired(n)
-		if len(dead) == 0 {
-			if got := ids(l.held); left != n || !slices.Equal(got, alive) {
-				t.Fatalf("%d left of %d, held %q, want %q", left, n, got, alive)
-			}
-		} else if left != n-len(dead) || told[StaleEventCount] != len(dead) || slices.ContainsFunc(l.held[:left], func(r sources.Record) bool {
-			return slices.Contains(dead, r.ID)
-		}) {
-			t.Fatalf("%d left of %d, held %q, told of %v; %q are over", left, n, ids(l.held), told, dead)
+		left := l.dropUnstartable(n)
+		if left != want || !slices.Equal(ids(l.held), alive) || told[StaleEventCount] != len(dead) ||
+			!slices.Equal(b.released, mates) {
+			t.Fatalf("%d left of %d, held %q, released %q, told of %v; %q are over, and %q with them",
+				left, n, ids(l.held), b.released, told, dead, mates)
 		}
+		b.released = nil
+		clear(groups)
 
 		for i, r := range l.held[:left] {
 			if failed>>(i%8)&1 == 1 {
-				l.keep = append(l.keep, r)
+				l.unsettled = append(l.unsettled, r)
 				groups[r.Key] = true
 			}
 		}
@@ -181,8 +189,8 @@ func FuzzHeld(f *testing.F) {
 				stay = append(stay, r.ID)
 			}
 		}
-		l.dropGroups()
-		if !slices.Equal(ids(l.held), stay) || !slices.Equal(b.released, back) || len(l.keep) != 0 {
+		l.dropGroups(0)
+		if !slices.Equal(ids(l.held), stay) || !slices.Equal(b.released, back) || len(l.unsettled) != 0 {
 			t.Fatalf("held %q, released %q, want %q, %q", ids(l.held), b.released, stay, back)
 		}
 		if strings.Join(ids(l.held[len(l.held):cap(l.held)]), "") != "" {

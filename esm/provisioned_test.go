@@ -53,8 +53,6 @@ func TestProvisionedViolations_ESM110_ESM111_ESM112_ESM114_API80_API81_API82(t *
 	queue := sqsLike
 	withConcurrency := pollers(2, 3)
 	withConcurrency.MaximumConcurrency = 7
-	withScaling := pollers(2, 3)
-	withScaling.Scaling = &sources.Scaling{Initial: 1, Idle: 1, Max: 1}
 	for name, c := range map[string]struct {
 		source func() sources.Source
 		config esm.Config
@@ -73,7 +71,6 @@ func TestProvisionedViolations_ESM110_ESM111_ESM112_ESM114_API80_API81_API82(t *
 		"maximum below minimum":  {queue, pollers(6, 5), []esm.Violation{{maximum, "5", "must not be less than MinimumPollers (6)"}}},
 		"both too low":           {queue, pollers(1, 1), []esm.Violation{{minimum, "1", least}, {maximum, "1", most}}},
 		"MaximumConcurrency":     {queue, withConcurrency, []esm.Violation{{"MaximumConcurrency", "7", exclude}}},
-		"Scaling":                {queue, withScaling, []esm.Violation{{"Scaling", "set", "must be nil, ProvisionedPollerConfig excludes it"}}},
 		"Kafka minimum negative": {topic, pollers(-1, 0), []esm.Violation{{minimum, "-1", "must be between 1 and 200"}}},
 		"Kafka maximum too high": {topic, pollers(0, 2001), []esm.Violation{{maximum, "2001", "must be between 1 and 2000"}}},
 	} {

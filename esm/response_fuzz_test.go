@@ -90,7 +90,7 @@ func FuzzResponse(f *testing.F) {
 			handler: Bytes(invokerFunc(nil)), recordID: stringID, config: Config{ReportBatchItemFailures: true},
 		}}}
 		given := []byte(body)
-		o := v.judge(records, answer{body: given})
+		o := v.judge(records, v.part.readBody(given, nil))
 		var got string
 		switch o.verdict {
 		case succeeded:

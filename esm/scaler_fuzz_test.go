@@ -32,9 +32,12 @@ func FuzzScaler(f *testing.F) {
 	f.Fuzz(func(t *testing.T, initial, idle, most, perMinute, failing, concurrency int, steps []byte) {
 		given := sources.Scaling{Initial: initial, Idle: idle, Max: most, PerMinute: perMinute, Failing: failing}
 		traits := sources.Traits{
-			BatchSize: sources.Bounds[int]{Default: 1, Max: 1}, MaxTimeout: time.Minute, Scaling: sqsScaling,
+			BatchSize: sources.Bounds[int]{Default: 1, Max: 1}, MaxTimeout: time.Minute, Scaling: given,
 		}
-		config := Config{Scaling: &given, MaximumConcurrency: concurrency}.withDefaults(traits)
+		if idle < 1 || initial < idle || most < initial || failing < 0 || perMinute < 0 {
+			return // package sourcetest refuses such a source
+		}
+		config := Config{MaximumConcurrency: concurrency}.withDefaults(traits)
 		var to checker
 		if config.check(&to, traits); to.err() != nil {
 			return
@@ -62,19 +65,20 @@ func (m *lanesModel) drive(t *testing.T, steps []byte) {
 		switch steps[i] % 5 {
 		case 0: // a batch that was full at once, some time later
 			time.Sleep(time.Duration(steps[i+1]) * 25 * time.Millisecond)
-			m.running += s.backlog(time.Now())
+			m.running += one(s.backlog(time.Now()))
 			m.grown += s.target - before
+			s.outcome(false)
 			if fair := float64(m.bounds.PerMinute) * time.Since(m.since).Minutes(); s.target < before || float64(m.grown) > fair+1e-6 {
 				t.Fatalf("step %d: %d lanes more, %v are fair after %v", i, m.grown, fair, time.Since(m.since))
 			}
 		case 1:
-			s.failing()
+			s.throttled()
 			m.shrank(t, s, before, m.floor)
 		case 2:
 			s.quiet()
 			m.shrank(t, s, before, m.bounds.Idle)
 		default: // a lane asks
-			left := s.leave()
+			left := s.leave(true)
 			if left != (m.running > before) || s.target != before {
 				t.Fatalf("step %d: leaves %v, %d lanes of %d wanted", i, left, m.running, before)
 			}
@@ -82,9 +86,9 @@ func (m *lanesModel) drive(t *testing.T, steps []byte) {
 				m.running--
 			}
 		}
-		if s.lanes() != m.running || m.running < 1 || m.running > m.bounds.Max ||
+		if s.count() != m.running || m.running < 1 || m.running > m.bounds.Max ||
 			s.target < min(m.floor, m.bounds.Idle) || s.target > m.bounds.Max {
-			t.Fatalf("step %d: %d lanes, %d counted, %d wanted, of %+v", i, s.lanes(), m.running, s.target, m.bounds)
+			t.Fatalf("step %d: %d lanes, %d counted, %d wanted, of %+v", i, s.count(), m.running, s.target, m.bounds)
 		}
 	}
 	if m.bounds.PerMinute < 1 || m.bounds.PerMinute > 1<<30 || s.target == m.bounds.Max {
@@ -92,6 +96,9 @@ func (m *lanesModel) drive(t *testing.T, steps []byte) {
 	}
 	before := s.target
 	time.Sleep(time.Minute + time.Second)
+	for range remembered {
+		s.outcome(false)
+	}
 	if s.backlog(time.Now()); s.target == before {
 		t.Fatalf("no lane came in a minute of backlog, %d of %+v", before, m.bounds)
 	}

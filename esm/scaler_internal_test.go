@@ -16,19 +16,19 @@ func TestScalerAddsAtARate_SQS20(t *testing.T) {
 	started := 0
 	for range 60 * 10 { // ten backlogs a second, for a minute
 		now = now.Add(100 * time.Millisecond)
-		started += s.backlog(now)
+		started += one(s.backlog(now))
 	}
 	if started < 299 || started > 300 {
 		t.Errorf("%d lanes added in a minute", started)
 	}
-	if got := s.lanes(); got != 5+started {
+	if got := s.count(); got != 5+started {
 		t.Errorf("%d lanes", got)
 	}
 	for range 10 * 60 * 10 {
 		now = now.Add(100 * time.Millisecond)
 		s.backlog(now)
 	}
-	if got := s.lanes(); got != 1250 {
+	if got := s.count(); got != 1250 {
 		t.Errorf("%d lanes in the end, want the maximum", got)
 	}
 }
@@ -37,8 +37,8 @@ func TestScalerAddsOneLaneForAFullBatch(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	s := newScaler(sqsScaling, now)
-	if got := s.backlog(now.Add(time.Hour)); got != 1 {
-		t.Errorf("%d lanes at once after an hour, want 1", got)
+	if !s.backlog(now.Add(time.Hour)) || s.count() != sqsScaling.Initial+1 {
+		t.Errorf("%d lanes at once after an hour, want one more", s.count())
 	}
 }
 
@@ -48,22 +48,23 @@ func TestScalerKeepsItsRateWithSlowHandlers_SQS20(t *testing.T) {
 	s := newScaler(sqsScaling, now)
 	for range 12 { // two minutes, with a handler that takes ten seconds
 		now = now.Add(10 * time.Second)
-		for range s.lanes() {
+		for range s.count() {
 			s.backlog(now)
 		}
 	}
-	if got := s.lanes(); got < 550 || got > 605 {
+	if got := s.count(); got < 550 || got > 605 {
 		t.Errorf("%d lanes after two minutes, want about 605", got)
 	}
 }
 
 func TestScalerSavesNoAllowanceOverQuietTimesOrFailures(t *testing.T) {
 	t.Parallel()
-	for name, tell := range map[string]func(*scaler){"quiet": (*scaler).quiet, "failing": (*scaler).failing} {
+	fail := func(s *scaler) { s.outcome(true) }
+	for name, tell := range map[string]func(*scaler){"quiet": (*scaler).quiet, "failing": fail, "throttled": (*scaler).throttled} {
 		s := newScaler(sqsScaling, time.Now().Add(-time.Hour))
 		tell(s)
-		if got := s.backlog(time.Now()); got != 0 {
-			t.Errorf("%s: %d lanes at once", name, got)
+		if s.backlog(time.Now()) {
+			t.Errorf("%s: a lane at once", name)
 		}
 	}
 }
@@ -75,18 +76,19 @@ func TestScalerShrinks_SQS21_SQS46(t *testing.T) {
 		s.quiet()
 	}
 	left := 0
-	for s.leave() {
+	for s.leave(true) {
 		left++
 	}
-	if left != 3 || s.lanes() != 2 {
-		t.Errorf("%d lanes left, %d remain", left, s.lanes())
+	if left != 3 || s.count() != 2 {
+		t.Errorf("%d lanes left, %d remain", left, s.count())
 	}
-	s.failing()
-	if s.leave() {
+	s.outcome(true)
+	if s.leave(true) {
 		t.Error("failures went below two lanes")
 	}
 	// A backlog brings them back.
-	if got := s.backlog(time.Now().Add(time.Minute)); got == 0 {
+	s.outcome(false)
+	if !s.backlog(time.Now().Add(time.Minute)) {
 		t.Error("no lane after a backlog")
 	}
 }
@@ -96,9 +98,9 @@ func TestScalerWithOneLane(t *testing.T) {
 	config := Config{MaximumConcurrency: 1}
 	s := newScaler(config.scaling(sources.Traits{Scaling: sqsScaling}), time.Now())
 	s.quiet()
-	s.failing()
-	if s.leave() || s.backlog(time.Now().Add(time.Hour)) != 0 || s.lanes() != 1 {
-		t.Errorf("%d lanes", s.lanes())
+	s.outcome(true)
+	if s.leave(true) || s.backlog(time.Now().Add(time.Hour)) || s.count() != 1 {
+		t.Errorf("%d lanes", s.count())
 	}
 }
 
@@ -109,7 +111,103 @@ func TestMaximumConcurrencyKeepsTheInitialLanes_SQS21(t *testing.T) {
 	for range 10 {
 		s.quiet()
 	}
-	if s.leave() {
+	if s.leave(true) {
 		t.Error("the step to two lanes is off with a MaximumConcurrency")
+	}
+}
+
+func one(started bool) int {
+	if started {
+		return 1
+	}
+	return 0
+}
+
+// A poison record now and then is no function that fails: one failed batch in ten costs
+// no lane, and the lanes come as fast as without it.
+func TestScalerTellsAFailingFunctionFromPoison(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	s := newScaler(sqsScaling, now)
+	for i := range 60 * 10 {
+		now = now.Add(100 * time.Millisecond)
+		s.outcome(i%10 == 9)
+		s.backlog(now)
+	}
+	if got := s.count(); got < 304 {
+		t.Errorf("%d lanes after a minute with a tenth of the batches failing, want 305", got)
+	}
+	for range 2 * sqsScaling.Max {
+		s.outcome(true)
+	}
+	for s.leave(true) {
+	}
+	for s.leave(false) {
+	}
+	if got := s.count(); got != 2 {
+		t.Errorf("%d lanes while the function fails, want 2", got)
+	}
+}
+
+// Somebody polls again as soon as the rate allows, whatever the handlers do (SQS-20);
+// while the function fails ten times later, and never above the maximum.
+func TestScalerRelievesWhoPolls(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	bounds := sqsScaling
+	bounds.Max = 7
+	s := newScaler(bounds, now)
+	for range bounds.Initial - 1 {
+		s.busy()
+	}
+	if start, wait := s.relieve(now.Add(time.Hour)); start || wait != 0 {
+		t.Errorf("a lane polls, and another is started: %v, %v", start, wait)
+	}
+	s = newScaler(bounds, now)
+	for range bounds.Initial {
+		s.busy()
+	}
+	select {
+	case <-s.starved:
+	default:
+		t.Error("nobody polls, and nobody is told")
+	}
+	if start, wait := s.relieve(now); start || wait < 190*time.Millisecond || wait > 210*time.Millisecond {
+		t.Errorf("a lane at once %v, or after %v; want one after 0.2 s", start, wait)
+	}
+	if start, _ := s.relieve(now.Add(201 * time.Millisecond)); !start {
+		t.Error("no lane after 0.2 s")
+	}
+	s.busy()
+	s.outcome(true)
+	if start, wait := s.relieve(time.Now()); start || wait < 1900*time.Millisecond {
+		t.Errorf("a lane at once %v, or after %v, though the function fails; want one after 2 s", start, wait)
+	}
+	s.outcome(false)
+	if start, _ := s.relieve(time.Now().Add(time.Second)); !start {
+		t.Error("no lane though the function works")
+	}
+	s.busy()
+	if start, wait := s.relieve(now.Add(time.Hour)); start || wait != 0 {
+		t.Errorf("a lane above the maximum: %v, %v", start, wait)
+	}
+}
+
+// The last lane that polls stays, however quiet it is: the others run the handler.
+func TestScalerKeepsWhoPolls(t *testing.T) {
+	t.Parallel()
+	s := newScaler(sqsScaling, time.Now())
+	for range sqsScaling.Initial - 1 {
+		s.busy()
+	}
+	for range 10 {
+		s.quiet()
+	}
+	if s.leave(true) {
+		t.Error("the only lane that polls left")
+	}
+	s.free()
+	if !s.leave(true) || s.leave(true) {
+		t.Error("of two lanes that poll one is to leave")
 	}
 }

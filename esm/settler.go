@@ -1,7 +1,6 @@
 package esm
 
 import (
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,171 +9,184 @@ import (
 )
 
 const (
-	// settlements bounds how many calls of one settler are under way.
-	settlements = 64
-	// spares is how many goroutines of a settler stay when there is nothing to
-	// do. A new one would have to grow its stack to the depth of a client
-	// library each time.
-	spares = 4
-	// nearby is how fast a settlement must be for a lane to wait for it where
-	// the lanes keep every processor busy: there the hand-over to another
-	// goroutine costs more than it wins.
-	nearby = 4 * time.Millisecond
+	// maxSettlements bounds how many calls of one settler are under way.
+	maxSettlements = 64
+	// spareSettlers is how many workers of a settler stay when there is nothing to do.
+	// A new one would have to grow its stack to the depth of a client library.
+	spareSettlers = 4
 )
 
-// settler settles the records of all lanes of an unordered partition. It
-// gathers them to as many as the service takes in one request, and settles
-// while the lanes go on to fetch.
+// settler settles the records of all lanes of an unordered partition. It gathers them
+// into groups of as many as the service takes in one request, and workers settle those
+// while the lanes go on to fetch. A lane waits while all workers are busy: a service
+// that settles slowly slows the lanes (P7).
 type settler struct {
 	part   *part
+	budget *budget
 	size   int
 	linger time.Duration
-	lanes  func() int
-	// near says that the last settlement was fast.
-	near atomic.Bool
+	groups chan []sources.Record // to a worker that waits
+	spare  chan []sources.Record // buffers for groups
+	idle   atomic.Int64          // workers that wait
+	lapses sync.WaitGroup
+	all    sync.WaitGroup // workers
 
 	mu      sync.Mutex
-	pending []sources.Record
-	// due is how many of pending, from the first, waited long enough: they are
-	// settled even if their group is not full.
-	due    int
-	closed bool
-	timer  *time.Timer
-	// active counts the goroutines, idle those that wait for work and were not
-	// woken, starting the groups that were assigned and not taken yet.
-	active, idle, starting int
-	work, space            *sync.Cond
-	wg                     sync.WaitGroup
+	workers int
+	group   []sources.Record // the one that gathers
+	timer   *time.Timer      // ends its wait
 }
 
-// newSettler makes a settler for as many lanes as the function tells.
-func newSettler(p *part, lanes func() int) *settler {
-	s := &settler{part: p, lanes: lanes, size: max(p.traits.AckBatch, 1), linger: p.traits.AckLinger}
-	s.work, s.space = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
-	return s
-}
-
-// add takes records over. It blocks while too many are pending: a service that
-// settles slowly slows the lanes (P7).
-func (s *settler) add(records []sources.Record) {
-	if len(records) == 0 {
-		return
+func newSettler(p *part, b *budget) *settler {
+	return &settler{
+		part: p, budget: b, size: max(p.traits.AckBatch, 1), linger: p.traits.AckLinger,
+		groups: make(chan []sources.Record), spare: make(chan []sources.Record, spareSettlers),
 	}
-	if s.size == 1 || len(records) >= s.size && s.near.Load() && s.lanes() > runtime.GOMAXPROCS(0) {
+}
+
+// add takes records over.
+func (s *settler) add(records []sources.Record) {
+	if s.size == 1 {
 		s.settle(records)
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for len(records) > 0 {
-		free := s.size*settlements - len(s.pending)
-		if free == 0 {
-			s.space.Wait()
-			continue
-		}
-		n := min(free, len(records))
-		s.pending = append(s.pending, records[:n]...)
+		n := min(s.size, len(records))
+		s.send(s.gather(records[:n]))
 		records = records[n:]
-		s.launch()
 	}
-	s.arm()
 }
 
-// arm bounds the wait of a group that is not full.
+// gather adds at most as many records as a group has to the one that gathers, and
+// returns a group if one is to be settled now.
+func (s *settler) gather(records []sources.Record) []sources.Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.group == nil {
+		s.group = s.buffer()
+	}
+	n := min(s.size-len(s.group), len(records))
+	s.group = append(s.group, records[:n]...)
+	if len(s.group) < s.size && s.linger > 0 {
+		s.arm()
+		return nil
+	}
+	full := s.group
+	s.group = nil
+	if n < len(records) {
+		s.group = append(s.buffer(), records[n:]...)
+	}
+	s.disarm()
+	if s.group != nil {
+		s.arm()
+	}
+	return full
+}
+
+func (s *settler) buffer() []sources.Record {
+	select {
+	case buffer := <-s.spare:
+		return buffer
+	default:
+		return make([]sources.Record, 0, s.size)
+	}
+}
+
+// arm bounds the wait of the group that gathers.
 func (s *settler) arm() {
-	if s.linger > 0 && len(s.pending) > s.due && s.timer == nil {
+	if s.timer == nil {
+		s.lapses.Add(1)
 		s.timer = time.AfterFunc(s.linger, s.lapse)
 	}
 }
 
-// lapse ends the wait of a group that did not fill up.
-func (s *settler) lapse() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *settler) disarm() {
+	if s.timer != nil && s.timer.Stop() {
+		s.lapses.Done()
+	}
 	s.timer = nil
-	s.due = len(s.pending)
-	s.launch()
 }
 
-// launch assigns groups to idle goroutines and to new ones.
-func (s *settler) launch() {
-	for s.ready() {
-		switch {
-		case s.idle > 0:
-			s.idle--
-			s.work.Signal()
-		case s.active < settlements:
-			s.active++
-			s.wg.Go(s.run)
-		default:
-			return // those at work look again when they are done
-		}
-		s.starting++
+// lapse settles a group that did not fill up in time.
+func (s *settler) lapse() {
+	defer s.lapses.Done()
+	s.mu.Lock()
+	group := s.group
+	s.group, s.timer = nil, nil
+	s.mu.Unlock()
+	s.send(group)
+}
+
+// send hands a group to a worker that waits, or a new one; otherwise it blocks.
+func (s *settler) send(group []sources.Record) {
+	if group == nil {
+		return
 	}
+	select {
+	case s.groups <- group:
+		return
+	default:
+	}
+	if s.hire() {
+		s.all.Go(func() { s.work(group) })
+		return
+	}
+	s.groups <- group
 }
 
-// ready reports whether there is a group to settle beside those that starting
-// goroutines will take.
-func (s *settler) ready() bool {
-	left := len(s.pending) - s.starting*s.size
-	return left >= s.size || left > 0 && (s.starting*s.size < s.due || s.closed || s.linger == 0)
-}
-
-// run settles groups until the settler closes, or there are spares enough.
-func (s *settler) run() {
-	group := make([]sources.Record, 0, s.size)
+func (s *settler) hire() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.idle < spares || s.starting > 0 {
-		for s.starting == 0 && !s.ready() && !s.closed {
-			s.idle++
-			s.work.Wait() // and who wakes it counts it off
-		}
-		if s.starting > 0 {
-			s.starting--
-		} else if !s.ready() {
-			break
-		}
-		for s.ready() {
-			group = s.take(group)
-			s.mu.Unlock()
-			s.settle(group)
-			s.mu.Lock()
-		}
-		clear(group)
-		s.arm()
+	if s.workers == maxSettlements {
+		return false
 	}
-	s.active--
+	s.workers++
+	return true
+}
+
+// work settles a group and those that follow, until there are spare workers enough.
+func (s *settler) work(group []sources.Record) {
+	for ok := true; ok; {
+		s.settle(group)
+		clear(group)
+		select {
+		case s.spare <- group[:0]:
+		default:
+		}
+		group, ok = s.next()
+	}
+}
+
+func (s *settler) next() ([]sources.Record, bool) {
+	if s.idle.Add(1) <= spareSettlers {
+		group, ok := <-s.groups
+		s.idle.Add(-1)
+		return group, ok
+	}
+	s.idle.Add(-1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.workers--
+	return nil, false
 }
 
 func (s *settler) settle(records []sources.Record) {
-	start := time.Now()
+	if len(records) == 0 {
+		return
+	}
 	s.part.ack(s.part.partition.Ack, records, DeletedEventCount, 1)
-	s.near.Store(time.Since(start) < nearby)
+	s.budget.free(records)
 }
 
-// take takes a group.
-func (s *settler) take(group []sources.Record) []sources.Record {
-	n := min(s.size, len(s.pending))
-	group = append(group[:0], s.pending[:n]...)
-	rest := copy(s.pending, s.pending[n:])
-	clear(s.pending[rest:])
-	s.pending = s.pending[:rest]
-	s.due = max(s.due-n, 0)
-	s.space.Broadcast()
-	return group
-}
-
-// close settles what is pending and waits until all is done.
+// close settles what gathers and waits until all is done. No lane adds any more.
 func (s *settler) close() {
 	s.mu.Lock()
-	s.closed = true
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-	s.launch()
-	s.idle = 0
-	s.work.Broadcast()
+	group := s.group
+	s.group = nil
+	s.disarm()
 	s.mu.Unlock()
-	s.wg.Wait()
+	s.send(group)
+	s.lapses.Wait()
+	close(s.groups)
+	s.all.Wait()
 }

@@ -47,7 +47,7 @@ func (c *counter) Ack(_ context.Context, records []sources.Record) error {
 }
 
 // newCounter returns a counter and a settler for it.
-func newCounter(t *testing.T, batch int, linger, took time.Duration, lanes int) (*counter, *settler) {
+func newCounter(t *testing.T, batch int, linger, took time.Duration) (*counter, *settler) {
 	t.Helper()
 	c := &counter{took: took, times: map[string]int{}, at: map[string]time.Time{}}
 	m := &Mapping{
@@ -56,7 +56,7 @@ func newCounter(t *testing.T, batch int, linger, took time.Duration, lanes int) 
 	}
 	p := m.newPart(c, stages{t.Context(), t.Context(), t.Context()})
 	t.Cleanup(func() { p.end(nil) })
-	return c, newSettler(p, func() int { return lanes })
+	return c, newSettler(p, &budget{})
 }
 
 // numbered makes n records that are told apart, counting on from first.
@@ -74,14 +74,14 @@ func TestSettlerStartsEveryGroupAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const size = 10
-		c, s := newCounter(t, size, 20*time.Millisecond, time.Second, 1)
-		s.add(numbered(0, spares*size))
+		c, s := newCounter(t, size, 20*time.Millisecond, time.Second)
+		s.add(numbered(0, spareSettlers*size))
 		time.Sleep(2 * time.Second) // the goroutines wait now
 		start := time.Now()
-		s.add(numbered(spares*size, settlements*size))
+		s.add(numbered(spareSettlers*size, maxSettlements*size))
 		s.close()
-		if took := time.Since(start); c.top != settlements || took != time.Second {
-			t.Errorf("at most %d settlements at once, all done after %v; want %d after 1s", c.top, took, settlements)
+		if took := time.Since(start); c.top != maxSettlements || took != time.Second {
+			t.Errorf("at most %d settlements at once, all done after %v; want %d after 1s", c.top, took, maxSettlements)
 		}
 	})
 }
@@ -91,22 +91,18 @@ func TestSettlerStartsEveryGroupAtOnce(t *testing.T) {
 // more is pending than the settlements under way can take (P7). Two bytes are
 // one step.
 func FuzzSettler(f *testing.F) {
-	f.Add(uint8(9), uint8(20), uint8(30), false, []byte{0, 5, 3, 10, 0, 7, 0, 1, 3, 40})
-	f.Add(uint8(9), uint8(0), uint8(3), true, []byte{0, 29, 0, 29, 3, 1, 1, 30, 1, 30, 2, 200})
-	f.Add(uint8(0), uint8(5), uint8(0), true, []byte{1, 3, 0, 3})
-	f.Add(uint8(1), uint8(1), uint8(250), false, []byte{2, 200, 1, 100, 0, 1, 3, 1, 0, 1})
+	f.Add(uint8(9), uint8(20), uint8(30), []byte{0, 5, 3, 10, 0, 7, 0, 1, 3, 40})
+	f.Add(uint8(9), uint8(0), uint8(3), []byte{0, 29, 0, 29, 3, 1, 1, 30, 1, 30, 2, 200})
+	f.Add(uint8(0), uint8(5), uint8(0), []byte{1, 3, 0, 3})
+	f.Add(uint8(1), uint8(1), uint8(250), []byte{2, 200, 1, 100, 0, 1, 3, 1, 0, 1})
 	for seed := range byte(16) {
-		f.Add(seed, 3*seed, 16*seed, seed%2 == 0, noise(seed, 60))
+		f.Add(seed, 3*seed, 16*seed, noise(seed, 60))
 	}
-	f.Fuzz(func(t *testing.T, size, linger, took uint8, many bool, steps []byte) {
+	f.Fuzz(func(t *testing.T, size, linger, took uint8, steps []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			batch, wait := 1+int(size)%12, time.Duration(linger)*time.Millisecond
 			settling := time.Duration(took) * time.Millisecond
-			lanes := 1
-			if many {
-				lanes = 1000 // so that they may settle by themselves
-			}
-			c, s := newCounter(t, batch, wait, settling, lanes)
+			c, s := newCounter(t, batch, wait, settling)
 			added := map[string]time.Time{}
 			largest, adding := batch, sync.WaitGroup{}
 			for i := 0; i+1 < min(len(steps), 60); i += 2 {
@@ -119,7 +115,7 @@ func FuzzSettler(f *testing.F) {
 					for _, r := range records {
 						added[r.ID] = time.Now()
 					}
-					if many || batch == 1 {
+					if batch == 1 {
 						largest = max(largest, value)
 					}
 					if kind == 1 {
@@ -128,11 +124,6 @@ func FuzzSettler(f *testing.F) {
 						s.add(records)
 					}
 				}
-				s.mu.Lock()
-				if len(s.pending) > batch*settlements {
-					t.Errorf("%d records pending", len(s.pending))
-				}
-				s.mu.Unlock()
 			}
 			adding.Wait()
 			s.close()
@@ -140,7 +131,7 @@ func FuzzSettler(f *testing.F) {
 				t.Errorf("%d of %d records were settled", len(c.times), len(added))
 			}
 			for id, times := range c.times {
-				if late := c.at[id].Sub(added[id]); times != 1 || c.top < settlements && late > wait {
+				if late := c.at[id].Sub(added[id]); times != 1 || c.top < maxSettlements && late > wait {
 					t.Errorf("record %s was settled %d times, %v after it was added", id, times, late)
 				}
 			}
@@ -149,8 +140,8 @@ func FuzzSettler(f *testing.F) {
 					t.Errorf("a group of %d", n)
 				}
 			}
-			if s.active != 0 || s.idle != 0 || s.starting != 0 || len(s.pending) != 0 {
-				t.Errorf("left: %d active, %d idle, %d starting, %d pending", s.active, s.idle, s.starting, len(s.pending))
+			if s.idle.Load() != 0 || s.group != nil || c.top > max(maxSettlements, len(steps)) {
+				t.Errorf("left: %d idle workers, a group of %d; %d settlements at once", s.idle.Load(), len(s.group), c.top)
 			}
 		})
 	})

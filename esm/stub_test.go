@@ -53,6 +53,14 @@ func (s *stub) Accept(ctx context.Context) (sources.Partition, error) {
 	return &stubPartition{Partition: p, stub: s}, nil
 }
 
+// scaled is source with another scaling.
+func scaled(source sources.Source, scaling sources.Scaling) sources.Source {
+	return &stub{Source: source, traits: func(t sources.Traits) sources.Traits {
+		t.Scaling = scaling
+		return t
+	}}
+}
+
 type stubPartition struct {
 	sources.Partition
 	stub *stub

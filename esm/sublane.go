@@ -19,10 +19,11 @@ type sublane struct {
 	*trial // nil before the first batch, for many a lane never has one
 
 	parent *ordered
-	inbox  *inbox
+	reads  bool // by itself: nobody fills its inbox but it
+	inbox  inbox
 	window *window // the open tumbling window; nil for none
-	// failures is how many fetches in a row failed.
-	failures int
+	// abandoned is a delivery to the on-failure destination; nil for none.
+	abandoned *abandonedDelivery
 }
 
 // trial is how it stands with a batch.
@@ -58,57 +59,59 @@ func (s *sublane) run() {
 }
 
 // fetch reads from the inbox. While a window is open it waits no longer than until
-// that is due.
+// that is due. A lane that finds nothing to do for a while rests.
 func (s *sublane) fetch(buf []sources.Record, wait time.Duration) (int, error) {
-	soft := s.parent.soft
-	if s.window != nil && len(s.held) == 0 {
+	if len(s.held) > 0 {
+		return s.next(buf, wait)
+	}
+	if s.window != nil {
 		due := s.window.due()
-		n, err := s.inbox.fetch(soft, buf, max(min(wait, time.Until(due)), 0), false)
+		n, err := s.next(buf, max(min(wait, time.Until(due)), 0))
 		if n == 0 && err == nil && !time.Now().Before(due) {
 			err = errWindowDue
 		}
 		return n, err
 	}
-	if len(s.held) == 0 && s.inbox.empty() {
-		s.lane.end() // about to be idle, and nobody's
-	}
-	return s.inbox.fetch(soft, buf, wait, len(s.held) == 0)
-}
-
-// fetchDirect reads from the partition. Before it waits long with nothing to do it
-// lets go of what it does not need for that.
-func (s *sublane) fetchDirect(buf []sources.Record, wait time.Duration) (int, error) {
-	short := wait
-	if len(s.held) == 0 {
-		short = min(wait, briefWait)
-	}
-	if n, err := s.read(buf, short); n > 0 || err != nil || short == wait {
+	if n, err := s.next(buf, min(wait, briefWait)); n > 0 || err != nil {
 		return n, err
 	}
+	return s.idle()
+}
+
+// next takes records from the inbox, which a lane that reads by itself fills before.
+// Nothing and no error means that nothing came, or only what the filter rejects while a
+// batch is gathered.
+func (s *sublane) next(buf []sources.Record, wait time.Duration) (int, error) {
+	if !s.reads {
+		return s.inbox.fetch(s.parent.soft, buf, wait)
+	}
+	n, err := s.inbox.take(buf)
+	for fetched := 1; n == 0 && err == nil && fetched > 0; {
+		fetched, err = s.parent.reader.read(s.batch.Room(), wait)
+		n, _ = s.inbox.take(buf)
+		if len(s.held) > 0 {
+			break // the wait is for less time now
+		}
+	}
+	return n, err
+}
+
+// idle lets go of what the lane does not need for having nothing to do. Then it waits,
+// if it reads by itself; otherwise its goroutine ends, and the next record starts another.
+func (s *sublane) idle() (int, error) {
 	s.lane.end()
-	s.held = make([]sources.Record, 0, 1)
-	n, err := s.read(s.held[:1], batch.Idle) // without a timer, which costs as much as the buffer
-	if n == 0 || err != nil {
-		return n, err
+	s.held = nil
+	if !s.reads {
+		return 0, s.inbox.leave()
 	}
-	s.held = slices.Grow(s.held[:1], min(firstRoom, s.batch.Room()))[:0]
-	more, err := s.read(s.held[1:cap(s.held)], 0)
-	return n + more, err
-}
-
-// read reads from the partition what passes the filter, and nothing while as much is
-// held as may be.
-func (s *sublane) read(buf []sources.Record, wait time.Duration) (int, error) {
-	o := s.parent
-	if records, bytes := o.tracker.open(); records > 0 && bytes >= o.config.MaximumBufferedBytes {
-		sleep(o.soft, min(wait, idleWait))
-		return 0, o.soft.Err()
+	reader := &s.parent.reader
+	reader.shrink()
+	_, err := reader.read(1, batch.Idle) // without a timer, which costs as much as a buffer
+	if err == nil {
+		_, err = reader.read(s.batch.Room()-1, 0) // what came with it
 	}
-	n, err := o.fetch(buf, wait, &s.failures)
-	if n > 0 {
-		o.tracker.add(buf[:n])
-		n = o.sift(buf[:n])
-	}
+	s.held = slices.Grow(s.held, min(firstRoom, s.batch.Room()))
+	n, _ := s.inbox.take(s.held[:cap(s.held)])
 	return n, err
 }
 
@@ -133,12 +136,13 @@ func (s *sublane) process(n int, tooLarge bool) bool {
 // first.
 func (s *sublane) handle(records []sources.Record, tooLarge bool) bool {
 	n := len(records)
-	if tooLarge {
-		step := retry.Step{To: 1, Reason: MaximumPayloadSizeExceeded, Invokes: 1}
-		return s.giveUp(records, step)
-	}
 	if s.trial == nil {
 		s.trial = new(trial)
+	}
+	s.last = outcome{} // none of these was invoked
+	if tooLarge {
+		step := retry.Step{To: 1, Reason: retry.MaximumPayloadSizeExceeded, Invokes: 1}
+		return s.giveUp(records, step)
 	}
 	c := &s.parent.config
 	s.plan.Reset(retry.Rules{
@@ -192,7 +196,7 @@ func (s *sublane) attempt(records []sources.Record, step retry.Step) bool {
 		o.observe(Observation{Metric: IteratorAge, Partition: o.id, Count: len(batch), Duration: max(time.Since(last), 0)})
 	}
 	s.invoker.window = s.window.event(false, false)
-	s.last = s.invoke(batch, time.Time{})
+	s.last = s.invoke(batch)
 	if s.last.verdict != succeeded && o.over() {
 		return false
 	}

@@ -6,18 +6,29 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
+const (
+	// recordSize is how large a sources.Record is, on 64 bits.
+	recordSize = 136
+	// slotBytes is what the tracker keeps of a record at most: its places in both rings.
+	slotBytes = recordSize + 8
+)
+
 // tracker knows which records of an ordered partition are unfinished, and so
 // the position: everything before the first unfinished record (P3). It bounds
 // how far reading may run ahead of the position.
 type tracker struct {
+	each int // what a record takes besides its size
+
 	mu sync.Mutex
 	// sizes knows the records from first to next, at offset modulo its length, a
 	// power of two. It has the complement of the size of a record that was finished
-	// while one before it was not; late has the record.
+	// while one before it was not. Of a run of such records late has the last, which
+	// is all that the position needs; the others take no more than their places.
 	sizes       []int
 	late        []sources.Record // as long as sizes, or nil
 	first, next uint64
-	bytes       int
+	unfinished  int
+	bytes       int // from first to next
 	// passed is the last record behind the position, and count how many
 	// passed, since take was called.
 	passed *sources.Record // nil before the first, for many a partition has none
@@ -26,8 +37,9 @@ type tracker struct {
 	changed chan struct{}
 }
 
-func newTracker() *tracker {
-	return &tracker{changed: make(chan struct{}, 1)}
+// newTracker makes a tracker of records that take so many bytes each besides their size.
+func newTracker(each int) *tracker {
+	return &tracker{each: each, changed: make(chan struct{}, 1)}
 }
 
 // add numbers records that were fetched and counts them as unfinished.
@@ -38,11 +50,13 @@ func (t *tracker) add(records []sources.Record) {
 		t.grow()
 	}
 	for i := range records {
+		size := records[i].Size + t.each
 		records[i].Offset = t.next
-		t.sizes[t.place(t.next)] = records[i].Size
-		t.bytes += records[i].Size
+		t.sizes[t.place(t.next)] = size
+		t.bytes += size
 		t.next++
 	}
+	t.unfinished += len(records)
 }
 
 func (t *tracker) grow() {
@@ -59,6 +73,15 @@ func (t *tracker) grow() {
 	t.sizes, t.late = grown.sizes, grown.late
 }
 
+// shrink lets go of the rings, if no record is in them.
+func (t *tracker) shrink() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.first == t.next {
+		t.sizes, t.late = nil, nil
+	}
+}
+
 func (t *tracker) place(offset uint64) uint64 {
 	return offset & uint64(len(t.sizes)-1) //nolint:gosec // never without a place
 }
@@ -70,41 +93,78 @@ func (t *tracker) finish(records []sources.Record) bool {
 	if t.passed == nil {
 		t.passed = new(sources.Record)
 	}
-	var passed *sources.Record
-	for i := range records {
-		at := t.place(records[i].Offset)
-		if records[i].Offset == t.first {
-			passed = &records[i]
-			t.pass(t.sizes[at])
-			continue
+	before := t.first
+	t.unfinished -= len(records)
+	for len(records) > 0 {
+		n := 1
+		for n < len(records) && records[n].Offset == records[n-1].Offset+1 {
+			n++
 		}
-		if t.late == nil {
-			t.late = make([]sources.Record, len(t.sizes))
-		}
-		t.sizes[at], t.late[at] = ^t.sizes[at], records[i]
+		t.finishRun(records[:n])
+		records = records[n:]
 	}
-	for t.first < t.next && t.sizes[t.place(t.first)] < 0 {
-		at := t.place(t.first)
-		*t.passed, passed = t.late[at], t.passed
-		t.late[at] = sources.Record{}
-		t.pass(^t.sizes[at])
-	}
-	if passed == nil {
+	if t.first == before {
 		return false
 	}
-	*t.passed = *passed
 	select {
-	case t.changed <- struct{}{}: // nil if nobody waits
+	case t.changed <- struct{}{}:
 	default:
 	}
 	return true
 }
 
-// pass moves the position past the first record, which has this size.
-func (t *tracker) pass(size int) {
-	t.bytes -= size
-	t.count++
-	t.first++
+// finishRun finishes records that follow each other.
+func (t *tracker) finishRun(run []sources.Record) {
+	from, last := run[0].Offset, run[len(run)-1]
+	if from == t.first {
+		*t.passed = last
+		t.pass(last.Offset + 1)
+		return
+	}
+	for i := range run {
+		at := t.place(run[i].Offset)
+		t.sizes[at] = ^t.sizes[at]
+	}
+	if t.late == nil {
+		t.late = make([]sources.Record, len(t.sizes))
+	}
+	t.late[t.place(last.Offset)] = last
+	for o := from; o <= last.Offset+1; o++ {
+		if t.isLate(o-1) && t.isLate(o) {
+			t.drop(t.place(o - 1))
+		}
+	}
+}
+
+// isLate reports whether the record at an offset is finished and one before it is not.
+func (t *tracker) isLate(offset uint64) bool {
+	return t.first < offset && offset < t.next && t.sizes[t.place(offset)] < 0
+}
+
+// drop lets go of a late record that another one follows.
+func (t *tracker) drop(at uint64) {
+	kept := min(^t.sizes[at], slotBytes)
+	t.bytes -= ^t.sizes[at] - kept
+	t.sizes[at], t.late[at] = ^kept, sources.Record{}
+}
+
+// pass moves the position to an offset, and past the late records there.
+func (t *tracker) pass(offset uint64) {
+	for ; t.first < t.next; t.first++ {
+		size := t.sizes[t.place(t.first)]
+		if t.first >= offset {
+			size = ^size
+		}
+		if size < 0 {
+			break
+		}
+		t.bytes -= size
+		t.count++
+	}
+	if t.first > offset {
+		at := t.place(t.first - 1)
+		*t.passed, t.late[at] = t.late[at], sources.Record{}
+	}
 }
 
 // take returns the last record that the position passed and how many passed
@@ -120,10 +180,10 @@ func (t *tracker) take() (sources.Record, int) {
 	return record, count
 }
 
-// open is how many records, and bytes of event documents, are unfinished or
-// behind an unfinished record.
+// open is how many records are unfinished, and how many bytes those take with what is
+// finished behind the first of them.
 func (t *tracker) open() (records, bytes int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return int(t.next - t.first), t.bytes //nolint:gosec // bounded by what is read ahead
+	return t.unfinished, t.bytes
 }

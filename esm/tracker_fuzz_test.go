@@ -11,6 +11,7 @@ import (
 
 // trackerModel keeps every record that was ever added.
 type trackerModel struct {
+	each  int
 	sizes []int
 	done  []bool
 	taken int // records that take told of
@@ -25,12 +26,39 @@ func (m *trackerModel) passed() int {
 	return len(m.done)
 }
 
+// bytes is what the records behind the position take: the finished ones no more than
+// their places, but for the last of each run, which the position may need.
 func (m *trackerModel) bytes() int {
 	sum := 0
-	for _, size := range m.sizes[m.passed():] {
+	for i := m.passed(); i < len(m.done); i++ {
+		size := m.sizes[i] + m.each
+		if m.done[i] && i+1 < len(m.done) && m.done[i+1] {
+			size = min(size, slotBytes)
+		}
 		sum += size
 	}
 	return sum
+}
+
+// runs is how many runs of finished records lie behind the position.
+func (m *trackerModel) runs() int {
+	n := 0
+	for i := m.passed(); i < len(m.done); i++ {
+		if m.done[i] && (i+1 == len(m.done) || !m.done[i+1]) {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *trackerModel) unfinished() int {
+	n := 0
+	for _, done := range m.done {
+		if !done {
+			n++
+		}
+	}
+	return n
 }
 
 // noise is n bytes, the same for each seed.
@@ -50,7 +78,8 @@ func FuzzTrackerModel(f *testing.F) {
 		f.Add(noise(seed, 200))
 	}
 	f.Fuzz(func(t *testing.T, steps []byte) {
-		tracker, m, most := newTracker(), &trackerModel{}, 0
+		m, most := &trackerModel{each: 40 * (len(steps) % 7)}, 0
+		tracker := newTracker(m.each)
 		var open []sources.Record
 		finish := func(records []sources.Record) {
 			before := m.passed()
@@ -99,12 +128,21 @@ func FuzzTrackerModel(f *testing.F) {
 				m.taken = m.passed()
 			}
 			records, bytes := tracker.open()
-			if records != len(m.done)-m.passed() || bytes != m.bytes() {
-				t.Fatalf("step %d: %d records, %d bytes open; want %d, %d", i, records, bytes, len(m.done)-m.passed(), m.bytes())
+			if records != m.unfinished() || bytes != m.bytes() {
+				t.Fatalf("step %d: %d records, %d bytes open; want %d, %d", i, records, bytes, m.unfinished(), m.bytes())
 			}
-			most = max(most, records)
+			most = max(most, len(m.done)-m.passed())
 			if len(tracker.sizes) > max(2*most, 8) {
 				t.Fatalf("step %d: a ring for %d, at most %d were open", i, len(tracker.sizes), most)
+			}
+			kept := 0
+			for _, r := range tracker.late {
+				if r.ID != "" {
+					kept++
+				}
+			}
+			if kept != m.runs() {
+				t.Fatalf("step %d: holds on to %d finished records, want %d", i, kept, m.runs())
 			}
 		}
 	})

@@ -1,8 +1,6 @@
 package esm
 
 import (
-	"errors"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,52 +8,123 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
-const (
-	// promptly is how fast a batch must fill up to count as a backlog.
-	promptly = 100 * time.Millisecond
-	// lastMoment is how long before its records expire a throttled batch is
-	// let go: an invocation shorter than that is not worth a try.
-	lastMoment = time.Second
-)
-
-// unordered serves a partition whose records are settled in any order: as many
-// lanes as the concurrency allows, all of them fetching from it.
+// unordered serves a partition whose records are settled in any order: as many lanes
+// as the concurrency allows, all of them fetching from it.
+//
+// One record goes this way: queueLane.run, collect, fetch (gate, budget,
+// Partition.Fetch, filter), process (startable, invoke, settle), settler.add,
+// Partition.Ack.
 type unordered struct {
 	*part
 	scaler  *scaler
 	settler *settler
+	budget  *budget
+	gate    gate
+	stopper sources.Stopper // nil if the partition is none
 	lanes   sync.WaitGroup
+	mu      sync.Mutex
+	running int
+	closed  bool          // no lane starts any more
+	ended   chan struct{} // closed then
 	// changes of the number of lanes that the observer was not told of.
 	changes atomic.Int64
+	// slowest is the longest run of the handler so far, -1 before the first.
+	slowest atomic.Int64
+	stopped func() time.Time // when the mapping was stopped
 }
 
 func newUnordered(p *part) *unordered {
-	s := newScaler(p.config.scaling(p.traits), time.Now())
-	return &unordered{part: p, scaler: s, settler: newSettler(p, s.lanes)}
+	b := newBudget(&p.config, &p.traits)
+	u := &unordered{
+		part: p, budget: b, settler: newSettler(p, b),
+		scaler:  newScaler(p.config.scaling(p.traits), time.Now()),
+		stopped: sync.OnceValue(time.Now), ended: make(chan struct{}),
+	}
+	u.stopper, _ = sources.Ability[sources.Stopper](p.partition)
+	u.slowest.Store(-1)
+	return u
 }
 
 // run serves the partition until it ends or the mapping stops, and has settled
 // everything when it returns.
 func (u *unordered) run() {
-	u.start(u.scaler.lanes())
+	for range u.scaler.count() {
+		u.startLane()
+	}
+	u.tellLanes()
+	u.grow()
 	u.lanes.Wait()
 	u.settler.close()
 }
 
-// start starts n lanes.
-func (u *unordered) start(n int) {
-	if n == 0 {
+// grow adds lanes while nobody polls, until all lanes have ended. When the mapping
+// stops it has the partition stop.
+func (u *unordered) grow() {
+	stop := u.soft.Done()
+	for {
+		select {
+		case <-u.ended:
+			return
+		case <-stop:
+			stop = nil
+			u.stopped()
+			if u.stopper != nil {
+				u.stopper.Stop()
+			}
+		case <-u.scaler.starved:
+			u.relieve()
+		}
+	}
+}
+
+// relieve adds a lane as soon as that is allowed, unless somebody polls by then. A new
+// lane that goes to run the handler calls for the next one.
+func (u *unordered) relieve() {
+	for {
+		start, wait := u.scaler.relieve(time.Now())
+		if start {
+			u.startLane()
+			u.tellLanes()
+		}
+		if wait <= 0 || !sleep(u.soft, wait) {
+			return
+		}
+	}
+}
+
+// startLane starts a lane, unless all have ended.
+func (u *unordered) startLane() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closed {
 		return
 	}
-	u.tellLanes()
-	for range n {
-		u.lanes.Go(u.lane)
+	u.running++
+	u.lanes.Go(u.runLane)
+}
+
+func (u *unordered) runLane() {
+	newQueueLane(u).run()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.running--
+	if u.running == 0 {
+		u.closed = true
+		close(u.ended)
+	}
+}
+
+// backlog says that a lane found more records than it could take.
+func (u *unordered) backlog() {
+	if u.soft.Err() == nil && u.scaler.backlog(time.Now()) {
+		u.startLane()
+		u.tellLanes()
 	}
 }
 
 // leave reports whether the asking lane is one too many.
-func (u *unordered) leave() bool {
-	if !u.scaler.leave() {
+func (u *unordered) leave(idle bool) bool {
+	if !u.scaler.leave(idle) {
 		return false
 	}
 	u.tellLanes()
@@ -70,246 +139,80 @@ func (u *unordered) tellLanes() {
 	}
 	for {
 		changes := u.changes.Load()
-		u.count(ConcurrentLanes, u.scaler.lanes())
+		u.count(ConcurrentLanes, u.scaler.count())
 		if u.changes.CompareAndSwap(changes, 0) {
 			return
 		}
 	}
 }
 
-// pooledLane is one lane of an unordered partition.
-type pooledLane struct {
-	lane
-	pool     *unordered
-	failures int
-	filtered []sources.Record
-	keep     []sources.Record
-}
-
-func (u *unordered) lane() {
-	l := &pooledLane{lane: u.newLane(), pool: u}
-	l.lane.fetch = l.fetchMatching
-	defer func() {
-		l.end()
-		u.release(l.held)
-	}()
-	for {
-		if len(l.held) == 0 && u.leave() {
-			return
-		}
-		start := time.Now()
-		n, tooLarge, err := l.collect()
-		if err != nil || u.soft.Err() != nil {
-			return
-		}
-		if n == len(l.held) && l.batch.Room() == 0 && time.Since(start) <= max(promptly, u.config.MaximumBatchingWindow/2) {
-			u.start(u.scaler.backlog(time.Now()))
-		}
-		if tooLarge {
-			l.rejectTooLarge()
-		} else {
-			l.process(n)
-		}
+// fetch reads records, as many as the budget has room for, and returns by the end of
+// wait.
+func (u *unordered) fetch(buf []sources.Record, wait time.Duration) (int, error) {
+	ctx, deadline := u.soft, time.Now().Add(wait)
+	pass, ok := u.gate.enter(ctx, deadline)
+	if !ok {
+		return 0, ctx.Err()
 	}
-}
-
-// fetchMatching fetches records, and settles those that the filter rejects.
-func (l *pooledLane) fetchMatching(buf []sources.Record, wait time.Duration) (int, error) {
-	u := l.pool
-	start := time.Now()
-	n, err := u.part.fetch(buf, wait, &l.failures)
-	if n == 0 && err == nil && wait >= idleWait {
-		u.scaler.quiet()
-		if len(l.held) == 0 && u.leave() {
-			return 0, errIdle
-		}
+	places := u.budget.reserve(ctx, len(buf), deadline)
+	if places == 0 {
+		u.gate.back(pass)
+		return 0, ctx.Err()
 	}
-	if u.filter == nil || n == 0 {
-		return n, err
+	if u.stopper != nil {
+		ctx = u.invokes.context() // a stop lets what is under way end
 	}
-	full := err == nil && n == u.config.BatchSize && time.Since(start) <= promptly
-	n, l.filtered = u.separate(buf[:n], l.filtered[:0])
-	if full && len(l.filtered) > 0 {
-		u.start(u.scaler.backlog(time.Now())) // what the batch will not show
+	if wait < idleWait { // otherwise the batch is empty, and in no hurry
+		wait = max(time.Until(deadline), 0)
 	}
-	u.settler.add(l.filtered)
-	clear(l.filtered)
-	return n, err
-}
-
-// errIdle ends a lane that has nothing to do.
-var errIdle = errors.New("idle lane")
-
-// rejectTooLarge reports a record that fits into no event document (ESM-41).
-// It stays in its source, whose own rules end it (SQS-51).
-func (l *pooledLane) rejectTooLarge() {
-	l.pool.count(DroppedEventCount, 1)
-	l.pool.warn("record dropped", errTooLarge)
-	l.keep = append(l.keep[:0], l.held[0])
-	l.pool.fail(l.keep)
-	l.finish(1)
-	l.dropGroups()
-}
-
-// process invokes the handler with the first n held records and settles what
-// succeeded. If the mapping stops before they are handled they stay held.
-func (l *pooledLane) process(n int) {
-	u := l.pool
-	for failures := 1; ; failures++ {
-		if n = l.dropExpired(n); n == 0 {
-			return
-		}
-		records := l.held[:n]
-		var expires time.Time
-		if u.traits.Redelivers {
-			expires = firstExpiry(records)
-		}
-		o := l.invoke(records, expires)
-		switch {
-		case (o.verdict == failed || o.verdict == partial) && !u.traits.Redelivers:
-			l.giveBackRest(n)
-			if failures == 1 {
-				u.start(u.scaler.hold())
-				defer u.scaler.free()
-			}
-		case o.verdict == throttled || o.verdict == failed && !u.config.ReportBatchItemFailures:
-			u.scaler.failing()
-		}
-		delay, again := l.again(o, expires, failures)
-		if !again {
-			l.settle(records, o)
-			l.finish(n)
-			break
-		}
-		if o.verdict == partial {
-			n = l.settleDone(n)
-		}
-		if !sleep(u.soft, delay) {
-			return
-		}
+	n, err := u.partition.Fetch(ctx, buf[:places], wait)
+	u.budget.fetched(places, buf[:n])
+	if n > 0 || err == nil {
+		u.count(PolledEventCount, n)
 	}
-	l.dropGroups()
-}
-
-// again tells whether and when to invoke the handler again with the same
-// records: while it is throttled, until the records are nearly expired
-// (SQS-48), and always when the source does not redeliver (ESM-65); then only
-// those that failed.
-func (l *pooledLane) again(o outcome, expires time.Time, failures int) (time.Duration, bool) {
-	u := l.pool
+	err, passing := u.fetchError(ctx, err)
 	switch {
-	case o.verdict == throttled:
-		delay := max(throttleBackoff().Delay(failures, u.config.Jitter()), o.retryAfter)
-		return delay, expires.IsZero() || time.Now().Add(delay+lastMoment).Before(expires)
-	case (o.verdict == failed || o.verdict == partial) && !u.traits.Redelivers:
-		return u.config.RetryBackoff.Delay(failures, u.config.Jitter()), true
+	case passing:
+		u.polling(u.id, err, u.gate.failed(pass, u.pollDelay))
+		return n, nil
+	case err != nil:
+		u.gate.back(pass)
+		return n, err
 	default:
-		return 0, false
+		u.gate.succeeded(pass, n)
+		return n, nil
 	}
 }
 
-// settle settles the records that did not fail and tells of those that did.
-// Afterwards keep holds the latter.
-func (l *pooledLane) settle(records []sources.Record, o outcome) {
-	l.keep = l.keep[:0]
-	switch o.verdict {
-	case succeeded:
-		l.pool.settler.add(records)
-	case failed, throttled:
-		l.keep = append(l.keep, records...)
-	case partial:
-		done := make([]sources.Record, 0, len(records)-o.failures)
-		for i := range records {
-			if l.failed[i] {
-				l.keep = append(l.keep, records[i])
-			} else {
-				done = append(done, records[i])
-			}
-		}
-		l.pool.settler.add(done)
-	}
-	l.pool.fail(l.keep)
+// release gives records back.
+func (u *unordered) release(records []sources.Record) bool {
+	u.budget.free(records)
+	return u.part.release(records)
 }
 
-// giveBackRest gives back what is held besides the first n records, which are
-// retried in place for long, so that they hold nothing else up (P6).
-func (l *pooledLane) giveBackRest(n int) {
-	if l.pool.release(l.held[n:]) {
-		clear(l.held[n:])
-		l.held = l.held[:n]
-	}
-}
-
-// settleDone settles those of the first n held records that did not fail, and
-// returns how many are left to be retried in place.
-func (l *pooledLane) settleDone(n int) int {
-	done := make([]sources.Record, 0, n)
-	kept := 0
-	for i := range n {
-		if l.failed[i] {
-			l.held[kept] = l.held[i]
-			kept++
-		} else {
-			done = append(done, l.held[i])
+// took notes how long the handler took.
+func (u *unordered) took(d time.Duration) {
+	for {
+		slowest := u.slowest.Load()
+		if int64(d) <= slowest || u.slowest.CompareAndSwap(slowest, int64(d)) {
+			return
 		}
 	}
-	l.held = slices.Delete(l.held, kept, n)
-	l.pool.settler.add(done)
-	return kept
 }
 
-// dropExpired lets go of records among the first n held that their source has
-// taken back meanwhile, and returns how many are left of the n.
-func (l *pooledLane) dropExpired(n int) int {
-	now := time.Now()
-	kept := 0
-	for i := range n {
-		if e := &l.held[i].Expires; e.IsZero() || e.After(now) {
-			kept++
-		}
+// mayStart reports whether a batch may be begun: while the mapping runs, and in its
+// drain while what is left of that is enough for the slowest batch so far, twice over,
+// or for the handler's time limit.
+func (u *unordered) mayStart() bool {
+	if u.soft.Err() == nil {
+		return true
 	}
-	if kept == n {
-		return n
+	if u.over() {
+		return false
 	}
-	l.pool.count(StaleEventCount, n-kept)
-	l.held = slices.DeleteFunc(l.held, func(r sources.Record) bool {
-		return !r.Expires.IsZero() && !r.Expires.After(now)
-	})
-	return kept
-}
-
-// dropGroups gives back what is held of the groups of failed records, so that
-// none of it is started before them (P4), and forgets the failed.
-func (l *pooledLane) dropGroups() {
-	defer func() {
-		clear(l.keep)
-		l.keep = l.keep[:0]
-	}()
-	if !l.pool.traits.Grouped || len(l.keep) == 0 {
-		return
+	enough := u.config.Timeout
+	if slowest := u.slowest.Load(); slowest >= 0 {
+		enough = min(enough, time.Duration(2*slowest))
 	}
-	held := func(r sources.Record) bool {
-		return slices.ContainsFunc(l.keep, func(f sources.Record) bool { return f.Key == r.Key })
-	}
-	var back []sources.Record
-	for _, r := range l.held {
-		if held(r) {
-			back = append(back, r)
-		}
-	}
-	if len(back) > 0 {
-		l.held = slices.DeleteFunc(l.held, held)
-		l.pool.release(back)
-	}
-}
-
-// firstExpiry is the earliest Expires of the records; zero if none expires.
-func firstExpiry(records []sources.Record) time.Time {
-	var first time.Time
-	for i := range records {
-		if e := records[i].Expires; !e.IsZero() && (first.IsZero() || e.Before(first)) {
-			first = e
-		}
-	}
-	return first
+	return u.config.DrainTimeout-time.Since(u.stopped()) > enough
 }

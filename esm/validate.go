@@ -57,6 +57,11 @@ func between[T int | time.Duration](c *checker, field string, value, lowest, hig
 	c.require(value >= lowest && value <= highest, field, value, "must be between %v and %v", lowest, highest)
 }
 
+// notTiny requires that value is not of nanoseconds that were meant to be seconds.
+func notTiny(c *checker, field string, value time.Duration) {
+	c.require(value <= 0 || value >= shortest, field, value, "must not be below %v; a bare number is of nanoseconds, as in 30*time.Second", shortest)
+}
+
 // check adds every violation of c, whose defaults are filled in.
 func (c Config) check(to *checker, traits sources.Traits) {
 	c.checkBatch(to, traits)
@@ -65,7 +70,7 @@ func (c Config) check(to *checker, traits sources.Traits) {
 	if traits.Ordered {
 		c.checkOrdered(to, traits)
 	} else {
-		c.checkUnordered(to, traits)
+		c.checkUnordered(to)
 	}
 }
 
@@ -79,13 +84,19 @@ func (c Config) checkBatch(to *checker, traits sources.Traits) {
 			"must be 0, a batching window is not supported for this source")
 	} else {
 		between(to, "MaximumBatchingWindow", c.MaximumBatchingWindow, 0, traits.Window.Max)
+		notTiny(to, "MaximumBatchingWindow", c.MaximumBatchingWindow)
 	}
+	to.require(c.MaximumBufferedBytes > 0, "MaximumBufferedBytes", c.MaximumBufferedBytes, "must be greater than 0")
 	between(to, "MaximumBatchBytes", c.MaximumBatchBytes, c.overhead(traits)+1, batch.MaxEventBytes)
 }
 
 func (c Config) checkTimes(to *checker, traits sources.Traits) {
-	between(to, "Timeout", c.Timeout, 1, traits.MaxTimeout)
-	to.require(c.DrainTimeout > 0, "DrainTimeout", c.DrainTimeout, "must be greater than 0")
+	if c.Timeout > 0 && c.Timeout < shortest {
+		notTiny(to, "Timeout", c.Timeout)
+	} else {
+		between(to, "Timeout", c.Timeout, shortest, traits.MaxTimeout)
+	}
+	to.require(c.DrainTimeout >= 0, "DrainTimeout", c.DrainTimeout, "must be greater than 0, 0 for the default, or NoDrainTimeout")
 	to.require(c.RetryBackoff.Initial >= 0 && c.RetryBackoff.Max >= c.RetryBackoff.Initial, "RetryBackoff",
 		fmt.Sprintf("{%v %v}", c.RetryBackoff.Initial, c.RetryBackoff.Max), "must have 0 <= Initial <= Max")
 }
@@ -95,20 +106,20 @@ func (c Config) checkOrdered(to *checker, traits sources.Traits) {
 	between(to, "MaximumRetryAttempts", *c.MaximumRetryAttempts, -1, 10_000)
 	age := c.MaximumRecordAge
 	to.require(age == -1 || age >= time.Minute && age <= 7*24*time.Hour, "MaximumRecordAge", age,
-		"must be 0 or -1 for no limit, or between %v and %v", time.Minute, 7*24*time.Hour)
+		"must be 0 or NoLimit, or between %v and %v", time.Minute, 7*24*time.Hour)
 	to.require(c.TumblingWindow >= 0 && c.TumblingWindow <= traits.TumblingWindow && c.TumblingWindow%time.Second == 0, "TumblingWindow",
 		c.TumblingWindow, "must be whole seconds between %v and %v", time.Duration(0), traits.TumblingWindow)
 	to.require(c.TumblingWindow == 0 || c.ParallelizationFactor <= 1, "TumblingWindow", c.TumblingWindow,
 		"must be 0 if ParallelizationFactor (%d) is greater than 1", c.ParallelizationFactor)
-	to.require(c.OnFailureTimeout >= 0, "OnFailureTimeout", c.OnFailureTimeout, "must not be negative; 0 is no bound")
+	to.require(c.OnFailureTimeout >= 0, "OnFailureTimeout", c.OnFailureTimeout, "must not be negative; 0 or NoLimit is no bound")
+	notTiny(to, "OnFailureTimeout", c.OnFailureTimeout)
+	to.require(c.OnFailure == nil || !isNil(c.OnFailure), "OnFailure", fmt.Sprintf("a nil %T", c.OnFailure), "must be a destination, or nil for none")
 	to.require(c.OnFailureTimeout <= 0 || c.OnFailure != nil, "OnFailureTimeout", c.OnFailureTimeout, "must be 0 without OnFailure")
-	to.require(c.MaximumBufferedBytes > 0, "MaximumBufferedBytes", c.MaximumBufferedBytes, "must be greater than 0")
 	to.require(c.MaximumConcurrency == 0, "MaximumConcurrency", c.MaximumConcurrency,
 		"must be 0, ordered sources scale by ParallelizationFactor")
-	to.require(c.Scaling == nil, "Scaling", "set", "must be nil, ordered sources scale by ParallelizationFactor")
 }
 
-func (c Config) checkUnordered(to *checker, traits sources.Traits) {
+func (c Config) checkUnordered(to *checker) {
 	const ordered = "must not be set, it belongs to ordered sources (SQS-50: use the queue's redrive policy)"
 	between(to, "MaximumConcurrency", c.MaximumConcurrency, 0, 1000)
 	to.require(c.ParallelizationFactor == 1, "ParallelizationFactor", c.ParallelizationFactor, ordered)
@@ -118,13 +129,6 @@ func (c Config) checkUnordered(to *checker, traits sources.Traits) {
 	to.require(!c.BisectBatchOnFunctionError, "BisectBatchOnFunctionError", c.BisectBatchOnFunctionError, ordered)
 	to.require(c.OnFailure == nil, "OnFailure", "set", ordered)
 	to.require(c.OnFailureTimeout == 0, "OnFailureTimeout", c.OnFailureTimeout, ordered)
-	to.require(c.MaximumBufferedBytes == DefaultBufferedBytes, "MaximumBufferedBytes", c.MaximumBufferedBytes,
-		"must not be set, unordered sources read nothing ahead")
-	if c.ProvisionedPollerConfig == nil {
-		s := c.scaling(traits)
-		to.require(s.Idle >= 1 && s.Initial >= s.Idle && s.Max >= s.Initial && s.Failing >= 0 && s.PerMinute >= 0, "Scaling",
-			fmt.Sprintf("%+v", s), "must have 1 <= Idle <= Initial <= Max, Failing >= 0 and PerMinute >= 0")
-	}
 }
 
 func (c Config) checkProvisioned(to *checker, bounds sources.Provisioned) {
@@ -151,5 +155,4 @@ func (c Config) checkProvisioned(to *checker, bounds sources.Provisioned) {
 			"must not be less than MinimumPollers (%d)", p.MinimumPollers)
 	}
 	to.require(c.MaximumConcurrency == 0, "MaximumConcurrency", c.MaximumConcurrency, "must be 0, %s excludes it", field)
-	to.require(c.Scaling == nil, "Scaling", "set", "must be nil, %s excludes it", field)
 }

@@ -101,18 +101,19 @@ func (p *part) appendWindow(document []byte, w *Window) []byte {
 	return append(dst, '}')
 }
 
-// state reads the new state out of an answer.
-func (p *part) state(a answer, document bool) ([]byte, error) {
-	state := a.response.State
-	if document {
-		var response struct {
-			State json.RawMessage `json:"state"`
-		}
-		if json.Unmarshal(a.body, &response) != nil || response.State == nil {
-			return nil, errState
-		}
-		state = response.State
+// readState reads the new state out of a response.
+func (p *part) readState(body []byte) ([]byte, error) {
+	var response struct {
+		State json.RawMessage `json:"state"`
 	}
+	if json.Unmarshal(body, &response) != nil || response.State == nil {
+		return nil, errState
+	}
+	return p.checkState(response.State)
+}
+
+// checkState returns a copy of a state that is one.
+func (p *part) checkState(state []byte) ([]byte, error) {
 	state = bytes.TrimSpace(state)
 	switch {
 	case len(state) == 0, string(state) == "null":
@@ -253,7 +254,7 @@ func (s *sublane) finalInvoke(early bool) bool {
 	o := s.parent
 	for failures := 1; o.soft.Err() == nil; failures++ {
 		s.invoker.window = s.window.event(true, early)
-		result := s.invoke(nil, time.Time{})
+		result := s.invoke(nil)
 		if result.verdict == succeeded {
 			return true
 		}

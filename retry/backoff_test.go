@@ -27,9 +27,24 @@ func TestBackoffDoublesUpToMax(t *testing.T) {
 func TestBackoffFullJitter(t *testing.T) {
 	t.Parallel()
 	b := retry.Backoff{Initial: time.Second, Max: time.Minute}
-	for share, want := range map[float64]time.Duration{0: 0, 0.25: time.Second, 0.5: 2 * time.Second} {
+	for share, want := range map[float64]time.Duration{0.1: 400 * time.Millisecond, 0.25: time.Second, 0.5: 2 * time.Second} {
 		if got := b.Delay(3, share); got != want {
 			t.Errorf("share %v of the third delay is %v, want %v", share, got, want)
+		}
+	}
+}
+
+func TestBackoffHasAFloor(t *testing.T) {
+	t.Parallel()
+	b := retry.Backoff{Initial: time.Second, Max: time.Minute}
+	for _, share := range []float64{0, 0.05, -1, math.Inf(-1), math.NaN()} {
+		if got := b.Delay(3, share); got != 400*time.Millisecond {
+			t.Errorf("share %v of the third delay is %v, want a tenth of 4s", share, got)
+		}
+	}
+	for _, share := range []float64{1, 7, math.Inf(1)} {
+		if got := b.Delay(3, share); got != 4*time.Second {
+			t.Errorf("share %v of the third delay is %v, want all of 4s", share, got)
 		}
 	}
 }
@@ -50,14 +65,16 @@ func TestBackoffEdges(t *testing.T) {
 
 func FuzzBackoff(f *testing.F) {
 	f.Add(int64(time.Second), int64(time.Minute), 5, 0.5)
+	f.Add(int64(1), int64(math.MaxInt64), 70, 0.0)
+	f.Add(int64(1), int64(math.MaxInt64), 70, 1.0)
 	f.Fuzz(func(t *testing.T, initial, limit int64, failures int, share float64) {
-		if !(share >= 0 && share < 1) {
-			t.Skip("not a share")
-		}
 		b := retry.Backoff{Initial: time.Duration(initial), Max: time.Duration(limit)}
 		delay := b.Delay(failures, share)
 		if delay < 0 || delay > max(b.Initial, b.Max, 0) {
 			t.Fatalf("%+v waits %v after %d failures", b, delay, failures)
+		}
+		if least := b.Ceiling(failures) / 10; delay < least-least/1000 {
+			t.Fatalf("%+v waits %v after %d failures, less than a tenth of its ceiling", b, delay, failures)
 		}
 		if b.Ceiling(failures) > b.Ceiling(max(failures, 0)+1) {
 			t.Fatal("delays shrink")

@@ -32,16 +32,6 @@ const (
 	GiveUp
 )
 
-// Reason is why records are given up, in the words of a failure record (DST-14).
-type Reason string
-
-const (
-	// RetryAttemptsExhausted: they failed once more than they may be retried.
-	RetryAttemptsExhausted Reason = "RetryAttemptsExhausted"
-	// RecordAgeExceeded: they are older than MaximumRecordAge.
-	RecordAgeExceeded Reason = "RecordAgeExceeded"
-)
-
 // Step is the next step of a plan, for the records From up to but not including
 // To of the batch.
 type Step struct {

@@ -51,6 +51,9 @@ type Measure struct {
 	// Count, or Duration, is the value; the other is zero.
 	Count    int
 	Duration time.Duration
+	// Total says that Count is how often something happened since the source was
+	// made, which never falls. The engine tells its observer by how much it rose.
+	Total bool
 }
 
 // EventAppender is a [Source] that writes the event documents for handlers
@@ -81,6 +84,17 @@ type Extender interface {
 	// Expires of those for which that succeeded, in records. It returns the first
 	// error. One attempt, no retry. It may be called concurrently with everything.
 	Extend(ctx context.Context, records []Record) error
+}
+
+// Stopper is a [Partition] that can end the reading before it is closed, so that
+// what a call under way brings is still handled. Without it a mapping that stops
+// cancels the Fetches that wait, and what their calls bring is given back.
+type Stopper interface {
+	// Stop has the partition begin no further call to fetch. A Fetch that waits
+	// returns once the call that it waits for has ended. From then on Fetch returns
+	// what is at hand or under way, and then 0 and ErrEnd. Stop does not block. It
+	// may be called concurrently with everything but Close, and more than once.
+	Stop()
 }
 
 // Revocable is a [Partition] that may get another owner while it is read, and

@@ -28,8 +28,9 @@
 // # Abilities
 //
 // What only some services can do is an interface of one method, found once by
-// [Ability], that is by type assertion through wrappers: on the Source [Starter], [EventAppender], [Identifier], [Filterer] and
-// [Meter], on the Partition [Releaser], [Failer], [Extender], [Revocable], [BatchDescriber],
+// [Ability], that is by type assertion through wrappers: on the Source [Starter],
+// [EventAppender], [Identifier], [Filterer] and [Meter], on the Partition
+// [Releaser], [Failer], [Extender], [Stopper], [Revocable], [BatchDescriber],
 // [RecordDescriber] and [WindowKeeper], whose two methods make no sense apart.
 //
 // # Errors

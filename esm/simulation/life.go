@@ -19,6 +19,7 @@ type Life struct {
 	number int
 	cancel context.CancelFunc
 	dead   atomic.Bool
+	closed atomic.Bool        // the source was closed
 	calls  map[*call]struct{} // under way; guarded by the gate's mutex
 	// Of the simulation's goroutine:
 	stopped time.Time // when it was told to stop

@@ -411,10 +411,9 @@ func (o *Observer) lane(t *trace) string {
 func (o *Observer) lanes() int {
 	c := o.sim.Scenario.Config
 
-	switch {
-	case c.MaximumConcurrency > 0:
+	if c.MaximumConcurrency > 0 {
 		return c.MaximumConcurrency
-	default:
-		return o.sim.traits.Scaling.Max
 	}
+
+	return o.sim.traits.Scaling.Max
 }

@@ -203,7 +203,7 @@ func (s *Scenario) orderedConfig(d dice) {
 	}
 
 	if s.Destination && d.chance(0.3) {
-		c.OnFailureTimeout = pick(d, time.Nanosecond, 5*time.Second, 5*time.Minute)
+		c.OnFailureTimeout = pick(d, time.Millisecond, 5*time.Second, 5*time.Minute)
 	}
 }
 

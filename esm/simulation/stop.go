@@ -18,6 +18,10 @@ func (o *Observer) checkStopped(l *Life) {
 	o.checkReleased(l)
 	o.checkCut(l)
 
+	if !l.closed.Load() {
+		o.violate(11, "Run returned %v and did not close the source", l.err)
+	}
+
 	if took := time.Since(l.stopped); took > o.sim.stopLimit() {
 		o.violate(11, "Run returned %v after the stop", took)
 	}

@@ -48,9 +48,8 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, os.Stdout)
-	stop()
-	if err != nil {
+	context.AfterFunc(ctx, stop) // so that a second interrupt ends the program at once
+	if err := run(ctx, os.Stdout); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -17,8 +17,12 @@ import (
 )
 
 func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: go run ./examples/sqs QUEUE")
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+	context.AfterFunc(ctx, stop) // so that a second interrupt ends the program at once
 	cfg, err := config.LoadDefaultConfig(ctx)
 	check(err)
 	source, err := sqs.New(awssqs.NewFromConfig(cfg), os.Args[1], sqs.Options{}) // ARN, URL or name of the queue

@@ -4,6 +4,7 @@
 package awscall
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -34,6 +35,14 @@ type Error struct {
 func (e *Error) Error() string {
 	prefix := e.Service + ": " + e.Operation + " on " + e.Target + ": "
 
+	if call := credentialCall(e.Err); call != nil {
+		return prefix + credentialText(call)
+	}
+
+	if late, ok := errors.AsType[*LateError](e.Err); ok {
+		return prefix + late.Error()
+	}
+
 	api, ok := errors.AsType[smithy.APIError](e.Err)
 	if !ok {
 		if _, unread := errors.AsType[*smithy.DeserializationError](e.Err); unread {
@@ -45,21 +54,46 @@ func (e *Error) Error() string {
 
 	text := prefix + api.ErrorCode() + e.answer()
 
-	if IsDenied(e.Err) {
-		permission := e.Permission
-		if permission == "" {
-			permission = e.Service + ":" + e.Operation
-		}
-
-		text += ": the caller lacks the permission " + permission + " on it"
+	switch {
+	case IsDenied(e.Err):
+		text += ": the caller lacks the permission " + cmp.Or(e.Permission, e.Service+":"+e.Operation) + " on it"
+	case isKey(api.ErrorCode()):
+		text += e.key(api.ErrorCode())
 	}
 
 	return text
 }
 
+// key tells what is wrong with the KMS key that encrypts the target.
+func (e *Error) key(code string) string {
+	switch {
+	case strings.Contains(code, "Throttl"):
+		return ""
+	case !strings.Contains(code, "AccessDenied"):
+		return ": the KMS key that encrypts it cannot be used"
+	case e.writes():
+		return ": the caller lacks the permissions kms:GenerateDataKey and kms:Decrypt on the KMS key that encrypts it"
+	default:
+		return ": the caller lacks the permission kms:Decrypt on the KMS key that encrypts it"
+	}
+}
+
+// writes tells that the operation encrypts what it is given.
+func (e *Error) writes() bool {
+	for _, verb := range []string{"Send", "Put", "Publish"} {
+		if strings.HasPrefix(e.Operation, verb) {
+			return true
+		}
+	}
+
+	return false
+}
+
 // answer tells which answer it was, if there was one.
-func (e *Error) answer() string {
-	http, ok := errors.AsType[*awshttp.ResponseError](e.Err)
+func (e *Error) answer() string { return answerOf(e.Err) }
+
+func answerOf(err error) string {
+	http, ok := errors.AsType[*awshttp.ResponseError](err)
 	if !ok {
 		return ""
 	}
@@ -71,17 +105,31 @@ func (e *Error) answer() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // IsDenied reports that the caller may not do what it asked for. Expired or
-// unknown credentials are another matter: those may be renewed.
+// unknown credentials are another matter: those may be renewed. So are credentials
+// that another service denies, and the use of the KMS key that encrypts what the call
+// is about.
 func IsDenied(err error) bool {
+	if api, ok := errors.AsType[smithy.APIError](err); ok && isKey(api.ErrorCode()) {
+		return false
+	}
+
 	code := Code(err)
 
 	return code == "AccessDenied" || code == "AccessDeniedException" || code == "AuthorizationError"
 }
 
+// isKey tells a code that speaks of a KMS key, such as KMS.AccessDeniedException of
+// SQS, which the SDK also spells KmsAccessDenied.
+func isKey(code string) bool { return strings.HasPrefix(strings.ToUpper(code), "KMS") }
+
 // Code returns the service's error code without the prefix that older protocols
-// have, as in AWS.SimpleQueueService.NonExistentQueue; "" if err is no error of a
-// service.
+// have, as in AWS.SimpleQueueService.NonExistentQueue; "" if err is no error of the
+// service that was called.
 func Code(err error) string {
+	if credentialCall(err) != nil {
+		return ""
+	}
+
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return ShortCode(api.ErrorCode())
 	}

@@ -41,8 +41,6 @@ type assignment struct {
 	end int64
 	// troubles is how often in a row it could not be read.
 	troubles int
-	// missed counts the records that were deleted before they were read.
-	missed int64
 }
 
 func newAssignment(k key) *assignment {

@@ -191,6 +191,7 @@ func (c *committer) send(next *round, partitions map[*assignment]struct{}) {
 	}
 
 	errs, err := c.call(offsets)
+	err = timed(commitLimit, err)
 	lost := false
 
 	c.books.Lock()

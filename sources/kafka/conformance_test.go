@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,6 +85,14 @@ func (w *world) harness(options kafka.Options) sourcetest.Harness {
 		},
 	}
 
+	if w.reach != nil { // in virtual time: a request is given up after ten seconds
+		h.Hang = func(context.Context) (func(), error) {
+			s := w.hang(kmsg.Fetch)
+
+			return func() { s.over.Store(true) }, nil
+		}
+	}
+
 	if w.partitions > 1 {
 		h.Revoke = func(context.Context) (func(context.Context) error, error) { return w.rival(options) }
 	}
@@ -116,6 +125,30 @@ func (w *world) rival(options kafka.Options) (func(context.Context) error, error
 
 		return nil
 	}, nil
+}
+
+// silence has no request of a kind answered while it lasts.
+type silence struct {
+	over  atomic.Bool
+	asked atomic.Int64 // requests that were not answered
+}
+
+func (w *world) hang(key kmsg.Key) *silence {
+	s := new(silence)
+
+	w.cluster.ControlKey(key.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+		w.cluster.KeepControl()
+
+		if s.over.Load() {
+			return nil, nil, false
+		}
+
+		s.asked.Add(1)
+
+		return nil, nil, true
+	})
+
+	return s
 }
 
 // partitionOf is where a producer puts a key.

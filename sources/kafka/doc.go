@@ -63,6 +63,11 @@
 //   - A committed offset that is not in the topic any more: [Options.StartingPosition]
 //     says where to go on. Each loss is a [LossError], seen by the observer as
 //     PollingErrorCount and in the log.
+//   - A request that a broker does not answer is given up ten seconds after the broker
+//     should have answered, a commit or a leave after five; a call of Start after 30. It
+//     is made again, and told as a failed read. kgo.RequestTimeoutOverhead among
+//     [Options.ClientOptions] changes the ten seconds. A kgo.Dialer must have a time
+//     limit of its own.
 //   - What the brokers refuse at the start (KAF-18), and a topic that does not exist, end
 //     the mapping with sources.ErrUnusable. A permission that is withdrawn later is
 //     waited for.

@@ -83,6 +83,7 @@ func Example() { //nolint:testableexamples // it needs a real cluster
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	context.AfterFunc(ctx, stop) // so that a second interrupt ends the program at once
 
 	err = mapping.Run(ctx)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/openesm/openesm/esm"
+	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/kafka"
 )
@@ -239,7 +240,7 @@ func TestOversize_KAF36_DST23(t *testing.T) {
 	m := start(t, w.options("g"), config, nil)
 	m.seen.await(t, 2)
 
-	if got, want := <-conditions, fmt.Sprint(esm.MaximumPayloadSizeExceeded, 1, true, nil); got != want {
+	if got, want := <-conditions, fmt.Sprint(retry.MaximumPayloadSizeExceeded, 1, true, nil); got != want {
 		t.Errorf("given up as %s, want %s", got, want)
 	}
 

@@ -4,25 +4,25 @@ import "github.com/openesm/openesm/sources"
 
 // Measure tells how many offsets each partition is behind the newest one that the
 // client knows of, OffsetLag (KAF-170), the largest and the sum of them, MaxOffsetLag
-// and SumOffsetLag (KAF-171), and OffsetsLost: how many were deleted before they were
-// read, since the partition was assigned (KAF-37). The lag counts from what was
+// and SumOffsetLag (KAF-171), and OffsetsLost, a total: how many were deleted before
+// they were read (KAF-37). The lag counts from what was
 // settled. See [sources.Meter].
 func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	most, sum, lost := 0, 0, 0
+	most, sum := 0, 0
 
 	for _, a := range s.owned {
 		lag := a.lag()
 		dst = append(dst, sources.Measure{Name: "OffsetLag", Partition: a.name, Count: lag})
-		most, sum, lost = max(most, lag), sum+lag, lost+int(a.missed)
+		most, sum = max(most, lag), sum+lag
 	}
 
 	return append(dst,
 		sources.Measure{Name: "MaxOffsetLag", Count: most},
 		sources.Measure{Name: "SumOffsetLag", Count: sum},
-		sources.Measure{Name: "OffsetsLost", Count: lost},
+		sources.Measure{Name: "OffsetsLost", Count: int(s.missed), Total: true},
 	)
 }
 

@@ -132,7 +132,7 @@ func (m *member) leave(ctx context.Context) error {
 	m.end()
 
 	if err != nil && !isStranger(err) {
-		return s.failed("LeaveGroup", err)
+		return s.failed("LeaveGroup", timed(leaveLimit, err))
 	}
 
 	return nil

@@ -235,7 +235,7 @@ func (s *Source) deliver(topic string, got *kgo.FetchPartition) {
 	}
 
 	if missed := of.missing(got); missed > 0 {
-		of.missed += missed
+		s.missed += missed
 		of.fail(&LossError{Partition: of.name, From: of.next, Count: missed})
 	}
 

@@ -43,11 +43,14 @@ type Source struct {
 	lanes   []*lane                   // that wait to be accepted
 	errs    []error                   // for Accept
 	laden   map[*lane]struct{}        // that have not taken all, and are not left behind
+	missed  int64                     // records that were deleted before they were read
 	queued  queue[*lane]              // of laden, that were not woken yet
 	left    []*lane                   // that were lost and not told yet
 	resting map[*assignment]time.Time // that failed, and until when they are not asked for
 	mixed   *lane                     // of all partitions, with Options.MixPartitions
 	closing bool
+	// listener is told of failures of the background; nil if nobody listens.
+	listener func(error)
 	// The poller does what is in tasks, between two polls. interrupt ends a poll.
 	tasks     []task
 	interrupt context.CancelFunc
@@ -100,7 +103,8 @@ func New(options Options) (*Source, error) {
 		owned:    make(map[key]*assignment),
 	}
 	s.encoder = eventjson.NewKafka(s.eventSource(), options.EventSourceARN, s.bootstrapServers())
-	s.reach = slices.Concat([]kgo.Opt{kgo.SeedBrokers(options.BootstrapServers...), kgo.ClientID("openesm")}, reach, options.ClientOptions)
+	s.reach = slices.Concat([]kgo.Opt{kgo.SeedBrokers(options.BootstrapServers...), kgo.ClientID("openesm")}, reach, options.ClientOptions,
+		[]kgo.Opt{kgo.WithHooks(&hearing{source: s, told: make(map[string]time.Time)})})
 
 	return s, nil
 }
@@ -212,6 +216,19 @@ func (s *Source) accept() (*lane, error) {
 func (s *Source) offer(l *lane) {
 	s.lanes = append(s.lanes, l)
 	signal(s.ready)
+}
+
+// tell tells the mapping of a failure of the background.
+func (s *Source) tell(err error) {
+	s.mu.Lock()
+	listener := s.listener
+	s.mu.Unlock()
+
+	if listener != nil {
+		listener(err)
+	} else {
+		s.report(err)
+	}
 }
 
 // report hands an error to Accept, unless it has several already.

@@ -17,16 +17,20 @@ import (
 	"github.com/openesm/openesm/sources/kafka/access"
 )
 
-// callLimit is how long one step of Start may take before it is tried anew.
+// callLimit is how long one call of Start may take before all is tried anew.
 const callLimit = 30 * time.Second
 
 // Start checks that the brokers can be reached and the topics and the group be read,
 // looks up StartingPosition if that is needed, and joins the group. What the brokers
 // refuse, and a topic that does not exist, end the mapping (KAF-18).
-func (s *Source) Start(ctx context.Context, _ sources.Settings) error {
+func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	if s.stop != nil {
 		return nil
 	}
+
+	s.mu.Lock()
+	s.listener = settings.Report
+	s.mu.Unlock()
 
 	start, err := s.prepare(ctx)
 	if err != nil {
@@ -108,9 +112,6 @@ func (s *Source) prepare(ctx context.Context) (kgo.Offset, error) {
 	}
 	defer client.Close()
 
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
-	defer cancel()
-
 	admin := kadm.NewClient(client)
 
 	topics, err := s.find(ctx, admin)
@@ -123,7 +124,9 @@ func (s *Source) prepare(ctx context.Context) (kgo.Offset, error) {
 
 // find returns the topics that there are to read.
 func (s *Source) find(ctx context.Context, admin *kadm.Client) ([]string, error) {
-	found, err := admin.ListTopics(ctx, s.options.Topics...)
+	found, err := within(ctx, callLimit, func(ctx context.Context) (kadm.TopicDetails, error) {
+		return admin.ListTopics(ctx, s.options.Topics...)
+	})
 	if err != nil {
 		return nil, s.refused("Metadata", err)
 	}
@@ -177,7 +180,9 @@ func (s *Source) pin(ctx context.Context, admin *kadm.Client, topics []string) (
 		return earliest, err
 	}
 
-	listed, err := admin.ListOffsetsAfterMilli(ctx, s.startMilli(), none...)
+	listed, err := within(ctx, callLimit, func(ctx context.Context) (kadm.ListedOffsets, error) {
+		return admin.ListOffsetsAfterMilli(ctx, s.startMilli(), none...)
+	})
 	if err == nil {
 		err = listed.Error()
 	}
@@ -186,7 +191,9 @@ func (s *Source) pin(ctx context.Context, admin *kadm.Client, topics []string) (
 		return earliest, s.refused("ListOffsets", err)
 	}
 
-	answers, err := admin.CommitOffsets(ctx, s.options.ConsumerGroupID, listed.Offsets())
+	answers, err := within(ctx, callLimit, func(ctx context.Context) (kadm.OffsetResponses, error) {
+		return admin.CommitOffsets(ctx, s.options.ConsumerGroupID, listed.Offsets())
+	})
 	if err == nil {
 		err = answers.Error()
 	}
@@ -218,7 +225,9 @@ func (s *Source) startMilli() int64 {
 
 // uncommitted is of which of the topics the group has committed nothing.
 func (s *Source) uncommitted(ctx context.Context, admin *kadm.Client, topics []string) ([]string, error) {
-	fetched, err := admin.FetchOffsetsForTopics(ctx, s.options.ConsumerGroupID, topics...)
+	fetched, err := within(ctx, callLimit, func(ctx context.Context) (kadm.OffsetResponses, error) {
+		return admin.FetchOffsetsForTopics(ctx, s.options.ConsumerGroupID, topics...)
+	})
 	if err == nil {
 		err = fetched.Error()
 	}

@@ -54,6 +54,17 @@ func harness(t *testing.T, shards int, options kinesis.Options) sourcetest.Harne
 		Steal: func(ctx context.Context) (func(context.Context) error, error) {
 			return func(ctx context.Context) error { return own(ctx, store, "") }, own(ctx, store, "thief")
 		},
+		Hang: func(context.Context) (func(), error) {
+			server.SetFault(func(c kinesistest.Call) kinesistest.Fault {
+				if c.Action == "PutRecord" {
+					return kinesistest.Fault{}
+				}
+
+				return kinesistest.Fault{Delay: never}
+			})
+
+			return func() { server.SetFault(nil) }, nil
+		},
 		CloseIdle:  server.HTTPClient().CloseIdleConnections,
 		Settings:   sources.Settings{BatchSize: 10, Timeout: 3 * time.Second},
 		Partitions: shards,

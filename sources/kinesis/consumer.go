@@ -62,7 +62,7 @@ func (s *Source) lookConsumer(ctx context.Context) (types.ConsumerStatus, error)
 		in = &kinesis.DescribeStreamConsumerInput{StreamARN: &s.stream.arn, ConsumerName: &name}
 	}
 
-	out, err := s.fanOut.DescribeStreamConsumer(ctx, in, s.single...)
+	out, err := awscall.Do(ctx, awscall.Limit, s.fanOut.DescribeStreamConsumer, in, s.single...)
 	if err != nil {
 		// AWS's own policy for such mappings does not allow this call. Who has
 		// the ARN can do without.
@@ -84,7 +84,7 @@ func (s *Source) lookConsumer(ctx context.Context) (types.ConsumerStatus, error)
 
 // register registers the consumer. That somebody else was faster is as good.
 func (s *Source) register(ctx context.Context) error {
-	out, err := s.fanOut.RegisterStreamConsumer(ctx, &kinesis.RegisterStreamConsumerInput{
+	out, err := awscall.Do(ctx, awscall.Limit, s.fanOut.RegisterStreamConsumer, &kinesis.RegisterStreamConsumerInput{
 		StreamARN: &s.stream.arn, ConsumerName: &s.options.ConsumerName,
 	}, s.single...)
 

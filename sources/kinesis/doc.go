@@ -66,7 +66,12 @@
 //
 //   - A throttle, a server fault, a cut connection, a lost answer: the call is made
 //     again with the same iterator, after a growing delay. Nothing is lost or repeated.
-//   - A call that is not answered is cut off after 30 seconds.
+//   - A call that is not answered is cut off after 20 seconds, a GetRecords or a
+//     subscription that brings nothing after 30, and one that writes a lease after a third
+//     of [Options.LeaseDuration]. The error says which it was; the call is made again. A
+//     Fetch, and so a batch, waits for no call longer than its window.
+//   - What fails in the background, as when the lease table is missing or denied, or
+//     shards cannot be listed, is told as a failed read.
 //   - An iterator that has expired, as it does when a batch is retried for five minutes,
 //     is replaced by one behind the last record that was read (KIN-41).
 //   - A position that was trimmed: the shard goes on with the oldest record it has, as

@@ -307,7 +307,7 @@ func TestFanOutDeadConnection_KIN85(t *testing.T) {
 		began := time.Now()
 
 		_, err := f.take(p, 0, time.Minute)
-		if err == nil || !strings.Contains(err.Error(), "no answer for 30s") || time.Since(began) != 30*time.Second {
+		if err == nil || !strings.Contains(err.Error(), "not answered within 30s") || time.Since(began) != 30*time.Second {
 			t.Errorf("got error %v after %v", err, time.Since(began))
 		}
 
@@ -334,7 +334,7 @@ func TestFanOutSlowStart(t *testing.T) {
 		began := time.Now()
 
 		_, err := f.take(p, 1, time.Hour)
-		if err == nil || !strings.Contains(err.Error(), "no answer for 30s") || time.Since(began) != 30*time.Second {
+		if err == nil || !strings.Contains(err.Error(), "not answered within 30s") || time.Since(began) != 30*time.Second {
 			t.Errorf("got error %v after %v", err, time.Since(began))
 		}
 

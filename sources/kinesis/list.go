@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"github.com/openesm/openesm/sources/awscall"
 	"github.com/openesm/openesm/sources/internal/lease"
 )
 
@@ -17,7 +18,7 @@ func (s *Source) list(ctx context.Context) ([]lease.Shard, error) {
 	in := &kinesis.ListShardsInput{StreamARN: &s.stream.arn}
 
 	for {
-		out, err := s.client.ListShards(ctx, in, s.single...)
+		out, err := awscall.Do(ctx, awscall.Limit, s.client.ListShards, in, s.single...)
 		if err != nil {
 			return nil, s.refused("ListShards", err)
 		}

@@ -123,7 +123,7 @@ type Options struct {
 	// RoleARN is what event documents name as invokeIdentityArn (KIN-195).
 	RoleARN string
 
-	// Logger is told what no caller can be told. Nil for silence.
+	// Logger is told what no caller can be told. Default the mapping's.
 	Logger *slog.Logger
 
 	// Jitter is the source of randomness of waits: numbers from 0 up to but not
@@ -172,10 +172,6 @@ func (o Options) withDefaults() Options {
 
 	if o.BytesPerSecond == 0 {
 		o.BytesPerSecond = DefaultBytesPerSecond
-	}
-
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
 	}
 
 	if o.Jitter == nil {

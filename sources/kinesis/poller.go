@@ -11,8 +11,12 @@ import (
 	"github.com/openesm/openesm/sources/awscall"
 )
 
-// patience is how long a call may take. A connection may be dead without a sign.
-const patience = 30 * time.Second
+const (
+	// readLimit is how long a GetRecords may take, which may bring 10 MiB.
+	readLimit = 30 * time.Second
+	// briefCall is how long a Fetch that is not to wait does so for a call.
+	briefCall = time.Second
+)
 
 const (
 	// longestInterval is how long a reader waits after a throttle, a fifth more or less.
@@ -38,6 +42,7 @@ type poller struct {
 	cut  context.CancelFunc
 
 	calling bool        // a call is under way, or its result was not taken yet
+	called  time.Time   // when it began
 	results chan result // of the call
 
 	// Of the call, and of others while there is none.
@@ -73,7 +78,7 @@ func (r *poller) close() {
 
 // begin has a call made.
 func (r *poller) begin() {
-	r.calling = true
+	r.calling, r.called = true, time.Now()
 
 	r.p.source.calls.do(func() {
 		a, err := r.call(r.life)
@@ -89,8 +94,11 @@ func (r *poller) ahead() {
 	}
 }
 
-// next makes one GetRecords, when it is time for it (KIN-20..25).
+// next makes one GetRecords, when it is time for it (KIN-20..25). What a call brings
+// that takes longer than wait is for the next.
 func (r *poller) next(ctx context.Context, wait time.Duration) (answer, error) {
+	until := time.Now().Add(wait)
+
 	if !r.calling {
 		pause := time.Until(r.earliest)
 		if pause > wait {
@@ -106,22 +114,40 @@ func (r *poller) next(ctx context.Context, wait time.Duration) (answer, error) {
 		r.begin()
 	}
 
+	if wait <= 0 {
+		until = r.called.Add(briefCall)
+	}
+
+	return r.result(ctx, time.Until(until))
+}
+
+// result waits for what the call came to.
+func (r *poller) result(ctx context.Context, wait time.Duration) (answer, error) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+
 	select {
 	case got := <-r.results:
 		r.calling = false
 
 		return got.answer, got.err
+	case <-timer.C:
 	case <-ctx.Done():
-		return answer{}, ctx.Err() // what the call brings is for the next
+	}
+
+	select {
+	case got := <-r.results: // it came at the same time, or before
+		r.calling = false
+
+		return got.answer, got.err
+	default:
+		return answer{}, ctx.Err()
 	}
 }
 
 // call reads from the iterator, or from a new one if there is none or it has
 // expired, as after long retries (KIN-41).
 func (r *poller) call(ctx context.Context) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-
 	fresh := r.iterator == nil
 
 	for {
@@ -135,7 +161,7 @@ func (r *poller) call(ctx context.Context) (answer, error) {
 		began := time.Now()
 		s := r.p.source
 
-		out, err := s.client.GetRecords(ctx, &kinesis.GetRecordsInput{
+		out, err := awscall.Do(ctx, readLimit, s.client.GetRecords, &kinesis.GetRecordsInput{
 			ShardIterator: r.iterator, StreamARN: &s.stream.arn, Limit: &r.limit,
 		}, s.single...)
 		if err == nil {
@@ -163,7 +189,7 @@ func (r *poller) call(ctx context.Context) (answer, error) {
 func (r *poller) locate(ctx context.Context) error {
 	s, from := r.p.source, r.p.start()
 
-	out, err := s.client.GetShardIterator(ctx, &kinesis.GetShardIteratorInput{
+	out, err := awscall.Do(ctx, awscall.Limit, s.client.GetShardIterator, &kinesis.GetShardIteratorInput{
 		StreamARN: &s.stream.arn, ShardId: &r.p.id,
 		ShardIteratorType: from.Type, StartingSequenceNumber: from.SequenceNumber, Timestamp: from.Timestamp,
 	}, s.single...)
@@ -176,27 +202,36 @@ func (r *poller) locate(ctx context.Context) error {
 	return nil
 }
 
-// missing takes a shard that is not there any more for one that has ended (KIN-74),
-// after the list of shards has said so too.
+// missing takes a shard that is not there any more for one that has ended (KIN-74).
 func (p *partition) missing(ctx context.Context, err error) (answer, error) {
-	if !isMissing(err) {
-		return answer{}, err
+	if p.isGone(ctx, err) {
+		return answer{ended: true}, nil
 	}
 
-	shards, listErr := p.source.list(ctx)
-	if listErr != nil || len(shards) == 0 { // the stream itself is gone, or about to be
-		return answer{}, err
+	return answer{}, err
+}
+
+// isGone reports whether the shard is not there any more: the error of a call says so,
+// and the list of shards too.
+func (p *partition) isGone(ctx context.Context, err error) bool {
+	if !isMissing(err) {
+		return false
+	}
+
+	shards, err := p.source.list(ctx)
+	if err != nil || len(shards) == 0 { // the stream itself is gone, or about to be
+		return false
 	}
 
 	for _, shard := range shards {
 		if shard.ID == p.id {
-			return answer{}, err
+			return false
 		}
 	}
 
 	p.source.options.Logger.Warn("shard is gone; taken for ended", "stream", p.source.stream.name, "shard", p.id)
 
-	return answer{ended: true}, nil
+	return true
 }
 
 // took notes when to call next.

@@ -91,6 +91,11 @@ func (w *service) fault(c kinesistest.Call) kinesistest.Fault {
 	if w.sim.Chance(op + " after") {
 		f.Cut = kinesistest.CutAfter
 		w.sim.Cover("cut after")
+
+		if w.random.IntN(3) == 0 {
+			f.Delay = never
+			w.sim.Cover("hung after")
+		}
 	}
 
 	return f
@@ -98,9 +103,9 @@ func (w *service) fault(c kinesistest.Call) kinesistest.Fault {
 
 // failure draws how a call fails that has no effect.
 func (w *service) failure(c kinesistest.Call) kinesistest.Fault {
-	kinds := 5
+	kinds := 6
 	if c.Action == "GetRecords" {
-		kinds = 6
+		kinds = 7
 	}
 
 	switch w.random.IntN(kinds) {
@@ -128,6 +133,10 @@ func (w *service) failure(c kinesistest.Call) kinesistest.Fault {
 		w.sim.Cover("cut before")
 
 		return kinesistest.Fault{Cut: kinesistest.CutBefore}
+	case 5:
+		w.sim.Cover("hung")
+
+		return kinesistest.Fault{Cut: kinesistest.CutBefore, Delay: never}
 	default:
 		w.sim.Cover("expired iterator")
 

@@ -1,9 +1,11 @@
 package kinesis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -110,8 +112,9 @@ func (s *Source) Traits() sources.Traits {
 
 // Start checks that the stream is there and may be read, and its consumer too if
 // there is one, and starts to share it with the other workers.
-func (s *Source) Start(ctx context.Context, _ sources.Settings) error {
-	out, err := s.client.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamARN: &s.stream.arn}, s.single...)
+func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
+	out, err := awscall.Do(ctx, awscall.Limit, s.client.DescribeStreamSummary,
+		&kinesis.DescribeStreamSummaryInput{StreamARN: &s.stream.arn}, s.single...)
 	if err != nil {
 		return s.refused("DescribeStreamSummary", err)
 	}
@@ -119,6 +122,8 @@ func (s *Source) Start(ctx context.Context, _ sources.Settings) error {
 	if s.leases() != nil {
 		return nil
 	}
+
+	s.options.Logger = cmp.Or(s.options.Logger, settings.Logger, slog.New(slog.DiscardHandler))
 
 	if s.fanOut != nil {
 		err = s.findConsumer(ctx)
@@ -133,6 +138,7 @@ func (s *Source) Start(ctx context.Context, _ sources.Settings) error {
 		Worker: s.options.Worker, Duration: s.options.LeaseDuration, ListInterval: s.options.ListInterval,
 		Start: s.options.start(), Now: s.now(),
 		MaxLeases: s.options.MaxShards, Logger: s.options.Logger, Jitter: s.options.Jitter,
+		Report: s.reportTo(settings),
 	})
 	if err != nil {
 		return fmt.Errorf("kinesis: stream %s: %w: %w", s.stream.name, err, sources.ErrUnusable)
@@ -144,6 +150,15 @@ func (s *Source) Start(ctx context.Context, _ sources.Settings) error {
 	s.manager = manager
 
 	return nil
+}
+
+// reportTo tells the mapping of failures of the background; nil if nobody listens.
+func (s *Source) reportTo(settings sources.Settings) func(error) {
+	if settings.Report == nil {
+		return nil
+	}
+
+	return func(err error) { settings.Report(fmt.Errorf("kinesis: stream %s: %w", s.stream.name, err)) }
 }
 
 // leases is the manager; nil before Start.
@@ -199,7 +214,7 @@ func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 	stats := manager.Stats()
 	dst = append(dst,
 		sources.Measure{Name: "LeasesHeld", Count: stats.Held},
-		sources.Measure{Name: "LeasesLost", Count: int(stats.Lost)}, //nolint:gosec // far below
+		sources.Measure{Name: "LeasesLost", Count: int(stats.Lost), Total: true}, //nolint:gosec // far below
 		sources.Measure{Name: "ShardsWaiting", Count: stats.Waiting},
 	)
 

@@ -76,7 +76,7 @@ func (r *subscriber) next(ctx context.Context, wait time.Duration) (answer, erro
 
 	select {
 	case event, ok := <-r.sub.events:
-		return r.took(ctx, event, ok)
+		return r.took(event, ok)
 	default: // nothing is at hand
 	}
 
@@ -85,7 +85,7 @@ func (r *subscriber) next(ctx context.Context, wait time.Duration) (answer, erro
 
 	select {
 	case event, ok := <-r.sub.events:
-		return r.took(ctx, event, ok)
+		return r.took(event, ok)
 	case <-timer.C:
 	case <-ctx.Done():
 	}
@@ -109,9 +109,9 @@ func (r *subscriber) subscribe(ctx context.Context) {
 }
 
 // took makes an answer of an event, or of the end of the events.
-func (r *subscriber) took(ctx context.Context, event *types.SubscribeToShardEvent, ok bool) (answer, error) {
+func (r *subscriber) took(event *types.SubscribeToShardEvent, ok bool) (answer, error) {
 	if !ok {
-		return r.over(ctx)
+		return r.over()
 	}
 
 	r.fresh, r.failures, r.refused = false, 0, time.Time{}
@@ -134,7 +134,7 @@ func (r *subscriber) took(ctx context.Context, event *types.SubscribeToShardEven
 
 // over lets go of a subscription that is over. After five minutes the next one may
 // follow at once (KIN-81); after errors it waits.
-func (r *subscriber) over(ctx context.Context) (answer, error) {
+func (r *subscriber) over() (answer, error) {
 	r.running.Wait()
 
 	sub := r.sub
@@ -153,14 +153,17 @@ func (r *subscriber) over(ctx context.Context) (answer, error) {
 		err = io.ErrUnexpectedEOF
 	}
 
-	if r.failed(sub, err) {
+	switch {
+	case sub.gone:
+		return answer{ended: true}, nil
+	case r.failed(sub, err):
 		return answer{}, nil
 	}
 
-	return r.p.missing(ctx, &awscall.Error{
+	return answer{}, &awscall.Error{
 		Service: "kinesis", Operation: "SubscribeToShard", Err: err,
 		Target: "shard " + r.p.id + " of stream " + r.p.source.stream.name + " for consumer " + r.p.source.consumer,
-	})
+	}
 }
 
 // failed notes when to try again (KIN-87), and reports whether the failure is to be

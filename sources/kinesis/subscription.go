@@ -2,19 +2,18 @@ package kinesis
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/openesm/openesm/sources/awscall"
 )
 
 // longestSilence is how long a subscription may bring nothing, its start included.
 // Kinesis sends an event every 5 seconds or so, with or without records (KIN-85), so
 // that the connection is dead by then.
 const longestSilence = 30 * time.Second
-
-var errSilent = errors.New("no answer for " + longestSilence.String())
 
 // subscription is one SubscribeToShard and its events (KIN-81). Its goroutine ends
 // when the events do, when the shard is lost, or by cut.
@@ -28,6 +27,7 @@ type subscription struct {
 	// Valid once events is closed.
 	opened time.Time // when the call had succeeded; zero if it had not
 	err    error     // nil for an orderly end
+	gone   bool      // the shard is not there any more
 }
 
 // run subscribes and hands events over.
@@ -37,13 +37,14 @@ func (s *subscription) run(ctx context.Context, p *partition, from *types.Starti
 
 	stream, err := s.open(ctx, p, from)
 	if err != nil {
-		s.err = err
+		s.err, s.gone = err, p.isGone(ctx, err)
 
 		return
 	}
 
 	s.opened = time.Now()
 	s.err = s.relay(ctx, p, stream)
+	s.gone = p.isGone(ctx, s.err)
 
 	_ = stream.Close() // its error is known
 
@@ -70,14 +71,14 @@ func (s *subscription) open(
 		out, err = p.source.fanOut.SubscribeToShard(ctx, in, once, ownProtocol)
 	})
 
-	silence := time.NewTimer(longestSilence)
-	defer silence.Stop()
+	limit := time.NewTimer(longestSilence)
+	defer limit.Stop()
 
 	late := false
 
 	select {
 	case <-done:
-	case <-silence.C:
+	case <-limit.C:
 		late = true
 
 		s.cut()
@@ -91,7 +92,7 @@ func (s *subscription) open(
 	case err == nil:
 		return out.GetStream(), nil
 	case late:
-		return nil, errSilent
+		return nil, &awscall.LateError{Within: longestSilence, Err: err}
 	default:
 		return nil, err
 	}
@@ -114,7 +115,7 @@ func (s *subscription) relay(ctx context.Context, p *partition, stream *kinesis.
 
 			event = next
 		case <-silence.C:
-			return errSilent
+			return &awscall.LateError{Within: longestSilence}
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-p.held.Lost():

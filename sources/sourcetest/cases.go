@@ -14,5 +14,5 @@ type testCase struct {
 func cases() []testCase {
 	return slices.Concat(traitCases(), recordCases(), filterCases(), waitCases(), cancelCases(), settleCases(),
 		releaseCases(), orderCases(), partitionCases(), windowCases(), endCases(),
-		revokeCases())
+		revokeCases(), hangCases())
 }

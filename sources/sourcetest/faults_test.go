@@ -26,7 +26,7 @@ func standard(bend func(*bent)) Harness { return onQueue(memory.QueueOptions{}, 
 func fifo(bend func(*bent)) Harness { return onQueue(memory.QueueOptions{FIFO: true}, bend) }
 
 func faults() []brokenAdapter {
-	return slices.Concat(fetchFaults(), settleFaults(), recordFaults(), sourceFaults(), revokeFaults())
+	return slices.Concat(fetchFaults(), settleFaults(), recordFaults(), sourceFaults(), revokeFaults(), hangFaults())
 }
 
 func fetchFaults() []brokenAdapter {

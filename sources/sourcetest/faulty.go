@@ -11,7 +11,8 @@ import (
 
 // Faulty returns a source that asks fault before every call that can fail and
 // does to the call what it says. It has the optional abilities of the source
-// that it wraps, as have its partitions, and no others; but it is always a
+// that it wraps, as have its partitions, and no others: what it can have fail, and
+// the rest by Unwrap. But it is always a
 // [sources.Identifier], which takes a JSON string for an ID if the wrapped one is
 // none, and all of its partitions are a [sources.Revocable], which never tells of a
 // loss if the wrapped one cannot.
@@ -170,6 +171,9 @@ func (s *faultySource) Accept(ctx context.Context) (sources.Partition, error) {
 
 	return partition, nil
 }
+
+// Unwrap returns the source whose calls fail, see [sources.Ability].
+func (s *faultySource) Unwrap() sources.Source { return s.Source }
 
 // RecordID implements [sources.Identifier].
 func (s *faultySource) RecordID(item []byte) (id string, ok bool) {

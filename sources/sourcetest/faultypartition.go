@@ -21,6 +21,9 @@ type faultyPartition struct {
 	again []sources.Record // to be brought once more
 }
 
+// Unwrap returns the partition whose calls fail, see [sources.Ability].
+func (p *faultyPartition) Unwrap() sources.Partition { return p.Partition }
+
 // OnRevoke implements [sources.Revocable].
 func (p *faultyPartition) OnRevoke(revoked, lost func()) {
 	if revocable, ok := p.Partition.(sources.Revocable); ok {

@@ -46,6 +46,11 @@ type Harness struct {
 	// for that.
 	Revoke func(ctx context.Context) (giveBack func(context.Context) error, err error)
 
+	// Hang has no call that reads from the service answered until heal is called, as
+	// on a connection that is dead without a sign. What was called until then need not
+	// be answered at all.
+	Hang func(ctx context.Context) (heal func(), err error)
+
 	// Elapse lets time pass. Default time.Sleep, which is right in bubbles and
 	// with real servers.
 	Elapse func(time.Duration)

@@ -17,7 +17,7 @@ func (p *partition) Ack(ctx context.Context, records []sources.Record) error {
 
 	var left leftover
 
-	inTens(records, func(ten []sources.Record) { p.deleteTen(ctx, ten, &left) })
+	inTens(records, fewCalls, func(ten []sources.Record) { p.deleteTen(ctx, ten, &left) })
 	p.handled.update(records, left.err.Unsettled, left.err.Stale)
 
 	return left.result()
@@ -62,8 +62,8 @@ func (l *leftover) result() error {
 // deletion is what one call of DeleteMessageBatch needs, in one piece of memory.
 type deletion struct {
 	input   sqs.DeleteMessageBatchInput
-	entries [mostEntries]types.DeleteMessageBatchRequestEntry
-	ids     [mostEntries]string
+	entries [maxEntries]types.DeleteMessageBatchRequestEntry
+	ids     [maxEntries]string
 }
 
 func (p *partition) deleteTen(ctx context.Context, ten []sources.Record, left *leftover) {
@@ -78,14 +78,17 @@ func (p *partition) deleteTen(ctx context.Context, ten []sources.Record, left *l
 
 	d.input = sqs.DeleteMessageBatchInput{QueueUrl: p.setup.url, Entries: d.entries[:len(ten)]}
 
-	out, err := p.source.client.DeleteMessageBatch(ctx, &d.input, p.source.single...)
+	call := p.source.call(ctx, operation, callTime)
+	defer call.cancel()
+
+	out, err := p.source.client.DeleteMessageBatch(call, &d.input, p.source.single...)
 	if err != nil {
-		left.unsettled(p.source.failed(operation, err), ten...)
+		left.unsettled(call.failed(err), ten...)
 
 		return
 	}
 
-	var told [mostEntries]bool
+	var told [maxEntries]bool
 
 	for i := range out.Successful {
 		if at := place(out.Successful[i].Id, len(ten)); at >= 0 {

@@ -168,14 +168,14 @@ func TestRepeatIsDeletedNotHandled_SQS62(t *testing.T) {
 				t.Error("no error")
 			}
 
-			time.Sleep(31 * time.Second)
+			time.Sleep(34 * time.Second)
 
 			// Its delete fails again, and is tried again at the next delivery.
 			if got := fetch(t, p, places, 0); len(got) != 0 || s.state("a") != "hidden" {
 				t.Errorf("handed out %q again", bodies(got))
 			}
 
-			time.Sleep(31 * time.Second)
+			time.Sleep(34 * time.Second)
 
 			s.before = nil
 
@@ -216,7 +216,7 @@ func TestAckedLaterIsForgotten(t *testing.T) {
 		s.mu.Lock()
 		s.messages[0].deleted = false // as if it were sent again
 		s.mu.Unlock()
-		time.Sleep(31 * time.Second)
+		time.Sleep(34 * time.Second)
 
 		if got := bodies(fetch(t, p, 1, 0)); got != "a" || source.Repeats() != 0 {
 			t.Errorf("got %q after %d repeats", got, source.Repeats())

@@ -3,9 +3,15 @@ package sqs_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/sqs"
@@ -113,46 +119,157 @@ func TestCloseIsBoundedByContext(t *testing.T) {
 	})
 }
 
-// TestCloseReleasesOldStock_P11 closes when stock is too old to be handed out
-// before the next heartbeat, but not the queue's again yet.
-func TestCloseReleasesOldStock_P11(t *testing.T) {
+// lateRecords has a receive answered after its Fetch left, with messages a:1 and a:2.
+func lateRecords(t *testing.T, s *stub, p sources.Partition) {
+	t.Helper()
+	if n := len(fetch(t, p, 10, time.Second)); n > 0 {
+		t.Fatalf("%d records", n)
+	}
+	s.send("a:1", "a:2")
+	time.Sleep(time.Second)
+	if s.state("a:1") != "hidden" || s.state("a:2") != "hidden" {
+		t.Fatalf("a:1 is %s, a:2 is %s", s.state("a:1"), s.state("a:2"))
+	}
+}
+
+// slowReceives has every receive answered after five seconds more.
+func slowReceives(s *stub) {
+	s.before = func(op string) error {
+		if op == "ReceiveMessage" {
+			time.Sleep(1500 * time.Millisecond)
+		}
+		return nil
+	}
+}
+
+// What came late waits for a Fetch, and is kept as long as it must: given back it
+// would count a receive that started nothing, and might end as a dead letter.
+func TestLateRecordsAreKept_P5(t *testing.T) {
 	t.Parallel()
-
-	const visibility = 30 * time.Second
-
-	for name, test := range map[string]struct {
-		heartbeat bool
-		age       time.Duration
-		want      string
-		calls     int
-	}{
-		"young":             {age: visibility / 3, want: "visible", calls: 1},
-		"beating":           {heartbeat: true, age: visibility * 2 / 3, want: "visible", calls: 1},
-		"the queue's":       {age: visibility - time.Second, want: "hidden"},
-		"the queue's, beat": {heartbeat: true, age: visibility - time.Second, want: "hidden"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s := newStub(standardARN)
-				s.send("handled", "a", "b")
-
-				_, p := open(t, s, sqs.Options{Heartbeat: test.heartbeat})
-
-				err := p.Ack(t.Context(), fetch(t, p, 1, 20*time.Second))
-				if err != nil {
-					t.Error(err)
-				}
-
-				time.Sleep(test.age)
-				closePartition(t, p)
-
-				calls := len(s.log("ChangeMessageVisibilityBatch"))
-				if s.state("a") != test.want || s.state("b") != test.want || calls != test.calls {
-					t.Errorf("after Close the stock is %s and %s with %d calls, want %s with %d",
-						s.state("a"), s.state("b"), calls, test.want, test.calls)
-				}
-			})
+	for _, arn := range []string{standardARN, fifoARN} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStub(arn)
+			slowReceives(s)
+			_, p := open(t, s, sqs.Options{})
+			lateRecords(t, s, p)
+			time.Sleep(14 * time.Minute) // the only lane's handler
+			records := fetch(t, p, 10, 0)
+			if bodies(records) != "a:1 a:2" || time.Until(records[0].Expires) < settings.Timeout {
+				t.Errorf("got %q, which expire in %v", bodies(records), time.Until(records[0].Expires))
+			}
+			if got := receives(records[0]); got != "1" {
+				t.Errorf("received %s times", got)
+			}
+			closePartition(t, p)
 		})
 	}
+}
+
+func receives(r sources.Record) string {
+	m, _ := r.Native.(*types.Message)
+	return m.Attributes["ApproximateReceiveCount"]
+}
+
+// What came late and cannot be kept is given back, and told.
+func TestLateRecordsThatCannotBeKept(t *testing.T) {
+	t.Parallel()
+	for _, arn := range []string{standardARN, fifoARN} {
+		synctest.Test(t, func(t *testing.T) {
+			var text strings.Builder
+			s := newStub(arn)
+			slowReceives(s)
+			_, p := open(t, s, sqs.Options{Logger: slog.New(slog.NewTextHandler(&text, nil))})
+			lateRecords(t, s, p)
+			refused := 0
+			s.entry = func(_ string, i int, _ string) *types.BatchResultErrorEntry {
+				if refused == 0 && i == 1 {
+					refused++
+					return &types.BatchResultErrorEntry{Code: aws.String("InternalError")}
+				}
+				return nil
+			}
+			time.Sleep(31 * time.Second)
+			// What came together in a FIFO queue goes back together (P4).
+			kept, told := "hidden", "messages=1"
+			if arn == fifoARN {
+				kept, told = "visible", "messages=2"
+			}
+			if s.state("a:1") != kept || s.state("a:2") != "visible" {
+				t.Errorf("%s: a:1 is %s, a:2 is %s", arn, s.state("a:1"), s.state("a:2"))
+			}
+			if !strings.Contains(text.String(), "not started in time") || !strings.Contains(text.String(), told) {
+				t.Errorf("%s: logged %q, want %q", arn, text.String(), told)
+			}
+			closePartition(t, p)
+		})
+	}
+}
+
+func TestCloseReleasesWhatCameLate_P11(t *testing.T) {
+	t.Parallel()
+	for _, heartbeat := range []bool{false, true} {
+		for _, age := range []time.Duration{0, 20 * time.Second, time.Hour} {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStub(standardARN)
+				slowReceives(s)
+				_, p := open(t, s, sqs.Options{Heartbeat: heartbeat})
+				lateRecords(t, s, p)
+				time.Sleep(age)
+				closePartition(t, p)
+				if s.state("a:1") != "visible" || s.state("a:2") != "visible" {
+					t.Errorf("after %v and Close a:1 is %s and a:2 %s", age, s.state("a:1"), s.state("a:2"))
+				}
+			})
+		}
+	}
+}
+
+// Stop ends the reading: what a receive under way brings is still handed out.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	for _, arn := range []string{standardARN, fifoARN} {
+		for _, places := range []int{1, 10} {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStub(arn)
+				_, p := open(t, s, sqs.Options{})
+				stop := p.(sources.Stopper).Stop
+				time.AfterFunc(5*time.Second, stop)
+				time.AfterFunc(8*time.Second, func() { s.send("a:1") })
+				if got := bodies(fetch(t, p, places, 20*time.Second)); got != "a:1" {
+					t.Errorf("got %q", got)
+				}
+				stop()
+				began := time.Now()
+				n, err := p.Fetch(t.Context(), make([]sources.Record, places), 20*time.Second)
+				if n != 0 || !errors.Is(err, sources.ErrEnd) || time.Since(began) > 0 || len(s.log("ReceiveMessage")) != 1 {
+					t.Errorf("Fetch after Stop: %d, %v after %v, %d receives", n, err, time.Since(began), len(s.log("ReceiveMessage")))
+				}
+				closePartition(t, p)
+			})
+		}
+	}
+}
+
+// A Fetch that waits for a receive that others share ends when that ended, and one
+// for which none is under way at once.
+func TestStopEndsTheFetchesThatWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStub(standardARN)
+		_, p := open(t, s, sqs.Options{})
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				began := time.Now()
+				n, err := p.Fetch(t.Context(), make([]sources.Record, 10), time.Hour)
+				if n != 0 || !errors.Is(err, sources.ErrEnd) || time.Since(began) != 20*time.Second {
+					t.Errorf("Fetch: %d, %v after %v", n, err, time.Since(began))
+				}
+			})
+		}
+		time.Sleep(5 * time.Second)
+		p.(sources.Stopper).Stop()
+		wg.Wait()
+		closePartition(t, p)
+	})
 }

@@ -1,6 +1,7 @@
 package sqs_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -22,7 +23,7 @@ import (
 func harness(t *testing.T, client *awssqs.Client, name string, options sqs.Options) sourcetest.Harness {
 	t.Helper()
 
-	const visibility = 10 * time.Second
+	const visibility, timeout = 10 * time.Second, 3 * time.Second
 
 	fifo := strings.HasSuffix(name, ".fifo")
 
@@ -58,8 +59,8 @@ func harness(t *testing.T, client *awssqs.Client, name string, options sqs.Optio
 		Open: func(context.Context) (sources.Source, error) {
 			return sqs.New(client, *out.QueueUrl, options)
 		},
-		Settings:          sources.Settings{BatchSize: 10, Timeout: 3 * time.Second},
-		VisibilityTimeout: visibility,
+		Settings:          sources.Settings{BatchSize: 10, Timeout: timeout},
+		VisibilityTimeout: max(visibility, timeout+cmp.Or(options.WaitTime, 20*time.Second)+10*time.Second),
 		TextOnly:          true,
 		NoEmpty:           true,
 	}

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -41,7 +41,7 @@ func noise(seed byte, n int) []byte {
 func FuzzCode(f *testing.F) {
 	for _, code := range []string{
 		"", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "AccessDenied", "AccessDeniedException", "x.AccessDenied",
-		"AccessDenied.x", "ExpiredToken", "ReceiptHandleIsInvalid", "InvalidParameterValue", "AWS.SimpleQueueService.MessageNotInflight", ".",
+		"AccessDenied.x", "KMS.AccessDeniedException", "ExpiredToken", "ReceiptHandleIsInvalid", "InvalidParameterValue", "AWS.SimpleQueueService.MessageNotInflight", ".",
 	} {
 		f.Add(code, 400, true)
 		f.Add(code, 503, false)
@@ -52,7 +52,7 @@ func FuzzCode(f *testing.F) {
 
 		word := lastWord(code)
 		missing := word == "NonExistentQueue" || word == "QueueDoesNotExist"
-		denied := word == "AccessDenied" || word == "AccessDeniedException"
+		denied := (word == "AccessDenied" || word == "AccessDeniedException") && !strings.HasPrefix(strings.ToUpper(code), "KMS")
 
 		var err error = &smithy.OperationError{ServiceID: "SQS", OperationName: "X", Err: &awshttp.ResponseError{
 			ResponseError: &smithyhttp.ResponseError{
@@ -63,7 +63,10 @@ func FuzzCode(f *testing.F) {
 
 		s := &Source{queue: queue{name: "orders"}}
 
-		refused := s.refused("GetQueueAttributes", err)
+		call := s.call(t.Context(), "GetQueueAttributes", time.Minute)
+		refused := call.refused(err)
+		call.cancel()
+
 		if errors.Is(refused, sources.ErrUnusable) != (missing || denied) {
 			t.Errorf("%q: %v", code, refused)
 		}
@@ -81,55 +84,55 @@ func FuzzCode(f *testing.F) {
 }
 
 // FuzzVisibility starts on a queue with any attributes. What is accepted hides
-// messages as long as they may be handled (SQS-41, SQS-43), and for twelve hours
-// at most if it is asked for.
+// messages as long as they may be received, gathered and handled (SQS-41), and for
+// twelve hours at most.
 func FuzzVisibility(f *testing.F) {
-	f.Add("30", 3, 0, 0, false, standardQueue)
-	f.Add("0", 3, 0, 0, false, "")
-	f.Add("2147483648", 1, 1, 0, true, "::::::")
-	f.Add("-5", 900, 300, 5, false, "a:b:c:d:e:f")
-	f.Add("43200", 900, 300, 43_200, true, "x")
-	f.Add("60", 60, 1, 0, false, standardQueue)
-	f.Fuzz(func(t *testing.T, text string, timeout, window, option int, heartbeat bool, arn string) {
+	f.Add("30", 3, 0, 0, 20, false, standardQueue)
+	f.Add("0", 3, 0, 0, 20, false, "")
+	f.Add("2147483648", 1, 1, 0, 1, true, "::::::")
+	f.Add("-5", 900, 300, 5, 20, false, "a:b:c:d:e:f")
+	f.Add("43200", 900, 300, 43_200, 20, true, "x")
+	f.Add("60", 60, 1, 0, 5, false, standardQueue)
+	f.Fuzz(func(t *testing.T, text string, timeout, window, option, wait int, heartbeat bool, arn string) {
 		settings := sources.Settings{
-			BatchSize: 10, Timeout: time.Duration(1+abs(timeout)%900) * time.Second, Window: time.Duration(abs(window)%301) * time.Second,
+			BatchSize: 10, Timeout: time.Duration(1+abs(timeout)%900_000) * time.Millisecond, Window: time.Duration(abs(window)%301) * time.Second,
 		}
-
 		s := &Source{queue: queue{name: "orders"}, given: "orders", options: Options{
-			Heartbeat: heartbeat, VisibilityTimeout: time.Duration(abs(option)%43_201) * time.Second, Logger: slog.New(slog.DiscardHandler),
+			Heartbeat: heartbeat, VisibilityTimeout: time.Duration(abs(option)%43_201) * time.Second,
+			WaitTime: time.Duration(1+abs(wait)%20) * time.Second,
 		}}
-
 		attributes := map[string]string{"VisibilityTimeout": text, "QueueArn": arn}
 		if s.encoder(attributes, settings) == nil || s.sameQueue(attributes) != nil {
 			t.Fatalf("attributes %q are refused", attributes)
 		}
-
-		visibility, override, err := s.visibility(attributes, settings)
-
-		want, bad := s.options.VisibilityTimeout, error(nil)
-		if want == 0 {
-			var n uint64
-
-			n, bad = strconv.ParseUint(text, 10, 31)
-			want = time.Duration(n) * time.Second
+		n, bad := strconv.ParseUint(text, 10, 31)
+		if _, err := queueVisibility(attributes); (err != nil) != (bad != nil) {
+			t.Fatalf("%q: %v", text, err)
+		}
+		own := s.options.VisibilityTimeout
+		if own == 0 && bad != nil {
+			return
+		}
+		if own == 0 {
+			own = time.Duration(n) * time.Second
 		}
 
-		if want == 0 || bad != nil || settings.Timeout > want && !heartbeat {
+		visibility, err := s.visibility(attributes, settings)
+		if own == 0 || settings.Timeout > own && !heartbeat {
 			if !errors.Is(err, sources.ErrUnusable) {
 				t.Fatalf("%q, %+v: %v", text, settings, err)
 			}
-
 			return
 		}
-
-		asked := s.options.VisibilityTimeout > 0
-		if both := settings.Window + settings.Timeout; settings.Window > 0 && both > want {
-			want, asked = both+30*time.Second, true
-		}
-
-		if err != nil || visibility != want || asked != (override > 0) || asked && time.Duration(override)*time.Second != want ||
-			override > 43_200 {
-			t.Fatalf("%q, %+v: %v, asks for %d, %v; want %v", text, settings, visibility, override, err, want)
+		life, hidden := s.life(visibility, settings)
+		need := settings.Window + settings.Timeout + s.options.WaitTime + 10*time.Second
+		switch asked := time.Duration(hidden) * time.Second; {
+		case err != nil || visibility != own:
+			t.Fatalf("%q: %v, %v; want %v", text, visibility, err, own)
+		case life < min(need, maxVisibility) || life > maxVisibility || life > max(need, own)+time.Second || life%time.Second != 0:
+			t.Fatalf("%q, %+v: a record is the mapping's for %v", text, settings, life)
+		case heartbeat && asked != own, !heartbeat && asked != life:
+			t.Fatalf("%q, %+v: hidden for %v, the mapping's for %v", text, settings, asked, life)
 		}
 	})
 }
@@ -142,8 +145,8 @@ func abs(n int) int { return max(n, -(n + 1)) }
 // and its ceiling, which doubles, never beyond what is left of the 12 hours.
 func FuzzDelays(f *testing.F) {
 	f.Add(int64(time.Second), int64(time.Hour), "1", int64(time.Minute), true)
-	f.Add(int64(1), int64(longestVisibility), "99999999999", int64(longestVisibility), false)
-	f.Add(int64(longestVisibility), int64(longestVisibility), "-1", int64(0), false)
+	f.Add(int64(1), int64(maxVisibility), "99999999999", int64(maxVisibility), false)
+	f.Add(int64(maxVisibility), int64(maxVisibility), "-1", int64(0), false)
 	f.Fuzz(func(t *testing.T, initial, most int64, receives string, left int64, fifo bool) {
 		b := Backoff{Initial: time.Duration(initial), Max: time.Duration(most)}
 		if b.validate() != nil || b.Initial == 0 {
@@ -151,7 +154,7 @@ func FuzzDelays(f *testing.F) {
 		}
 
 		b = Options{FailureBackoff: b}.withDefaults().FailureBackoff
-		limit := min(max(time.Duration(left), 0), longestVisibility)
+		limit := min(max(time.Duration(left), 0), maxVisibility)
 
 		ceiling := b.Initial
 		for n, _ := strconv.Atoi(receives); n > 1 && ceiling < b.Max; n-- {
@@ -176,54 +179,68 @@ func FuzzDelays(f *testing.F) {
 	})
 }
 
-// FuzzStock puts and takes arrivals as a plain list of records would, with what
-// expires dropped. A byte is a step.
-func FuzzStock(f *testing.F) {
-	f.Add(true, []byte{3, 0x83, 5, 0x82, 0x8a, 0x40})
-	f.Add(false, []byte{3, 0x82, 5, 0xc1, 0x89, 0x40, 2})
+// FuzzLate puts and takes arrivals as a plain list of records would. A byte is a
+// step.
+func FuzzLate(f *testing.F) {
+	f.Add(true, []byte{3, 0x83, 5, 0x82, 0x8a, 0xc0})
+	f.Add(false, []byte{3, 0x82, 5, 0xc1, 0x89, 0xc0, 2})
 	for seed := range byte(16) {
 		f.Add(seed%2 == 0, noise(seed, 200))
 	}
-
 	f.Fuzz(func(t *testing.T, whole bool, steps []byte) {
-		s := stock{whole: whole, slow: time.Second}
-		m := &stockModel{whole: whole}
-		now := time.Unix(0, 0)
-
+		l, m := late{whole: whole}, &lateModel{whole: whole}
 		for i, step := range steps[:min(len(steps), 200)] {
 			value := int(step & 0x3f)
-
 			switch step >> 6 {
-			case 0: // a receive
-				a := arrival{at: now, expires: now.Add(time.Duration(value) * time.Second)}
+			case 0, 1: // a receive
+				var records []sources.Record
 				for range value % 11 {
 					m.put++
-					a.records = append(a.records, sources.Record{ID: strconv.Itoa(m.put)})
+					records = append(records, sources.Record{ID: strconv.Itoa(m.put)})
 				}
-
-				s.put(a)
-				m.arrivals = append(m.arrivals, modelArrival{expires: a.expires, records: texts(a.records)})
-				clear(a.records) // they are somebody else's now
-			case 1:
-				now = now.Add(time.Duration(value) * 100 * time.Millisecond)
+				l.put(records)
+				m.arrivals = append(m.arrivals, texts(records))
+				clear(records) // they are somebody else's now
 			case 2:
 				buf := make([]sources.Record, 1+value%12)
-
-				n := s.take(buf, now)
-				if got, want := texts(buf[:n]), m.take(len(buf), now); fmt.Sprint(got) != fmt.Sprint(want) {
+				n := l.take(buf)
+				if got, want := texts(buf[:n]), m.take(len(buf)); fmt.Sprint(got) != fmt.Sprint(want) {
 					t.Fatalf("step %d: took %q, want %q", i, got, want)
 				}
 			case 3:
 				if value%8 > 0 {
 					continue // seldom
 				}
-
-				if got, want := texts(s.empty(now)), m.empty(now); fmt.Sprint(got) != fmt.Sprint(want) {
+				if got, want := texts(l.empty()), slices.Concat(m.arrivals...); fmt.Sprint(got) != fmt.Sprint(want) {
 					t.Fatalf("step %d: emptied %q, want %q", i, got, want)
 				}
+				m.arrivals = nil
 			}
 		}
 	})
+}
+
+// lateModel is late as a list of lists.
+type lateModel struct {
+	whole    bool
+	put      int
+	arrivals [][]string
+}
+
+func (m *lateModel) take(places int) []string {
+	var got []string
+	for i, a := range m.arrivals {
+		n := min(len(a), places-len(got))
+		if n == 0 || m.whole && n < len(a) {
+			continue
+		}
+		got = append(got, a[:n]...)
+		m.arrivals[i] = a[n:]
+		if m.whole {
+			break
+		}
+	}
+	return got
 }
 
 func texts(records []sources.Record) []string {
@@ -231,68 +248,6 @@ func texts(records []sources.Record) []string {
 	for i := range records {
 		all = append(all, records[i].ID)
 	}
-
-	return all
-}
-
-// stockModel is a stock as a list of lists.
-type stockModel struct {
-	whole    bool
-	put      int
-	arrivals []modelArrival
-}
-
-type modelArrival struct {
-	expires time.Time
-	records []string
-}
-
-// fresh forgets what is empty or has expired.
-func (m *stockModel) fresh(now time.Time) {
-	var left []modelArrival
-
-	for _, a := range m.arrivals {
-		if len(a.records) > 0 && now.Before(a.expires) {
-			left = append(left, a)
-		}
-	}
-
-	m.arrivals = left
-}
-
-func (m *stockModel) take(places int, now time.Time) []string {
-	m.fresh(now)
-
-	var got []string
-
-	for i := range m.arrivals {
-		a := &m.arrivals[i]
-		n := min(len(a.records), places-len(got))
-
-		if m.whole && n < len(a.records) {
-			continue
-		}
-
-		got = append(got, a.records[:n]...)
-		a.records = a.records[n:]
-
-		if m.whole {
-			break
-		}
-	}
-
-	return got
-}
-
-func (m *stockModel) empty(now time.Time) []string {
-	m.fresh(now)
-
-	var all []string
-	for _, a := range m.arrivals {
-		all = append(all, a.records...)
-	}
-
-	m.arrivals = nil
 
 	return all
 }
@@ -325,7 +280,7 @@ func TestHandledRemembersThroughAnOutage_SQS62(t *testing.T) {
 
 	h.update(records)
 
-	if fresh, _ := h.split(named(300)); len(fresh) != len(records) || len(h.ring) > mostHandled {
+	if fresh, _ := h.split(named(300)); len(fresh) != len(records) || len(h.ring) > maxHandled {
 		t.Errorf("%d of %d records are forgotten once deleted", len(fresh), len(records))
 	}
 }
@@ -380,7 +335,7 @@ func FuzzHandled(f *testing.F) {
 			}
 		}
 
-		if len(h.ids) != len(known) || len(h.ring) > mostHandled {
+		if len(h.ids) != len(known) || len(h.ring) > maxHandled {
 			t.Fatalf("%d ids, want %d; a ring of %d", len(h.ids), len(known), len(h.ring))
 		}
 	})

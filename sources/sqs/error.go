@@ -2,20 +2,11 @@ package sqs
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/openesm/openesm/sources/awscall"
 )
-
-// failed wraps the error of a call (SQS-03).
-func (s *Source) failed(operation string, err error) error {
-	return &awscall.Error{
-		Service: "sqs", Operation: operation, Target: "queue " + s.queue.name,
-		Permission: "sqs:" + strings.TrimSuffix(operation, "Batch"), Err: err,
-	}
-}
 
 // entryError is an entry of a batch that the service refused. The service's
 // message is left out: it repeats the receipt handle.
@@ -30,14 +21,29 @@ func (e *entryError) Error() string {
 	return "sqs: " + e.operation + " on queue " + e.queue + ": entry refused: " + e.code
 }
 
+// missingError is a call on a queue that does not exist.
+type missingError struct {
+	operation string
+	queue     string
+	err       error
+}
+
+// Error says what to do, in the words of API-64.
+func (e *missingError) Error() string {
+	return "sqs: queue " + e.queue + ": error occurred while " + e.operation + ": " +
+		"AWS.SimpleQueueService.NonExistentQueue: the specified queue does not exist, or does not exist any more " +
+		"(create it, or correct its name, account or the client's region)"
+}
+
+// Unwrap returns the SDK's error.
+func (e *missingError) Unwrap() error { return e.err }
+
 // isMissing tells that the queue does not exist.
 func isMissing(err error) bool {
 	if _, ok := errors.AsType[*types.QueueDoesNotExist](err); ok {
 		return true
 	}
-
 	code := awscall.Code(err)
-
 	return code == "NonExistentQueue" || code == "QueueDoesNotExist"
 }
 
@@ -60,6 +66,5 @@ func deref(s *string) string {
 	if s == nil {
 		return ""
 	}
-
 	return *s
 }

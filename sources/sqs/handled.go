@@ -8,8 +8,8 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
-// mostHandled bounds [handled]: about a megabyte.
-const mostHandled = 10_000
+// maxHandled bounds [handled]: about a megabyte.
+const maxHandled = 10_000
 
 // handled is the ids of messages that were handled with success but whose
 // delete was not confirmed. If one is delivered again, only its delete is left
@@ -64,7 +64,7 @@ func (h *handled) remember(id string) {
 	id = strings.Clone(id) // not the answer it is part of
 	at := len(h.ring)
 
-	if at < mostHandled {
+	if at < maxHandled {
 		h.ring = append(h.ring, id)
 	} else {
 		at = h.next
@@ -73,7 +73,7 @@ func (h *handled) remember(id string) {
 		}
 
 		h.ring[at] = id
-		h.next = (at + 1) % mostHandled
+		h.next = (at + 1) % maxHandled
 	}
 
 	h.ids[id] = at

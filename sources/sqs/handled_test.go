@@ -13,18 +13,18 @@ func TestHandledIsBounded(t *testing.T) {
 	var h handled
 
 	record := func(i int) []sources.Record { return []sources.Record{{ID: strconv.Itoa(i)}} }
-	for i := range mostHandled + 5 {
+	for i := range maxHandled + 5 {
 		h.update(record(i), record(i))
 	}
 
-	for i, known := range map[int]bool{0: false, 4: false, 5: true, mostHandled + 4: true, mostHandled + 5: false} {
+	for i, known := range map[int]bool{0: false, 4: false, 5: true, maxHandled + 4: true, maxHandled + 5: false} {
 		fresh, repeats := h.split(record(i))
 		if (len(repeats) == 1) != known || (len(fresh) == 1) == known {
 			t.Errorf("%d: fresh %v, repeats %v, want known %t", i, fresh, repeats, known)
 		}
 	}
 
-	if len(h.ids) > mostHandled || len(h.ring) != mostHandled {
+	if len(h.ids) > maxHandled || len(h.ring) != maxHandled {
 		t.Errorf("remembers %d ids in %d places", len(h.ids), len(h.ring))
 	}
 }

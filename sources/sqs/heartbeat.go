@@ -12,8 +12,8 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
-// heartbeat extends the visibility timeout of the records that were handed out
-// and not ended yet. A nil one does nothing.
+// heartbeat extends the visibility timeout of the records that were received and
+// not ended yet, in steps, until they expire. A nil one does nothing.
 //
 // A beat that is under way when its record is released or fails may still hide
 // that for one visibility timeout more.
@@ -23,43 +23,60 @@ type heartbeat struct {
 	done      chan struct{}
 
 	mu    sync.Mutex
-	held  map[*types.Message]held
+	held  map[*types.Message]beating
 	added uint64 // records ever
 }
 
-// held is a record with the moment from which on it cannot be extended.
-type held struct {
+// beating is a record with the moment from which on the service extends it no more.
+type beating struct {
 	record sources.Record
-	until  time.Time
-	number uint64 // in the order of their fetches
+	limit  time.Time
+	number uint64 // in the order of their receives
+}
+
+// end is when the record is let go.
+func (b *beating) end() time.Time {
+	if b.record.Expires.Before(b.limit) {
+		return b.record.Expires
+	}
+	return b.limit
 }
 
 func startHeartbeat(p *partition) *heartbeat {
 	ctx, cancel := context.WithCancel(p.work)
 	h := &heartbeat{
 		partition: p, cancel: cancel,
-		done: make(chan struct{}), held: make(map[*types.Message]held),
+		done: make(chan struct{}), held: make(map[*types.Message]beating),
 	}
-
 	go h.run(ctx)
-
 	return h
 }
 
-// add begins to extend records.
-func (h *heartbeat) add(records []sources.Record) {
+// add begins to extend records of a receive.
+func (h *heartbeat) add(records []sources.Record, sent time.Time) {
 	if h == nil || len(records) == 0 {
 		return
 	}
-
-	until := time.Now().Add(longestVisibility - h.partition.setup.visibility)
-
 	h.mu.Lock()
 	defer h.mu.Unlock()
-
 	for i := range records {
 		h.added++
-		h.held[message(&records[i])] = held{record: records[i], until: until, number: h.added}
+		h.held[message(&records[i])] = beating{record: records[i], limit: sent.Add(maxVisibility), number: h.added}
+	}
+}
+
+// extend takes over when records expire.
+func (h *heartbeat) extend(records []sources.Record) {
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := range records {
+		if x, ok := h.held[message(&records[i])]; ok {
+			x.record.Expires = records[i].Expires
+			h.held[message(&records[i])] = x
+		}
 	}
 }
 
@@ -68,10 +85,8 @@ func (h *heartbeat) drop(records []sources.Record) {
 	if h == nil {
 		return
 	}
-
 	h.mu.Lock()
 	defer h.mu.Unlock()
-
 	for i := range records {
 		delete(h.held, message(&records[i]))
 	}
@@ -82,19 +97,21 @@ func (h *heartbeat) stop() {
 	if h == nil {
 		return
 	}
-
 	h.cancel()
 	<-h.done
 }
 
+// period is the time between beats: a third of the visibility timeout, so that one
+// may fail.
+func (h *heartbeat) period() time.Duration {
+	const beats = 3
+	return time.Duration(h.partition.setup.hidden) * time.Second / beats
+}
+
 func (h *heartbeat) run(ctx context.Context) {
-	const beats = 3 // in a visibility timeout, so that one may fail
-
 	defer close(h.done)
-
-	ticker := time.NewTicker(h.partition.setup.visibility / beats)
+	ticker := time.NewTicker(h.period())
 	defer ticker.Stop()
-
 	for {
 		select {
 		case <-ctx.Done():
@@ -105,41 +122,42 @@ func (h *heartbeat) run(ctx context.Context) {
 	}
 }
 
+// beat extends what is due. It ends before the next beat: a call that hangs holds up
+// nothing but its own records, until then.
 func (h *heartbeat) beat(ctx context.Context, now time.Time) {
 	p := h.partition
-	length := seconds(p.setup.visibility)
-
-	stale, err := p.hide(ctx, h.due(now), func(*sources.Record) int32 { return length })
-	h.drop(stale)
-
+	records, ends := h.due(now)
+	if len(records) == 0 {
+		return
+	}
+	c := p.changes(func(r *sources.Record) int32 { return min(p.setup.hidden, seconds(ends[message(r)].Sub(now))) })
+	c.within, c.calls = min(beatTime, h.period()), manyCalls
+	c.until = now.Add(c.within)
+	err := c.make(ctx, records)
+	h.drop(c.stale)
 	if err != nil && ctx.Err() == nil {
-		p.source.options.Logger.Warn("visibility timeout not extended; the next beat tries again",
-			"queue", p.ID(), "error", err)
+		p.tell("visibility timeout not extended; the next beat tries again", err)
 	}
 }
 
-// due is what this beat extends, what was fetched first at the front. What
-// reached its 12 hours is let go.
-func (h *heartbeat) due(now time.Time) []sources.Record {
+// due is what this beat extends, what was received first at the front, and when each
+// is let go. What reached its end is let go now.
+func (h *heartbeat) due(now time.Time) ([]sources.Record, map[*types.Message]time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-
-	all := make([]held, 0, len(h.held))
-
+	all := make([]beating, 0, len(h.held))
 	for m, x := range h.held {
-		if now.After(x.until) {
-			delete(h.held, m)
-		} else {
+		if now.Before(x.end()) {
 			all = append(all, x)
+		} else {
+			delete(h.held, m)
 		}
 	}
-
-	slices.SortFunc(all, func(a, b held) int { return cmp.Compare(a.number, b.number) })
-
-	records := make([]sources.Record, len(all))
+	slices.SortFunc(all, func(a, b beating) int { return cmp.Compare(a.number, b.number) })
+	records, ends := make([]sources.Record, len(all)), make(map[*types.Message]time.Time, len(all))
 	for i := range all {
 		records[i] = all[i].record
+		ends[message(&all[i].record)] = all[i].end()
 	}
-
-	return records
+	return records, ends
 }

@@ -121,6 +121,19 @@ func (l load) bareLoop(b *testing.B) consumer {
 	}
 }
 
+// scaled is a source that has all its lanes from the start.
+type scaled struct {
+	*sqs.Source
+	lanes int
+}
+
+// Traits implements [sources.Source].
+func (s scaled) Traits() sources.Traits {
+	t := s.Source.Traits()
+	t.Scaling = sources.Scaling{Initial: s.lanes, Idle: s.lanes, Max: s.lanes}
+	return t
+}
+
 // mapping consumes the queue with engine and adapter, on the records path.
 func (l load) mapping(b *testing.B) consumer {
 	b.Helper()
@@ -133,11 +146,10 @@ func (l load) mapping(b *testing.B) consumer {
 		done := make(chan struct{})
 		var deleted atomic.Int64
 		var once sync.Once
-		mapping, err := esm.New(source, esm.Records(func(context.Context, []sources.Record) (esm.Response, error) {
+		mapping, err := esm.New(scaled{source, l.receivers}, esm.Records(func(context.Context, []sources.Record) (esm.Response, error) {
 			return esm.Response{}, nil
 		}), esm.Config{
 			BatchSize: l.batch, MaximumConcurrency: l.receivers, Timeout: time.Second, Logger: slog.New(slog.DiscardHandler),
-			Scaling: &sources.Scaling{Initial: l.receivers, Idle: l.receivers, Max: l.receivers},
 			Observer: func(o esm.Observation) {
 				if o.Err != nil {
 					b.Log(o.Metric, o.Err)

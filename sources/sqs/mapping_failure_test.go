@@ -106,7 +106,7 @@ func (w *world) typed() events.SQSEvent {
 
 func TestMappingPartialFailure_SQS74_SQS81(t *testing.T) {
 	t.Parallel()
-	inWorld(t, "orders", nil, func(t *testing.T, w *world) {
+	inWorld(t, "orders", map[string]string{"VisibilityTimeout": "180"}, func(t *testing.T, w *world) {
 		_, err := w.Send("orders", numbers(10)...)
 		if err != nil {
 			t.Fatal(err)
@@ -116,7 +116,7 @@ func TestMappingPartialFailure_SQS74_SQS81(t *testing.T) {
 
 		time.Sleep(time.Second)
 		w.left(sqstest.Counts{Deleted: 8, InFlight: 2})
-		time.Sleep(28 * time.Second)
+		time.Sleep(178 * time.Second)
 		w.left(sqstest.Counts{Deleted: 8, InFlight: 2})
 		w.until(10, 10*time.Second)
 		r.end()
@@ -172,7 +172,7 @@ func TestMappingMalformedResponseDeletesNothing_SQS75_SQS76_SQS77_SQS78_SQS83(t 
 
 				r := w.run(esm.Bytes(answer), sqs.Options{}, esm.Config{ReportBatchItemFailures: true})
 
-				time.Sleep(45 * time.Second)
+				time.Sleep(75 * time.Second) // received for 60 s
 				w.left(sqstest.Counts{InFlight: 2})
 
 				for _, m := range w.Messages("orders") {
@@ -211,7 +211,7 @@ func TestMappingRedrivesPoison_SQS51_SQS52(t *testing.T) {
 			return esm.Response{}, nil
 		}), sqs.Options{}, esm.Config{BatchSize: 1, Timeout: 5 * time.Second})
 
-		time.Sleep(time.Minute)
+		time.Sleep(90 * time.Second) // received for 35 s
 		r.end()
 		w.left(sqstest.Counts{Deleted: 2})
 
@@ -228,7 +228,7 @@ func TestMappingRedrivesPoison_SQS51_SQS52(t *testing.T) {
 
 func TestMappingErrorLeavesMessagesToTheTimeout_SQS44_SQS82(t *testing.T) {
 	t.Parallel()
-	inWorld(t, "orders", nil, func(t *testing.T, w *world) {
+	inWorld(t, "orders", map[string]string{"VisibilityTimeout": "180"}, func(t *testing.T, w *world) {
 		_, err := w.Send("orders", "a", "b")
 		if err != nil {
 			t.Fatal(err)
@@ -241,8 +241,8 @@ func TestMappingErrorLeavesMessagesToTheTimeout_SQS44_SQS82(t *testing.T) {
 		time.Sleep(time.Second)
 
 		for _, m := range w.Messages("orders") {
-			if m.Due.Sub(w.began) < 30*time.Second || m.Due.Sub(w.began) > 31*time.Second {
-				t.Errorf("%q comes back after %v, want the 30 s of the queue", m.Body, m.Due.Sub(w.began))
+			if m.Due.Sub(w.began) < 180*time.Second || m.Due.Sub(w.began) > 181*time.Second {
+				t.Errorf("%q comes back after %v, want the 180 s of the queue", m.Body, m.Due.Sub(w.began))
 			}
 		}
 
@@ -258,7 +258,7 @@ func TestMappingErrorLeavesMessagesToTheTimeout_SQS44_SQS82(t *testing.T) {
 func TestMappingThrottledHandler_SQS48_SQS49(t *testing.T) {
 	t.Parallel()
 	inWorld(t, "orders", nil, func(t *testing.T, w *world) {
-		w.redrive(30*time.Second, "dead", 2)
+		w.redrive(time.Minute, "dead", 2)
 
 		_, err := w.Send("orders", "a")
 		if err != nil {
@@ -269,7 +269,7 @@ func TestMappingThrottledHandler_SQS48_SQS49(t *testing.T) {
 			return esm.Response{}, &esm.ThrottleError{Err: errHandler}
 		}), sqs.Options{}, esm.Config{Timeout: 10 * time.Second})
 
-		time.Sleep(29 * time.Second)
+		time.Sleep(59 * time.Second)
 
 		first := len(w.log())
 		if m := w.Messages("orders"); len(m) != 1 || m[0].Receives != 1 || first < 3 {
@@ -282,11 +282,11 @@ func TestMappingThrottledHandler_SQS48_SQS49(t *testing.T) {
 			t.Errorf("%+v after %d tries, want a second receive", m, len(w.log()))
 		}
 
-		time.Sleep(30 * time.Second)
+		time.Sleep(time.Minute)
 		r.end()
 		w.left(sqstest.Counts{})
 
-		if dead := w.Messages("dead"); len(dead) != 1 || len(w.log()) > 60 {
+		if dead := w.Messages("dead"); len(dead) != 1 || len(w.log()) > 90 {
 			t.Errorf("dead letters %+v after %d tries, want the message, and no hot loop", dead, len(w.log()))
 		}
 	})

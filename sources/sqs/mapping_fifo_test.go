@@ -226,7 +226,7 @@ func TestMappingDeadLetterUnblocksItsGroup_SQS36_SQS51(t *testing.T) {
 			return esm.Response{}, nil
 		}), sqs.Options{}, esm.Config{BatchSize: 1, Timeout: 5 * time.Second})
 
-		w.until(2, time.Minute)
+		w.until(2, 2*time.Minute)
 		r.end()
 
 		if dead := w.Messages("dead.fifo"); len(dead) != 1 || dead[0].Body != "poison" {

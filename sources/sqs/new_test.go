@@ -26,6 +26,11 @@ func TestQueueNames_SQS01(t *testing.T) {
 		"orders":    {arn: "orders"},
 		"o_-9.fifo": {arn: "o_-9.fifo", fifo: true},
 		"https://sqs.eu-west-1.amazonaws.com/123456789012/orders":                       {arn: standardARN},
+		"https://sqs.eu-west-1.amazonaws.com/123456789012/orders/":                      {arn: standardARN},
+		"https://sqs.us-iso-east-1.c2s.ic.gov/123456789012/a":                           {arn: "arn:aws-iso:sqs:us-iso-east-1:123456789012:a"},
+		"https://sqs.us-isob-east-1.sc2s.sgov.gov/123456789012/a":                       {arn: "arn:aws-iso-b:sqs:us-isob-east-1:123456789012:a"},
+		"https://sqs.eusc-de-east-1.amazonaws.eu/123456789012/a":                        {arn: "arn:aws-eusc:sqs:eusc-de-east-1:123456789012:a"},
+		"http://localhost:4566/000000000000/orders/":                                    {arn: "http://localhost:4566/000000000000/orders"},
 		"https://sqs.cn-north-1.amazonaws.com.cn/123456789012/a":                        {arn: "arn:aws-cn:sqs:cn-north-1:123456789012:a"},
 		"https://sqs-fips.us-gov-west-1.amazonaws.com/123456789012/a":                   {arn: "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:a"},
 		"https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com/123456789012/orders.fifo":      {arn: fifoARN, fifo: true},
@@ -114,7 +119,11 @@ func TestTraits_SQS06_SQS08_SQS20_SQS33(t *testing.T) {
 		Window: sources.Bounds[time.Duration]{Max: 300 * time.Second}, MaxTimeout: 900 * time.Second,
 		EventOverhead: 14, Scaling: sources.Scaling{Initial: 5, Idle: 2, Max: 1250, PerMinute: 300},
 		Provisioned: standard.Provisioned,
-		AckBatch:    10, AckLinger: 20 * time.Millisecond,
+		RecordBytes: standard.RecordBytes, MaxRecordBytes: 1<<20 + standard.RecordBytes,
+		AckBatch: 10, AckLinger: 20 * time.Millisecond,
+	}
+	if standard.RecordBytes < 1<<10 || standard.RecordBytes > 4<<10 {
+		t.Errorf("a record takes %d bytes besides its size", standard.RecordBytes)
 	}
 	if standard != want {
 		t.Errorf("standard: %+v, want %+v", standard, want)

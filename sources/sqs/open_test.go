@@ -42,6 +42,36 @@ func open(t *testing.T, s *stub, options sqs.Options) (*sqs.Source, sources.Part
 	return source, p
 }
 
+// openWith is open with other settings.
+func openWith(t *testing.T, client sqs.Client, options sqs.Options, settings sources.Settings) sources.Partition {
+	t.Helper()
+	source, err := sqs.New(client, standardARN, options)
+	if err != nil {
+		t.Fatalf("New: %v", err)
+	}
+	err = source.Start(t.Context(), settings)
+	if err != nil {
+		t.Fatalf("Start: %v", err)
+	}
+	p, err := source.Accept(t.Context())
+	if err != nil {
+		t.Fatalf("Accept: %v", err)
+	}
+	return p
+}
+
+func extend(t *testing.T, p sources.Partition, records []sources.Record) {
+	t.Helper()
+	extender, ok := p.(sources.Extender)
+	if !ok {
+		t.Fatal("not an Extender")
+	}
+	err := extender.Extend(t.Context(), records)
+	if err != nil {
+		t.Errorf("Extend: %v", err)
+	}
+}
+
 func closePartition(t *testing.T, p sources.Partition) {
 	t.Helper()
 

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	longestPoll       = 20 * time.Second
-	longestVisibility = 12 * time.Hour
+	maxPoll       = 20 * time.Second
+	maxVisibility = 12 * time.Hour
 )
 
 // Options vary a source from what AWS does. The zero value is AWS's behaviour.
@@ -19,13 +19,16 @@ type Options struct {
 	// queue cost more calls and Close of an idle partition quicker.
 	WaitTime time.Duration
 
-	// VisibilityTimeout is how long received messages stay hidden, in whole
-	// seconds, 1 s to 12 h; 0 means the queue's own (SQS-40).
+	// VisibilityTimeout is how long received messages stay hidden at least, in
+	// whole seconds, 1 s to 12 h; 0 means the queue's own (SQS-40). See the
+	// package comment for when it is longer.
 	VisibilityTimeout time.Duration
 
-	// Heartbeat extends the visibility timeout of the messages that are being
-	// handled, so that a handler may run longer than that (12 h at most).
-	// Lambda never does so (SQS-03), and needs no permission for it.
+	// Heartbeat receives messages with that visibility timeout alone, and extends
+	// it while they are handled, so that a handler may run longer. Messages of a
+	// process that dies come back sooner then. Records expire as they do without
+	// it, and are let go then. Lambda never does so (SQS-03), and needs no
+	// permission for it.
 	Heartbeat bool
 
 	// FailureBackoff makes messages whose handler failed come back after a
@@ -34,7 +37,7 @@ type Options struct {
 	FailureBackoff Backoff
 
 	// Logger is told what no caller can be told: failed extensions, advice
-	// about the queue's settings. Nil for silence.
+	// about the queue's settings. Nil means the mapping's.
 	Logger *slog.Logger
 }
 
@@ -54,11 +57,11 @@ func (o Options) validate() error {
 	var errs []error
 
 	if o.WaitTime != 0 {
-		errs = append(errs, checkSeconds("WaitTime", o.WaitTime, longestPoll))
+		errs = append(errs, checkSeconds("WaitTime", o.WaitTime, maxPoll))
 	}
 
 	if o.VisibilityTimeout != 0 {
-		errs = append(errs, checkSeconds("VisibilityTimeout", o.VisibilityTimeout, longestVisibility))
+		errs = append(errs, checkSeconds("VisibilityTimeout", o.VisibilityTimeout, maxVisibility))
 	}
 
 	return errors.Join(append(errs, o.FailureBackoff.validate())...)
@@ -67,12 +70,12 @@ func (o Options) validate() error {
 func (b Backoff) validate() error {
 	var errs []error
 
-	if b.Initial < 0 || b.Initial > longestVisibility {
-		errs = append(errs, fmt.Errorf("FailureBackoff.Initial: %v is not between 0s and %v", b.Initial, longestVisibility))
+	if b.Initial < 0 || b.Initial > maxVisibility {
+		errs = append(errs, fmt.Errorf("FailureBackoff.Initial: %v is not between 0s and %v", b.Initial, maxVisibility))
 	}
 
-	if b.Max < 0 || b.Max > longestVisibility {
-		errs = append(errs, fmt.Errorf("FailureBackoff.Max: %v is not between 0s and %v", b.Max, longestVisibility))
+	if b.Max < 0 || b.Max > maxVisibility {
+		errs = append(errs, fmt.Errorf("FailureBackoff.Max: %v is not between 0s and %v", b.Max, maxVisibility))
 	}
 
 	if b.Max != 0 && b.Max < b.Initial {
@@ -86,11 +89,11 @@ func (b Backoff) validate() error {
 	return errors.Join(errs...)
 }
 
-func checkSeconds(field string, value, most time.Duration) error {
+func checkSeconds(field string, value, limit time.Duration) error {
 	var errs []error
 
-	if value < time.Second || value > most {
-		errs = append(errs, fmt.Errorf("%s: %v is not between 1s and %v", field, value, most))
+	if value < time.Second || value > limit {
+		errs = append(errs, fmt.Errorf("%s: %v is not between 1s and %v", field, value, limit))
 	}
 
 	if value%time.Second != 0 {
@@ -102,15 +105,11 @@ func checkSeconds(field string, value, most time.Duration) error {
 
 func (o Options) withDefaults() Options {
 	if o.WaitTime == 0 {
-		o.WaitTime = longestPoll
+		o.WaitTime = maxPoll
 	}
 
 	if o.FailureBackoff.Max == 0 {
-		o.FailureBackoff.Max = longestVisibility
-	}
-
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
+		o.FailureBackoff.Max = maxVisibility
 	}
 
 	return o

@@ -7,167 +7,218 @@ import (
 	"time"
 
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/pool"
 )
 
+// emptyPause is how long a Fetch that may not wait for a long poll waits after a
+// short poll that brought nothing.
+const emptyPause = 200 * time.Millisecond
+
 // partition is the queue. Receives run in goroutines of its own, under its own
-// context: a caller that gives up leaves its receive running, and what that
-// brings goes to others or to the stock. So no receive is cut in a way that
-// leaves messages hidden with nobody knowing of them.
+// context: a Fetch that gives up leaves its receive running, and what that brings
+// goes to another Fetch, the next one, or back to the queue. So no receive is cut in
+// a way that leaves messages hidden with nobody knowing of them.
 type partition struct {
 	source *Source
 	setup  *setup
-	life   time.Duration // how long a received message may be handed out
-	rest   time.Duration // how long after that it is the mapping's still
 
 	work context.Context //nolint:containedctx // of the receives, which outlive the calls that start them
 	cut  context.CancelFunc
-	crew *crew
+	pool *pool.Pool[request]
 
 	heart   *heartbeat // nil if off
 	handled handled
 
-	mu      sync.Mutex // of what follows; nothing blocks under it
-	line    line
-	asked   int // places that the shared receives under way asked for
-	stock   stock
-	closing bool
+	mu       sync.Mutex // of what follows; nothing blocks under it
+	waiters  waiters
+	asked    int         // units that the shared receives under way asked for
+	dry      bool        // the last long poll brought nothing
+	lingerer *time.Timer // of a receive that waits for others to share it
+	// lingering says that such a receive will begin.
+	lingering bool
+	late      late
+	stopped   bool // no receive begins any more
+	closing   bool // what comes is given back
 }
 
 var (
 	_ sources.Partition = (*partition)(nil)
 	_ sources.Releaser  = (*partition)(nil)
 	_ sources.Failer    = (*partition)(nil)
+	_ sources.Extender  = (*partition)(nil)
+	_ sources.Stopper   = (*partition)(nil)
 )
 
 func newPartition(ctx context.Context, s *Source) *partition {
-	const tenth = 10
+	const rest = 30 * time.Second // of goroutines that have nothing to do
 
-	visibility := s.setup.visibility
 	p := &partition{
-		source: s,
-		setup:  s.setup,
-		// The timeout began before the answer arrived.
-		life:  visibility - min(time.Second, visibility/tenth),
-		stock: stock{whole: s.queue.fifo, slow: visibility / tenth},
+		source: s, setup: s.setup,
+		waiters: waiters{whole: s.queue.fifo}, late: late{whole: s.queue.fifo},
 	}
 	p.work, p.cut = context.WithCancel(context.WithoutCancel(ctx))
-	p.crew = newCrew(p.receive)
-
+	p.pool = pool.New(func() func(request) {
+		receipt := new(receipt)
+		return func(r request) { p.do(r, receipt) }
+	}, rest)
 	if s.options.Heartbeat {
-		// Stock is not extended: what leaves it must live until the next beat,
-		// which comes after a third.
-		p.rest = p.life - visibility/2
-		p.life -= p.rest
 		p.heart = startHeartbeat(p) //nolint:contextcheck // lives as long as the partition
 	}
-
 	return p
 }
 
 // ID is the queue's name.
 func (p *partition) ID() string { return p.source.queue.name }
 
-// Fetch takes from stock, or waits for a receive: one of its own, or a shared
-// one, see [partition.shares].
+// Fetch takes what came late, or waits for receives. If it may not wait for a long
+// poll it makes short ones, with pauses.
 func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
-	err := ctx.Err()
-	if err != nil {
+	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-
-	n, err := p.fetch(ctx, buf, wait)
-	p.heart.add(buf[:n])
-
-	return n, err
+	if wait <= 0 || wait >= shortest {
+		return p.fetch(ctx, buf, wait)
+	}
+	deadline := time.Now().Add(wait)
+	for {
+		n, err := p.fetch(ctx, buf, max(time.Until(deadline), 1))
+		left := time.Until(deadline)
+		if n > 0 || err != nil || left <= 0 {
+			return n, err
+		}
+		if left >= emptyPause+answerTime {
+			left = emptyPause
+		}
+		if err := rest(ctx, left); err != nil || !time.Now().Before(deadline) {
+			return 0, err
+		}
+	}
 }
 
+// fetch waits for one receive and what follows from it.
 func (p *partition) fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
+	const short = time.Second // for the one short call of a Fetch that may not wait
+
 	now := time.Now()
-
 	p.mu.Lock()
-
-	n := p.stock.take(buf, now)
-	if n > 0 {
+	if n := p.takeLate(buf, now); n > 0 {
 		p.mu.Unlock()
-
 		return n, nil
 	}
-
-	w := p.line.enter(buf, now.Add(wait))
-
-	if p.shares(len(buf), wait) {
-		p.line.join(w)
+	grace := wait
+	if wait <= 0 {
+		grace = short
+	}
+	w := p.waiters.enter(buf, now.Add(grace))
+	if p.stopped || wait >= shortest {
+		p.waiters.join(w)
 		p.share(now)
 	} else {
+		w.more = wait > 0 && !p.waiters.whole
 		//nolint:contextcheck // a receive outlives the call that starts it
-		p.crew.begin(p.work, order{own: w, places: min(len(buf), mostEntries), wait: p.waitSeconds(wait)})
+		p.begin(request{own: w, places: min(len(buf), maxEntries)})
 	}
 	p.mu.Unlock()
+	return p.await(ctx, w)
+}
 
-	select {
-	case <-w.served:
-	case <-ctx.Done():
+// await waits until w is served or gives up.
+func (p *partition) await(ctx context.Context, w *waiter) (int, error) {
+	for {
+		signal := false
+		select {
+		case <-w.signal:
+			signal = true
+		case <-w.timer.C:
+		case <-ctx.Done():
+		}
+		p.mu.Lock()
+		if signal && w.waits { // it gathers, and has another deadline
+			w.timer.Reset(time.Until(w.deadline))
+			p.mu.Unlock()
+			continue
+		}
+		gaveUp := w.waits
+		n, err := p.waiters.leave(w)
+		p.mu.Unlock()
+		if gaveUp && n == 0 && err == nil {
+			err = ctx.Err()
+		}
+		return n, err
 	}
+}
 
+// Stop has no further receive begin. See [sources.Stopper].
+func (p *partition) Stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
-	return p.line.leave(w, ctx)
+	p.stopped = true
+	p.share(time.Now())
 }
 
-// shares tells whether a Fetch waits for a shared receive: small and idle ones
-// do, so that lanes of small batches cost few calls. A batch that is gathering
-// takes exactly what it wants, and so does FIFO, where a receive must not be
-// split over lanes (P4 of the design: order within a group).
-func (p *partition) shares(places int, wait time.Duration) bool {
-	return !p.source.queue.fifo && places < mostEntries && wait >= p.source.options.WaitTime
-}
-
-// waitSeconds is the long poll for a Fetch that may wait so long.
-func (p *partition) waitSeconds(wait time.Duration) int32 {
-	return seconds(min(wait, p.source.options.WaitTime))
-}
-
-// Close makes the stock visible again at once, and what the receives under way
-// bring as soon as they do. It waits for these, at most the rest of their long
-// poll, and cuts them off when ctx is done.
+// Close gives back what came late at once, and what the receives under way bring as
+// soon as they do. It waits for these, at most the rest of their long poll and ten
+// seconds: a long poll cannot be ended without losing what it brings. It cuts them
+// off when ctx is done.
 func (p *partition) Close(ctx context.Context) error {
 	p.heart.stop()
-
 	p.mu.Lock()
-	p.closing = true
+	p.stopped, p.closing = true, true
+	if p.lingerer != nil {
+		p.lingerer.Stop()
+	}
 	p.mu.Unlock()
 
 	err := p.giveBack(ctx)
 	done := make(chan struct{})
-
 	go func() {
-		p.crew.busy.Wait()
+		p.pool.Close()
 		close(done)
 	}()
-
 	select {
 	case <-done:
 	case <-ctx.Done():
 	}
-
 	p.cut()
 	<-done
-	p.crew.members.Wait()
-
 	return err
 }
 
-// giveBack empties the stock.
+// giveBack makes what came late visible again.
 func (p *partition) giveBack(ctx context.Context) error {
 	p.mu.Lock()
-	left := p.stock.empty(time.Now().Add(-p.rest))
+	left := p.late.empty()
 	p.mu.Unlock()
 
 	err := p.Release(ctx, left)
 	if err != nil {
 		return fmt.Errorf("sqs: queue %s: some of %d messages not given back: %w", p.ID(), len(left), err)
 	}
-
 	return nil
+}
+
+// tell tells of a failure that no call returns.
+func (p *partition) tell(what string, err error) {
+	if p.work.Err() != nil {
+		return // cut off by Close
+	}
+	if p.setup.report != nil {
+		p.setup.report(err)
+	}
+	p.setup.logger.Warn(what, "queue", p.ID(), "error", err)
+}
+
+// rest waits for d, or until ctx is done: then it returns ctx's error.
+func rest(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -16,12 +17,13 @@ const (
 
 // queue is what its name alone tells of a queue.
 type queue struct {
-	name    string
-	region  string // "" if not known
-	account string // "" if not known
-	arn     string // "" if not known
-	url     string // "" if it must be asked for
-	fifo    bool
+	name      string
+	partition string // of AWS; "" if not known
+	region    string // "" if not known
+	account   string // "" if not known
+	arn       string // "" if not known
+	url       string // "" if it must be asked for
+	fifo      bool
 }
 
 // parseQueue reads an ARN, a URL or a plain name. The error names everything
@@ -55,7 +57,7 @@ func parseARN(given string) (queue, error) {
 			given, len(parts), arnParts)
 	}
 
-	q := queue{region: parts[3], account: parts[4], name: parts[5], arn: given}
+	q := queue{partition: parts[1], region: parts[3], account: parts[4], name: parts[5], arn: given}
 
 	var errs []error
 	if parts[1] == "" {
@@ -97,7 +99,7 @@ func parseURL(given string) (queue, error) {
 		errs = append(errs, errors.New("queue: URL has a user, a query or a fragment; want none"))
 	}
 
-	q := queue{url: given}
+	q := queue{url: strings.TrimRight(given, "/")}
 	path := strings.Split(strings.Trim(u.Path, "/"), "/")
 	q.name = path[len(path)-1]
 
@@ -107,10 +109,39 @@ func parseURL(given string) (queue, error) {
 
 	q.region = regionOf(u.Hostname())
 	if q.region != "" && q.account != "" {
-		q.arn = "arn:" + partitionOf(q.region) + ":sqs:" + q.region + ":" + q.account + ":" + q.name
+		q.partition = partitionOf(q.region).name
+		q.arn = "arn:" + q.partition + ":sqs:" + q.region + ":" + q.account + ":" + q.name
 	}
 
 	return q, errors.Join(append(errs, checkName(q.name))...)
+}
+
+// awsPartition is a part of AWS with names of its own.
+type awsPartition struct {
+	name   string
+	prefix string // of its regions
+	domain string // of its hosts
+	dual   string // of its hosts that know IPv6 too; "" for none
+}
+
+func awsPartitions() []awsPartition {
+	return []awsPartition{
+		{"aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
+		{"aws-us-gov", "us-gov-", "amazonaws.com", "api.aws"},
+		{"aws-iso", "us-iso-", "c2s.ic.gov", "api.aws.ic.gov"},
+		{"aws-iso-b", "us-isob-", "sc2s.sgov.gov", "api.aws.scloud"},
+		{"aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"},
+		{"aws-iso-f", "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"},
+		{"aws-eusc", "eusc-", "amazonaws.eu", "api.amazonwebservices.eu"},
+		{"aws", "", "amazonaws.com", "api.aws"},
+	}
+}
+
+// partitionOf is the part of AWS that a region is in.
+func partitionOf(region string) awsPartition {
+	all := awsPartitions()
+	i := slices.IndexFunc(all, func(p awsPartition) bool { return strings.HasPrefix(region, p.prefix) })
+	return all[i] // the last takes any
 }
 
 // regionOf reads the region from the host names that AWS gives out; "" for
@@ -118,26 +149,15 @@ func parseURL(given string) (queue, error) {
 func regionOf(host string) string {
 	labels := strings.Split(host, ".")
 	for i, label := range labels {
-		if (label == "sqs" || label == "sqs-fips") && i+2 < len(labels) {
-			switch strings.Join(labels[i+2:], ".") {
-			case "amazonaws.com", "amazonaws.com.cn", "vpce.amazonaws.com", "vpce.amazonaws.com.cn", "api.aws":
-				return labels[i+1]
-			}
+		if label != "sqs" && label != "sqs-fips" || i+2 >= len(labels) {
+			continue
+		}
+		domain := strings.TrimPrefix(strings.Join(labels[i+2:], "."), "vpce.")
+		if slices.ContainsFunc(awsPartitions(), func(p awsPartition) bool { return domain == p.domain || domain == p.dual }) {
+			return labels[i+1]
 		}
 	}
-
 	return ""
-}
-
-func partitionOf(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	default:
-		return "aws"
-	}
 }
 
 // awsURL is the queue's URL as AWS forms it; "" if the ARN is not known.
@@ -145,13 +165,13 @@ func (q *queue) awsURL() string {
 	if q.arn == "" {
 		return ""
 	}
-
-	suffix := "amazonaws.com"
-	if strings.HasPrefix(q.region, "cn-") {
-		suffix += ".cn"
+	domain := partitionOf(q.region).domain
+	for _, p := range awsPartitions() {
+		if p.name == q.partition && p.name != "aws" {
+			domain = p.domain // of a region that this package does not know
+		}
 	}
-
-	return "https://sqs." + q.region + "." + suffix + "/" + q.account + "/" + q.name
+	return "https://sqs." + q.region + "." + domain + "/" + q.account + "/" + q.name
 }
 
 func checkName(name string) error {

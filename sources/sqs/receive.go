@@ -2,6 +2,8 @@ package sqs
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -10,65 +12,67 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
-// shortest is how long an empty long poll takes at least, so that a service
-// which does not wait is not asked in a loop.
+// shortest is the shortest long poll. An empty one takes at least as long, so that a
+// service which does not wait is not asked in a loop.
 const shortest = time.Second
 
-// share starts receives until they ask for as many places as are wanted in
-// line, ten at a time: the surplus is stock for the next fetches. The caller
-// holds the mutex.
-func (p *partition) share(now time.Time) {
-	for p.asked < p.line.wanted {
-		places := mostEntries
-		if now.Before(p.stock.frugal) {
-			places = min(places, p.line.wanted-p.asked)
-		}
+// receipt is what one receive needs, in one piece of memory that a goroutine of the
+// pool uses again and again.
+type receipt struct {
+	input   sqs.ReceiveMessageInput
+	names   [1]types.MessageSystemAttributeName
+	all     [1]string
+	records [maxEntries]sources.Record
+}
 
-		p.asked += places
-		p.crew.begin(p.work, order{places: places, wait: p.waitSeconds(longestPoll)})
+// do does what a goroutine of the pool is there for.
+func (p *partition) do(r request, c *receipt) {
+	if r.keep != nil {
+		p.keep(r.keep)
+		return
 	}
+	p.receive(r, c)
+	clear(c.records[:]) // they are somebody else's now
 }
 
 // receive makes one call and hands out what it brings.
-func (p *partition) receive(o order, call *receipt) {
-	began := time.Now()
-
-	p.fill(call, o.places, o.wait)
-
-	out, err := p.source.client.ReceiveMessage(p.work, &call.input, p.source.single...)
-
-	now := time.Now()
-	a := arrival{at: now, expires: now.Add(p.life)}
-
-	var repeats []sources.Record
-
-	switch {
-	case err != nil:
-		err = p.source.failed("ReceiveMessage", err)
-	case len(out.Messages) == 0 && o.wait > 0:
-		p.pause(shortest - now.Sub(began))
-	default:
-		a.records = p.records(call.records[:0], out.Messages, a.expires)
-		a.records, repeats = p.handled.split(a.records)
+func (p *partition) receive(r request, c *receipt) {
+	sent := time.Now()
+	messages, err := p.ask(r, c)
+	if err == nil && len(messages) == 0 && r.wait > 0 {
+		_ = rest(p.work, shortest-time.Since(sent))
 	}
+	records := p.records(c.records[:0], messages, sent.Add(p.setup.life))
+	if len(records) < len(messages) {
+		p.tell("messages passed over", fmt.Errorf("sqs: ReceiveMessage on queue %s: "+
+			"%d messages have no ID or no receipt handle: they come back", p.ID(), len(messages)-len(records)))
+	}
+	records, repeats := p.handled.split(records)
+	p.heart.add(records, sent)
 
-	if p.deliver(o, a, err) {
+	told, closing := p.deliver(r, records, len(messages), err)
+	if !told {
+		p.tell("receive failed", err)
+	}
+	if closing {
 		p.returnLate()
 	}
-
 	if len(repeats) > 0 {
 		p.source.repeats.Add(uint64(len(repeats)))
 		p.deleteAgain(repeats)
 	}
 }
 
-// receipt is what one receive needs, in one piece of memory that a member of
-// the crew uses again and again.
-type receipt struct {
-	input   sqs.ReceiveMessageInput
-	names   [1]types.MessageSystemAttributeName
-	all     [1]string
-	records [mostEntries]sources.Record
+// ask makes the call.
+func (p *partition) ask(r request, c *receipt) ([]types.Message, error) {
+	p.fill(c, r.places, r.wait)
+	call := p.source.call(p.work, "ReceiveMessage", time.Duration(r.wait)*time.Second+receiveTime)
+	defer call.cancel()
+	out, err := p.source.client.ReceiveMessage(call, &c.input, p.source.single...)
+	if err != nil {
+		return nil, call.failed(err)
+	}
+	return out.Messages, nil
 }
 
 // fill asks for all attributes of both kinds (SQS-04).
@@ -82,93 +86,93 @@ func (p *partition) fill(c *receipt, places int, wait int32) {
 		MaxNumberOfMessages:         int32(places), //nolint:gosec // at most 10
 		MessageAttributeNames:       c.all[:],
 		MessageSystemAttributeNames: c.names[:],
-		VisibilityTimeout:           p.setup.override,
+		VisibilityTimeout:           p.setup.hidden,
 		WaitTimeSeconds:             wait,
 	}
 }
 
-// records appends the records of an answer to dst.
+// records appends the records of an answer to dst. What has no ID, or no handle to
+// delete it with, is not what the service may send: it keeps the message.
 func (p *partition) records(dst []sources.Record, messages []types.Message, expires time.Time) []sources.Record {
-	if p.heart != nil {
-		expires = time.Time{} // extended as long as they are handled
+	if len(messages) == 0 {
+		return dst
 	}
-
 	scratch := p.source.scratch.get()
 	defer p.source.scratch.put(scratch)
-
 	for i := range messages {
-		r := p.source.record(&messages[i], scratch)
-		if r.ID == "" {
-			continue // not what the service may send; it keeps the message
+		if deref(messages[i].MessageId) == "" || deref(messages[i].ReceiptHandle) == "" {
+			continue
 		}
-
+		r := p.source.record(&messages[i], scratch)
 		r.Expires = expires
 		dst = append(dst, r)
 	}
-
 	return dst
 }
 
-// deliver ends a receive: its own waiter first, then the line, then stock. It
-// tells whether stock is of no use any more.
-func (p *partition) deliver(o order, a arrival, err error) (closing bool) {
+// deliver ends a receive that brought so many messages: its own waiter gets them
+// first, then those that share, then the next Fetch. It tells whether an error was
+// told to somebody, and whether what is left is to be given back.
+func (p *partition) deliver(r request, records []sources.Record, came int, err error) (told, closing bool) {
+	now := time.Now()
+	full := came == maxEntries
+	told = err == nil
+
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
-	switch {
-	case o.own == nil:
-		p.asked -= o.places
-
-		if err != nil {
-			p.line.fail(err)
+	p.note(r, came, err)
+	startable := len(records) == 0 || p.setup.standing(&records[0], now) == fresh
+	switch w := r.own; {
+	case w == nil:
+		p.asked -= r.units
+		told = told || p.failFirst(r.units, err)
+	default:
+		w.flying--
+		w.asked -= r.places
+		if w.waits {
+			var mine []sources.Record
+			if startable {
+				mine, records = records, nil
+			}
+			told = true
+			records = append(records, p.gather(w, mine, full, err, now)...)
 		}
-	case o.own.waiting:
-		n := copy(o.own.buf, a.records)
-		a.records = a.records[n:]
-		o.own.serve(n, err)
 	}
+	if startable {
+		records = p.hand(records, full && r.own == nil, now)
+	}
+	p.putLate(records, now)
+	p.share(now)
+	return told, p.closing
+}
 
-	// In a FIFO queue nobody stands in line.
-	a.records = p.line.hand(a.records)
-	p.stock.put(a)
-	p.line.expire(a.at)
-	p.share(a.at)
-
-	return p.closing
+// note remembers whether the queue is empty.
+func (p *partition) note(r request, came int, err error) {
+	switch {
+	case came > 0:
+		p.dry = false
+		if p.lingering && p.lingerer.Stop() {
+			p.lingerer.Reset(linger)
+		}
+	case err == nil && r.wait > 0:
+		p.dry = true
+	}
 }
 
 // returnLate gives back what came while the partition closes.
 func (p *partition) returnLate() {
 	err := p.giveBack(p.work)
-	if err != nil {
-		p.source.options.Logger.Warn("messages that came during the stop return later", "queue", p.ID(), "error", err)
-	}
-}
-
-// pause waits for d or until the partition is cut off.
-func (p *partition) pause(d time.Duration) {
-	if d <= 0 {
-		return
-	}
-
-	t := time.NewTimer(d)
-	defer t.Stop()
-
-	select {
-	case <-t.C:
-	case <-p.work.Done():
+	if err != nil && !errors.Is(err, context.Canceled) {
+		p.setup.logger.Warn("messages that came during the stop return later", "queue", p.ID(), "error", err)
 	}
 }
 
 // deleteAgain deletes messages that were handled before, with their new
 // receipt handles. What cannot be deleted now will be at its next delivery.
 func (p *partition) deleteAgain(records []sources.Record) {
-	ctx, cancel := context.WithTimeout(p.work, p.setup.visibility)
-	defer cancel()
-
-	err := p.Ack(ctx, records)
+	err := p.Ack(p.work, records)
 	if err != nil {
-		p.source.options.Logger.Warn("delete of messages that were handled before failed again",
+		p.setup.logger.Warn("delete of messages that were handled before failed again",
 			"queue", p.ID(), "messages", len(records), "error", err)
 	}
 }

@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +18,8 @@ import (
 const (
 	eventSource = "aws:sqs"
 
-	// mostEntries is how many messages one call takes or gives (SQS-05).
-	mostEntries = 10
+	// maxEntries is how many messages one call takes or gives (SQS-05).
+	maxEntries = 10
 )
 
 // Source is one queue as a source of a mapping. It implements
@@ -61,7 +62,7 @@ func New(client Client, queue string, options Options) (*Source, error) {
 	}
 
 	return &Source{
-		client: client, queue: q, given: queue, options: options.withDefaults(),
+		client: client, queue: q, given: cmp.Or(q.url, queue), options: options.withDefaults(),
 		single: []func(*sqs.Options){once}, throw: rand.Float64,
 	}, nil
 }
@@ -72,10 +73,12 @@ func New(client Client, queue string, options Options) (*Source, error) {
 // ARN that the queue itself tells at Start (SQS-103).
 func (s *Source) Traits() sources.Traits {
 	const (
-		mostRecords   = 10_000
-		longestWindow = 300 * time.Second
-		longestRun    = 900 * time.Second
-		linger        = 20 * time.Millisecond
+		maxRecords  = 10_000
+		maxWindow   = 300 * time.Second
+		maxTimeout  = 900 * time.Second
+		ackLinger   = 20 * time.Millisecond
+		recordBytes = 2 << 10 // measured
+		maxBytes    = 1 << 20 // of a message
 	)
 
 	traits := sources.Traits{
@@ -83,14 +86,16 @@ func (s *Source) Traits() sources.Traits {
 		ARN:                 s.queue.arn,
 		Redelivers:          true,
 		Grouped:             s.queue.fifo,
-		BatchSize:           sources.Bounds[int]{Default: mostEntries, Max: mostRecords},
-		UnwindowedBatchSize: mostEntries,
-		Window:              sources.Bounds[time.Duration]{Default: 0, Max: longestWindow},
-		MaxTimeout:          longestRun,
+		BatchSize:           sources.Bounds[int]{Default: maxEntries, Max: maxRecords},
+		UnwindowedBatchSize: maxEntries,
+		Window:              sources.Bounds[time.Duration]{Default: 0, Max: maxWindow},
+		MaxTimeout:          maxTimeout,
 		EventOverhead:       eventjson.Overhead,
+		RecordBytes:         recordBytes,
+		MaxRecordBytes:      maxBytes + recordBytes,
 		Scaling:             sources.Scaling{Initial: 5, Idle: 2, Max: 1250, PerMinute: 300},
-		AckBatch:            mostEntries,
-		AckLinger:           linger,
+		AckBatch:            maxEntries,
+		AckLinger:           ackLinger,
 		// ESM-111, SQS-25
 		Provisioned: sources.Provisioned{
 			MinimumPollers: sources.Bounds[int]{Default: 2, Max: 200},
@@ -105,7 +110,7 @@ func (s *Source) Traits() sources.Traits {
 	}
 
 	if s.queue.fifo {
-		traits.BatchSize.Max = mostEntries
+		traits.BatchSize.Max = maxEntries
 		traits.Window.Max = 0
 		// A delete that waits holds back its group.
 		traits.AckLinger = 0

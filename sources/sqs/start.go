@@ -1,8 +1,11 @@
 package sqs
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -18,11 +21,17 @@ import (
 
 // setup is what Start learnt. It does not change.
 type setup struct {
-	url        *string
-	encoder    *eventjson.SQS
-	visibility time.Duration // of every receive
-	override   int32         // VisibilityTimeout of every receive; 0: the queue's
-	slight     int           // size below which a message need not be measured
+	url     *string
+	encoder *eventjson.SQS
+	slight  int // size below which a message need not be measured
+
+	hidden  int32         // VisibilityTimeout of receives and extensions, in seconds
+	life    time.Duration // how long a record is the mapping's from when its receive was sent
+	timeout time.Duration // the handler's time limit
+	window  time.Duration // the longest time a batch may gather
+
+	logger *slog.Logger
+	report func(error) // may be nil
 }
 
 // Start finds the queue and checks that it suits the mapping. It fails with
@@ -30,16 +39,72 @@ type setup struct {
 // permission (SQS-03), or if the handler's time limit is longer than the
 // visibility timeout (SQS-41, API-77) and Heartbeat is off. Throttles, server
 // and network errors are returned as they are.
-//
-// If window and time limit together are longer than the visibility timeout,
-// messages are received with window + time limit + 30 s (SQS-43).
 func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	url, err := s.findURL(ctx)
 	if err != nil {
 		return err
 	}
+	attributes, err := s.attributes(ctx, url)
+	if err != nil {
+		return err
+	}
+	if err := s.sameQueue(attributes); err != nil {
+		return err
+	}
+	visibility, err := s.visibility(attributes, settings)
+	if err != nil {
+		return err
+	}
 
-	out, err := s.client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+	set := &setup{
+		url: &url, encoder: s.encoder(attributes, settings),
+		timeout: settings.Timeout, window: settings.Window,
+		logger: cmp.Or(s.options.Logger, settings.Logger), report: settings.Report,
+	}
+	if set.logger == nil {
+		set.logger = slog.New(slog.DiscardHandler)
+	}
+	set.life, set.hidden = s.life(visibility, settings)
+	if settings.BatchSize > 0 {
+		// So small that a full batch is not too large.
+		set.slight = (settings.BatchBytes - eventjson.Overhead) / settings.BatchSize
+	}
+	s.advise(set.logger, attributes, visibility, settings)
+	s.setup = set
+	return nil
+}
+
+// findURL asks for the queue's URL. Who names the queue by ARN and may not ask
+// gets the URL that AWS forms: Lambda does without that permission (SQS-03). The
+// service says to such callers that there is no such queue, too.
+func (s *Source) findURL(ctx context.Context) (string, error) {
+	if s.queue.url != "" {
+		return s.queue.url, nil
+	}
+	in := &sqs.GetQueueUrlInput{QueueName: &s.queue.name}
+	if s.queue.account != "" {
+		in.QueueOwnerAWSAccountId = &s.queue.account
+	}
+	call := s.call(ctx, "GetQueueUrl", callTime)
+	defer call.cancel()
+	out, err := s.client.GetQueueUrl(call, in, s.single...)
+	switch {
+	case err != nil && s.queue.arn != "" && (awscall.IsDenied(err) || isMissing(err)):
+		return s.queue.awsURL(), nil
+	case err != nil:
+		return "", call.refused(err)
+	case aws.ToString(out.QueueUrl) == "":
+		return "", call.odd("no URL")
+	default:
+		return *out.QueueUrl, nil
+	}
+}
+
+// attributes asks for what the mapping needs to know of the queue.
+func (s *Source) attributes(ctx context.Context, url string) (map[string]string, error) {
+	call := s.call(ctx, "GetQueueAttributes", callTime)
+	defer call.cancel()
+	out, err := s.client.GetQueueAttributes(call, &sqs.GetQueueAttributesInput{
 		QueueUrl: &url,
 		AttributeNames: []types.QueueAttributeName{
 			types.QueueAttributeNameVisibilityTimeout,
@@ -48,57 +113,34 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 		},
 	}, s.single...)
 	if err != nil {
-		return s.refused("GetQueueAttributes", err)
+		return nil, call.refused(err)
 	}
-
-	err = s.sameQueue(out.Attributes)
-	if err != nil {
-		return err
+	if s.options.VisibilityTimeout > 0 {
+		return out.Attributes, nil
 	}
-
-	visibility, override, err := s.visibility(out.Attributes, settings)
-	if err != nil {
-		return err
+	if _, err := queueVisibility(out.Attributes); err != nil {
+		return nil, call.odd(err.Error())
 	}
-
-	s.advise(out.Attributes, visibility, settings)
-
-	s.setup = &setup{
-		url:        &url,
-		encoder:    s.encoder(out.Attributes, settings),
-		visibility: visibility,
-		override:   override,
-	}
-	if settings.BatchSize > 0 {
-		// So small that a full batch is not too large.
-		s.setup.slight = (settings.BatchBytes - eventjson.Overhead) / settings.BatchSize
-	}
-
-	return nil
+	return out.Attributes, nil
 }
 
-// findURL asks for the queue's URL. Who names the queue by ARN and may not ask
-// gets the URL that AWS forms: Lambda does without that permission (SQS-03).
-func (s *Source) findURL(ctx context.Context) (string, error) {
-	if s.queue.url != "" {
-		return s.queue.url, nil
+// queueVisibility reads the queue's own visibility timeout.
+func queueVisibility(attributes map[string]string) (time.Duration, error) {
+	text, ok := attributes[string(types.QueueAttributeNameVisibilityTimeout)]
+	if !ok {
+		return 0, errors.New("no VisibilityTimeout")
 	}
-
-	in := &sqs.GetQueueUrlInput{QueueName: &s.queue.name}
-	if s.queue.account != "" {
-		in.QueueOwnerAWSAccountId = &s.queue.account
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return 0, fmt.Errorf("VisibilityTimeout %q, which is not a number of seconds", text)
 	}
+	return time.Duration(n) * time.Second, nil
+}
 
-	out, err := s.client.GetQueueUrl(ctx, in, s.single...)
-
-	switch {
-	case err == nil:
-		return aws.ToString(out.QueueUrl), nil
-	case awscall.IsDenied(err) && s.queue.arn != "":
-		return s.queue.awsURL(), nil
-	default:
-		return "", s.refused("GetQueueUrl", err)
-	}
+// odd is the error of an answer that lacks what it should have. The next one may
+// have it.
+func (c *call) odd(what string) error {
+	return fmt.Errorf("sqs: %s on queue %s: the answer has %s", c.operation, c.source.queue.name, what)
 }
 
 // sameQueue refuses a queue of the same name in another region or account, as
@@ -108,64 +150,55 @@ func (s *Source) sameQueue(attributes map[string]string) error {
 	if found == "" || s.queue.arn == "" || found == s.queue.arn {
 		return nil
 	}
-
 	return fmt.Errorf("sqs: queue: the client finds %q; want %q (is it a client of the queue's region?): %w",
 		found, s.queue.arn, sources.ErrUnusable)
 }
 
 // refused tells errors that will not pass from those that may.
-func (s *Source) refused(operation string, err error) error {
+func (c *call) refused(err error) error {
+	failed := c.failed(err)
 	switch {
 	case isMissing(err):
-		// The words of API-64.
-		return fmt.Errorf("sqs: queue %s: error occurred while %s: "+
-			"AWS.SimpleQueueService.NonExistentQueue: the specified queue does not exist "+
-			"(create it, or correct its name, account or the client's region): %w",
-			s.queue.name, operation, sources.ErrUnusable)
+		return fmt.Errorf("%w: %w", failed, sources.ErrUnusable)
 	case awscall.IsDenied(err):
 		return fmt.Errorf("%w (a mapping needs sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes): %w",
-			s.failed(operation, err), sources.ErrUnusable)
+			failed, sources.ErrUnusable)
 	default:
-		return s.failed(operation, err)
+		return failed
 	}
 }
 
-// visibility returns how long received messages stay hidden, and the same in
-// seconds if the receives must ask for it.
-func (s *Source) visibility(attributes map[string]string, settings sources.Settings) (time.Duration, int32, error) {
-	const slack = 30 * time.Second
-
-	visibility, override := s.options.VisibilityTimeout, seconds(s.options.VisibilityTimeout)
-
+// visibility returns the queue's own visibility timeout, or the one that was asked
+// for.
+func (s *Source) visibility(attributes map[string]string, settings sources.Settings) (time.Duration, error) {
+	visibility := s.options.VisibilityTimeout
 	if visibility == 0 {
-		text := attributes[string(types.QueueAttributeNameVisibilityTimeout)]
-
-		n, err := strconv.ParseUint(text, 10, 31)
-		if err != nil {
-			return 0, 0, fmt.Errorf("sqs: queue %s: VisibilityTimeout: %q is not a number of seconds: %w",
-				s.queue.name, text, sources.ErrUnusable)
-		}
-
-		visibility = time.Duration(n) * time.Second
+		visibility, _ = queueVisibility(attributes) // which was read before
 	}
-
 	if visibility == 0 {
-		return 0, 0, fmt.Errorf("sqs: queue %s: VisibilityTimeout: 0 seconds hides no message while it is handled; "+
+		return 0, fmt.Errorf("sqs: queue %s: VisibilityTimeout: 0 seconds hides no message while it is handled; "+
 			"want 1 or more: %w", s.queue.name, sources.ErrUnusable)
 	}
-
 	if settings.Timeout > visibility && !s.options.Heartbeat {
-		return 0, 0, fmt.Errorf("sqs: queue %s: "+
+		return 0, fmt.Errorf("sqs: queue %s: "+
 			"Queue visibility timeout: %d seconds is less than Function timeout: %d seconds: %w",
 			s.queue.name, seconds(visibility), seconds(settings.Timeout), sources.ErrUnusable)
 	}
+	return visibility, nil
+}
 
-	if settings.Window > 0 && settings.Window+settings.Timeout > visibility {
-		override = seconds(min(settings.Window+settings.Timeout+slack, longestVisibility))
-		visibility = time.Duration(override) * time.Second
+// life returns how long a record is the mapping's from when its receive was sent,
+// and the visibility timeout that receives ask for, in seconds. A receive takes at
+// most its long poll and ten seconds, a batch gathers for a window at most, and a
+// handler takes no longer than its time limit: what a receive brings can be started
+// with all of that left. With a heartbeat messages are hidden in shorter steps.
+func (s *Source) life(visibility time.Duration, settings sources.Settings) (time.Duration, int32) {
+	need := settings.Window + settings.Timeout + s.options.WaitTime + receiveTime
+	life := time.Duration(seconds(min(max(visibility, need), maxVisibility))) * time.Second
+	if s.options.Heartbeat {
+		return life, seconds(visibility)
 	}
-
-	return visibility, override, nil
+	return life, seconds(life)
 }
 
 // encoder writes the ARN and region that the queue itself tells, if it does.
@@ -174,26 +207,23 @@ func (s *Source) encoder(attributes map[string]string, settings sources.Settings
 	if arn == "" {
 		arn = s.Traits().ARN
 	}
-
 	region := s.queue.region
 	if parts := strings.Split(arn, ":"); len(parts) == arnParts {
 		region = parts[3]
 	}
-
 	return eventjson.NewSQS(eventSource, arn, region).WithNullMD5(settings.Window >= time.Second)
 }
 
 // advise logs what AWS recommends and does not enforce (SQS-42).
-func (s *Source) advise(attributes map[string]string, visibility time.Duration, settings sources.Settings) {
+func (s *Source) advise(logger *slog.Logger, attributes map[string]string, visibility time.Duration, settings sources.Settings) {
 	const factor = 6
 
 	if attributes[string(types.QueueAttributeNameRedrivePolicy)] == "" {
-		s.options.Logger.Warn("queue has no redrive policy: a message that always fails returns until its retention ends",
+		logger.Warn("queue has no redrive policy: a message that always fails returns until its retention ends",
 			"queue", s.queue.name)
 	}
-
 	if !s.options.Heartbeat && visibility < factor*settings.Timeout+settings.Window {
-		s.options.Logger.Info("queue's visibility timeout is less than the recommended six times the handler's timeout",
+		logger.Info("queue's visibility timeout is less than the recommended six times the handler's timeout",
 			"queue", s.queue.name, "visibility", visibility, "timeout", settings.Timeout)
 	}
 }

@@ -1,6 +1,7 @@
 package sqs_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -17,6 +18,7 @@ func TestStartRefusals_API64_API77_SQS03(t *testing.T) {
 	t.Parallel()
 
 	for name, test := range map[string]struct {
+		queue      string // default its ARN
 		op, code   string
 		attributes map[string]string
 		timeout    time.Duration
@@ -24,7 +26,7 @@ func TestStartRefusals_API64_API77_SQS03(t *testing.T) {
 		usable     bool // the error may pass
 		want       string
 	}{
-		"missing":        {op: "GetQueueUrl", code: "AWS.SimpleQueueService.NonExistentQueue", want: "the specified queue does not exist"},
+		"missing":        {queue: "orders", op: "GetQueueUrl", code: "AWS.SimpleQueueService.NonExistentQueue", want: "the specified queue does not exist"},
 		"missing later":  {op: "GetQueueAttributes", code: "QueueDoesNotExist", want: "the specified queue does not exist"},
 		"denied":         {op: "GetQueueAttributes", code: "AccessDenied", want: "sqs:GetQueueAttributes"},
 		"throttled":      {op: "GetQueueAttributes", code: "RequestThrottled", usable: true, want: "RequestThrottled"},
@@ -33,7 +35,9 @@ func TestStartRefusals_API64_API77_SQS03(t *testing.T) {
 		"timeout":        {timeout: 31 * time.Second, want: "Queue visibility timeout: 30 seconds is less than Function timeout: 31 seconds"},
 		"override":       {options: sqs.Options{VisibilityTimeout: 2 * time.Second}, want: "2 seconds is less than Function timeout: 3 seconds"},
 		"no visibility":  {attributes: map[string]string{"VisibilityTimeout": "0"}, want: "VisibilityTimeout: 0"},
-		"odd visibility": {attributes: map[string]string{}, want: "is not a number"},
+		"KMS":            {op: "GetQueueAttributes", code: "KMS.AccessDeniedException", usable: true, want: "kms:Decrypt"},
+		"odd visibility": {attributes: map[string]string{"VisibilityTimeout": "x"}, usable: true, want: "is not a number"},
+		"no attributes":  {attributes: map[string]string{}, usable: true, want: "the answer has no VisibilityTimeout"},
 		"other region": {
 			attributes: map[string]string{"VisibilityTimeout": "30", "QueueArn": strings.Replace(standardARN, "west", "north", 1)},
 			want:       "eu-north-1",
@@ -49,40 +53,53 @@ func TestStartRefusals_API64_API77_SQS03(t *testing.T) {
 			return nil
 		}
 
-		err := newSource(t, s, test.options).Start(t.Context(),
-			sources.Settings{BatchSize: 10, Timeout: max(test.timeout, settings.Timeout)})
+		source, err := sqs.New(s, cmp.Or(test.queue, s.arn), test.options)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		err = source.Start(t.Context(), sources.Settings{BatchSize: 10, Timeout: max(test.timeout, settings.Timeout)})
 		if err == nil || !strings.Contains(err.Error(), test.want) || errors.Is(err, sources.ErrUnusable) == test.usable {
 			t.Errorf("%s: got %v, want %q", name, err, test.want)
 		}
 
-		if strings.Contains(err.Error(), secret) {
+		if err != nil && strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: %q tells a secret", name, err)
 		}
 	}
 }
 
-// Lambda does without sqs:GetQueueUrl (SQS-03), and so does an ARN.
+// Lambda does without sqs:GetQueueUrl (SQS-03), and so does an ARN. The service says
+// to such callers that access is denied, or that there is no such queue.
 func TestStartWithoutGetQueueURL_SQS03(t *testing.T) {
 	t.Parallel()
-
-	s := newStub(standardARN)
-	s.before = func(op string) error {
-		if op == "GetQueueUrl" {
-			return apiError("AccessDenied")
+	for _, code := range []string{"AccessDenied", "AWS.SimpleQueueService.NonExistentQueue"} {
+		for arn, want := range map[string]string{
+			standardARN: "https://sqs.eu-west-1.amazonaws.com/123456789012/orders",
+			"arn:aws-cn:sqs:cn-north-1:123456789012:orders":         "https://sqs.cn-north-1.amazonaws.com.cn/123456789012/orders",
+			"arn:aws-us-gov:sqs:us-gov-west-1:123456789012:orders":  "https://sqs.us-gov-west-1.amazonaws.com/123456789012/orders",
+			"arn:aws-iso:sqs:us-iso-east-1:123456789012:orders":     "https://sqs.us-iso-east-1.c2s.ic.gov/123456789012/orders",
+			"arn:aws-iso-b:sqs:us-isob-east-1:123456789012:orders":  "https://sqs.us-isob-east-1.sc2s.sgov.gov/123456789012/orders",
+			"arn:aws-iso-e:sqs:eu-isoe-west-1:123456789012:orders":  "https://sqs.eu-isoe-west-1.cloud.adc-e.uk/123456789012/orders",
+			"arn:aws-iso-f:sqs:us-isof-south-1:123456789012:orders": "https://sqs.us-isof-south-1.csp.hci.ic.gov/123456789012/orders",
+			"arn:aws-eusc:sqs:eusc-de-east-1:123456789012:orders":   "https://sqs.eusc-de-east-1.amazonaws.eu/123456789012/orders",
+			"arn:aws-iso:sqs:a-new-region:123456789012:orders":      "https://sqs.a-new-region.c2s.ic.gov/123456789012/orders",
+		} {
+			s := newStub(arn)
+			s.before = func(op string) error {
+				if op == "GetQueueUrl" {
+					return apiError(code)
+				}
+				return nil
+			}
+			s.send("a")
+			_, p := open(t, s, sqs.Options{})
+			fetch(t, p, 10, 0)
+			closePartition(t, p)
+			if got := *s.log("ReceiveMessage")[0].receive.QueueUrl; got != want {
+				t.Errorf("%s: URL %q, want %q", code, got, want)
+			}
 		}
-
-		return nil
-	}
-	s.send("a")
-
-	_, p := open(t, s, sqs.Options{})
-	defer closePartition(t, p)
-
-	fetch(t, p, 10, 0)
-
-	got := *s.log("ReceiveMessage")[0].receive.QueueUrl
-	if want := "https://sqs.eu-west-1.amazonaws.com/123456789012/orders"; got != want {
-		t.Errorf("URL %q, want %q", got, want)
 	}
 }
 
@@ -125,33 +142,56 @@ func TestStartWithHeartbeatTakesLongTimeout(t *testing.T) {
 	}
 }
 
-func TestWindowLengthensVisibility_SQS43(t *testing.T) {
+// Every receive sends the visibility timeout that the mapping counts with: long
+// enough to be received, gathered and handled. It does not matter what the queue's
+// own becomes.
+func TestVisibilityIsWhatTheMappingCountsWith_SQS40_SQS43(t *testing.T) {
 	t.Parallel()
-
 	for _, test := range []struct {
-		window time.Duration
-		want   int32
-	}{{0, 0}, {27 * time.Second, 0}, {28 * time.Second, 61}} {
-		s := newStub(standardARN)
-		s.send("a")
-		source := newSource(t, s, sqs.Options{})
-
-		err := source.Start(t.Context(), sources.Settings{BatchSize: 10, Window: test.window, Timeout: 3 * time.Second})
-		if err != nil {
-			t.Fatal(err)
-		}
-
-		p, err := source.Accept(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-
-		fetch(t, p, 10, 0)
-		closePartition(t, p)
-
-		if got := s.log("ReceiveMessage")[0].receive.VisibilityTimeout; got != test.want {
-			t.Errorf("window %v: received with %d s, want %d", test.window, got, test.want)
-		}
+		window, timeout, wait time.Duration
+		own                   time.Duration // as an option; the queue's is 60 s
+		heartbeat             bool
+		sent                  int32
+		expires               time.Duration
+	}{
+		{timeout: 3 * time.Second, sent: 60, expires: time.Minute},
+		{timeout: 60 * time.Second, sent: 90, expires: 90 * time.Second},
+		{timeout: 60 * time.Second, wait: time.Second, sent: 71, expires: 71 * time.Second},
+		{window: 5 * time.Minute, timeout: 60 * time.Second, sent: 390, expires: 390 * time.Second},
+		{timeout: 3500 * time.Millisecond, own: 4 * time.Second, sent: 34, expires: 34 * time.Second},
+		{timeout: 3 * time.Second, own: 12 * time.Hour, sent: 43_200, expires: 12 * time.Hour},
+		{window: 5 * time.Minute, timeout: time.Minute, heartbeat: true, sent: 60, expires: 390 * time.Second},
+		{timeout: 3 * time.Second, heartbeat: true, sent: 60, expires: time.Minute},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStub(standardARN)
+			s.visibility = time.Minute
+			s.send("a")
+			source := newSource(t, s, sqs.Options{WaitTime: test.wait, VisibilityTimeout: test.own, Heartbeat: test.heartbeat})
+			err := source.Start(t.Context(), sources.Settings{BatchSize: 10, Window: test.window, Timeout: test.timeout})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := source.Accept(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.before = func(op string) error { // the answer comes late
+				if op == "ReceiveMessage" {
+					time.Sleep(800 * time.Millisecond)
+				}
+				return nil
+			}
+			began := time.Now()
+			records := fetch(t, p, 10, 0)
+			closePartition(t, p)
+			if got := s.log("ReceiveMessage")[0].receive.VisibilityTimeout; got != test.sent {
+				t.Errorf("%+v: received with %d s", test, got)
+			}
+			if got := records[0].Expires.Sub(began); got != test.expires {
+				t.Errorf("%+v: expires %v after the receive was sent", test, got)
+			}
+		})
 	}
 }
 
@@ -161,13 +201,16 @@ func TestAdvice_SQS42_SQS51(t *testing.T) {
 	var text strings.Builder
 
 	s := newStub(standardARN)
-	source := newSource(t, s, sqs.Options{Logger: slog.New(slog.NewTextHandler(&text, nil))})
+	source := newSource(t, s, sqs.Options{})
 
-	err := source.Start(t.Context(), sources.Settings{BatchSize: 10, Timeout: 6 * time.Second})
+	err := source.Start(t.Context(), sources.Settings{
+		BatchSize: 10, Timeout: 6 * time.Second, Logger: slog.New(slog.NewTextHandler(&text, nil)),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 
+	// The mapping's logger is the default.
 	for _, want := range []string{"no redrive policy", "six times"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("%q does not say %q", text.String(), want)

@@ -100,7 +100,7 @@ func (s *crowd) open() (*sqs.Source, sources.Partition) {
 	}
 
 	for {
-		err = source.Start(s.t.Context(), settings)
+		err = source.Start(s.t.Context(), sources.Settings{BatchSize: 10, Timeout: max(settings.Timeout, s.slowest)})
 		if err == nil {
 			break
 		}

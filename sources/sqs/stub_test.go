@@ -262,6 +262,8 @@ func (s *stub) ChangeMessageVisibilityBatch(_ context.Context, in *awssqs.Change
 		if failed != nil {
 			failed.Id = e.Id
 			out.Failed = append(out.Failed, *failed)
+		} else {
+			out.Successful = append(out.Successful, types.ChangeMessageVisibilityBatchResultEntry{Id: e.Id})
 		}
 	}
 

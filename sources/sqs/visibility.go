@@ -3,6 +3,7 @@ package sqs
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -14,97 +15,139 @@ import (
 // mapping's are passed over.
 func (p *partition) Release(ctx context.Context, records []sources.Record) error {
 	p.heart.drop(records)
-
-	_, err := p.hide(ctx, records, func(*sources.Record) int32 { return 0 })
-
-	return err
+	c := p.changes(func(*sources.Record) int32 { return 0 })
+	return c.make(ctx, p.setup.ours(records, time.Now()))
 }
 
 // Fail leaves records alone until their visibility timeout ends (SQS-81), or,
 // with a FailureBackoff, chooses how long they stay away.
 func (p *partition) Fail(ctx context.Context, records []sources.Record) error {
 	p.heart.drop(records)
-
 	backoff := p.source.options.FailureBackoff
 	if backoff.Initial == 0 {
 		return nil
 	}
-
 	// The service counts its 12 hours from the receive.
-	limit := longestVisibility - min(p.setup.visibility, longestVisibility)
-	_, err := p.hide(ctx, records, backoff.thrown(p.source.throw, p.source.queue.fifo, limit))
+	limit := maxVisibility - min(p.setup.life, maxVisibility)
+	c := p.changes(backoff.thrown(p.source.throw, p.source.queue.fifo, limit))
+	return c.make(ctx, p.setup.ours(records, time.Now()))
+}
 
+// Extend has records expire as late as if they were received now, and tells the
+// heartbeat. See [sources.Extender].
+func (p *partition) Extend(ctx context.Context, records []sources.Record) error {
+	sent := time.Now()
+	expires := sent.Add(p.setup.life)
+	c := p.changes(func(*sources.Record) int32 { return p.setup.hidden })
+	c.changed = func(r *sources.Record) { r.Expires = expires }
+	for i := range records {
+		if p.setup.standing(&records[i], sent) == gone {
+			c.tell(nil, p.refusedEntry(changeOperation, "its visibility timeout has passed"))
+		}
+	}
+	c.skip = func(r *sources.Record) bool { return p.setup.standing(r, sent) == gone }
+	err := c.make(ctx, records)
+	if err == nil && len(c.stale) > 0 {
+		err = p.refusedEntry(changeOperation, "its receipt handle is worth nothing any more")
+	}
+	p.heart.extend(records)
 	return err
 }
 
-// hide changes how long records stay hidden from now on. It returns those
-// whose receipt handles are worth nothing any more, and the first other error.
-func (p *partition) hide(ctx context.Context, records []sources.Record,
-	howLong func(*sources.Record) int32,
-) ([]sources.Record, error) {
-	var (
-		mu    sync.Mutex
-		stale []sources.Record
-		first error
-	)
+const changeOperation = "ChangeMessageVisibilityBatch"
 
-	inTens(records, func(ten []sources.Record) {
-		gone, err := p.hideTen(ctx, ten, howLong)
+// changes are the calls that change how long records stay hidden from now on.
+type changes struct {
+	partition *partition
+	seconds   func(*sources.Record) int32
+	changed   func(*sources.Record)      // told of each that was changed; may be nil
+	skip      func(*sources.Record) bool // leaves some out; may be nil
+	within    time.Duration
+	until     time.Time // when all of them are to have ended; zero for never
+	calls     int
 
-		mu.Lock()
-		defer mu.Unlock()
-
-		stale = append(stale, gone...)
-
-		if first == nil {
-			first = err
-		}
-	})
-
-	return stale, first
+	mu    sync.Mutex
+	stale []sources.Record // whose receipt handles are worth nothing any more
+	first error            // other than that
 }
 
-// hiding is what one call of ChangeMessageVisibilityBatch needs, in one piece
+func (p *partition) changes(seconds func(*sources.Record) int32) *changes {
+	return &changes{partition: p, seconds: seconds, within: callTime, calls: fewCalls}
+}
+
+// make changes records, ten a call, and returns the first error.
+func (c *changes) make(ctx context.Context, records []sources.Record) error {
+	inTens(records, c.calls, func(ten []sources.Record) { c.makeTen(ctx, ten) })
+	return c.first
+}
+
+func (c *changes) tell(stale []sources.Record, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stale = append(c.stale, stale...)
+	if c.first == nil {
+		c.first = err
+	}
+}
+
+// change is what one call of ChangeMessageVisibilityBatch needs, in one piece
 // of memory.
-type hiding struct {
+type change struct {
 	input   sqs.ChangeMessageVisibilityBatchInput
-	entries [mostEntries]types.ChangeMessageVisibilityBatchRequestEntry
-	ids     [mostEntries]string
+	entries [maxEntries]types.ChangeMessageVisibilityBatchRequestEntry
+	ids     [maxEntries]string
 }
 
-func (p *partition) hideTen(ctx context.Context, ten []sources.Record,
-	howLong func(*sources.Record) int32,
-) ([]sources.Record, error) {
-	const operation = "ChangeMessageVisibilityBatch"
-
-	var h hiding
+func (c *changes) makeTen(ctx context.Context, ten []sources.Record) {
+	var d change
+	n := 0
 	for i := range ten {
-		h.ids[i] = entryID(i)
-		h.entries[i].Id = &h.ids[i]
-		h.entries[i].ReceiptHandle = message(&ten[i]).ReceiptHandle
-		h.entries[i].VisibilityTimeout = howLong(&ten[i])
+		if c.skip != nil && c.skip(&ten[i]) {
+			continue
+		}
+		d.ids[n] = entryID(i)
+		d.entries[n].Id = &d.ids[n]
+		d.entries[n].ReceiptHandle = message(&ten[i]).ReceiptHandle
+		d.entries[n].VisibilityTimeout = c.seconds(&ten[i])
+		n++
 	}
-
-	h.input = sqs.ChangeMessageVisibilityBatchInput{QueueUrl: p.setup.url, Entries: h.entries[:len(ten)]}
-
-	out, err := p.source.client.ChangeMessageVisibilityBatch(ctx, &h.input, p.source.single...)
+	if n == 0 {
+		return
+	}
+	p := c.partition
+	d.input = sqs.ChangeMessageVisibilityBatchInput{QueueUrl: p.setup.url, Entries: d.entries[:n]}
+	within := c.within
+	if !c.until.IsZero() {
+		within = min(within, time.Until(c.until))
+	}
+	if within <= 0 {
+		c.tell(nil, p.refusedEntry(changeOperation, "others took the time of this beat"))
+		return
+	}
+	call := p.source.call(ctx, changeOperation, within)
+	defer call.cancel()
+	out, err := p.source.client.ChangeMessageVisibilityBatch(call, &d.input, p.source.single...)
 	if err != nil {
-		return nil, p.source.failed(operation, err)
+		c.tell(nil, call.failed(err))
+		return
 	}
+	c.read(out, ten)
+}
 
-	var stale []sources.Record
-
+// read notes what an answer says of each entry.
+func (c *changes) read(out *sqs.ChangeMessageVisibilityBatchOutput, ten []sources.Record) {
+	for i := range out.Successful {
+		if at := place(out.Successful[i].Id, len(ten)); at >= 0 && c.changed != nil {
+			c.changed(&ten[at])
+		}
+	}
 	for i := range out.Failed {
 		entry := &out.Failed[i]
 		at := place(entry.Id, len(ten))
-
-		switch {
-		case at >= 0 && isStale(entry):
-			stale = append(stale, ten[at])
-		case err == nil:
-			err = p.refusedEntry(operation, deref(entry.Code))
+		if at >= 0 && isStale(entry) {
+			c.tell(ten[at:at+1], nil)
+		} else {
+			c.tell(nil, c.partition.refusedEntry(changeOperation, deref(entry.Code)))
 		}
 	}
-
-	return stale, err
 }

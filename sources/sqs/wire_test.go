@@ -121,7 +121,7 @@ func TestWireFaults(t *testing.T) {
 			}
 
 			if fault.Cut == sqstest.CutAfter {
-				time.Sleep(30 * time.Second)
+				time.Sleep(33 * time.Second)
 			}
 
 			records := fetch(t, w, 10, 20*time.Second)
@@ -150,7 +150,7 @@ func TestWireSlowReceive(t *testing.T) {
 		w.send(t, "", "a")
 		w.Inject("ReceiveMessage", sqstest.Fault{Delay: 8 * time.Second})
 
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
 		defer cancel()
 
 		_, err := w.Fetch(ctx, make([]sources.Record, 10), 0)
@@ -210,7 +210,7 @@ func TestWirePartialDelete_SQS62(t *testing.T) {
 		}
 
 		w.SetFault(nil)
-		time.Sleep(31 * time.Second)
+		time.Sleep(34 * time.Second)
 
 		if got := fetch(t, w, 10, time.Second); len(got) != 0 {
 			t.Errorf("handed out %q again", bodies(got))
@@ -230,7 +230,7 @@ func TestWireStaleFIFO_SQS63(t *testing.T) {
 		w := newWire(t, "orders.fifo", nil, sqs.Options{})
 		w.send(t, "g", "a")
 		records := fetch(t, w, 10, 0)
-		time.Sleep(31 * time.Second)
+		time.Sleep(34 * time.Second)
 
 		err := w.Ack(t.Context(), records)
 		if partial, ok := errors.AsType[*sources.AckError](err); !ok || len(partial.Stale) != 1 {

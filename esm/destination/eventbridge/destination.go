@@ -111,7 +111,8 @@ func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) er
 
 	entry.Detail = aws.String(string(document))
 
-	out, err := d.client.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{entry}}, once)
+	out, err := awscall.Do(ctx, awscall.Limit, d.client.PutEvents,
+		&eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{entry}}, once)
 	if err != nil {
 		return &awscall.Error{Service: "events", Operation: operation, Target: "bus " + d.bus, Err: err}
 	}

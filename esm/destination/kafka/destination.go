@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -27,6 +28,9 @@ import (
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/esm/destination/internal/target"
 )
+
+// limit is how long a delivery may take.
+const limit = 30 * time.Second
 
 // Client is the part of a franz-go client that a destination uses; *kgo.Client has
 // it. Its settings for acks, retries and idempotence hold.
@@ -81,6 +85,9 @@ func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) er
 		places[message] = i
 	}
 
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+
 	var smaller []*kgo.Record
 
 	for _, result := range d.client.ProduceSync(ctx, messages...) {
@@ -122,6 +129,10 @@ func (d *Destination) message(record *esm.FailureRecord, i int, payload esm.Payl
 func (d *Destination) failed(err error) error {
 	if err == nil {
 		return nil
+	}
+
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("kafka: produce to topic %s: not answered in time, %v at most: %w", d.topic, limit, err)
 	}
 
 	return fmt.Errorf("kafka: produce to topic %s: %w", d.topic, err)

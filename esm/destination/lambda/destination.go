@@ -75,7 +75,7 @@ func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) er
 		return err
 	}
 
-	_, err = d.client.Invoke(ctx, &lambda.InvokeInput{
+	_, err = awscall.Do(ctx, awscall.Limit, d.client.Invoke, &lambda.InvokeInput{
 		FunctionName: &d.function, InvocationType: types.InvocationTypeEvent, Payload: document,
 	}, once)
 	if err != nil {

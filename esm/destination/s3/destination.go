@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -79,6 +80,8 @@ func New(client Client, bucket string) (*Destination, error) {
 
 // Deliver puts the failure record. Putting it again overwrites it.
 func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) error {
+	const limit = 30 * time.Second // for some MB
+
 	document, err := record.Marshal(esm.TextPayload)
 	if err != nil {
 		return err
@@ -87,7 +90,7 @@ func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) er
 	key := fmt.Sprintf("aws/lambda/%s/%s/%s-%s", record.MappingUUID, record.Partition,
 		record.Timestamp.UTC().Format(keyLayout), record.RequestID)
 
-	_, err = d.client.PutObject(ctx, &s3.PutObjectInput{
+	_, err = awscall.Do(ctx, limit, d.client.PutObject, &s3.PutObjectInput{
 		Bucket: &d.bucket, Key: &key, Body: bytes.NewReader(document), ContentType: aws.String("application/json"),
 	}, once)
 	if err != nil {

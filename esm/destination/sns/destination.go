@@ -65,7 +65,8 @@ func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) er
 		return err
 	}
 
-	_, err = d.client.Publish(ctx, &sns.PublishInput{TopicArn: &d.topic, Message: aws.String(string(document))}, once)
+	_, err = awscall.Do(ctx, awscall.Limit, d.client.Publish,
+		&sns.PublishInput{TopicArn: &d.topic, Message: aws.String(string(document))}, once)
 	if err != nil {
 		return &awscall.Error{Service: "sns", Operation: "Publish", Target: "topic " + d.topic, Err: err}
 	}

@@ -91,7 +91,8 @@ func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) er
 		return err
 	}
 
-	_, err = d.client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: queueURL, MessageBody: aws.String(string(document))}, once)
+	_, err = awscall.Do(ctx, awscall.Limit, d.client.SendMessage,
+		&sqs.SendMessageInput{QueueUrl: queueURL, MessageBody: aws.String(string(document))}, once)
 
 	return d.failed("SendMessage", err)
 }
@@ -102,7 +103,8 @@ func (d *Destination) queueURL(ctx context.Context) (*string, error) {
 		return known, nil
 	}
 
-	out, err := d.client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &d.name, QueueOwnerAWSAccountId: d.account}, once)
+	out, err := awscall.Do(ctx, awscall.Limit, d.client.GetQueueUrl,
+		&sqs.GetQueueUrlInput{QueueName: &d.name, QueueOwnerAWSAccountId: d.account}, once)
 	if err != nil {
 		return nil, d.failed("GetQueueUrl", err)
 	}

@@ -13,7 +13,8 @@
 // A table is for one stream and one consumer. Every write is conditional on the
 // lease's owner and counter, every read is consistent. The store needs the
 // permissions dynamodb:Scan, PutItem, UpdateItem and DeleteItem on the table, and
-// for CreateTable also CreateTable, DescribeTable and, with tags, TagResource.
+// for CreateTable also CreateTable, DescribeTable and, with tags, TagResource. A call
+// that is not answered ends after 20 seconds.
 //
 // # The table
 //

@@ -49,7 +49,7 @@ func (s *Store) Leases(ctx context.Context) ([]checkpoint.Lease, error) {
 	var list []checkpoint.Lease
 	in := &dynamodb.ScanInput{TableName: &s.table, ConsistentRead: aws.Bool(true)}
 	for {
-		out, err := s.client.Scan(ctx, in, once)
+		out, err := awscall.Do(ctx, awscall.Limit, s.client.Scan, in, once)
 		if err != nil {
 			return nil, s.failed("Scan", err)
 		}
@@ -87,7 +87,7 @@ func (s *Store) Create(ctx context.Context, lease checkpoint.Lease) error {
 	}
 	row[ownerSwitches] = number(0)
 	e := newExpression()
-	_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{
+	_, err = awscall.Do(ctx, awscall.Limit, s.client.PutItem, &dynamodb.PutItemInput{
 		TableName: &s.table, Item: row,
 		ConditionExpression:      aws.String(e.missing(leaseKey)),
 		ExpressionAttributeNames: e.names,
@@ -107,7 +107,7 @@ func (s *Store) Update(ctx context.Context, last, next checkpoint.Lease) error {
 	}
 	e := newExpression()
 	condition := e.matches(&last)
-	_, err = s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+	_, err = awscall.Do(ctx, awscall.Limit, s.client.UpdateItem, &dynamodb.UpdateItemInput{
 		TableName: &s.table, Key: key(last.Shard),
 		ConditionExpression:       &condition,
 		UpdateExpression:          aws.String(e.replace(&last, &next, list)),
@@ -124,7 +124,7 @@ func (s *Store) Delete(ctx context.Context, last checkpoint.Lease) error {
 	}
 	e := newExpression()
 	condition := e.missing(leaseKey) + " OR " + e.matches(&last)
-	_, err := s.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+	_, err := awscall.Do(ctx, awscall.Limit, s.client.DeleteItem, &dynamodb.DeleteItemInput{
 		TableName: &s.table, Key: key(last.Shard),
 		ConditionExpression:       &condition,
 		ExpressionAttributeNames:  e.names,

@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/openesm/openesm/sources/awscall"
 )
 
 // poll is how long to wait between looks at a table that is being made.
@@ -25,7 +27,8 @@ func (s *Store) CreateTable(ctx context.Context) error {
 		return err
 	}
 	for made := false; ; {
-		out, err := s.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &s.table}, once)
+		out, err := awscall.Do(ctx, awscall.Limit, s.client.DescribeTable,
+			&dynamodb.DescribeTableInput{TableName: &s.table}, once)
 		_, missing := errors.AsType[*types.ResourceNotFoundException](err)
 		switch {
 		case missing && !made:
@@ -65,7 +68,7 @@ func (s *Store) makeTable(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(s.options.Tags)) {
 		in.Tags = append(in.Tags, types.Tag{Key: &name, Value: aws.String(s.options.Tags[name])})
 	}
-	_, err := s.client.CreateTable(ctx, in, once)
+	_, err := awscall.Do(ctx, awscall.Limit, s.client.CreateTable, in, once)
 	if _, exists := errors.AsType[*types.ResourceInUseException](err); exists {
 		return nil
 	}

@@ -3,6 +3,7 @@ package lease
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -39,7 +40,7 @@ func (m *Manager) balance() {
 		case err != nil:
 			failures++
 			timer.Reset(m.backoff(failures, m.options.Duration))
-			m.complain("leases not read or not taken; tried again", err)
+			m.complain(err)
 		case look && m.exclusive:
 			failures = 0 // nobody else writes
 		case look:
@@ -154,7 +155,7 @@ func (m *Manager) take(last checkpoint.Lease) (bool, error) {
 	next.Owner = m.owner
 	next.Counter++
 
-	ctx, cancel := context.WithTimeout(m.working, m.options.Duration/renewals)
+	ctx, cancel := context.WithTimeout(m.working, min(m.options.Duration/renewals, patience))
 	defer cancel()
 
 	began := time.Now()
@@ -165,7 +166,8 @@ func (m *Manager) take(last checkpoint.Lease) (bool, error) {
 	case errors.Is(err, checkpoint.ErrConflict):
 		return false, nil
 	case err != nil:
-		return false, err // the next look shows whether it is taken
+		// The next look shows whether it is taken.
+		return false, fmt.Errorf("lease of shard %s not taken: %w", last.Shard, err)
 	}
 
 	h := &Held{

@@ -3,9 +3,11 @@ package lease
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/openesm/openesm/retry"
+	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/checkpoint"
 )
 
@@ -46,15 +48,19 @@ func (m *Manager) discover() {
 
 		failures++
 		timer.Reset(m.backoff(failures, min(m.options.ListInterval, time.Minute)))
-		m.complain("shards not listed, or their leases not created; tried again", err)
+		m.complain(err)
 	}
 }
 
-// complain logs and passes on an error, unless it is of the manager's end.
-func (m *Manager) complain(text string, err error) {
-	if m.reading.Err() == nil {
-		m.options.Logger.Warn(text, "error", err)
+// complain tells of an error, unless it is of the manager's end. What is tried again
+// is reported; what will not pass is for Next.
+func (m *Manager) complain(err error) {
+	switch {
+	case m.reading.Err() != nil:
+	case errors.Is(err, sources.ErrUnusable):
 		m.fail(err)
+	default:
+		m.options.Report(err)
 	}
 }
 
@@ -148,10 +154,15 @@ func (m *Manager) look() ([]Shard, []checkpoint.Lease, time.Time, error) {
 }
 
 func (m *Manager) listOnce() ([]Shard, error) {
-	ctx, cancel := context.WithTimeout(m.reading, patience)
+	ctx, cancel := context.WithTimeout(m.reading, listPatience)
 	defer cancel()
 
-	return m.list(ctx)
+	shards, err := m.list(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("shards not listed: %w", err)
+	}
+
+	return shards, nil
 }
 
 // create creates a lease, if there is none.
@@ -162,7 +173,7 @@ func (m *Manager) create(ctx context.Context, l checkpoint.Lease) error {
 	default:
 	}
 
-	ctx, cancel := context.WithTimeout(ctx, m.options.Duration)
+	ctx, cancel := context.WithTimeout(ctx, min(m.options.Duration, patience))
 	defer cancel()
 
 	err := m.store.Create(ctx, l)
@@ -171,7 +182,7 @@ func (m *Manager) create(ctx context.Context, l checkpoint.Lease) error {
 	}
 
 	if err != nil {
-		return err
+		return fmt.Errorf("lease of shard %s not created: %w", l.Shard, err)
 	}
 
 	m.mu.Lock()
@@ -184,7 +195,7 @@ func (m *Manager) create(ctx context.Context, l checkpoint.Lease) error {
 
 // remove deletes a lease, if nobody has written it meanwhile.
 func (m *Manager) remove(l checkpoint.Lease) error {
-	ctx, cancel := context.WithTimeout(m.working, m.options.Duration)
+	ctx, cancel := context.WithTimeout(m.working, min(m.options.Duration, patience))
 	defer cancel()
 
 	err := m.store.Delete(ctx, l)
@@ -193,7 +204,7 @@ func (m *Manager) remove(l checkpoint.Lease) error {
 	}
 
 	if err != nil {
-		return err
+		return fmt.Errorf("lease of shard %s not deleted: %w", l.Shard, err)
 	}
 
 	m.mu.Lock()

@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"sync"
 	"time"
 )
 
@@ -25,11 +26,7 @@ func (m *Manager) keep() {
 		for _, h := range due {
 			places <- struct{}{}
 
-			m.keeping.Go(func() {
-				h.renew(m.working)
-				<-places
-				signal(m.keepSoon)
-			})
+			m.keeping.Go(func() { m.renew(h, places) })
 		}
 
 		timer.Reset(wait)
@@ -41,6 +38,24 @@ func (m *Manager) keep() {
 		case <-timer.C:
 		}
 	}
+}
+
+// renew renews a lease, for which it has one of the places. One that takes long gives
+// its place away before it ends, so that any number of renewals that hang leave time
+// for the others.
+func (m *Manager) renew(h *Held, places <-chan struct{}) {
+	const part = 100 // of a duration
+
+	leave := sync.OnceFunc(func() {
+		<-places
+		signal(m.keepSoon)
+	})
+
+	late := time.AfterFunc(m.options.Duration/part, leave)
+	defer late.Stop()
+
+	h.renew(m.working)
+	leave()
 }
 
 // due gives up what was not renewed in time, and returns up to limit leases to

@@ -44,6 +44,8 @@ type Manager struct {
 	fatal  error           // for Next
 	closed bool
 	lost   uint64
+	told   time.Time // when a failed renewal was told of
+	untold int       // how many there were since
 }
 
 // entry is a lease in the store as this worker knows it.
@@ -302,7 +304,8 @@ func signal(c chan<- struct{}) {
 // crowd is how many writes are under way at once in one loop.
 const crowd = 32
 
-// each calls do for 0 to n-1, several at a time, and returns all errors.
+// each calls do for 0 to n-1, several at a time. If some failed it returns one of the
+// errors, which may stand for as many as there are shards.
 func each(n int, do func(int) error) error {
 	var (
 		wait   sync.WaitGroup
@@ -321,5 +324,19 @@ func each(n int, do func(int) error) error {
 
 	wait.Wait()
 
-	return errors.Join(errs...)
+	return oneOf(slices.DeleteFunc(errs, func(err error) bool { return err == nil }))
+}
+
+// oneOf is the error that says most: one that will not pass, or the first.
+func oneOf(errs []error) error {
+	if len(errs) <= 1 {
+		return errors.Join(errs...)
+	}
+
+	told := errs[0]
+	if i := slices.IndexFunc(errs, func(err error) bool { return errors.Is(err, sources.ErrUnusable) }); i >= 0 {
+		told = errs[i]
+	}
+
+	return fmt.Errorf("%w (and %d more)", told, len(errs)-1)
 }

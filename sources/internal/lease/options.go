@@ -44,6 +44,13 @@ type Options struct {
 	// Logger is told of what an operator may want to know; default none.
 	Logger *slog.Logger
 
+	// Report is told of failures of the background: shards that cannot be listed,
+	// leases that cannot be read, created, taken, renewed or deleted; of those that
+	// Next returns it is not. Failed renewals, of which there may be as many as
+	// leases, are told once a second together. It must not block, and may be called
+	// concurrently. Default: they are told to Logger.
+	Report func(err error)
+
 	// Jitter returns random numbers from 0 up to but not including 1. It may be
 	// called concurrently. Default math/rand.
 	Jitter func() float64
@@ -107,6 +114,11 @@ func (o Options) withDefaults() (options Options, owner string) {
 
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+
+	if o.Report == nil {
+		logger := o.Logger
+		o.Report = func(err error) { logger.Warn("leases", "error", err) }
 	}
 
 	if o.Jitter == nil {

@@ -2,6 +2,7 @@ package lease
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"strings"
 	"time"
@@ -9,8 +10,13 @@ import (
 	"github.com/openesm/openesm/sources/checkpoint"
 )
 
-// patience is how long listing shards or reading leases may take.
-const patience = 20 * time.Second
+const (
+	// patience is how long reading leases may take, or one write.
+	patience = 20 * time.Second
+	// listPatience is how long listing shards may take, of which the lister bounds
+	// each call by itself.
+	listPatience = time.Minute
+)
 
 // read reads the leases and takes note of them. began is a moment before.
 func (m *Manager) read() (leases []checkpoint.Lease, began time.Time, err error) {
@@ -20,11 +26,13 @@ func (m *Manager) read() (leases []checkpoint.Lease, began time.Time, err error)
 	began = time.Now()
 
 	leases, err = m.store.Leases(ctx)
-	if err == nil {
-		m.observe(leases, began, time.Now())
+	if err != nil {
+		return nil, began, fmt.Errorf("leases not read: %w", err)
 	}
 
-	return leases, began, err
+	m.observe(leases, began, time.Now())
+
+	return leases, began, nil
 }
 
 // observe takes note of all leases, read between two moments.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -24,8 +25,17 @@ func (h *Held) write(ctx context.Context, change func(*checkpoint.Lease)) error 
 	return h.writeInTurn(ctx, change)
 }
 
-// renew is a write that changes nothing, unless another one is under way.
+// renew is a write that changes nothing, unless another one is under way. It tells of
+// its failure.
 func (h *Held) renew(ctx context.Context) {
+	err := h.renewed(ctx)
+	if err != nil && ctx.Err() == nil {
+		h.m.options.Report(err)
+	}
+}
+
+// renewed is renew that returns what there is to tell.
+func (h *Held) renewed(ctx context.Context) error {
 	var err error
 
 	select {
@@ -49,10 +59,35 @@ func (h *Held) renew(ctx context.Context) {
 	if err != nil && !h.gone {
 		h.failures++
 		h.next = time.Now().Add(m.backoff(h.failures, m.options.Duration/part))
-		m.options.Logger.Info("lease not renewed; tried again", "shard", h.shard, "error", err)
-	} else {
-		h.failures = 0
+
+		return m.unrenewed(h.shard, err)
 	}
+
+	h.failures = 0
+
+	return nil
+}
+
+// unrenewed returns what is to be told of a failed renewal: nothing if one was told
+// of less than a second ago, but the next one says how many there were. m.mu is held.
+func (m *Manager) unrenewed(shard string, err error) error {
+	const pause = time.Second
+
+	now := time.Now()
+	if now.Sub(m.told) < pause {
+		m.untold++
+
+		return nil
+	}
+
+	others := ""
+	if m.untold > 0 {
+		others = fmt.Sprintf(" (nor %d others)", m.untold)
+	}
+
+	m.told, m.untold = now, 0
+
+	return fmt.Errorf("lease of shard %s not renewed%s: %w", shard, others, err)
 }
 
 func (h *Held) writeInTurn(ctx context.Context, change func(*checkpoint.Lease)) error {
@@ -133,17 +168,17 @@ func (h *Held) attempt(ctx context.Context, last, next checkpoint.Lease) (again 
 }
 
 // bounded limits a write to the time between two renewals, and to the validity
-// of the lease.
+// of the lease, if that runs out.
 func (h *Held) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	if h.m.exclusive {
-		return context.WithCancel(ctx)
+		return context.WithTimeout(ctx, patience)
 	}
 
 	h.m.mu.Lock()
 	until := h.until()
 	h.m.mu.Unlock()
 
-	return context.WithTimeout(ctx, min(h.m.options.Duration/renewals, time.Until(until)))
+	return context.WithTimeout(ctx, min(h.m.options.Duration/renewals, patience, time.Until(until)))
 }
 
 // done takes note of a write that took effect.

@@ -15,7 +15,8 @@ import (
 // letters, values of printable ASCII. Those of [Literal] are added and win.
 //
 // The function is called for each connection, and again on each before its
-// session ends, also at the same time; it should keep a token that is good. Its
+// session ends, also at the same time; it should keep a token that is good. After 10 s
+// its context ends and it is waited for no more. Its
 // error is told as it is, so it must have no secret in it; one that wraps
 // [ErrRefused] says that trying again will not help, and any other is a fault that
 // the client may try again after.
@@ -23,14 +24,7 @@ func OAuthBearerToken(token func(ctx context.Context) (token string, extensions 
 	return newConfig(TypeOAuthBearer, func(p *plan) {
 		p.own = true
 		p.bearer = func(literals map[Type]string) sasl.Mechanism {
-			return bearer{
-				name: TypeOAuthBearer, extensions: extensionsOf(literals),
-				token: func(ctx context.Context) (string, map[string]string, error) {
-					value, extensions, err := token(ctx)
-
-					return value, extensions, faulty(TypeOAuthBearer, "token function", err)
-				},
-			}
+			return bearer{name: TypeOAuthBearer, extensions: extensionsOf(literals), token: withExtensions(token)}
 		}
 	}, checkFunction(token == nil))
 }
@@ -45,11 +39,8 @@ func IAMOAuthBearer(token func(ctx context.Context, audience string) (token stri
 		p.bearer = func(literals map[Type]string) sasl.Mechanism {
 			audience := literals[TypeOAuthBearerAudience]
 
-			return bearer{name: TypeIAMOAuthBearer, token: withoutExtensions(func(ctx context.Context) (string, error) {
-				value, err := token(ctx, audience)
-
-				return value, faulty(TypeIAMOAuthBearer, "token function", err)
-			})}
+			return bearer{name: TypeIAMOAuthBearer, token: withoutExtensions(bounded(TypeIAMOAuthBearer, tokenFunction,
+				func(ctx context.Context) (string, error) { return token(ctx, audience) }))}
 		}
 	}, checkFunction(token == nil))
 }
@@ -60,6 +51,31 @@ func checkFunction(isNil bool) error {
 	}
 
 	return nil
+}
+
+// tokenFunction is what errors call it.
+const tokenFunction = "token function"
+
+// withExtensions is a user's function that ends in time.
+func withExtensions(
+	token func(context.Context) (string, map[string]string, error),
+) func(context.Context) (string, map[string]string, error) {
+	type both struct {
+		token      string
+		extensions map[string]string
+	}
+
+	call := bounded(TypeOAuthBearer, tokenFunction, func(ctx context.Context) (both, error) {
+		value, extensions, err := token(ctx)
+
+		return both{value, extensions}, err
+	})
+
+	return func(ctx context.Context) (string, map[string]string, error) {
+		got, err := call(ctx)
+
+		return got.token, got.extensions, err
+	}
 }
 
 func withoutExtensions(token func(context.Context) (string, error)) func(context.Context) (string, map[string]string, error) {

@@ -62,8 +62,7 @@ func (e *exchanger) tokens(want wanted) *tokens {
 func (e *exchanger) exchange(ctx context.Context, want wanted) (token, error) {
 	asked := time.Now()
 
-	ctx, cancel := context.WithTimeoutCause(ctx, exchangeTimeout,
-		passing("the token endpoint did not answer within %v", exchangeTimeout))
+	ctx, cancel := limited(ctx, TypeOAuthBearer, tokenEndpoint)
 	defer cancel()
 
 	request, err := e.request(ctx, want, asked)
@@ -137,6 +136,9 @@ func (e *exchanger) request(ctx context.Context, want wanted, now time.Time) (*h
 
 	return request, nil
 }
+
+// tokenEndpoint is what errors call it.
+const tokenEndpoint = "token endpoint"
 
 // broken is an exchange that got no answer. Of the errors below it only those are
 // repeated whose text is known to have nothing of the answer in it.

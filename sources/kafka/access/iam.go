@@ -27,6 +27,7 @@ const (
 // IAM authenticates by MSK's IAM access control, the mechanism AWS_MSK_IAM
 // (IAM_AUTH, KAF-109): each connection is signed with what credentials retrieves
 // then, so they should come from an aws.Config, which keeps them until they expire.
+// They are waited for no longer than 10 s.
 //
 // The region is what the cluster is in. It may be empty if the brokers' host names
 // have it, as MSK's own do, and is needed for custom names.
@@ -37,14 +38,19 @@ func IAM(credentials aws.CredentialsProvider, region string) Config {
 	}
 
 	return newConfig(TypeIAM, func(p *plan) {
-		p.mechanism = guarded{iam{credentials: credentials, region: region, signer: v4.NewSigner()}}
+		p.mechanism = guarded{iam{
+			credentials: bounded(TypeIAM, "credentials", func(ctx context.Context) (aws.Credentials, error) {
+				return credentials.Retrieve(ctx)
+			}),
+			region: region, signer: v4.NewSigner(),
+		}}
 	}, problem)
 }
 
 // iam is the mechanism AWS_MSK_IAM. The one of franz-go takes a region only from
 // the host name or the environment.
 type iam struct {
-	credentials aws.CredentialsProvider
+	credentials func(context.Context) (aws.Credentials, error)
 	region      string
 	signer      *v4.Signer
 }
@@ -69,9 +75,9 @@ func (m iam) Authenticate(ctx context.Context, address string) (sasl.Session, []
 			TypeIAM, host, ErrRefused)
 	}
 
-	credentials, err := m.credentials.Retrieve(ctx)
+	credentials, err := m.credentials(ctx)
 	if err != nil {
-		return nil, nil, faulty(TypeIAM, "credentials", err)
+		return nil, nil, err
 	}
 
 	if !credentials.HasKeys() {

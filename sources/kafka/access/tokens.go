@@ -31,12 +31,12 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 		return value, nil
 	}
 
-	select {
-	case t.turn <- struct{}{}:
-		defer func() { <-t.turn }()
-	case <-ctx.Done():
-		return "", context.Cause(ctx)
+	err := t.enter(ctx)
+	if err != nil {
+		return "", err
 	}
+
+	defer func() { <-t.turn }()
 
 	if value, ok := t.kept(); ok {
 		return value, nil
@@ -53,6 +53,19 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	t.last = fresh
 
 	return fresh.value, nil
+}
+
+// enter waits until nobody else fetches, for as long as one fetch may take.
+func (t *tokens) enter(ctx context.Context) error {
+	ctx, cancel := limited(ctx, TypeOAuthBearer, tokenEndpoint)
+	defer cancel()
+
+	select {
+	case t.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func (t *tokens) kept() (string, bool) {

@@ -51,7 +51,8 @@ func Run(t *testing.T, kind Kind) {
 		"out of order":    trouble(Trouble{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable"}, "ServiceUnavailable"),
 		"connection cut":  trouble(Trouble{Cut: true}, ""),
 		"answer lost":     trouble(Trouble{Lose: true}, ""),
-		"hangs":           trouble(Trouble{Delay: time.Hour}, "deadline exceeded"),
+		"hangs":           trouble(Trouble{Delay: time.Hour}, "not answered within"),
+		"hangs for all":   hangs,
 		"slow":            slow,
 		"too large":       tooLarge,
 		"many, both ways": many,
@@ -262,6 +263,25 @@ func slow(t *testing.T, kind Kind) {
 
 	if documents, _, _ := w.service.got(); len(documents) != 1 || len(w.errs) != 0 {
 		t.Errorf("delivered %q, after %v", documents, w.errs)
+	}
+}
+
+// hangs delivers with a context that has no deadline, to a service that never answers.
+func hangs(t *testing.T, kind Kind) {
+	t.Helper()
+
+	const most = 30 * time.Second
+
+	w := newWorld(t, kind, func(int) Trouble { return Trouble{Delay: 24 * time.Hour} })
+	began := time.Now()
+
+	err := w.config.OnFailure.Deliver(t.Context(), &esm.FailureRecord{FunctionARN: function})
+	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > most {
+		t.Errorf("got error %v after %v, want one of a deadline within %v", err, took, most)
+	}
+
+	if err == nil || !strings.Contains(err.Error(), "not answered within") || strings.Contains(err.Error(), secret) {
+		t.Errorf("error %v does not say how long the answer was waited for, or has a secret", err)
 	}
 }
 

@@ -1,0 +1,350 @@
+package esm
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/openesm/openesm/sources"
+)
+
+const (
+	// promptly is how fast records must come to count as a backlog.
+	promptly = 250 * time.Millisecond
+	// quietAfter is how long a lane finds nothing before there is one too many.
+	quietAfter = 20 * time.Second
+	// extendSlack is how long before its time a record that waits is extended.
+	extendSlack = 10 * time.Second
+)
+
+// errIdle ends a lane that has nothing to do.
+var errIdle = errors.New("idle lane")
+
+// queueLane is one lane of an unordered partition.
+type queueLane struct {
+	lane
+	pool     *unordered
+	filtered []sources.Record
+	// unsettled are the records of the last batch that were let go.
+	unsettled []sources.Record
+	// since is when the lane last found something, and found how many records it
+	// fetched since began.
+	since, began time.Time
+	found        int
+}
+
+func newQueueLane(u *unordered) *queueLane {
+	l := &queueLane{lane: u.newLane(), pool: u, since: time.Now()}
+	l.lane.fetch = l.fetch
+	return l
+}
+
+// run handles one batch after the other until nothing more comes.
+func (l *queueLane) run() {
+	u := l.pool
+	defer func() {
+		l.end()
+		u.release(l.held)
+	}()
+	for len(l.held) > 0 || !u.leave(false) {
+		n, tooLarge, _ := l.collect()
+		if n == 0 || !u.mayStart() { // n is 0 only if nothing more comes
+			return
+		}
+		u.scaler.busy()
+		if tooLarge {
+			l.rejectTooLarge()
+		} else {
+			l.process(n)
+		}
+		u.scaler.free()
+	}
+}
+
+// fetch fetches records, and settles those that the filter rejects.
+func (l *queueLane) fetch(buf []sources.Record, wait time.Duration) (int, error) {
+	u := l.pool
+	start := time.Now()
+	n, err := u.fetch(buf, wait)
+	l.look(start, n, err)
+	if n == 0 && err == nil && len(l.held) == 0 && u.leave(true) {
+		return 0, errIdle
+	}
+	if u.filter == nil || n == 0 {
+		return n, err
+	}
+	n, l.filtered = u.separate(buf[:n], l.filtered[:0])
+	u.settler.add(l.filtered)
+	clear(l.filtered)
+	return n, err
+}
+
+// look watches the traffic. Half a batch that came promptly, or within a batching
+// window, is a backlog: more lanes would have found records too.
+func (l *queueLane) look(start time.Time, n int, err error) {
+	u, now := l.pool, time.Now()
+	if n == 0 {
+		if err == nil && now.Sub(l.since) >= quietAfter {
+			l.since = now
+			u.scaler.quiet()
+		}
+		return
+	}
+	l.since = now
+	if l.found == 0 {
+		l.began = start
+	}
+	l.found += n
+	switch {
+	case now.Sub(l.began) > max(promptly, u.config.MaximumBatchingWindow):
+		l.found = 0
+	case 2*l.found >= u.config.BatchSize:
+		l.found = 0
+		u.backlog()
+	}
+}
+
+// rejectTooLarge reports a record that fits into no event document (ESM-41). It stays
+// in its source, whose own rules end it (SQS-51).
+func (l *queueLane) rejectTooLarge() {
+	l.pool.count(DroppedEventCount, 1)
+	l.pool.warn("record dropped", errTooLarge)
+	l.letGo(l.held[:1])
+	l.finish(1)
+	l.dropGroups(0)
+}
+
+// process invokes the handler with the first n held records and settles what
+// succeeded. If the mapping stops before they are handled they stay held.
+func (l *queueLane) process(n int) {
+	u := l.pool
+	for failures := 1; ; failures++ {
+		if failures == 1 {
+			l.extend(l.held[:n], func(r *sources.Record) bool { return u.startable(r, time.Now()) })
+		}
+		if n = l.dropUnstartable(n); n == 0 {
+			return
+		}
+		l.keepRest(n)
+		records := l.held[:n]
+		o := l.invoke(records)
+		u.took(o.took)
+		l.judge(o)
+		if !u.traits.Redelivers && (o.verdict == failed || o.verdict == partial) {
+			l.giveBackRest(n)
+		}
+		delay, again := l.again(o, records, failures)
+		if !again {
+			l.settle(records, o)
+			l.finish(n)
+			break
+		}
+		if o.verdict == partial {
+			n = l.settleDone(n, o)
+		}
+		if !sleep(u.soft, delay) {
+			return
+		}
+	}
+	l.dropGroups(0)
+}
+
+// judge tells the scaler of an outcome. With partial responses failures do not count
+// (SQS-47).
+func (l *queueLane) judge(o outcome) {
+	u := l.pool
+	switch {
+	case o.verdict == throttled:
+		u.scaler.throttled()
+	default:
+		u.scaler.outcome(o.verdict == failed && !u.config.ReportBatchItemFailures)
+	}
+}
+
+// again tells whether and when to invoke the handler again with the same records:
+// after a throttle, while they can still be started then (SQS-48), and always when the
+// source does not redeliver (ESM-65); then only those that failed.
+func (l *queueLane) again(o outcome, records []sources.Record, failures int) (time.Duration, bool) {
+	u := l.pool
+	switch {
+	case o.verdict == throttled:
+		delay := max(throttleBackoff().Delay(failures, u.config.Jitter()), o.retryAfter)
+		at := time.Now().Add(delay)
+		return delay, !slices.ContainsFunc(records, func(r sources.Record) bool { return !u.startable(&r, at) })
+	case (o.verdict == failed || o.verdict == partial) && !u.traits.Redelivers:
+		return u.config.RetryBackoff.Delay(failures, u.config.Jitter()), true
+	default:
+		return 0, false
+	}
+}
+
+// settle settles the records that did not fail and lets those go that did.
+func (l *queueLane) settle(records []sources.Record, o outcome) {
+	switch o.verdict {
+	case succeeded:
+		l.pool.settler.add(records)
+	case failed, throttled:
+		l.letGo(records)
+	case partial:
+		done := make([]sources.Record, 0, len(records)-o.failures)
+		open := make([]sources.Record, 0, o.failures)
+		for i := range records {
+			if o.failed[i] {
+				open = append(open, records[i])
+			} else {
+				done = append(done, records[i])
+			}
+		}
+		l.pool.settler.add(done)
+		l.letGo(open)
+	}
+}
+
+// letGo tells the source of records that failed: it hands them out again by its own
+// rules. dropGroups looks at them afterwards.
+func (l *queueLane) letGo(records []sources.Record) {
+	l.unsettled = append(l.unsettled[:0], records...)
+	l.pool.fail(l.unsettled)
+	l.pool.budget.free(records)
+}
+
+// settleDone settles those of the first n held records that did not fail, and returns
+// how many are left to be retried in place.
+func (l *queueLane) settleDone(n int, o outcome) int {
+	done := make([]sources.Record, 0, n)
+	kept := 0
+	for i := range n {
+		if o.failed[i] {
+			l.held[kept] = l.held[i]
+			kept++
+		} else {
+			done = append(done, l.held[i])
+		}
+	}
+	l.held = slices.Delete(l.held, kept, n)
+	l.pool.settler.add(done)
+	return kept
+}
+
+// giveBackRest gives back what is held besides the first n records, which are retried
+// in place for long, so that they hold nothing else up (P6).
+func (l *queueLane) giveBackRest(n int) {
+	if rest := l.held[n:]; l.pool.part.release(rest) {
+		l.pool.budget.free(rest)
+		clear(l.held[n:])
+		l.held = l.held[:n]
+	}
+}
+
+// startable reports whether a record may be handed to the handler at a moment: it is
+// the mapping's still, and of a source that redelivers for as long as the handler may
+// take. It is the one rule for all who ask.
+func (p *part) startable(r *sources.Record, at time.Time) bool {
+	if r.Expires.IsZero() {
+		return true
+	}
+	if p.traits.Redelivers {
+		at = at.Add(p.config.Timeout)
+	}
+	return !at.After(r.Expires)
+}
+
+// dropUnstartable lets those of the first n held records go that cannot be started any
+// more, and gives back what is of the same groups, where there are groups. It returns
+// how many of the n are left. What is let go comes back when its time is over: given
+// back, a source that hides records too shortly would hand it out again at once, for
+// ever.
+func (l *queueLane) dropUnstartable(n int) int {
+	u, now := l.pool, time.Now()
+	unstartable := func(r sources.Record) bool { return !u.startable(&r, now) }
+	if !slices.ContainsFunc(l.held[:n], unstartable) {
+		return n
+	}
+	l.unsettled = l.unsettled[:0]
+	for _, r := range l.held[:n] {
+		if unstartable(r) {
+			l.unsettled = append(l.unsettled, r)
+		}
+	}
+	u.count(StaleEventCount, len(l.unsettled))
+	u.budget.free(l.unsettled)
+	kept := copyKept(l.held[:n], unstartable)
+	l.held = slices.Delete(l.held, kept, n)
+	return kept - l.dropGroups(kept)
+}
+
+// copyKept moves the records that are not dropped to the front and returns how many
+// there are.
+func copyKept(records []sources.Record, dropped func(sources.Record) bool) int {
+	kept := 0
+	for _, r := range records {
+		if !dropped(r) {
+			records[kept] = r
+			kept++
+		}
+	}
+	return kept
+}
+
+// extend has those of records that are not fit stay the mapping's for longer, where the
+// source can do that.
+func (l *queueLane) extend(records []sources.Record, fit func(*sources.Record) bool) {
+	first := slices.IndexFunc(records, func(r sources.Record) bool { return !fit(&r) })
+	if first < 0 || !l.pool.traits.Redelivers {
+		return
+	}
+	extender, ok := sources.Ability[sources.Extender](l.pool.partition)
+	if !ok {
+		return
+	}
+	if err := extender.Extend(l.pool.acks.context(), records[first:]); err != nil {
+		l.pool.warn("records that waited for their batch cannot be kept longer", err)
+	}
+}
+
+// keepRest has what is held besides the first n records, because it did not fit into
+// their batch, stay the mapping's while the handler runs, which may take its whole
+// time. What cannot be kept is given back.
+func (l *queueLane) keepRest(n int) {
+	u, end := l.pool, time.Now().Add(l.pool.config.Timeout+extendSlack)
+	lasts := func(r *sources.Record) bool { return r.Expires.IsZero() || r.Expires.After(end) }
+	l.extend(l.held[n:], lasts)
+	lost := slices.DeleteFunc(slices.Clone(l.held[n:]), func(r sources.Record) bool { return lasts(&r) })
+	if len(lost) > 0 && u.traits.Redelivers {
+		l.held = l.held[:n+copyKept(l.held[n:], func(r sources.Record) bool { return !lasts(&r) })]
+		clear(l.held[len(l.held) : len(l.held)+len(lost)])
+		u.count(StaleEventCount, len(lost))
+		u.release(lost)
+	}
+}
+
+// dropGroups gives back what is held of the groups of records that were let go, so that
+// none of it is started before them (P4), and forgets these. It returns how many of the
+// first n held records that were.
+func (l *queueLane) dropGroups(n int) int {
+	defer func() {
+		clear(l.unsettled)
+		l.unsettled = l.unsettled[:0]
+	}()
+	if !l.pool.traits.Grouped || len(l.unsettled) == 0 {
+		return 0
+	}
+	of := func(r sources.Record) bool {
+		return slices.ContainsFunc(l.unsettled, func(u sources.Record) bool { return u.Key == r.Key })
+	}
+	var back []sources.Record
+	dropped := 0
+	for i, r := range l.held {
+		if of(r) {
+			back = append(back, r)
+			if i < n {
+				dropped++
+			}
+		}
+	}
+	if len(back) > 0 {
+		l.held = slices.DeleteFunc(l.held, of)
+		l.pool.release(back)
+	}
+	return dropped
+}

@@ -1,0 +1,109 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// hearing tells of brokers that cannot be reached, and of requests that they do not
+// answer, of which the client itself tells nobody: it tries again, after a request's
+// deadline, which is ten seconds beyond what the broker may take, unless
+// Options.ClientOptions say otherwise.
+type hearing struct {
+	source *Source
+
+	mu   sync.Mutex
+	told map[string]time.Time // when which operation was told of
+}
+
+var (
+	_ kgo.HookBrokerConnect = (*hearing)(nil)
+	_ kgo.HookBrokerE2E     = (*hearing)(nil)
+)
+
+// OnBrokerConnect hears of a broker that was connected to, or was not.
+func (h *hearing) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed):
+	case errors.Is(err, os.ErrDeadlineExceeded): // of a request, which is told of below
+	default:
+		h.tell("Connect", fmt.Errorf("broker %s: %w", addressOf(broker), err))
+	}
+}
+
+// OnBrokerE2E hears of a request that was answered, or was not. Whoever commits or
+// leaves is told by the call.
+func (h *hearing) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, e2e kgo.BrokerE2E) {
+	if !errors.Is(e2e.Err(), os.ErrDeadlineExceeded) || key == kmsg.OffsetCommit.Int16() || key == kmsg.LeaveGroup.Int16() {
+		return
+	}
+
+	err := unanswered(e2e.DurationE2E(), context.DeadlineExceeded)
+	h.tell(kmsg.NameForKey(key), fmt.Errorf("broker %s: %w", addressOf(broker), err))
+}
+
+// tell tells of a failure, unless one of this operation was told of a moment ago.
+func (h *hearing) tell(operation string, err error) {
+	const pause = 5 * time.Second
+
+	h.mu.Lock()
+
+	now := time.Now()
+	last, before := h.told[operation]
+	due := !before || now.Sub(last) >= pause
+
+	if due {
+		h.told[operation] = now
+	}
+
+	h.mu.Unlock()
+
+	if due {
+		h.source.tell(h.source.failed(operation, err))
+	}
+}
+
+// addressOf is where a broker is, without what somebody may have put before its name.
+func addressOf(b kgo.BrokerMetadata) string {
+	host := b.Host[strings.LastIndexByte(b.Host, '@')+1:]
+
+	return net.JoinHostPort(host, strconv.Itoa(int(b.Port)))
+}
+
+// within makes a call that ends after the limit.
+func within[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+
+	began := time.Now()
+
+	answer, err := call(ctx)
+	if errors.Is(err, os.ErrDeadlineExceeded) { // of each of several tries
+		return answer, fmt.Errorf("%w: %w", unanswered(time.Since(began), context.DeadlineExceeded), err)
+	}
+
+	return answer, timed(limit, err)
+}
+
+// timed says how long an answer was waited for, if err is that there was none.
+func timed(limit time.Duration, err error) error {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+
+	return unanswered(limit, err)
+}
+
+func unanswered(limit time.Duration, err error) error {
+	return fmt.Errorf("not answered within %v: %w", limit.Round(time.Millisecond), err)
+}

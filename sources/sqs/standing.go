@@ -1,0 +1,51 @@
+package sqs
+
+import (
+	"time"
+
+	"github.com/openesm/openesm/sources"
+)
+
+// standing is what the mapping may still do with a record.
+type standing int
+
+const (
+	// gone records are the queue's again.
+	gone standing = iota
+	// held records are the mapping's, but no longer for the handler's whole time
+	// limit: they are kept longer, given back or left alone, and not started.
+	held
+	// fresh records may be started.
+	fresh
+)
+
+// standing is the one rule of what a record is worth. A record is the mapping's from
+// when its receive was sent until it expires.
+func (s *setup) standing(r *sources.Record, now time.Time) standing {
+	switch left := r.Expires.Sub(now); {
+	case left <= 0:
+		return gone
+	case left < s.timeout:
+		return held
+	default:
+		return fresh
+	}
+}
+
+// ours returns those of records that are the mapping's still. It reuses records only
+// if it leaves none out.
+func (s *setup) ours(records []sources.Record, now time.Time) []sources.Record {
+	for i := range records {
+		if s.standing(&records[i], now) != gone {
+			continue
+		}
+		var left []sources.Record
+		for i := range records {
+			if s.standing(&records[i], now) != gone {
+				left = append(left, records[i])
+			}
+		}
+		return left
+	}
+	return records
+}
