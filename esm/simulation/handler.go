@@ -62,7 +62,7 @@ const poisonReached = "poison"
 // decide draws what the handler does.
 func (s *Sim) decide(items []Item) plan {
 	p := plan{lasts: time.Duration(s.rng.Int64N(int64(s.Scenario.Slowest) + 1))}
-	if s.good {
+	if s.good || s.Scenario.Calm {
 		p.lasts = min(p.lasts, s.limit()/2) //nolint:mnd // well within it
 	}
 
@@ -70,11 +70,8 @@ func (s *Sim) decide(items []Item) plan {
 		p.lasts = s.Scenario.Slowest
 	}
 
-	if s.Scenario.Long {
-		p.lasts = min(p.lasts, s.limit()/2) //nolint:mnd // or nearly all of it
-		if s.rng.IntN(3) > 0 {
-			p.lasts = s.almost()
-		}
+	if s.Scenario.Long && s.rng.IntN(3) > 0 {
+		p.lasts = s.almost()
 	}
 
 	if !s.weather {

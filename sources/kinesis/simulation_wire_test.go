@@ -13,12 +13,22 @@ import (
 func (w *service) Pass(ctx context.Context, c kinesistest.Call, do func(kinesistest.Fault)) {
 	p := w.process(c.Host)
 
+	hung := false
+
 	// What is not let through is cut off.
 	_ = p.life.Call(ctx, label(c), func() error {
+		if _, hung = w.sim.Hung(operation(c)); hung && w.random.IntN(2) == 0 {
+			return nil
+		}
+
 		do(w.fault(c))
 
 		return nil
 	})
+
+	if hung {
+		p.life.Hang(ctx, label(c))
+	}
 }
 
 func (w *service) process(host string) *process {

@@ -13,13 +13,30 @@ import (
 func (w *service) Pass(ctx context.Context, c sqstest.Call, do func(sqstest.Fault)) {
 	p := w.process(c.Host)
 
+	hung, late := false, time.Duration(0)
+
 	// What is not let through is cut off.
 	_ = p.life.Call(ctx, w.label(c), func() error {
 		w.cover(c)
+
+		if _, hung = w.sim.Hung(operation(c)); hung && w.random.IntN(2) == 0 {
+			return nil
+		}
+
 		do(w.fault(c))
+
+		if operation(c) == simulation.OpFetch {
+			late = w.sim.Late()
+		}
 
 		return nil
 	})
+
+	if hung {
+		p.life.Hang(ctx, c.Action)
+	} else if late > 0 {
+		p.life.Hold(ctx, late, c.Action)
+	}
 }
 
 func (w *service) process(host string) *process {

@@ -103,6 +103,11 @@ func (w *service) configure() time.Duration {
 		w.sim.Cover("longer timeout")
 	}
 
+	if s.Long && beats == short { // so the adapter asks for more, window or not
+		queue = upToSeconds(c.Timeout)
+		s.Visibility = max(queue, upToSeconds(window+c.Timeout+30*time.Second))
+	}
+
 	if visible {
 		w.options.VisibilityTimeout, queue = queue, time.Second
 	}
