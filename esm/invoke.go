@@ -162,6 +162,20 @@ func (v *invoker) overdue(cause error) answer {
 	return answer{verdict: failed, thrown: true, err: cause, took: v.part.config.Timeout}
 }
 
+// waitsForHandler reports whether an abandoned handler has not returned yet.
+func (v *invoker) waitsForHandler() bool {
+	if v.abandoned == nil {
+		return false
+	}
+	select {
+	case <-v.abandoned.gone:
+		v.abandoned = nil
+		return false
+	default:
+		return true
+	}
+}
+
 // size is how many bytes records take in an event document, at most.
 func size(records []sources.Record) int {
 	n := 0

@@ -126,22 +126,6 @@ func TestSuccessInTheLastMomentIsSettled_P2(t *testing.T) {
 	})
 }
 
-// A queue refuses a time limit above its visibility timeout, so it is not asked here.
-func TestHandlerIsBoundedByVisibility_P4(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		q := queueOf(memory.QueueOptions{VisibilityTimeout: 10 * time.Second}, "a")
-		j := newJournal()
-		m := mustNew(t, &stub{Source: q.Source()}, j.handler(func(ctx context.Context, _ []sources.Record) (esm.Response, error) {
-			<-ctx.Done()
-			return esm.Response{}, ctx.Err()
-		}), j.config(esm.Config{Timeout: time.Minute}))
-		stop := background(t, m)
-		time.Sleep(time.Minute)
-		equal(t, "never two at once", j.peak(), 1)
-		_, _ = stop()
-	})
-}
-
 func lambdaFunction(t *testing.T, f any) esm.Handler {
 	t.Helper()
 	handler, err := function.New(f, function.Options{})

@@ -44,9 +44,9 @@ func (l *queueLane) run() {
 	u := l.pool
 	defer func() {
 		l.end()
-		u.release(l.held)
+		u.unstarted(l.held)
 	}()
-	for len(l.held) > 0 || !u.leave(false) {
+	for len(l.held) > 0 || !l.leave(false) {
 		n, tooLarge, _ := l.collect()
 		if n == 0 || !u.mayStart() { // n is 0 only if nothing more comes
 			return
@@ -65,13 +65,17 @@ func (l *queueLane) run() {
 	}
 }
 
+// leave reports whether the lane is one too many. One that abandoned a handler stays, for
+// that counts as its own.
+func (l *queueLane) leave(idle bool) bool { return !l.waitsForHandler() && l.pool.leave(idle) }
+
 // fetch fetches records, and settles those that the filter rejects.
 func (l *queueLane) fetch(buf []sources.Record, wait time.Duration) (int, error) {
 	u := l.pool
 	start := time.Now()
 	n, err := u.fetch(buf, wait)
 	l.look(start, n, err)
-	if n == 0 && err == nil && len(l.held) == 0 && u.leave(true) {
+	if n == 0 && err == nil && len(l.held) == 0 && l.leave(true) {
 		return 0, errIdle
 	}
 	if u.filter == nil || n == 0 {

@@ -24,8 +24,9 @@ type unordered struct {
 	lanes   sync.WaitGroup
 	mu      sync.Mutex
 	running int
-	closed  bool          // no lane starts any more
-	ended   chan struct{} // closed then
+	closed  bool             // no lane starts any more
+	ended   chan struct{}    // closed then
+	left    []sources.Record // what lanes held that have ended
 	// changes of the number of lanes that the observer was not told of.
 	changes atomic.Int64
 	// slowest is the longest run of the handler so far, -1 before the first.
@@ -54,7 +55,16 @@ func (u *unordered) run() {
 	u.tellLanes()
 	u.grow()
 	u.lanes.Wait()
+	u.release(u.left)
 	u.settler.close()
+}
+
+// unstarted takes over what a lane held when it ended. It is given back when no lane
+// polls any more: one of ours would get it again.
+func (u *unordered) unstarted(records []sources.Record) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.left = append(u.left, records...)
 }
 
 // grow adds lanes while nobody polls, until all lanes have ended. When the mapping
