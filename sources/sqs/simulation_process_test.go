@@ -79,9 +79,6 @@ func (s *orderly) Accept(ctx context.Context) (sources.Partition, error) {
 	return &orderlyPartition{Partition: p, Releaser: releaser, Failer: failer, sim: s.sim}, nil
 }
 
-// Unwrap has the engine find the abilities that are not named here.
-func (p *orderlyPartition) Unwrap() sources.Partition { return p.Partition }
-
 // Fetch ends when it is its turn among those that end at the same instant: by
 // what they bring or, if that is nothing, by when they began. Those that began at
 // the same instant are of lanes that start and know nothing yet.
