@@ -37,7 +37,7 @@ func newOrdered(p *part) *ordered {
 	reads := p.traits.ReadsAhead && p.config.ParallelizationFactor == 1 && p.keeper == nil
 	for range p.config.ParallelizationFactor {
 		s := &sublane{lane: p.newLane(), parent: o, reads: reads}
-		s.lane.fetch, s.lane.reuses = s.fetch, true
+		s.lane.fetch, s.lane.reuses = s.fetch, p.keeper == nil
 		if !reads {
 			s.inbox.wake = make(chan struct{}, 1)
 		}

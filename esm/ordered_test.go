@@ -314,6 +314,41 @@ func TestReadAheadIsBounded_P7(t *testing.T) {
 	}
 }
 
+// What is finished behind a record that hangs does not count as read ahead: the other
+// sub-lanes go on, and without a pause.
+func TestHangingRecordDoesNotStopOtherSublanes_P6(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := streamOf("hangs")
+		for range 2000 {
+			for _, key := range []string{"a", "b", "c", "d", "e", "f"} {
+				s.Put(key, []byte(key))
+			}
+		}
+		j := newJournal()
+		stop := background(t, mustNew(t, s.Source("app"), j.handler(func(ctx context.Context, records []sources.Record) (esm.Response, error) {
+			if string(records[0].Data) == "hangs" {
+				<-ctx.Done()
+			}
+			return esm.Response{}, ctx.Err()
+		}), j.config(esm.Config{BatchSize: 1, ParallelizationFactor: 10, Timeout: 15 * time.Minute, DrainTimeout: time.Second})))
+		time.Sleep(time.Second)
+		seen := map[string]int{}
+		for _, body := range j.seen() {
+			seen[body]++
+		}
+		delete(seen, "hangs")
+		if len(seen) < 4 { // a key may share the lane of the one that hangs
+			t.Fatalf("handled of %d keys: %v", len(seen), seen)
+		}
+		for key, n := range seen {
+			if n < 100 {
+				t.Errorf("%d records of key %s handled", n, key)
+			}
+		}
+		_, _ = stop()
+	})
+}
+
 func TestFetchOverlapsTheHandler(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf(numbers(30)...)

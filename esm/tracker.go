@@ -34,7 +34,7 @@ type tracker struct {
 	// passed, since take was called.
 	passed *sources.Record // nil before the first, for many a partition has none
 	count  int
-	// changed wakes who waits for room or for the end.
+	// changed wakes who waits for room.
 	changed chan struct{}
 }
 
@@ -104,14 +104,11 @@ func (t *tracker) finish(records []sources.Record) bool {
 		t.finishRun(records[:n])
 		records = records[n:]
 	}
-	if t.first == before {
-		return false
-	}
 	select {
-	case t.changed <- struct{}{}:
+	case t.changed <- struct{}{}: // nil if nobody waits
 	default:
 	}
-	return true
+	return t.first > before
 }
 
 // finishRun finishes records that follow each other.

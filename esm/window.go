@@ -144,12 +144,13 @@ func (w *window) due() time.Time {
 	return w.end.Add(windowIdle)
 }
 
-// event is what the handler is told of the window; nil if there is none.
+// event is what the handler is told of the window; nil if there is none. The state is a
+// copy: the handler may write to its own.
 func (w *window) event(final, early bool) *Window {
 	if w == nil {
 		return nil
 	}
-	return &Window{Start: w.start, End: w.end, State: w.state, Final: final, Early: early}
+	return &Window{Start: w.start, End: w.end, State: bytes.Clone(w.state), Final: final, Early: early}
 }
 
 // stored is how a window is kept beside the position.

@@ -481,3 +481,25 @@ func TestEveryRecordIsInOneStateOnce_P1_P5_P12_KIN186(t *testing.T) {
 		})
 	}
 }
+
+// A handler that writes to the state that it was given does not change what it gets next.
+func TestStateIsTheHandlersOwn_KIN180(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := streamOf("a")
+		s.End()
+		j := newJournal()
+		var states []string
+		mustRun(t, mustNew(t, s.Source("app"), j.handler(func(ctx context.Context, _ []sources.Record) (esm.Response, error) {
+			w, _ := esm.WindowOf(ctx)
+			states = append(states, string(w.State))
+			for i := range w.State {
+				w.State[i] = '!'
+			}
+			if len(states) < 3 {
+				return esm.Response{}, errHandler
+			}
+			return esm.Response{State: []byte(`{"n":1}`)}, nil
+		}), j.config(esm.Config{TumblingWindow: time.Second})))
+		equal(t, "states", states, []string{"{}", "{}", "{}", `{"n":1}`})
+	})
+}

@@ -132,7 +132,7 @@ func lateRecords(t *testing.T, s *stub, p sources.Partition) {
 	}
 }
 
-// slowReceives has every receive answered after five seconds more.
+// slowReceives has every receive answered 1.5 s later.
 func slowReceives(s *stub) {
 	s.before = func(op string) error {
 		if op == "ReceiveMessage" {
@@ -178,8 +178,6 @@ func TestLateRecordsThatCannotBeKept(t *testing.T) {
 			var text strings.Builder
 			s := newStub(arn)
 			slowReceives(s)
-			_, p := open(t, s, sqs.Options{Logger: slog.New(slog.NewTextHandler(&text, nil))})
-			lateRecords(t, s, p)
 			refused := 0
 			s.entry = func(_ string, i int, _ string) *types.BatchResultErrorEntry {
 				if refused == 0 && i == 1 {
@@ -188,6 +186,8 @@ func TestLateRecordsThatCannotBeKept(t *testing.T) {
 				}
 				return nil
 			}
+			_, p := open(t, s, sqs.Options{Logger: slog.New(slog.NewTextHandler(&text, nil))})
+			lateRecords(t, s, p)
 			time.Sleep(31 * time.Second)
 			// What came together in a FIFO queue goes back together (P4).
 			kept, told := "hidden", "messages=1"
@@ -197,10 +197,10 @@ func TestLateRecordsThatCannotBeKept(t *testing.T) {
 			if s.state("a:1") != kept || s.state("a:2") != "visible" {
 				t.Errorf("%s: a:1 is %s, a:2 is %s", arn, s.state("a:1"), s.state("a:2"))
 			}
+			closePartition(t, p)
 			if !strings.Contains(text.String(), "not started in time") || !strings.Contains(text.String(), told) {
 				t.Errorf("%s: logged %q, want %q", arn, text.String(), told)
 			}
-			closePartition(t, p)
 		})
 	}
 }

@@ -65,7 +65,7 @@ func TestReceiveParameters_SQS05(t *testing.T) {
 		}{
 			{3, 0, 3, 0}, {25, 0, 10, 0}, {3, -time.Second, 3, 0},
 			{3, 1, 3, 0}, {3, 999 * time.Millisecond, 3, 0}, {3, time.Second, 3, 1}, {3, 1900 * time.Millisecond, 3, 1},
-			{3, 4 * time.Second, 3, 4}, {3, time.Hour, 3, 5}, {10, time.Hour, 10, 5}, {1000, time.Hour, 10, 5},
+			{3, 4 * time.Second, 3, 4}, {3, time.Minute, 3, 5}, {10, time.Minute, 10, 5}, {1000, time.Minute, 10, 5},
 		} {
 			s := newStub(standardARN)
 			_, p := open(t, s, sqs.Options{WaitTime: 5 * time.Second})

@@ -36,8 +36,9 @@ type partition struct {
 	answer   time.Duration // that the last receive took which brought something
 	crowd    int           // units of those that were served last: they may come back at once
 	lingerer *time.Timer   // of a receive that waits for others to share it
-	// lingering says that such a receive will begin.
+	// lingering says that such a receive will begin, at lingers.
 	lingering bool
+	lingers   time.Time
 	late      late
 	stopped   bool // no receive begins any more
 	closing   bool // what comes is given back

@@ -158,9 +158,7 @@ func (p *partition) note(r request, a arrival, now time.Time) {
 	switch {
 	case a.messages > 0:
 		p.dry, p.answer = false, now.Sub(a.sent)
-		if p.lingering && p.lingerer.Stop() {
-			p.lingerer.Reset(linger)
-		}
+		p.lingerLess(now)
 	case a.err == nil && r.wait > 0:
 		p.dry, p.crowd = true, maxEntries
 	}

@@ -11,9 +11,9 @@ const (
 	linger = 2 * time.Millisecond
 	// maxLinger is how long at most it waits for one that is under way.
 	maxLinger = 20 * time.Millisecond
-	// lingers is how many of the longer waits, when the queue was empty a moment
+	// emptyLingers is how many of the longer waits, when the queue was empty a moment
 	// ago and others ask it already, one long poll has.
-	lingers = 20
+	emptyLingers = 20
 	// maxFlying is how many receives of its own a Fetch has at a time.
 	maxFlying = 10
 	// answerTime is how long before the end of its wait a Fetch begins the last
@@ -53,7 +53,7 @@ func (p *partition) share(now time.Time) {
 			return
 		}
 		if lacking < maxEntries && p.fewer(lacking) {
-			p.linger()
+			p.linger(now)
 			return
 		}
 		p.beginShared(now)
@@ -83,23 +83,32 @@ func (p *partition) fewer(lacking int) bool {
 }
 
 // linger has the receive of those that lack one begin soon.
-func (p *partition) linger() {
+func (p *partition) linger(now time.Time) {
 	if p.lingering {
 		return
 	}
-	p.lingering = true
 	d := linger
 	switch {
 	case p.asked == 0:
 	case p.dry:
-		d = max(d, p.source.options.WaitTime/lingers)
+		d = max(d, p.source.options.WaitTime/emptyLingers)
 	default: // until the receive under way is answered, and its waiters come along
 		d = max(d, min(p.answer, maxLinger))
 	}
+	p.lingering, p.lingers = true, now.Add(d)
 	if p.lingerer == nil {
 		p.lingerer = time.AfterFunc(d, p.lingered)
 	} else {
 		p.lingerer.Reset(d)
+	}
+}
+
+// lingerLess has a receive that waits for others begin in a moment: those that were
+// just served may come along, and then it waits no longer.
+func (p *partition) lingerLess(now time.Time) {
+	if end := now.Add(linger); p.lingering && end.Before(p.lingers) && p.lingerer.Stop() {
+		p.lingers = end
+		p.lingerer.Reset(linger)
 	}
 }
 
