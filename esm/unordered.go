@@ -212,7 +212,7 @@ func (u *unordered) took(d time.Duration) {
 
 // mayStart reports whether a batch may be begun: while the mapping runs, and in its
 // drain while what is left of that is enough for the slowest batch so far, twice over,
-// or for the handler's time limit.
+// or for the handler's time limit. Before the first batch half of the drain is enough.
 func (u *unordered) mayStart() bool {
 	if u.soft.Err() == nil {
 		return true
@@ -220,9 +220,9 @@ func (u *unordered) mayStart() bool {
 	if u.over() {
 		return false
 	}
-	enough := u.config.Timeout
+	enough := u.config.DrainTimeout / 2
 	if slowest := u.slowest.Load(); slowest >= 0 {
-		enough = min(enough, time.Duration(2*slowest))
+		enough = time.Duration(2 * slowest)
 	}
-	return u.config.DrainTimeout-time.Since(u.stopped()) > enough
+	return u.config.DrainTimeout-time.Since(u.stopped()) > min(enough, u.config.Timeout)
 }

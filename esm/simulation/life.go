@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/openesm/openesm/sources"
 )
 
 // errKilled is what calls of a killed process return; nobody is there to see it.
@@ -36,6 +38,20 @@ type call struct {
 	done   chan struct{}
 	closed bool // guarded by the gate's mutex
 	err    error
+}
+
+// marked notes that a source was closed.
+type marked struct {
+	sources.Source
+	life *Life
+}
+
+func (m marked) Unwrap() sources.Source { return m.Source }
+
+func (m marked) Close(ctx context.Context) error {
+	m.life.closed.Store(true)
+
+	return m.Source.Close(ctx)
 }
 
 // Call passes the gate: effect runs in the simulation's goroutine, alone, some

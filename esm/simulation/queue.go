@@ -171,8 +171,6 @@ func (s *queueSource) Accept(ctx context.Context) (sources.Partition, error) {
 }
 
 func (s *queueSource) Close(ctx context.Context) error {
-	s.life.closed.Store(true)
-
 	return s.life.Call(ctx, "close source", func() error { return nil })
 }
 

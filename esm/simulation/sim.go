@@ -275,7 +275,7 @@ func (s *Sim) begin(broken wrap) {
 	s.lives = append(s.lives, l)
 	s.observer.born(l)
 
-	source := s.world.Open(l)
+	source := sources.Source(marked{s.world.Open(l), l})
 	if broken != nil {
 		source = broken(s, source)
 	}

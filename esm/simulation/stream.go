@@ -281,8 +281,6 @@ func (s *streamSource) Accept(ctx context.Context) (sources.Partition, error) {
 }
 
 func (s *streamSource) Close(ctx context.Context) error {
-	s.life.closed.Store(true)
-
 	return s.life.Call(ctx, "close source", func() error { return nil })
 }
 

@@ -2,7 +2,6 @@ package sqs_test
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -163,14 +161,7 @@ func TestMappingMalformedResponseDeletesNothing_SQS75_SQS76_SQS77_SQS78_SQS83(t 
 					t.Fatal(err)
 				}
 
-				answer := lambda.NewHandler(func(context.Context, json.RawMessage) (json.RawMessage, error) {
-					return json.RawMessage(strings.ReplaceAll(response, "ID", ids[0])), nil
-				})
-				if name == "no JSON" {
-					answer = invoker(response)
-				}
-
-				r := w.run(esm.Bytes(answer), sqs.Options{}, esm.Config{ReportBatchItemFailures: true})
+				r := w.run(esm.Bytes(invoker(strings.ReplaceAll(response, "ID", ids[0]))), sqs.Options{}, esm.Config{ReportBatchItemFailures: true})
 
 				time.Sleep(75 * time.Second) // received for 60 s
 				w.left(sqstest.Counts{InFlight: 2})

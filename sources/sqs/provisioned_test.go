@@ -93,8 +93,9 @@ func TestMappingInProvisionedMode_SQS25_P5(t *testing.T) {
 
 				time.Sleep(time.Second / 2)
 
-				if got := gauge.peak(); got != 20 {
-					t.Errorf("%d batches at once at the start, want 20", got)
+				// And those that come while nobody polls (SQS-25).
+				if got := gauge.peak(); got < 20 || got > 29 {
+					t.Errorf("%d batches at once at the start, want 20, and 8 more in half a second", got)
 				}
 
 				w.until(messages, time.Minute)
