@@ -28,7 +28,7 @@ type request struct {
 	places int
 	wait   int32 // seconds
 
-	keep []sources.Record
+	keep arrival
 }
 
 // begin begins a receive. The caller holds the mutex.
