@@ -21,6 +21,7 @@ func TestMappingStartsWhatItReceives_P5(t *testing.T) {
 		handler  time.Duration
 		visible  time.Duration
 		answer   time.Duration
+		every    time.Duration // a message comes; 0: all are there
 	}{
 		"one":         {config: esm.Config{BatchSize: 1, MaximumConcurrency: 2}, messages: 60, handler: 20 * time.Second, visible: timeout},
 		"limit":       {config: esm.Config{BatchSize: 1, MaximumConcurrency: 2}, messages: 30, handler: 27 * time.Second, visible: timeout},
@@ -30,6 +31,18 @@ func TestMappingStartsWhatItReceives_P5(t *testing.T) {
 		"ten":         {config: esm.Config{MaximumConcurrency: 3}, messages: 200, handler: 27 * time.Second, visible: timeout},
 		"window":      {config: esm.Config{BatchSize: 100, MaximumBatchingWindow: 5 * time.Second, MaximumConcurrency: 2}, messages: 700, handler: 27 * time.Second, visible: timeout},
 		"late answer": {config: esm.Config{BatchSize: 1, MaximumConcurrency: 2}, messages: 30, handler: 27 * time.Second, visible: timeout, answer: 8 * time.Second},
+		"trickle": {
+			config: esm.Config{BatchSize: 100, MaximumBatchingWindow: 5 * time.Second, MaximumConcurrency: 1}, messages: 400,
+			handler: 27 * time.Second, visible: timeout, answer: 30 * time.Millisecond, every: 703 * time.Millisecond,
+		},
+		"quick trickle": {
+			config: esm.Config{BatchSize: 100, MaximumBatchingWindow: time.Second / 2, MaximumConcurrency: 2}, messages: 400,
+			handler: 27 * time.Second, visible: timeout, answer: 30 * time.Millisecond, every: 97 * time.Millisecond,
+		},
+		"trickle of one": {
+			config: esm.Config{BatchSize: 1, MaximumConcurrency: 20}, messages: 100,
+			handler: 20 * time.Second, visible: timeout, answer: 30 * time.Millisecond, every: 703 * time.Millisecond,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -41,13 +54,16 @@ func TestMappingStartsWhatItReceives_P5(t *testing.T) {
 					}
 					return sqstest.Fault{}
 				})
-				bodies := numbers(test.messages)
-				if _, err := w.Send("orders", bodies...); err != nil {
-					t.Fatal(err)
-				}
 				var gauge gauge
 				test.config.Timeout = timeout
+				bodies := numbers(test.messages)
+				if test.every == 0 {
+					w.sendAll(bodies, 0)
+				}
 				r := w.run(w.journal(gauge.around(test.handler)), sqs.Options{}, test.config)
+				if test.every > 0 {
+					w.sendAll(bodies, test.every)
+				}
 				w.until(test.messages, 2*time.Hour)
 				r.end()
 				w.once(bodies)
@@ -57,5 +73,16 @@ func TestMappingStartsWhatItReceives_P5(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// sendAll sends messages one after the other.
+func (w *world) sendAll(bodies []string, every time.Duration) {
+	w.t.Helper()
+	for _, body := range bodies {
+		if _, err := w.Send(w.name, body); err != nil {
+			w.t.Fatal(err)
+		}
+		time.Sleep(every)
 	}
 }
