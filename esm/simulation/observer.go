@@ -165,7 +165,8 @@ func (o *Observer) called(l *Life, label string) {
 		o.violate(11, "life %d calls %q after Run has returned", l.number, label)
 	}
 
-	if !l.stopped.IsZero() && (strings.HasPrefix(label, "fetch") || label == "accept") {
+	fetches := strings.HasPrefix(label, "fetch") && time.Since(l.stopped) > o.late()
+	if !l.stopped.IsZero() && (fetches || label == "accept") {
 		o.violate(11, "life %d calls %q after the stop", l.number, label)
 	}
 

@@ -20,6 +20,9 @@ type poll struct {
 	until     time.Time // when the service ends it
 }
 
+// Stop begins no further receive. Those that wait go on until the service ends them.
+func (p *queuePartition) Stop() { p.ending.Store(true) }
+
 // Fetch receives messages. It returns when its wait has passed, though the call that
 // it made hangs or is answered late: what that brings goes to a later Fetch.
 func (p *queuePartition) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
@@ -27,9 +30,17 @@ func (p *queuePartition) Fetch(ctx context.Context, buf []sources.Record, wait t
 	sent := time.Now()
 	label := fmt.Sprintf("fetch %d %v", len(buf), wait)
 
+	stopped := p.ending.Load()
+
 	err := p.life.wait(ctx, label, latency, func(c *call) {
 		w := &poll{partition: p, call: c, buf: buf, n: &n, sent: sent, until: time.Now().Add(wait)}
-		if !w.late() && !w.hangs(wait) {
+		switch {
+		case w.late():
+		case stopped && len(p.coming) > 0:
+			w.expect(wait)
+		case stopped:
+			p.life.finish(c, sources.ErrEnd)
+		case !w.hangs(wait):
 			w.ask(wait)
 		}
 	})

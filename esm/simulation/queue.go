@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/openesm/openesm/sources"
@@ -183,12 +184,14 @@ type queuePartition struct {
 	late    []*poll          // Fetches whose calls are not answered in time
 	failed  error            // of a call that hung, and not told yet
 	closed  bool
+	ending  atomic.Bool // Stop was called
 }
 
 var (
 	_ sources.Releaser = (*queuePartition)(nil)
 	_ sources.Failer   = (*queuePartition)(nil)
 	_ sources.Extender = (*queuePartition)(nil)
+	_ sources.Stopper  = (*queuePartition)(nil)
 )
 
 func (*queuePartition) ID() string { return "queue" }

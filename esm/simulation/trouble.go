@@ -47,7 +47,7 @@ func pending() []string {
 	return []string{
 		troubleLong, troubleExpiry, troubleExtend, troubleStuck, troubleAbandoned, troubleWaiting, troubleHung, troubleLate,
 		troubleDestination, troubleErrors, troubleCallbacks, troubleJitter, troubleThrottle, troubleRate,
-		troubleBytes, troublePoll,
+		troubleBytes,
 	}
 }
 
