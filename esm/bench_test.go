@@ -102,7 +102,7 @@ func BenchmarkEngine(b *testing.B) {
 		"ordered":                 {true, false, esm.Config{BatchSize: 100}},
 		"ordered/filtered":        {true, false, esm.Config{BatchSize: 100, Filter: func(r *sources.Record) bool { return r.Size > 0 }}},
 		"ordered/direct":          {true, true, esm.Config{BatchSize: 100}},
-		"ordered/direct/filtered": {true, true, esm.Config{BatchSize: 100, Filter: func(r *sources.Record) bool { return r.Size > 0 }}},
+		"ordered/direct-filtered": {true, true, esm.Config{BatchSize: 100, Filter: func(r *sources.Record) bool { return r.Size > 0 }}},
 		"ordered/sublanes":        {true, false, esm.Config{BatchSize: 100, ParallelizationFactor: 4}},
 	} {
 		b.Run(name, func(b *testing.B) {

@@ -129,7 +129,7 @@ func (l *queueLane) process(n int) bool {
 	u := l.pool
 	for failures := 1; ; failures++ {
 		if failures == 1 {
-			l.extend(l.held[:n], func(r *sources.Record) bool { return u.startable(r, time.Now()) })
+			l.extend(l.held[:n], u.needed(time.Now()))
 		}
 		if n = l.dropUnstartable(n); n == 0 {
 			return true
@@ -179,8 +179,7 @@ func (l *queueLane) again(o outcome, records []sources.Record, failures int) (ti
 	switch {
 	case o.verdict == throttled:
 		delay := max(throttleBackoff().Delay(failures, u.config.Jitter()), o.retryAfter)
-		at := time.Now().Add(delay)
-		return delay, !slices.ContainsFunc(records, func(r sources.Record) bool { return !u.startable(&r, at) })
+		return delay, !expireBefore(records, u.needed(time.Now().Add(delay)))
 	case (o.verdict == failed || o.verdict == partial) && !u.traits.Redelivers:
 		return u.config.RetryBackoff.Delay(failures, u.config.Jitter()), true
 	default:
@@ -246,17 +245,43 @@ func (l *queueLane) giveBackRest(n int) {
 	}
 }
 
-// startable reports whether a record may be handed to the handler at a moment: it is
-// the mapping's still, and of a source that redelivers for as long as the handler may
-// take. It is the one rule for all who ask.
-func (p *part) startable(r *sources.Record, at time.Time) bool {
-	if r.Expires.IsZero() {
-		return true
+// needed is until when a record must be the mapping's still to be handed to the handler
+// at a moment: of a source that redelivers for as long as the handler may take. It is
+// the one rule for all who ask whether a record is worth starting.
+func (u *unordered) needed(at time.Time) time.Time {
+	if u.traits.Redelivers {
+		return at.Add(u.config.Timeout)
 	}
-	if p.traits.Redelivers {
-		at = at.Add(p.config.Timeout)
+	return at
+}
+
+// expiresBefore reports whether a record is the mapping's no longer at a moment.
+func expiresBefore(r *sources.Record, at time.Time) bool {
+	return !r.Expires.IsZero() && r.Expires.Before(at)
+}
+
+// expireBefore reports whether that is so of one of records.
+func expireBefore(records []sources.Record, at time.Time) bool {
+	for i := range records {
+		if expiresBefore(&records[i], at) {
+			return true
+		}
 	}
-	return !at.After(r.Expires)
+	return false
+}
+
+// cutExpiring moves those of records to the front that are the mapping's still at a
+// moment, and returns how many those are, and the others.
+func cutExpiring(records []sources.Record, at time.Time) (kept int, others []sources.Record) {
+	for _, r := range records {
+		if expiresBefore(&r, at) {
+			others = append(others, r)
+			continue
+		}
+		records[kept] = r
+		kept++
+	}
+	return kept, others
 }
 
 // dropUnstartable lets those of the first n held records go that cannot be started any
@@ -265,49 +290,29 @@ func (p *part) startable(r *sources.Record, at time.Time) bool {
 // back, a source that hides records too shortly would hand it out again at once, for
 // ever.
 func (l *queueLane) dropUnstartable(n int) int {
-	u, now := l.pool, time.Now()
-	unstartable := func(r sources.Record) bool { return !u.startable(&r, now) }
-	if !slices.ContainsFunc(l.held[:n], unstartable) {
+	u, need := l.pool, l.pool.needed(time.Now())
+	if !expireBefore(l.held[:n], need) {
 		return n
 	}
-	l.unsettled = l.unsettled[:0]
-	for _, r := range l.held[:n] {
-		if unstartable(r) {
-			l.unsettled = append(l.unsettled, r)
-		}
-	}
-	u.count(StaleEventCount, len(l.unsettled))
-	u.budget.free(l.unsettled)
-	kept := copyKept(l.held[:n], unstartable)
+	kept, late := cutExpiring(l.held[:n], need)
 	l.held = slices.Delete(l.held, kept, n)
+	l.unsettled = append(l.unsettled[:0], late...)
+	u.count(StaleEventCount, len(late))
+	u.budget.free(late)
 	return kept - l.dropGroups(kept)
 }
 
-// copyKept moves the records that are not dropped to the front and returns how many
-// there are.
-func copyKept(records []sources.Record, dropped func(sources.Record) bool) int {
-	kept := 0
-	for _, r := range records {
-		if !dropped(r) {
-			records[kept] = r
-			kept++
-		}
-	}
-	return kept
-}
-
-// extend has those of records that are not fit stay the mapping's for longer, where the
-// source can do that.
-func (l *queueLane) extend(records []sources.Record, fit func(*sources.Record) bool) {
-	first := slices.IndexFunc(records, func(r sources.Record) bool { return !fit(&r) })
-	if first < 0 || !l.pool.traits.Redelivers {
+// extend has those of records that expire before a moment stay the mapping's for longer,
+// where the source can do that.
+func (l *queueLane) extend(records []sources.Record, need time.Time) {
+	if !l.pool.traits.Redelivers || !expireBefore(records, need) {
 		return
 	}
 	extender, ok := sources.Ability[sources.Extender](l.pool.partition)
 	if !ok {
 		return
 	}
-	if err := extender.Extend(l.pool.acks.context(), records[first:]); err != nil {
+	if err := extender.Extend(l.pool.acks.context(), records); err != nil {
 		l.pool.warn("records that waited for their batch cannot be kept longer", err)
 	}
 }
@@ -316,16 +321,19 @@ func (l *queueLane) extend(records []sources.Record, fit func(*sources.Record) b
 // their batch, stay the mapping's while the handler runs, which may take its whole
 // time. What cannot be kept is given back.
 func (l *queueLane) keepRest(n int) {
-	u, end := l.pool, time.Now().Add(l.pool.config.Timeout+extendSlack)
-	lasts := func(r *sources.Record) bool { return r.Expires.IsZero() || r.Expires.After(end) }
-	l.extend(l.held[n:], lasts)
-	lost := slices.DeleteFunc(slices.Clone(l.held[n:]), func(r sources.Record) bool { return lasts(&r) })
-	if len(lost) > 0 && u.traits.Redelivers {
-		l.held = l.held[:n+copyKept(l.held[n:], func(r sources.Record) bool { return !lasts(&r) })]
-		clear(l.held[len(l.held) : len(l.held)+len(lost)])
-		u.count(StaleEventCount, len(lost))
-		u.release(lost)
+	u, rest := l.pool, l.held[n:]
+	if len(rest) == 0 || !u.traits.Redelivers {
+		return
 	}
+	end := time.Now().Add(u.config.Timeout + extendSlack)
+	l.extend(rest, end)
+	if !expireBefore(rest, end) {
+		return
+	}
+	kept, lost := cutExpiring(rest, end)
+	l.held = slices.Delete(l.held, n+kept, len(l.held))
+	u.count(StaleEventCount, len(lost))
+	u.release(lost)
 }
 
 // dropGroups gives back what is held of the groups of records that were let go, so that

@@ -150,11 +150,12 @@ func TestLateRecordsAreKept_P5(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStub(arn)
 			slowReceives(s)
-			_, p := open(t, s, sqs.Options{})
+			s.visibility = 15 * time.Minute
+			p := openWith(t, s, sqs.Options{}, sources.Settings{BatchSize: 10, Timeout: 15 * time.Minute})
 			lateRecords(t, s, p)
-			time.Sleep(14 * time.Minute) // the only lane's handler
+			time.Sleep(15 * time.Minute) // the only lane's handler
 			records := fetch(t, p, 10, 0)
-			if bodies(records) != "a:1 a:2" || time.Until(records[0].Expires) < settings.Timeout {
+			if bodies(records) != "a:1 a:2" || time.Until(records[0].Expires) < 15*time.Minute {
 				t.Errorf("got %q, which expire in %v", bodies(records), time.Until(records[0].Expires))
 			}
 			if got := receives(records[0]); got != "1" {
@@ -163,6 +164,26 @@ func TestLateRecordsAreKept_P5(t *testing.T) {
 			closePartition(t, p)
 		})
 	}
+}
+
+// They are not kept for ever if no Fetch comes.
+func TestLateRecordsAreGivenBackInTheEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStub(standardARN)
+		slowReceives(s)
+		_, p := open(t, s, sqs.Options{})
+		lateRecords(t, s, p)
+		time.Sleep(32 * time.Second)
+		if got := s.state("a:1"); got != "hidden" {
+			t.Errorf("a:1 is %s while a Fetch may come", got)
+		}
+		time.Sleep(35 * time.Second)
+		if got := s.state("a:1"); got != "visible" {
+			t.Errorf("a:1 is %s and no Fetch came", got)
+		}
+		closePartition(t, p)
+	})
 }
 
 func receives(r sources.Record) string {
@@ -208,7 +229,7 @@ func TestLateRecordsThatCannotBeKept(t *testing.T) {
 func TestCloseReleasesWhatCameLate_P11(t *testing.T) {
 	t.Parallel()
 	for _, heartbeat := range []bool{false, true} {
-		for _, age := range []time.Duration{0, 20 * time.Second, time.Hour} {
+		for _, age := range []time.Duration{0, 20 * time.Second, 34 * time.Second, time.Hour} {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStub(standardARN)
 				slowReceives(s)

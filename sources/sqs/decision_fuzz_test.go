@@ -198,7 +198,7 @@ func FuzzLate(f *testing.F) {
 					m.put++
 					records = append(records, sources.Record{ID: strconv.Itoa(m.put)})
 				}
-				l.put(records)
+				l.put(arrival{records: records})
 				m.arrivals = append(m.arrivals, texts(records))
 				clear(records) // they are somebody else's now
 			case 2:

@@ -1,25 +1,33 @@
 package sqs
 
 import (
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/openesm/openesm/sources"
 )
 
+// arrival is what is left of one receive.
+type arrival struct {
+	records []sources.Record
+	at      time.Time
+}
+
 // late is what receives brought after their Fetch had left and nobody else waited:
 // at its deadline, or because it was cancelled. The next Fetch gets it. It is guarded
 // by the partition's mutex.
 type late struct {
 	whole    bool // FIFO: what came together is handed out together
-	arrivals [][]sources.Record
+	arrivals []arrival
 	timer    *time.Timer
 }
 
-// put adds a copy of records.
-func (l *late) put(records []sources.Record) {
-	if len(records) > 0 {
-		l.arrivals = append(l.arrivals, slices.Clone(records))
+// put adds a copy of an arrival.
+func (l *late) put(a arrival) {
+	if len(a.records) > 0 {
+		a.records = slices.Clone(a.records)
+		l.arrivals = append(l.arrivals, a)
 	}
 }
 
@@ -28,15 +36,15 @@ func (l *late) put(records []sources.Record) {
 func (l *late) take(buf []sources.Record) int {
 	n := 0
 	for i := 0; i < len(l.arrivals) && n < len(buf); {
-		a := l.arrivals[i]
-		if l.whole && len(a) > len(buf) {
+		a := &l.arrivals[i]
+		if l.whole && len(a.records) > len(buf) {
 			i++
 			continue
 		}
-		got := copy(buf[n:], a)
+		got := copy(buf[n:], a.records)
 		n += got
-		l.arrivals[i] = a[got:]
-		if got == len(a) {
+		a.records = a.records[got:]
+		if len(a.records) == 0 {
 			l.arrivals = slices.Delete(l.arrivals, i, i+1)
 		}
 		if l.whole {
@@ -48,7 +56,10 @@ func (l *late) take(buf []sources.Record) int {
 
 // empty takes everything.
 func (l *late) empty() []sources.Record {
-	all := slices.Concat(l.arrivals...)
+	var all []sources.Record
+	for _, a := range l.arrivals {
+		all = append(all, a.records...)
+	}
 	l.arrivals = nil
 	if l.timer != nil {
 		l.timer.Stop()
@@ -65,10 +76,10 @@ func (p *partition) takeLate(buf []sources.Record, now time.Time) int {
 	return p.late.take(buf)
 }
 
-// putLate keeps records for the next Fetch. The caller holds the mutex.
-func (p *partition) putLate(records []sources.Record, now time.Time) {
-	if len(records) > 0 {
-		p.late.put(records)
+// putLate keeps an arrival for the next Fetch. The caller holds the mutex.
+func (p *partition) putLate(a arrival, now time.Time) {
+	if len(a.records) > 0 {
+		p.late.put(a)
 		p.sweep(now)
 	}
 }
@@ -80,8 +91,8 @@ func (p *partition) sweep(now time.Time) {
 		return // all is given back
 	}
 	var next time.Time
-	p.late.arrivals = slices.DeleteFunc(p.late.arrivals, func(a []sources.Record) bool {
-		soonest := slices.MinFunc(a, func(a, b sources.Record) int { return a.Expires.Compare(b.Expires) })
+	p.late.arrivals = slices.DeleteFunc(p.late.arrivals, func(a arrival) bool {
+		soonest := slices.MinFunc(a.records, func(a, b sources.Record) int { return a.Expires.Compare(b.Expires) })
 		if p.setup.standing(&soonest, now) != fresh {
 			p.pool.Do(request{keep: a})
 			return true
@@ -111,26 +122,40 @@ func (p *partition) swept() {
 // keep keeps records longer that came late and wait for a Fetch: were they given
 // back, the queue would count a receive that started nothing, and might take them for
 // poison. What cannot be kept is given back, and told.
-func (p *partition) keep(records []sources.Record) {
-	err := p.Extend(p.work, records)
-	now := time.Now()
-	kept := slices.DeleteFunc(slices.Clone(records), func(r sources.Record) bool {
-		return p.setup.standing(&r, now) != fresh
-	})
-	if p.waiters.whole && len(kept) < len(records) {
-		kept = nil // what came together stays together
-	}
-	if len(kept) < len(records) {
-		p.letGo(records, kept, err)
+func (p *partition) keep(a arrival) {
+	kept, err := p.extended(a)
+	if len(kept) < len(a.records) {
+		p.letGo(a.records, kept, err)
 	}
 
 	p.mu.Lock()
-	p.putLate(p.hand(kept, false, now), now)
+	now := time.Now()
+	p.putLate(arrival{records: p.hand(kept, false, now), at: a.at}, now)
 	closing := p.closing
 	p.mu.Unlock()
 	if closing {
 		p.returnLate()
 	}
+}
+
+var errNoFetch = errors.New("no Fetch had room for them")
+
+// extended extends an arrival and returns what may be started again. It is not for
+// ever: a lane whose handler runs comes back within the time limit, and whatever it
+// waits for then ends when its records expire.
+func (p *partition) extended(a arrival) ([]sources.Record, error) {
+	if time.Since(a.at) > p.setup.timeout+p.setup.life {
+		return nil, errNoFetch
+	}
+	err := p.Extend(p.work, a.records)
+	now := time.Now()
+	kept := slices.DeleteFunc(slices.Clone(a.records), func(r sources.Record) bool {
+		return p.setup.standing(&r, now) != fresh
+	})
+	if p.waiters.whole && len(kept) < len(a.records) {
+		return nil, err // what came together stays together
+	}
+	return kept, err
 }
 
 // letGo gives back those of records that were not kept.

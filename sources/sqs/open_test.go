@@ -45,7 +45,11 @@ func open(t *testing.T, s *stub, options sqs.Options) (*sqs.Source, sources.Part
 // openWith is open with other settings.
 func openWith(t *testing.T, client sqs.Client, options sqs.Options, settings sources.Settings) sources.Partition {
 	t.Helper()
-	source, err := sqs.New(client, standardARN, options)
+	queue := standardARN
+	if s, ok := client.(*stub); ok {
+		queue = s.arn
+	}
+	source, err := sqs.New(client, queue, options)
 	if err != nil {
 		t.Fatalf("New: %v", err)
 	}

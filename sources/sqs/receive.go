@@ -27,7 +27,7 @@ type receipt struct {
 
 // do does what a goroutine of the pool is there for.
 func (p *partition) do(r request, c *receipt) {
-	if r.keep != nil {
+	if len(r.keep.records) > 0 {
 		p.keep(r.keep)
 		return
 	}
@@ -50,7 +50,7 @@ func (p *partition) receive(r request, c *receipt) {
 	records, repeats := p.handled.split(records)
 	p.heart.add(records, sent)
 
-	told, closing := p.deliver(r, records, arrival{sent: sent, messages: len(messages), err: err})
+	told, closing := p.deliver(r, records, outcome{sent: sent, messages: len(messages), err: err})
 	if !told {
 		p.tell("nobody waits for this receive any more", err)
 	}
@@ -110,8 +110,8 @@ func (p *partition) records(dst []sources.Record, messages []types.Message, expi
 	return dst
 }
 
-// arrival is how a receive ended.
-type arrival struct {
+// outcome is how a receive ended.
+type outcome struct {
 	sent     time.Time
 	messages int // that it brought
 	err      error
@@ -120,19 +120,19 @@ type arrival struct {
 // deliver ends a receive: its own waiter gets the records first, then those that
 // share, then the next Fetch. It tells whether an error was told to somebody, and
 // whether what is left is to be given back.
-func (p *partition) deliver(r request, records []sources.Record, a arrival) (told, closing bool) {
+func (p *partition) deliver(r request, records []sources.Record, o outcome) (told, closing bool) {
 	now := time.Now()
-	full := a.messages == maxEntries
-	told = a.err == nil
+	full := o.messages == maxEntries
+	told = o.err == nil
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.note(r, a, now)
+	p.note(r, o, now)
 	startable := len(records) == 0 || p.setup.standing(&records[0], now) == fresh
 	switch w := r.own; {
 	case w == nil:
 		p.asked -= r.units
-		told = told || p.failFirst(r.units, a.err)
+		told = told || p.failFirst(r.units, o.err)
 	default:
 		w.flying--
 		w.asked -= r.places
@@ -142,24 +142,24 @@ func (p *partition) deliver(r request, records []sources.Record, a arrival) (tol
 				mine, records = records, nil
 			}
 			told = true
-			records = append(records, p.gather(w, mine, full, a.err, now)...)
+			records = append(records, p.gather(w, mine, full, o.err, now)...)
 		}
 	}
 	if startable {
 		records = p.hand(records, full && r.own == nil, now)
 	}
-	p.putLate(records, now)
+	p.putLate(arrival{records: records, at: now}, now)
 	p.share(now)
 	return told, p.closing
 }
 
 // note remembers whether the queue is empty, and how quick it answers.
-func (p *partition) note(r request, a arrival, now time.Time) {
+func (p *partition) note(r request, o outcome, now time.Time) {
 	switch {
-	case a.messages > 0:
-		p.dry, p.answer = false, now.Sub(a.sent)
+	case o.messages > 0:
+		p.dry, p.answer = false, now.Sub(o.sent)
 		p.lingerLess(now)
-	case a.err == nil && r.wait > 0:
+	case o.err == nil && r.wait > 0:
 		p.dry, p.crowd = true, maxEntries
 	}
 }

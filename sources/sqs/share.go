@@ -28,7 +28,7 @@ type request struct {
 	places int
 	wait   int32 // seconds
 
-	keep []sources.Record
+	keep arrival
 }
 
 // begin begins a receive. The caller holds the mutex.
@@ -205,7 +205,7 @@ func (p *partition) gather(w *waiter, records []sources.Record, full bool, err e
 	n := copy(w.buf[w.n:], records)
 	w.n += n
 	w.more = w.more && full && err == nil
-	p.gatherMore(w, 2, now) //nolint:mnd // see above
+	p.gatherMore(w, 2, now)
 	if w.flying == 0 || w.n == len(w.buf) {
 		w.serve(w.err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,10 +53,10 @@ func TestHungProvider_P11(t *testing.T) {
 	}
 
 	for heeds, hang := range release {
-		var hung bool
+		var hung atomic.Bool
 
 		for what, configs := range providers(func(ctx context.Context) error {
-			if hung {
+			if hung.Load() {
 				return hang(ctx)
 			}
 
@@ -64,7 +65,7 @@ func TestHungProvider_P11(t *testing.T) {
 			t.Run(fmt.Sprintf("%s heeds its context: %v", what, heeds), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					m, began := mechanism(t, configs...), time.Now()
-					hung = true
+					hung.Store(true)
 
 					_, err := message(t, m)
 					if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || access.Refused(err) || took != 10*time.Second {
@@ -75,7 +76,7 @@ func TestHungProvider_P11(t *testing.T) {
 						t.Errorf("error %v does not say what was not answered", err)
 					}
 
-					hung = false
+					hung.Store(false)
 
 					_, err = message(t, m)
 					if err != nil {
