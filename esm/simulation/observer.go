@@ -42,8 +42,9 @@ type Observer struct {
 	// ends is when the last invocation with records of a partition, or their
 	// last delivery, ended.
 	ends map[string]time.Time
-	// unreleased says that calls that release records may fail.
-	unreleased bool
+	// unreleased says that calls that release records may fail, and keeping that those
+	// that let go of them may.
+	unreleased, keeping bool
 	// backlog is what was seen of a backlog.
 	backlog backlog
 	// duplicates says that a record may be handed out twice.
@@ -109,8 +110,13 @@ func newObserver(s *Sim) *Observer {
 		byKey: make(map[string]*trace), byPart: make(map[string]*trace), open: make(map[string]map[int]bool),
 		attempts: make(map[string]time.Time), hasty: make(map[string]int),
 		owners: make(map[string]*Life), revoked: make(map[string]time.Time), ends: make(map[string]time.Time),
-		unreleased: s.Scenario.Faults[before(OpRelease)]+s.Scenario.Faults[hung(OpRelease)] > 0, duplicates: s.Scenario.Faults[FaultDuplicate] > 0,
+		unreleased: s.keeps(OpRelease), keeping: s.keeps(OpRelease) || s.keeps(OpFail), duplicates: s.Scenario.Faults[FaultDuplicate] > 0,
 	}
+}
+
+// keeps reports whether a call that lets go of records may have no effect.
+func (s *Sim) keeps(op Op) bool {
+	return s.Scenario.Faults[before(op)]+s.Scenario.Faults[hung(op)] > 0
 }
 
 // log adds a line to the history.
