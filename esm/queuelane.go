@@ -313,7 +313,7 @@ func (l *queueLane) extend(records []sources.Record, need time.Time) {
 		return
 	}
 	if err := extender.Extend(l.pool.acks.context(), records); err != nil {
-		l.pool.warn("records that waited for their batch cannot be kept longer", err)
+		l.pool.commitFailed("records that waited for their batch cannot be kept longer", err, len(records))
 	}
 }
 
