@@ -121,8 +121,8 @@ func (v *invoker) answered(a answer) answer {
 	if cap(v.payload) > keptPayload {
 		v.payload = nil
 	}
-	if errors.Is(a.err, errGoexit) {
-		v.runner = nil // its goroutine has ended
+	if a.ended {
+		v.runner = nil
 	}
 	return a
 }
@@ -239,7 +239,7 @@ func (v *invoker) tell(o outcome, records int) {
 		p.count(FailedInvokeEventCount, o.failures)
 		p.observe(Observation{Metric: InvokeErrorCount, Partition: p.id, Count: 1, Err: o.err})
 		more := []any{slog.Int("records", records)}
-		if panicked, ok := errors.AsType[*PanicError](o.err); ok {
+		if panicked, ok := o.err.(*PanicError); ok { //nolint:errorlint // the methods of the user's error may panic
 			more = append(more, slog.String("stack", string(panicked.Stack)))
 		}
 		p.warn("batch failed", o.err, more...)
