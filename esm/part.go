@@ -16,7 +16,7 @@ type stages struct {
 	soft, work, settle context.Context //nolint:containedctx // they live as long as Run
 }
 
-var errRevoked = errors.New("partition is asked back")
+var errRevoked = errors.New("partition revoked")
 
 // part is one partition while it is served: what its lanes share.
 type part struct {
@@ -74,7 +74,7 @@ func (p *part) end(cause error) {
 	p.acks.end(cause)
 }
 
-// revoke stops the partition as the mapping is stopped: it is asked back.
+// revoke stops the partition as the mapping is stopped: it is to get another owner.
 func (p *part) revoke() { p.endSoft(errRevoked) }
 
 // lost reports whether the partition is owned by somebody else now.
