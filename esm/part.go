@@ -95,7 +95,7 @@ func (p *part) fetch(buf []sources.Record, wait time.Duration, failures *int) (i
 	if n > 0 || err == nil {
 		p.count(PolledEventCount, n)
 	}
-	err, passing := p.fetchError(p.soft, err)
+	passing, err := p.fetchError(p.soft, err)
 	switch {
 	case err == nil:
 		*failures = 0
@@ -115,19 +115,19 @@ func (p *part) fetch(buf []sources.Record, wait time.Duration, failures *int) (i
 
 // fetchError sorts the error of a fetch under ctx: sources.ErrLost, sources.ErrEnd or
 // ctx's own, after which nothing more comes, or one that passes.
-func (p *part) fetchError(ctx context.Context, err error) (_ error, passing bool) {
+func (p *part) fetchError(ctx context.Context, err error) (passing bool, _ error) {
 	switch {
 	case err == nil:
-		return nil, false
+		return false, nil
 	case errors.Is(err, sources.ErrLost):
 		p.lose(err)
-		return sources.ErrLost, false
+		return false, sources.ErrLost
 	case errors.Is(err, sources.ErrEnd):
-		return sources.ErrEnd, false
+		return false, sources.ErrEnd
 	case ctx.Err() != nil:
-		return ctx.Err(), false
+		return false, ctx.Err()
 	default:
-		return err, true
+		return true, err
 	}
 }
 

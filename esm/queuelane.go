@@ -163,12 +163,11 @@ func (l *queueLane) process(n int) bool {
 // (SQS-47).
 func (l *queueLane) judge(o outcome) {
 	u := l.pool
-	switch {
-	case o.verdict == throttled:
+	if o.verdict == throttled {
 		u.scaler.throttled()
-	default:
-		u.scaler.outcome(o.verdict == failed && !u.config.ReportBatchItemFailures)
+		return
 	}
+	u.scaler.outcome(o.verdict == failed && !u.config.ReportBatchItemFailures)
 }
 
 // again tells whether and when to invoke the handler again with the same records:

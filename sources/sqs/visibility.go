@@ -136,11 +136,9 @@ func (c *changes) makeTen(ctx context.Context, ten []sources.Record) {
 		c.tell(nil, p.refusedEntry(changeOperation, "others took the time of this beat"))
 		return
 	}
-	call := p.source.call(ctx, changeOperation, within)
-	defer call.cancel()
-	out, err := p.source.client.ChangeMessageVisibilityBatch(call, &d.input, p.source.single...)
+	out, err := awscall.Do(ctx, within, p.source.client.ChangeMessageVisibilityBatch, &d.input, p.source.single...)
 	if err != nil {
-		c.tell(nil, call.failed(err))
+		c.tell(nil, p.source.failed(changeOperation, err))
 		return
 	}
 	c.read(out, ten)
