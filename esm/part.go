@@ -199,7 +199,7 @@ func (p *part) release(records []sources.Record) bool {
 	}
 	err := releaser.Release(p.settle, records)
 	if err != nil {
-		p.warn("releasing failed, the source takes the records back by itself", err, slog.Int("records", len(records)))
+		p.commitFailed("releasing failed, the source takes the records back by itself", err, len(records))
 	}
 	return err == nil
 }
@@ -211,8 +211,14 @@ func (p *part) fail(records []sources.Record) {
 		return
 	}
 	if err := failer.Fail(p.settle, records); err != nil {
-		p.warn("telling of failed records failed", err, slog.Int("records", len(records)))
+		p.commitFailed("telling of failed records failed", err, len(records))
 	}
+}
+
+// commitFailed tells of a failed call that says what becomes of records.
+func (p *part) commitFailed(message string, err error, records int) {
+	p.observe(Observation{Metric: CommitErrorCount, Partition: p.id, Count: 1, Err: err})
+	p.warn(message, err, slog.Int("records", records))
 }
 
 func (p *part) count(metric Metric, n int) {

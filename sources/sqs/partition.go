@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/openesm/openesm/sources"
@@ -28,6 +29,7 @@ type partition struct {
 
 	heart   *heartbeat // nil if off
 	handled handled
+	denied  atomic.Bool // Fail lacks the permission
 
 	mu       sync.Mutex // of what follows; nothing blocks under it
 	waiters  waiters

@@ -25,6 +25,7 @@ type setup struct {
 	encoder *eventjson.SQS
 	slight  int // size below which a message need not be measured
 
+	queued  time.Duration // the visibility timeout of the queue, or the option's
 	hidden  int32         // VisibilityTimeout of receives and extensions, in seconds
 	life    time.Duration // how long a record is the mapping's from when its receive was sent
 	timeout time.Duration // the handler's time limit
@@ -64,6 +65,7 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	if set.logger == nil {
 		set.logger = slog.New(slog.DiscardHandler)
 	}
+	set.queued = visibility
 	set.life, set.hidden = s.life(visibility, settings)
 	if settings.BatchSize > 0 {
 		// So small that a full batch is not too large.
