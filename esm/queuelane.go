@@ -131,10 +131,10 @@ func (l *queueLane) process(n int) bool {
 		if failures == 1 {
 			l.extend(l.held[:n], u.needed(time.Now()))
 		}
+		l.keepRest(n) // which may take a call's time
 		if n = l.dropUnstartable(n); n == 0 {
 			return true
 		}
-		l.keepRest(n)
 		records := l.held[:n]
 		o := l.invoke(records)
 		u.took(o.took)
