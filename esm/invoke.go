@@ -121,15 +121,16 @@ func (v *invoker) answered(a answer) answer {
 	if cap(v.payload) > keptPayload {
 		v.payload = nil
 	}
-	if errors.Is(a.err, errGoexit) {
-		v.runner = nil // its goroutine has ended
+	if a.ended {
+		v.runner = nil
 	}
 	return a
 }
 
 // overdue waits a moment for a handler whose context has ended, and then abandons it.
 // If there is an abandoned one already it waits for either of them first, or until the
-// mapping stops: this lane takes up nothing more meanwhile.
+// mapping stops, or the partition is asked back: this lane takes up nothing more
+// meanwhile.
 func (v *invoker) overdue(cause error) answer {
 	if errors.Is(cause, ErrDrainTimeout) {
 		v.part.cut.Store(true)
@@ -142,7 +143,7 @@ func (v *invoker) overdue(cause error) answer {
 	case <-grace.C:
 	}
 	v.part.count(AbandonedInvokeCount, 1)
-	for v.abandoned != nil && v.part.invokes.context().Err() == nil {
+	for v.abandoned != nil && v.part.soft.Err() == nil {
 		v.part.warn("two handlers ignore the end of their contexts, this lane waits for one of them", cause)
 		grace.Reset(abandonedInterval)
 		select {
@@ -150,7 +151,7 @@ func (v *invoker) overdue(cause error) answer {
 			return v.answered(a)
 		case <-v.abandoned.gone:
 			v.abandoned = nil
-		case <-v.part.invokes.context().Done():
+		case <-v.part.soft.Done():
 		case <-grace.C:
 			v.part.count(AbandonedInvokeCount, 1)
 		}
@@ -239,7 +240,7 @@ func (v *invoker) tell(o outcome, records int) {
 		p.count(FailedInvokeEventCount, o.failures)
 		p.observe(Observation{Metric: InvokeErrorCount, Partition: p.id, Count: 1, Err: o.err})
 		more := []any{slog.Int("records", records)}
-		if panicked, ok := errors.AsType[*PanicError](o.err); ok {
+		if panicked, ok := o.err.(*PanicError); ok { //nolint:errorlint // the methods of the user's error may panic
 			more = append(more, slog.String("stack", string(panicked.Stack)))
 		}
 		p.warn("batch failed", o.err, more...)

@@ -131,10 +131,10 @@ func (l *queueLane) process(n int) bool {
 		if failures == 1 {
 			l.extend(l.held[:n], u.needed(time.Now()))
 		}
+		l.keepRest(n) // which may take a call's time
 		if n = l.dropUnstartable(n); n == 0 {
 			return true
 		}
-		l.keepRest(n)
 		records := l.held[:n]
 		o := l.invoke(records)
 		u.took(o.took)
@@ -163,12 +163,11 @@ func (l *queueLane) process(n int) bool {
 // (SQS-47).
 func (l *queueLane) judge(o outcome) {
 	u := l.pool
-	switch {
-	case o.verdict == throttled:
+	if o.verdict == throttled {
 		u.scaler.throttled()
-	default:
-		u.scaler.outcome(o.verdict == failed && !u.config.ReportBatchItemFailures)
+		return
 	}
+	u.scaler.outcome(o.verdict == failed && !u.config.ReportBatchItemFailures)
 }
 
 // again tells whether and when to invoke the handler again with the same records:
@@ -313,7 +312,7 @@ func (l *queueLane) extend(records []sources.Record, need time.Time) {
 		return
 	}
 	if err := extender.Extend(l.pool.acks.context(), records); err != nil {
-		l.pool.warn("records that waited for their batch cannot be kept longer", err)
+		l.pool.commitFailed("records that waited for their batch cannot be kept longer", err, len(records))
 	}
 }
 

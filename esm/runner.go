@@ -46,6 +46,8 @@ type answer struct {
 	thrown bool
 	// took is how long the handler took, by its own goroutine.
 	took time.Duration
+	// ended says that the handler ended its goroutine.
+	ended bool
 }
 
 // newRunner starts a runner. It ends when calls is closed.
@@ -70,14 +72,14 @@ func (r *runner) run() {
 // serve calls the handler and sends its answer, whatever it does.
 func (r *runner) serve(c *call) {
 	began := time.Now()
-	a := answer{verdict: failed, thrown: true, err: errGoexit}
+	a := answer{verdict: failed, thrown: true, err: errGoexit, ended: true}
 	defer func() {
 		if value := recover(); value != nil {
 			a = answer{verdict: failed, thrown: true, err: &PanicError{Value: value, Stack: debug.Stack()}}
 		}
 		a.took = time.Since(began)
 		if a.took >= c.limit {
-			a = answer{verdict: failed, thrown: true, err: ErrTimeout, took: a.took}
+			a = answer{verdict: failed, thrown: true, err: ErrTimeout, took: a.took, ended: a.ended}
 		}
 		r.answers <- a
 	}()

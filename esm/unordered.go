@@ -180,7 +180,7 @@ func (u *unordered) fetch(buf []sources.Record, wait time.Duration) (int, error)
 	if n > 0 || err == nil {
 		u.count(PolledEventCount, n)
 	}
-	err, passing := u.fetchError(ctx, err)
+	passing, err := u.fetchError(ctx, err)
 	switch {
 	case passing:
 		u.polling(u.id, err, u.gate.failed(pass, u.pollDelay))
@@ -195,9 +195,9 @@ func (u *unordered) fetch(buf []sources.Record, wait time.Duration) (int, error)
 }
 
 // release gives records back.
-func (u *unordered) release(records []sources.Record) bool {
+func (u *unordered) release(records []sources.Record) {
 	u.budget.free(records)
-	return u.part.release(records)
+	u.part.release(records)
 }
 
 // took notes how long the handler took.

@@ -47,6 +47,8 @@ type Observer struct {
 	unreleased, keeping bool
 	// backlog is what was seen of a backlog.
 	backlog backlog
+	// deaf says that the destination may not return.
+	deaf bool
 	// duplicates says that a record may be handed out twice.
 	duplicates bool
 }
@@ -110,6 +112,7 @@ func newObserver(s *Sim) *Observer {
 		byKey: make(map[string]*trace), byPart: make(map[string]*trace), open: make(map[string]map[int]bool),
 		attempts: make(map[string]time.Time), hasty: make(map[string]int),
 		owners: make(map[string]*Life), revoked: make(map[string]time.Time), ends: make(map[string]time.Time),
+		deaf:       s.Scenario.Faults[FaultDeaf] > 0,
 		unreleased: s.keeps(OpRelease), keeping: s.keeps(OpRelease) || s.keeps(OpFail), duplicates: s.Scenario.Faults[FaultDuplicate] > 0,
 	}
 }
@@ -299,9 +302,12 @@ const laterDone = "later record done"
 // untaken reports whether the destination did not take the record within the time
 // that the user set.
 func (o *Observer) untaken(t *trace) bool {
-	limit := o.sim.Scenario.Config.OnFailureTimeout
+	limit, since := o.sim.Scenario.Config.OnFailureTimeout, t.offered
+	if since.IsZero() && o.deaf {
+		since = t.handed // an abandoned delivery may keep the lane from offering it
+	}
 
-	return limit > 0 && !t.offered.IsZero() && time.Since(t.offered) >= limit
+	return limit > 0 && !since.IsZero() && time.Since(since) >= limit
 }
 
 // offered tells that records were offered to the destination.
