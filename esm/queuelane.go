@@ -76,8 +76,8 @@ func (l *queueLane) leave(idle bool) bool { return !l.waitsForHandler() && l.poo
 func (l *queueLane) fetch(buf []sources.Record, wait time.Duration) (int, error) {
 	u := l.pool
 	start := time.Now()
-	n, err := u.fetch(buf, wait)
-	l.look(start, n, err)
+	n, polled, err := u.fetch(buf, wait)
+	l.look(start, n, polled)
 	if n == 0 && err == nil && len(l.held) == 0 && l.leave(true) {
 		return 0, errIdle
 	}
@@ -91,11 +91,15 @@ func (l *queueLane) fetch(buf []sources.Record, wait time.Duration) (int, error)
 }
 
 // look watches the traffic. Half a batch that came promptly, or within a batching
-// window, is a backlog: more lanes would have found records too.
-func (l *queueLane) look(start time.Time, n int, err error) {
+// window, is a backlog: more lanes would have found records too. A fetch that was not
+// answered tells nothing.
+func (l *queueLane) look(start time.Time, n int, polled bool) {
 	u, now := l.pool, time.Now()
 	if n == 0 {
-		if err == nil && now.Sub(l.since) >= quietAfter {
+		switch {
+		case !polled:
+			l.since = now
+		case now.Sub(l.since) >= quietAfter:
 			l.since = now
 			u.scaler.quiet()
 		}
