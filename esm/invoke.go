@@ -46,7 +46,8 @@ type outcome struct {
 	state []byte
 	// request names the invocation.
 	request requestID
-	err     error
+	err     error // whose methods may panic, if it is the handler's
+	stack   []byte
 	// took is how long the handler took.
 	took time.Duration
 }
@@ -122,7 +123,7 @@ func (v *invoker) answered(a answer) answer {
 		v.payload = nil
 	}
 	if a.ended {
-		v.runner = nil
+		v.runner = nil // its goroutine has
 	}
 	return a
 }
@@ -200,7 +201,7 @@ func (v *invoker) end() {
 
 // judge turns an answer into the outcome for records.
 func (v *invoker) judge(records []sources.Record, a answer) outcome {
-	o := outcome{verdict: a.verdict, retryAfter: a.retryAfter, state: a.state, err: a.err, took: a.took}
+	o := outcome{verdict: a.verdict, retryAfter: a.retryAfter, state: a.state, err: a.err, stack: a.stack, took: a.took}
 	if a.verdict == partial {
 		if cap(v.failed) < len(records) {
 			v.failed = make([]bool, len(records))
@@ -240,8 +241,8 @@ func (v *invoker) tell(o outcome, records int) {
 		p.count(FailedInvokeEventCount, o.failures)
 		p.observe(Observation{Metric: InvokeErrorCount, Partition: p.id, Count: 1, Err: o.err})
 		more := []any{slog.Int("records", records)}
-		if panicked, ok := o.err.(*PanicError); ok { //nolint:errorlint // the methods of the user's error may panic
-			more = append(more, slog.String("stack", string(panicked.Stack)))
+		if o.stack != nil {
+			more = append(more, slog.String("stack", string(o.stack)))
 		}
 		p.warn("batch failed", o.err, more...)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -54,6 +55,62 @@ func TestGoexitIsAFailedBatch_P10(t *testing.T) {
 			return esm.Response{}, nil
 		}), j, esm.Config{}), false)
 	})
+}
+
+// A handler that ends its goroutine in the moment of grace after its time limit, as
+// t.FailNow does, must not cost the lane.
+func TestGoexitAfterTheTimeLimitCostsNoLane_P6_P10(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := queueOf(memory.QueueOptions{VisibilityTimeout: time.Hour}, "a", "b")
+		j := newJournal()
+		stop := background(t, mustNew(t, q.Source(), j.handler(func(ctx context.Context, records []sources.Record) (esm.Response, error) {
+			if string(records[0].Data) == "a" {
+				<-ctx.Done()
+				runtime.Goexit()
+			}
+			return esm.Response{}, nil
+		}), j.config(esm.Config{BatchSize: 1, MaximumConcurrency: 1, Timeout: time.Second})))
+		time.Sleep(time.Minute)
+		equal(t, "deleted", q.Deleted(), 1)
+		if _, err := stop(); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// comparing is an error whose Is expects its own kind, and which knows no other.
+type comparing struct{ code int }
+
+func (e *comparing) Error() string        { return "failed" }
+func (e *comparing) Is(target error) bool { return e.code == target.(*comparing).code }
+
+// casting is an error whose As panics when it is asked for the second time.
+type casting struct{ asked bool }
+
+func (e *casting) Error() string { return "failed" }
+
+func (e *casting) As(any) bool {
+	if e.asked {
+		panic("As")
+	}
+	e.asked = true
+	return false
+}
+
+// The methods of an error of the handler's run under its recover only, whichever the
+// mapping calls.
+func TestErrorWhoseMethodsPanicIsAFailedBatch_P10(t *testing.T) {
+	for _, err := range []error{&comparing{}, &casting{}} {
+		t.Run(fmt.Sprintf("%T", err), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				j := newJournal()
+				equal(t, "deleted", oneTry(t, j.handler(func(context.Context, []sources.Record) (esm.Response, error) {
+					return esm.Response{}, err
+				}), j, esm.Config{}), false)
+				equal(t, "failures", j.count(esm.InvokeErrorCount), 1)
+			})
+		})
+	}
 }
 
 func TestTimeLimitFailsTheBatch_SQS79(t *testing.T) {

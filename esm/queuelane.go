@@ -1,6 +1,7 @@
 package esm
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -13,8 +14,6 @@ const (
 	promptly = 250 * time.Millisecond
 	// quietAfter is how long a lane finds nothing before there is one too many.
 	quietAfter = 20 * time.Second
-	// extendSlack is how long before its time a record that waits is extended.
-	extendSlack = 10 * time.Second
 )
 
 // errIdle ends a lane that has nothing to do.
@@ -27,6 +26,10 @@ type queueLane struct {
 	filtered []sources.Record
 	// unsettled are the records of the last batch that were let go.
 	unsettled []sources.Record
+	// keeper has what is held besides the batch while the handler runs; nil for
+	// none. lost is what it could not keep, and dropGroups has not looked at yet.
+	keeper *keeper
+	lost   []sources.Record
 	// since is when the lane last found something, and found how many records it
 	// fetched since began.
 	since, began time.Time
@@ -73,8 +76,8 @@ func (l *queueLane) leave(idle bool) bool { return !l.waitsForHandler() && l.poo
 func (l *queueLane) fetch(buf []sources.Record, wait time.Duration) (int, error) {
 	u := l.pool
 	start := time.Now()
-	n, err := u.fetch(buf, wait)
-	l.look(start, n, err)
+	n, polled, err := u.fetch(buf, wait)
+	l.look(start, n, polled)
 	if n == 0 && err == nil && len(l.held) == 0 && l.leave(true) {
 		return 0, errIdle
 	}
@@ -88,11 +91,15 @@ func (l *queueLane) fetch(buf []sources.Record, wait time.Duration) (int, error)
 }
 
 // look watches the traffic. Half a batch that came promptly, or within a batching
-// window, is a backlog: more lanes would have found records too.
-func (l *queueLane) look(start time.Time, n int, err error) {
+// window, is a backlog: more lanes would have found records too. A fetch that was not
+// answered tells nothing.
+func (l *queueLane) look(start time.Time, n int, polled bool) {
 	u, now := l.pool, time.Now()
 	if n == 0 {
-		if err == nil && now.Sub(l.since) >= quietAfter {
+		switch {
+		case !polled:
+			l.since = now
+		case now.Sub(l.since) >= quietAfter:
 			l.since = now
 			u.scaler.quiet()
 		}
@@ -131,11 +138,11 @@ func (l *queueLane) process(n int) bool {
 		if failures == 1 {
 			l.extend(l.held[:n], u.needed(time.Now()))
 		}
-		l.keepRest(n) // which may take a call's time
 		if n = l.dropUnstartable(n); n == 0 {
 			return true
 		}
 		records := l.held[:n]
+		l.keeper = u.keep(l.held[n:])
 		o := l.invoke(records)
 		u.took(o.took)
 		l.judge(o)
@@ -145,6 +152,9 @@ func (l *queueLane) process(n int) bool {
 		delay, again := l.again(o, records, failures)
 		if !again {
 			l.settle(records, o)
+		}
+		l.endKeeping(n)
+		if !again {
 			l.finish(n)
 			break
 		}
@@ -307,38 +317,32 @@ func (l *queueLane) extend(records []sources.Record, need time.Time) {
 	if !l.pool.traits.Redelivers || !expireBefore(records, need) {
 		return
 	}
-	extender, ok := sources.Ability[sources.Extender](l.pool.partition)
-	if !ok {
-		return
-	}
-	if err := extender.Extend(l.pool.acks.context(), records); err != nil {
-		l.pool.commitFailed("records that waited for their batch cannot be kept longer", err, len(records))
+	if extender, ok := sources.Ability[sources.Extender](l.pool.partition); ok {
+		l.pool.extendBy(l.pool.acks.context(), extender, records)
 	}
 }
 
-// keepRest has what is held besides the first n records, because it did not fit into
-// their batch, stay the mapping's while the handler runs, which may take its whole
-// time. What cannot be kept is given back.
-func (l *queueLane) keepRest(n int) {
-	u, rest := l.pool, l.held[n:]
-	if len(rest) == 0 || !u.traits.Redelivers {
+func (u *unordered) extendBy(ctx context.Context, extender sources.Extender, records []sources.Record) {
+	if err := extender.Extend(ctx, records); err != nil && ctx.Err() == nil {
+		u.commitFailed("records that waited for their batch cannot be kept longer", err, len(records))
+	}
+}
+
+// endKeeping takes back what is held besides the first n records. What was lost of it
+// counts as let go: dropGroups looks at it afterwards.
+func (l *queueLane) endKeeping(n int) {
+	if l.keeper == nil {
 		return
 	}
-	end := time.Now().Add(u.config.Timeout + extendSlack)
-	l.extend(rest, end)
-	if !expireBefore(rest, end) {
-		return
-	}
-	kept, lost := cutExpiring(rest, end)
-	l.held = slices.Delete(l.held, n+kept, len(l.held))
-	u.count(StaleEventCount, len(lost))
-	u.release(lost)
+	kept, lost := l.keeper.end()
+	l.held, l.lost, l.keeper = l.held[:n+kept], append(l.lost, lost...), nil
 }
 
 // dropGroups gives back what is held of the groups of records that were let go, so that
 // none of it is started before them (P4), and forgets these. It returns how many of the
 // first n held records that were.
 func (l *queueLane) dropGroups(n int) int {
+	l.unsettled, l.lost = append(l.unsettled, l.lost...), nil
 	defer func() {
 		clear(l.unsettled)
 		l.unsettled = l.unsettled[:0]

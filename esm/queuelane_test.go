@@ -271,6 +271,33 @@ func TestOutageCostsOneCallAtATime_P9_P14(t *testing.T) {
 	})
 }
 
+// Lanes that wait because the service fails are not too many: they are all there when
+// it is back.
+func TestOutageCostsNoLanes_P9_SQS21(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := queueOf(memory.QueueOptions{VisibilityTimeout: time.Hour}, numbers(1000)...)
+		j := newJournal()
+		var down atomic.Bool
+		down.Store(true)
+		source := scaled(q.Source(), sources.Scaling{Initial: 100, Idle: 2, Max: 100, PerMinute: 60})
+		source.(*stub).fetch = func() error {
+			if down.Load() {
+				return errHandler
+			}
+			return nil
+		}
+		stop := background(t, mustNew(t, source, j.handler(func(context.Context, []sources.Record) (esm.Response, error) {
+			time.Sleep(10 * time.Second)
+			return esm.Response{}, nil
+		}), j.config(esm.Config{BatchSize: 1})))
+		time.Sleep(5 * time.Minute)
+		down.Store(false)
+		time.Sleep(25 * time.Second) // a try may be as far away
+		equal(t, "batches at once", j.peak(), 100)
+		_, _ = stop()
+	})
+}
+
 // counting counts warnings.
 type counting struct{ n *atomic.Int64 }
 

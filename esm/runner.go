@@ -44,10 +44,12 @@ type answer struct {
 	err   error
 	// thrown says that the handler failed, and not only its response.
 	thrown bool
+	// ended says that the runner's goroutine ended with the handler.
+	ended bool
+	// stack is that of a panic.
+	stack []byte
 	// took is how long the handler took, by its own goroutine.
 	took time.Duration
-	// ended says that the handler ended its goroutine.
-	ended bool
 }
 
 // newRunner starts a runner. It ends when calls is closed.
@@ -72,14 +74,15 @@ func (r *runner) run() {
 // serve calls the handler and sends its answer, whatever it does.
 func (r *runner) serve(c *call) {
 	began := time.Now()
-	a := answer{verdict: failed, thrown: true, err: errGoexit, ended: true}
+	a := answer{verdict: failed, thrown: true, ended: true, err: errGoexit}
 	defer func() {
 		if value := recover(); value != nil {
-			a = answer{verdict: failed, thrown: true, err: &PanicError{Value: value, Stack: debug.Stack()}}
+			stack := debug.Stack()
+			a = answer{verdict: failed, thrown: true, err: &PanicError{Value: value, Stack: stack}, stack: stack}
 		}
 		a.took = time.Since(began)
 		if a.took >= c.limit {
-			a = answer{verdict: failed, thrown: true, err: ErrTimeout, took: a.took, ended: a.ended}
+			a = answer{verdict: failed, thrown: true, ended: a.ended, err: ErrTimeout, took: a.took}
 		}
 		r.answers <- a
 	}()

@@ -12,8 +12,8 @@ import (
 // as the concurrency allows, all of them fetching from it.
 //
 // One record goes this way: queueLane.run, collect, fetch (gate, budget,
-// Partition.Fetch, filter), process (startable, invoke, settle), settler.add,
-// Partition.Ack.
+// Partition.Fetch, filter), process (dropUnstartable, invoke, settle), settler.add,
+// Partition.Ack. A keeper has what did not fit into the batch meanwhile.
 type unordered struct {
 	*part
 	scaler  *scaler
@@ -157,17 +157,17 @@ func (u *unordered) tellLanes() {
 }
 
 // fetch reads records, as many as the budget has room for, and returns by the end of
-// wait.
-func (u *unordered) fetch(buf []sources.Record, wait time.Duration) (int, error) {
+// wait. polled says that the source answered.
+func (u *unordered) fetch(buf []sources.Record, wait time.Duration) (n int, polled bool, err error) {
 	ctx, deadline := u.soft, time.Now().Add(wait)
 	pass, ok := u.gate.enter(ctx, deadline)
 	if !ok {
-		return 0, ctx.Err()
+		return 0, false, ctx.Err()
 	}
 	places := u.budget.reserve(ctx, len(buf), deadline)
 	if places == 0 {
 		u.gate.back(pass)
-		return 0, ctx.Err()
+		return 0, false, ctx.Err()
 	}
 	if u.stopper != nil {
 		ctx = u.invokes.context() // a stop lets what is under way end
@@ -175,7 +175,7 @@ func (u *unordered) fetch(buf []sources.Record, wait time.Duration) (int, error)
 	if wait < idleWait { // otherwise the batch is empty, and in no hurry
 		wait = max(time.Until(deadline), 0)
 	}
-	n, err := u.partition.Fetch(ctx, buf[:places], wait)
+	n, err = u.partition.Fetch(ctx, buf[:places], wait)
 	u.budget.fetched(places, buf[:n])
 	if n > 0 || err == nil {
 		u.count(PolledEventCount, n)
@@ -184,13 +184,13 @@ func (u *unordered) fetch(buf []sources.Record, wait time.Duration) (int, error)
 	switch {
 	case passing:
 		u.polling(u.id, err, u.gate.failed(pass, u.pollDelay))
-		return n, nil
+		return n, false, nil
 	case err != nil:
 		u.gate.back(pass)
-		return n, err
+		return n, false, err
 	default:
 		u.gate.succeeded(pass, n)
-		return n, nil
+		return n, true, nil
 	}
 }
 
