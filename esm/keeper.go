@@ -52,13 +52,19 @@ func (k *keeper) run(ctx context.Context) {
 	if !ok {
 		ahead = 0
 	}
+	// A handler that takes longer is abandoned, and the lane may wait for it for long.
+	end := time.Now().Add(k.pool.config.Timeout + 2*handlerGrace)
 	for least := time.Duration(0); ; least = keepPause {
 		soonest := firstExpiry(k.rest)
 		if soonest.IsZero() {
 			return
 		}
 		startable := time.Until(soonest) - k.pool.config.Timeout + 1 // just past it
-		if !sleep(ctx, max(startable-ahead, least)) {
+		if !sleep(ctx, min(max(startable-ahead, least), time.Until(end))) {
+			return
+		}
+		if !time.Now().Before(end) {
+			k.giveBack(end.Add(24 * time.Hour)) // all of it: nothing is hidden for so long
 			return
 		}
 		if ok {
@@ -67,14 +73,14 @@ func (k *keeper) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		k.giveBack()
+		k.giveBack(k.pool.needed(time.Now()))
 	}
 }
 
-// giveBack gives back what can be started no more.
-func (k *keeper) giveBack() {
+// giveBack gives back what is not the mapping's for so long.
+func (k *keeper) giveBack(need time.Time) {
 	u := k.pool
-	kept, lost := cutExpiring(k.rest, u.needed(time.Now()))
+	kept, lost := cutExpiring(k.rest, need)
 	if len(lost) == 0 {
 		return
 	}
