@@ -46,25 +46,28 @@ func (k *keeper) end() (kept int, lost []sources.Record) {
 	return len(k.rest), k.lost
 }
 
+// giveUp ends it and gives all back: the lane waits for handlers that may never return.
+func (k *keeper) giveUp() {
+	if k == nil {
+		return
+	}
+	k.end()
+	k.giveBack(time.Now().Add(24 * time.Hour)) // nothing is hidden for so long
+}
+
 func (k *keeper) run(ctx context.Context) {
 	extender, ok := sources.Ability[sources.Extender](k.pool.partition)
 	ahead := keepAhead
 	if !ok {
 		ahead = 0
 	}
-	// A handler that takes longer is abandoned, and the lane may wait for it for long.
-	end := time.Now().Add(k.pool.config.Timeout + 2*handlerGrace)
 	for least := time.Duration(0); ; least = keepPause {
 		soonest := firstExpiry(k.rest)
 		if soonest.IsZero() {
 			return
 		}
 		startable := time.Until(soonest) - k.pool.config.Timeout + 1 // just past it
-		if !sleep(ctx, min(max(startable-ahead, least), time.Until(end))) {
-			return
-		}
-		if !time.Now().Before(end) {
-			k.giveBack(end.Add(24 * time.Hour)) // all of it: nothing is hidden for so long
+		if !sleep(ctx, max(startable-ahead, least)) {
 			return
 		}
 		if ok {

@@ -39,6 +39,7 @@ type queueLane struct {
 func newQueueLane(u *unordered) *queueLane {
 	l := &queueLane{lane: u.newLane(), pool: u, since: time.Now()}
 	l.lane.fetch = l.fetch
+	l.stuck = func() { l.keeper.giveUp() }
 	return l
 }
 

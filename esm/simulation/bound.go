@@ -37,6 +37,10 @@ func (o *Observer) checkBytes(bytes, records int) {
 		limit = esm.DefaultBufferedBytes
 	}
 
+	if o.sim.Scenario.Faults[FaultLate] > 0 {
+		limit *= 2 // what Fetches that have left had room for comes late
+	}
+
 	held := bytes + records*o.sim.traits.RecordBytes
 	if demanded(troubleBytes) && !o.keeping && records > 1 && held > limit {
 		o.violate(7, "%d records with %d bytes held, MaximumBufferedBytes is %d", records, held, limit)
