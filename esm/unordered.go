@@ -1,6 +1,9 @@
 package esm
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,6 +58,9 @@ func (u *unordered) run() {
 	u.tellLanes()
 	u.grow()
 	u.lanes.Wait()
+	slices.SortFunc(u.left, func(a, b sources.Record) int { // as they came, whichever lane ended first
+		return cmp.Or(a.Time.Compare(b.Time), strings.Compare(a.ID, b.ID))
+	})
 	u.release(u.left)
 	u.settler.close()
 }
