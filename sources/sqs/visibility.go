@@ -27,10 +27,9 @@ func (p *partition) Fail(ctx context.Context, records []sources.Record) error {
 	if backoff.Initial == 0 {
 		return nil
 	}
-	// The service counts its 12 hours from the receive.
-	limit := maxVisibility - min(p.setup.life, maxVisibility)
-	c := p.changes(backoff.thrown(p.source.throw, p.source.queue.fifo, limit))
-	return c.make(ctx, p.setup.ours(records, time.Now()))
+	now := time.Now()
+	c := p.changes(backoff.thrown(p.source.throw, p.source.queue.fifo, p.setup.longest(records, now)))
+	return c.make(ctx, p.setup.ours(records, now))
 }
 
 // Extend has records expire as late as if they were received now, and tells the
