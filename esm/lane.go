@@ -60,6 +60,9 @@ func (l *lane) collect() (n int, tooLarge bool, err error) {
 		if errors.Is(err, errIdle) {
 			return 0, false, err // the lane may be another goroutine's by now
 		}
+		if errors.Is(err, errNoRoom) {
+			return l.batch.Len(), false, nil
+		}
 		l.held = l.held[:len(l.held)+got]
 		now = time.Now()
 		closed = l.admit(now)

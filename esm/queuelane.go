@@ -16,8 +16,13 @@ const (
 	quietAfter = 20 * time.Second
 )
 
-// errIdle ends a lane that has nothing to do.
-var errIdle = errors.New("idle lane")
+var (
+	// errIdle ends a lane that has nothing to do.
+	errIdle = errors.New("idle lane")
+	// errNoRoom closes a batch: the budget has no room for more of it, and what it has
+	// must not keep the room from others for a whole window.
+	errNoRoom = errors.New("no room for a larger batch")
+)
 
 // queueLane is one lane of an unordered partition.
 type queueLane struct {
