@@ -29,12 +29,8 @@ func newBudget(c *Config, traits *sources.Traits) *budget {
 	}
 }
 
-// reserve waits for room, at most until deadline, and returns for how many of the
-// places there is some. Each of them holds largest bytes until settle is called.
-func (b *budget) reserve(ctx context.Context, places int, deadline time.Time) int {
-	if n := b.take(places); n > 0 {
-		return n
-	}
+// wait waits for room, at most until deadline, and takes it.
+func (b *budget) wait(ctx context.Context, places int, deadline time.Time) int {
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
 	for {
@@ -51,6 +47,8 @@ func (b *budget) reserve(ctx context.Context, places int, deadline time.Time) in
 	}
 }
 
+// take returns for how many of the places there is room. Each of them holds largest
+// bytes until fetched is called.
 func (b *budget) take(places int) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

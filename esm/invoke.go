@@ -59,9 +59,12 @@ type invoker struct {
 	// abandoned is a runner whose handler did not return; nil for none. There is
 	// at most one, so what is abandoned is bounded.
 	abandoned *runner
-	payload   []byte
-	records   []sources.Record
-	failed    []bool
+	// stuck is called when the lane begins to wait for abandoned handlers; nil for
+	// nothing.
+	stuck   func()
+	payload []byte
+	records []sources.Record
+	failed  []bool
 	// reuses says that buffers are let go of by end, and not cleared before:
 	// that costs as much as filling them.
 	reuses bool
@@ -144,6 +147,9 @@ func (v *invoker) overdue(cause error) answer {
 	case <-grace.C:
 	}
 	v.part.count(AbandonedInvokeCount, 1)
+	if v.waitsForHandler() && v.stuck != nil {
+		v.stuck()
+	}
 	for v.abandoned != nil && v.part.soft.Err() == nil {
 		v.part.warn("two handlers ignore the end of their contexts, this lane waits for one of them", cause)
 		grace.Reset(abandonedInterval)

@@ -46,8 +46,12 @@ func (s *refusingSource) Unwrap() sources.Source { return s.Source }
 
 func (s *refusingSource) Accept(ctx context.Context) (sources.Partition, error) {
 	p, err := s.Source.Accept(ctx)
-	s.partition.Partition = p
-	return &s.partition, err
+	if err != nil {
+		return nil, err
+	}
+	refusing := s.partition
+	refusing.Partition = p
+	return &refusing, nil
 }
 
 // A record of a group that cannot be kept until it fits into a batch is given back, and

@@ -13,6 +13,9 @@ import (
 // of SQS, and a second for its answer.
 const idleWait = 21 * time.Second
 
+// closeSlack is how long it may take to see that a batch is closed.
+const closeSlack = 250 * time.Millisecond
+
 // firstRoom is how many places a lane's buffer starts with.
 const firstRoom = 64
 
@@ -57,6 +60,9 @@ func (l *lane) collect() (n int, tooLarge bool, err error) {
 		if errors.Is(err, errIdle) {
 			return 0, false, err // the lane may be another goroutine's by now
 		}
+		if errors.Is(err, errNoRoom) {
+			return l.batch.Len(), false, nil
+		}
 		l.held = l.held[:len(l.held)+got]
 		now = time.Now()
 		closed = l.admit(now)
@@ -75,8 +81,7 @@ func (l *lane) collect() (n int, tooLarge bool, err error) {
 }
 
 // admit adds held records to the batch, and reports whether one did not fit. The
-// batch closes while the handler still has its time limit before a record expires,
-// or half of what is left if that is less.
+// batch closes while the handler still has its time limit before a record expires.
 func (l *lane) admit(now time.Time) bool {
 	for i := l.batch.Len(); i < len(l.held); i++ {
 		r := &l.held[i]
@@ -84,10 +89,20 @@ func (l *lane) admit(now time.Time) bool {
 			return true
 		}
 		if !r.Expires.IsZero() {
-			l.batch.CloseBy(r.Expires.Add(-min(l.part.config.Timeout, r.Expires.Sub(now)/2)))
+			l.batch.CloseBy(r.Expires.Add(-l.ahead(r.Expires.Sub(now))))
 		}
 	}
 	return false
+}
+
+// ahead is how long before a record expires its batch closes, if so much is left of it
+// now. Of a source that redelivers it cannot be started later; else half of what is
+// left is better than nothing.
+func (l *lane) ahead(left time.Duration) time.Duration {
+	if l.part.traits.Redelivers {
+		return l.part.config.Timeout + closeSlack
+	}
+	return min(l.part.config.Timeout, left/2)
 }
 
 // room is the free part of the buffer, at least one place and no more than the

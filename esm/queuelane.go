@@ -16,14 +16,21 @@ const (
 	quietAfter = 20 * time.Second
 )
 
-// errIdle ends a lane that has nothing to do.
-var errIdle = errors.New("idle lane")
+var (
+	// errIdle ends a lane that has nothing to do.
+	errIdle = errors.New("idle lane")
+	// errNoRoom closes a batch: the budget has no room for more of it, and what it has
+	// must not keep the room from others for a whole window.
+	errNoRoom = errors.New("no room for a larger batch")
+)
 
 // queueLane is one lane of an unordered partition.
 type queueLane struct {
 	lane
 	pool     *unordered
 	filtered []sources.Record
+	running  []sources.Record // what the handler runs with
+	lent     int              // bytes of their share of the budget, while that is given up
 	// unsettled are the records of the last batch that were let go.
 	unsettled []sources.Record
 	// keeper has what is held besides the batch while the handler runs; nil for
@@ -39,6 +46,7 @@ type queueLane struct {
 func newQueueLane(u *unordered) *queueLane {
 	l := &queueLane{lane: u.newLane(), pool: u, since: time.Now()}
 	l.lane.fetch = l.fetch
+	l.stuck = l.giveUp
 	return l
 }
 
@@ -143,7 +151,10 @@ func (l *queueLane) process(n int) bool {
 		}
 		records := l.held[:n]
 		l.keeper = u.keep(l.held[n:])
+		l.running = records
 		o := l.invoke(records)
+		u.budget.change(l.lent)
+		l.running, l.lent = nil, 0
 		u.took(o.took)
 		l.judge(o)
 		if !u.traits.Redelivers && (o.verdict == failed || o.verdict == partial) {
@@ -167,6 +178,15 @@ func (l *queueLane) process(n int) bool {
 	}
 	l.dropGroups(0)
 	return true
+}
+
+// giveUp lets go of all that others may have while the lane waits for handlers that may
+// never return: what did not fit into the batch, and the batch's share of the budget.
+// What its handler holds is bounded by the number of lanes.
+func (l *queueLane) giveUp() {
+	l.keeper.giveUp()
+	l.lent = l.pool.budget.bytes(l.running)
+	l.pool.budget.change(-l.lent)
 }
 
 // judge tells the scaler of an outcome. With partial responses failures do not count

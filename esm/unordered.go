@@ -1,6 +1,9 @@
 package esm
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,6 +58,9 @@ func (u *unordered) run() {
 	u.tellLanes()
 	u.grow()
 	u.lanes.Wait()
+	slices.SortFunc(u.left, func(a, b sources.Record) int { // as they came, whichever lane ended first
+		return cmp.Or(a.Time.Compare(b.Time), strings.Compare(a.ID, b.ID))
+	})
 	u.release(u.left)
 	u.settler.close()
 }
@@ -164,7 +170,16 @@ func (u *unordered) fetch(buf []sources.Record, wait time.Duration) (n int, poll
 	if !ok {
 		return 0, false, ctx.Err()
 	}
-	places := u.budget.reserve(ctx, len(buf), deadline)
+	gathers := wait < idleWait // otherwise the batch is empty, and in no hurry
+	places := u.budget.take(len(buf))
+	switch {
+	case places > 0:
+	case gathers:
+		u.gate.back(pass)
+		return 0, false, errNoRoom
+	default:
+		places = u.budget.wait(ctx, len(buf), deadline)
+	}
 	if places == 0 {
 		u.gate.back(pass)
 		return 0, false, ctx.Err()
@@ -172,7 +187,7 @@ func (u *unordered) fetch(buf []sources.Record, wait time.Duration) (n int, poll
 	if u.stopper != nil {
 		ctx = u.invokes.context() // a stop lets what is under way end
 	}
-	if wait < idleWait { // otherwise the batch is empty, and in no hurry
+	if gathers {
 		wait = max(time.Until(deadline), 0)
 	}
 	n, err = u.partition.Fetch(ctx, buf[:places], wait)
@@ -196,8 +211,8 @@ func (u *unordered) fetch(buf []sources.Record, wait time.Duration) (n int, poll
 
 // release gives records back.
 func (u *unordered) release(records []sources.Record) {
-	u.budget.free(records)
 	u.part.release(records)
+	u.budget.free(records)
 }
 
 // took notes how long the handler took.

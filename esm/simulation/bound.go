@@ -37,6 +37,14 @@ func (o *Observer) checkBytes(bytes, records int) {
 		limit = esm.DefaultBufferedBytes
 	}
 
+	if o.sim.Scenario.Faults[FaultLate] > 0 {
+		limit *= 2 // what Fetches that have left had room for comes late
+	}
+
+	if o.sim.Scenario.Stuck > 0 {
+		return // what handlers hold that do not return is bounded by their number
+	}
+
 	held := bytes + records*o.sim.traits.RecordBytes
 	if demanded(troubleBytes) && !o.keeping && records > 1 && held > limit {
 		o.violate(7, "%d records with %d bytes held, MaximumBufferedBytes is %d", records, held, limit)

@@ -42,3 +42,14 @@ func (s *setup) ours(records []sources.Record, now time.Time) []sources.Record {
 	}
 	return slices.DeleteFunc(slices.Clone(records), left)
 }
+
+// longest is how long all of records may be hidden from now on: the service counts its
+// 12 hours from the receive.
+func (s *setup) longest(records []sources.Record, now time.Time) time.Duration {
+	longest := maxVisibility
+	for i := range records {
+		received := records[i].Expires.Add(-s.life)
+		longest = min(longest, received.Add(maxVisibility-callTime).Sub(now))
+	}
+	return max(longest, 0)
+}

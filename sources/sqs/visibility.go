@@ -27,16 +27,14 @@ func (p *partition) Release(ctx context.Context, records []sources.Record) error
 // now: when SQS began to count, during a long poll, is not known.
 func (p *partition) Fail(ctx context.Context, records []sources.Record) error {
 	p.heart.drop(records)
+	now := time.Now()
 	if backoff := p.source.options.FailureBackoff; backoff.Initial > 0 {
-		// The service counts its 12 hours from the receive.
-		limit := maxVisibility - min(p.setup.life, maxVisibility)
-		c := p.changes(backoff.thrown(p.source.throw, p.source.queue.fifo, limit))
-		return c.make(ctx, p.setup.ours(records, time.Now()))
+		c := p.changes(backoff.thrown(p.source.throw, p.source.queue.fifo, p.setup.longest(records, now)))
+		return c.make(ctx, p.setup.ours(records, now))
 	}
 	if time.Duration(p.setup.hidden)*time.Second <= p.setup.queued || p.denied.Load() {
 		return nil
 	}
-	now := time.Now()
 	c := p.changes(func(r *sources.Record) int32 { return seconds(min(p.setup.queued, r.Expires.Sub(now))) })
 	err := c.make(ctx, p.setup.ours(records, now))
 	if awscall.IsDenied(err) {
