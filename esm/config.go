@@ -202,8 +202,8 @@ type Config struct {
 //
 // A poller of SQS is ten lanes, each for one concurrent invoke (SQS-25). There
 // are MinimumPollers x 10 lanes at the start, and MaximumPollers x 10 at most;
-// they come, up to 1,000 in a minute, and go as without this mode. But neither low traffic nor failures take them below the minimum: what is
-// provisioned is always there.
+// they come, up to 1,000 in a minute, and go as without this mode. But neither low
+// traffic nor failures take them below the minimum: what is provisioned is always there.
 //
 // AWS's pollers make up to 10 receives a second (SQS-26) and take up to 1 MB a
 // second (ESM-113). Here that is no limit. Lanes make one receive at a time, and

@@ -39,6 +39,45 @@
 // partition key handle the records and do not wait for each other. The position
 // never passes an unfinished record.
 //
+// # The life of a message
+//
+// This is how one message of a queue travels, through the functions by name.
+//
+// Mapping.Run starts the source (start) and serves each partition that Accept hands out
+// (serve). A queue is one partition: newPart makes the part that its lanes share, and
+// part.serve runs newUnordered.
+//
+// unordered.run starts the lanes, and grow adds one whenever all of them run the
+// handler. queueLane.run takes one batch after the other:
+//
+//  1. lane.collect gathers the batch, by the rules of package batch. It calls
+//     queueLane.fetch, which calls unordered.fetch: gate.enter waits while the service
+//     fails, budget.reserve waits while too much is held, and Partition.Fetch asks the
+//     service. part.separate applies the filter; what it rejects goes to settler.add.
+//     look watches whether there is a backlog (unordered.backlog starts a lane) or
+//     nothing (scaler.quiet).
+//  2. queueLane.process takes the batch. extend and dropUnstartable see to it that each
+//     record can be started with the handler's whole time limit left (needed is the
+//     rule), and keepRest that what did not fit into the batch lives on.
+//  3. invoker.invoke writes the event document and hands it to the runner, a goroutine
+//     in which the handler runs. runner.serve returns an answer: what the handler said,
+//     read and timed there, whatever it did. invoker.judge makes it the outcome of each
+//     record. A handler that does not return is abandoned (overdue).
+//  4. queueLane.settle gives what succeeded to settler.add and lets the rest go
+//     (letGo). While the handler is throttled, or the source does not redeliver, again
+//     has the same records tried again after a while.
+//  5. settler gathers records of all lanes, as many as the service deletes in one
+//     request, and part.ack calls Partition.Ack as often as it takes.
+//
+// When the mapping stops, unordered.grow tells the partition (sources.Stopper), lanes
+// handle what calls under way still bring while mayStart says that there is time, and
+// unordered.run gives back what was not started, when the last lane has ended.
+//
+// A record of a stream goes the same way with other company: ordered.run reads ahead or
+// lets its one lane read (reader), an inbox hands the records of a key to their sublane,
+// sublane.handle does what retry.Plan says, the tracker knows the position, and
+// ordered.commit stores it.
+//
 // # Delivery semantics
 //
 // At least once: a record is settled only after its batch succeeded or was
@@ -58,11 +97,12 @@
 //
 // # Stopping
 //
-// When the context of Run is done the mapping fetches nothing more, lets
-// running invocations end and settles them, gives back what it has not started,
-// and returns. After Config.DrainTimeout it cancels what still runs. A partition that
-// is asked back, as in the rebalance of a consumer group, is stopped in the same way,
-// alone.
+// When the context of Run is done the mapping begins no further fetch, lets
+// running invocations end and settles them, and returns. Of a queue it still handles
+// what it holds, and what long polls under way bring, while the drain has time for it;
+// everything else is given back. After Config.DrainTimeout it cancels what still runs.
+// A partition that is revoked, as in the rebalance of a consumer group, is stopped in
+// the same way, alone.
 //
 // # Observing
 //

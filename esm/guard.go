@@ -36,7 +36,7 @@ func guardJitter(next func() float64, panics *occasionally) func() float64 {
 		defer func() {
 			if value := recover(); value != nil {
 				panics.tell(&PanicError{Value: value, Stack: debug.Stack(), who: "jitter"})
-				share = rand.Float64() //nolint:gosec // a wait is no secret
+				share = rand.Float64()
 			}
 		}()
 		return clamp(next())

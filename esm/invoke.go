@@ -59,9 +59,12 @@ type invoker struct {
 	// abandoned is a runner whose handler did not return; nil for none. There is
 	// at most one, so what is abandoned is bounded.
 	abandoned *runner
-	payload   []byte
-	records   []sources.Record
-	failed    []bool
+	// stuck is called when the lane begins to wait for abandoned handlers; nil for
+	// nothing.
+	stuck   func()
+	payload []byte
+	records []sources.Record
+	failed  []bool
 	// reuses says that buffers are let go of by end, and not cleared before:
 	// that costs as much as filling them.
 	reuses bool
@@ -130,7 +133,8 @@ func (v *invoker) answered(a answer) answer {
 
 // overdue waits a moment for a handler whose context has ended, and then abandons it.
 // If there is an abandoned one already it waits for either of them first, or until the
-// mapping stops: this lane takes up nothing more meanwhile.
+// mapping stops, or the partition is asked back: this lane takes up nothing more
+// meanwhile.
 func (v *invoker) overdue(cause error) answer {
 	if errors.Is(cause, ErrDrainTimeout) {
 		v.part.cut.Store(true)
@@ -143,7 +147,10 @@ func (v *invoker) overdue(cause error) answer {
 	case <-grace.C:
 	}
 	v.part.count(AbandonedInvokeCount, 1)
-	for v.abandoned != nil && v.part.invokes.context().Err() == nil {
+	if v.waitsForHandler() && v.stuck != nil {
+		v.stuck()
+	}
+	for v.abandoned != nil && v.part.soft.Err() == nil {
 		v.part.warn("two handlers ignore the end of their contexts, this lane waits for one of them", cause)
 		grace.Reset(abandonedInterval)
 		select {
@@ -151,7 +158,7 @@ func (v *invoker) overdue(cause error) answer {
 			return v.answered(a)
 		case <-v.abandoned.gone:
 			v.abandoned = nil
-		case <-v.part.invokes.context().Done():
+		case <-v.part.soft.Done():
 		case <-grace.C:
 			v.part.count(AbandonedInvokeCount, 1)
 		}

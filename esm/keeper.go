@@ -46,6 +46,15 @@ func (k *keeper) end() (kept int, lost []sources.Record) {
 	return len(k.rest), k.lost
 }
 
+// giveUp ends it and gives all back: the lane waits for handlers that may never return.
+func (k *keeper) giveUp() {
+	if k == nil {
+		return
+	}
+	k.end()
+	k.giveBack(time.Now().Add(24 * time.Hour)) // nothing is hidden for so long
+}
+
 func (k *keeper) run(ctx context.Context) {
 	extender, ok := sources.Ability[sources.Extender](k.pool.partition)
 	ahead := keepAhead
@@ -67,14 +76,14 @@ func (k *keeper) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		k.giveBack()
+		k.giveBack(k.pool.needed(time.Now()))
 	}
 }
 
-// giveBack gives back what can be started no more.
-func (k *keeper) giveBack() {
+// giveBack gives back what is not the mapping's for so long.
+func (k *keeper) giveBack(need time.Time) {
 	u := k.pool
-	kept, lost := cutExpiring(k.rest, u.needed(time.Now()))
+	kept, lost := cutExpiring(k.rest, need)
 	if len(lost) == 0 {
 		return
 	}

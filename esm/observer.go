@@ -98,7 +98,8 @@ const (
 	PollingErrorCount Metric = "PollingErrorCount"
 	// InvokeErrorCount: failed invocations, per batch (ESM-89).
 	InvokeErrorCount Metric = "InvokeErrorCount"
-	// CommitErrorCount: failed settlements, per call (ESM-91).
+	// CommitErrorCount: failed settlements, per call (ESM-91), and failed calls that give
+	// records back, keep them longer or let them go.
 	CommitErrorCount Metric = "CommitErrorCount"
 	// OnFailureDestinationDeliveryErrorCount: failed deliveries (ESM-92).
 	OnFailureDestinationDeliveryErrorCount Metric = "OnFailureDestinationDeliveryErrorCount"

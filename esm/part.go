@@ -16,7 +16,7 @@ type stages struct {
 	soft, work, settle context.Context //nolint:containedctx // they live as long as Run
 }
 
-var errRevoked = errors.New("partition is asked back")
+var errRevoked = errors.New("partition revoked")
 
 // part is one partition while it is served: what its lanes share.
 type part struct {
@@ -74,7 +74,7 @@ func (p *part) end(cause error) {
 	p.acks.end(cause)
 }
 
-// revoke stops the partition as the mapping is stopped: it is asked back.
+// revoke stops the partition as the mapping is stopped: it is to get another owner.
 func (p *part) revoke() { p.endSoft(errRevoked) }
 
 // lost reports whether the partition is owned by somebody else now.
@@ -95,7 +95,7 @@ func (p *part) fetch(buf []sources.Record, wait time.Duration, failures *int) (i
 	if n > 0 || err == nil {
 		p.count(PolledEventCount, n)
 	}
-	err, passing := p.fetchError(p.soft, err)
+	passing, err := p.fetchError(p.soft, err)
 	switch {
 	case err == nil:
 		*failures = 0
@@ -115,19 +115,19 @@ func (p *part) fetch(buf []sources.Record, wait time.Duration, failures *int) (i
 
 // fetchError sorts the error of a fetch under ctx: sources.ErrLost, sources.ErrEnd or
 // ctx's own, after which nothing more comes, or one that passes.
-func (p *part) fetchError(ctx context.Context, err error) (_ error, passing bool) {
+func (p *part) fetchError(ctx context.Context, err error) (passing bool, _ error) {
 	switch {
 	case err == nil:
-		return nil, false
+		return false, nil
 	case errors.Is(err, sources.ErrLost):
 		p.lose(err)
-		return sources.ErrLost, false
+		return false, sources.ErrLost
 	case errors.Is(err, sources.ErrEnd):
-		return sources.ErrEnd, false
+		return false, sources.ErrEnd
 	case ctx.Err() != nil:
-		return ctx.Err(), false
+		return false, ctx.Err()
 	default:
-		return err, true
+		return true, err
 	}
 }
 
@@ -199,7 +199,7 @@ func (p *part) release(records []sources.Record) bool {
 	}
 	err := releaser.Release(p.settle, records)
 	if err != nil {
-		p.warn("releasing failed, the source takes the records back by itself", err, slog.Int("records", len(records)))
+		p.commitFailed("releasing failed, the source takes the records back by itself", err, len(records))
 	}
 	return err == nil
 }
@@ -211,8 +211,14 @@ func (p *part) fail(records []sources.Record) {
 		return
 	}
 	if err := failer.Fail(p.settle, records); err != nil {
-		p.warn("telling of failed records failed", err, slog.Int("records", len(records)))
+		p.commitFailed("telling of failed records failed", err, len(records))
 	}
+}
+
+// commitFailed tells of a failed call that says what becomes of records.
+func (p *part) commitFailed(message string, err error, records int) {
+	p.observe(Observation{Metric: CommitErrorCount, Partition: p.id, Count: 1, Err: err})
+	p.warn(message, err, slog.Int("records", records))
 }
 
 func (p *part) count(metric Metric, n int) {

@@ -24,6 +24,8 @@ type queueLane struct {
 	lane
 	pool     *unordered
 	filtered []sources.Record
+	running  []sources.Record // what the handler runs with
+	lent     int              // bytes of their share of the budget, while that is given up
 	// unsettled are the records of the last batch that were let go.
 	unsettled []sources.Record
 	// keeper has what is held besides the batch while the handler runs; nil for
@@ -39,6 +41,7 @@ type queueLane struct {
 func newQueueLane(u *unordered) *queueLane {
 	l := &queueLane{lane: u.newLane(), pool: u, since: time.Now()}
 	l.lane.fetch = l.fetch
+	l.stuck = l.giveUp
 	return l
 }
 
@@ -143,7 +146,10 @@ func (l *queueLane) process(n int) bool {
 		}
 		records := l.held[:n]
 		l.keeper = u.keep(l.held[n:])
+		l.running = records
 		o := l.invoke(records)
+		u.budget.change(l.lent)
+		l.running, l.lent = nil, 0
 		u.took(o.took)
 		l.judge(o)
 		if !u.traits.Redelivers && (o.verdict == failed || o.verdict == partial) {
@@ -169,16 +175,24 @@ func (l *queueLane) process(n int) bool {
 	return true
 }
 
+// giveUp lets go of all that others may have while the lane waits for handlers that may
+// never return: what did not fit into the batch, and the batch's share of the budget.
+// What its handler holds is bounded by the number of lanes.
+func (l *queueLane) giveUp() {
+	l.keeper.giveUp()
+	l.lent = l.pool.budget.bytes(l.running)
+	l.pool.budget.change(-l.lent)
+}
+
 // judge tells the scaler of an outcome. With partial responses failures do not count
 // (SQS-47).
 func (l *queueLane) judge(o outcome) {
 	u := l.pool
-	switch {
-	case o.verdict == throttled:
+	if o.verdict == throttled {
 		u.scaler.throttled()
-	default:
-		u.scaler.outcome(o.verdict == failed && !u.config.ReportBatchItemFailures)
+		return
 	}
+	u.scaler.outcome(o.verdict == failed && !u.config.ReportBatchItemFailures)
 }
 
 // again tells whether and when to invoke the handler again with the same records:
@@ -325,7 +339,7 @@ func (l *queueLane) extend(records []sources.Record, need time.Time) {
 
 func (u *unordered) extendBy(ctx context.Context, extender sources.Extender, records []sources.Record) {
 	if err := extender.Extend(ctx, records); err != nil && ctx.Err() == nil {
-		u.warn("records that waited for their batch cannot be kept longer", err)
+		u.commitFailed("records that waited for their batch cannot be kept longer", err, len(records))
 	}
 }
 

@@ -32,7 +32,7 @@ type scaler struct {
 	// do not run the handler.
 	lanes, target, polling int
 	// allowance is how many lanes may be added now. It grows with time up to a
-	// minute's worth, and is lost when the traffic or the function fails.
+	// minute's worth, but for one it is lost when the traffic or the function fails.
 	allowance float64
 	refilled  time.Time
 	// failures has a bit for each of the latest batches, 1 for one that failed.
@@ -175,7 +175,8 @@ func (s *scaler) failingFloor() int { return min(s.bounds.Idle, cmp.Or(s.bounds.
 
 func (s *scaler) shrink(floor int) {
 	s.target = max(s.target-1, min(floor, s.target))
-	s.allowance, s.refilled = 0, time.Now()
+	s.refill(time.Now())
+	s.allowance = min(s.allowance, 1)
 }
 
 // leave reports whether the asking lane, which polls, is to end. An idle one stays if

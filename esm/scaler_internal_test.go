@@ -2,6 +2,7 @@ package esm
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/openesm/openesm/sources"
@@ -63,8 +64,9 @@ func TestScalerSavesNoAllowanceOverQuietTimesOrFailures(t *testing.T) {
 	for name, tell := range map[string]func(*scaler){"quiet": (*scaler).quiet, "failing": fail, "throttled": (*scaler).throttled} {
 		s := newScaler(sqsScaling, time.Now().Add(-time.Hour))
 		tell(s)
-		if s.backlog(time.Now()) {
-			t.Errorf("%s: a lane at once", name)
+		now := time.Now()
+		if s.backlog(now); s.backlog(now) {
+			t.Errorf("%s: more than one lane at once", name)
 		}
 	}
 }
@@ -210,4 +212,26 @@ func TestScalerKeepsWhoPolls(t *testing.T) {
 	if !s.leave(true) || s.leave(true) {
 		t.Error("of two lanes that poll one is to leave")
 	}
+}
+
+// Failures that come faster than lanes may be added do not keep a lane from coming for
+// ever: nobody would poll.
+func TestScalerRelievesThoughBatchesFail(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		bounds := sqsScaling
+		bounds.PerMinute = 6
+		s := newScaler(bounds, time.Now())
+		for range bounds.Initial {
+			s.busy()
+		}
+		for range 200 { // seconds; while the function fails a lane may come each 100
+			time.Sleep(time.Second)
+			s.outcome(true)
+			if start, _ := s.relieve(time.Now()); start {
+				return
+			}
+		}
+		t.Error("no lane in 200 s")
+	})
 }

@@ -39,8 +39,8 @@ func isLambda(v reflect.Value, depth int) bool {
 		return false
 	}
 	invoker := reflect.TypeFor[Invoker]()
-	for i := range v.NumField() {
-		if field := v.Field(i); implements(field.Type(), invoker) && isLambda(field, depth) {
+	for _, field := range v.Fields() {
+		if implements(field.Type(), invoker) && isLambda(field, depth) {
 			return true
 		}
 	}

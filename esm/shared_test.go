@@ -37,7 +37,7 @@ func (h *holding) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 }
 
 func (l *loop) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	return l.next.Invoke(ctx, payload)
+	return l.next.Invoke(ctx, payload) //nolint:staticcheck // it is its own next one
 }
 
 func TestHandlerValueOfLambdaIsRefused(t *testing.T) {

@@ -1,6 +1,9 @@
 package esm
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,6 +58,9 @@ func (u *unordered) run() {
 	u.tellLanes()
 	u.grow()
 	u.lanes.Wait()
+	slices.SortFunc(u.left, func(a, b sources.Record) int { // as they came, whichever lane ended first
+		return cmp.Or(a.Time.Compare(b.Time), strings.Compare(a.ID, b.ID))
+	})
 	u.release(u.left)
 	u.settler.close()
 }
@@ -180,7 +186,7 @@ func (u *unordered) fetch(buf []sources.Record, wait time.Duration) (n int, poll
 	if n > 0 || err == nil {
 		u.count(PolledEventCount, n)
 	}
-	err, passing := u.fetchError(ctx, err)
+	passing, err := u.fetchError(ctx, err)
 	switch {
 	case passing:
 		u.polling(u.id, err, u.gate.failed(pass, u.pollDelay))
@@ -195,9 +201,9 @@ func (u *unordered) fetch(buf []sources.Record, wait time.Duration) (n int, poll
 }
 
 // release gives records back.
-func (u *unordered) release(records []sources.Record) bool {
+func (u *unordered) release(records []sources.Record) {
 	u.budget.free(records)
-	return u.part.release(records)
+	u.part.release(records)
 }
 
 // took notes how long the handler took.

@@ -59,7 +59,8 @@ func between[T int | time.Duration](c *checker, field string, value, lowest, hig
 
 // notTiny requires that value is not of nanoseconds that were meant to be seconds.
 func notTiny(c *checker, field string, value time.Duration) {
-	c.require(value <= 0 || value >= shortest, field, value, "must not be below %v; a bare number is of nanoseconds, as in 30*time.Second", shortest)
+	c.require(value <= 0 || value >= shortest, field, value,
+		"must not be below %v; a bare number is of nanoseconds, as in 30*time.Second", shortest)
 }
 
 // check adds every violation of c, whose defaults are filled in.
@@ -113,7 +114,8 @@ func (c Config) checkOrdered(to *checker, traits sources.Traits) {
 		"must be 0 if ParallelizationFactor (%d) is greater than 1", c.ParallelizationFactor)
 	to.require(c.OnFailureTimeout >= 0, "OnFailureTimeout", c.OnFailureTimeout, "must not be negative; 0 or NoLimit is no bound")
 	notTiny(to, "OnFailureTimeout", c.OnFailureTimeout)
-	to.require(c.OnFailure == nil || !isNil(c.OnFailure), "OnFailure", fmt.Sprintf("a nil %T", c.OnFailure), "must be a destination, or nil for none")
+	to.require(c.OnFailure == nil || !isNil(c.OnFailure), "OnFailure", fmt.Sprintf("a nil %T", c.OnFailure),
+		"must be a destination, or nil for none")
 	to.require(c.OnFailureTimeout <= 0 || c.OnFailure != nil, "OnFailureTimeout", c.OnFailureTimeout, "must be 0 without OnFailure")
 	to.require(c.MaximumConcurrency == 0, "MaximumConcurrency", c.MaximumConcurrency,
 		"must be 0, ordered sources scale by ParallelizationFactor")

@@ -17,8 +17,9 @@ import (
 // deafSource is a source one of whose calls ignores its context.
 type deafSource struct {
 	sources.Source
-	call string
 	*deaf
+
+	call string
 }
 
 func newDeafSource(source sources.Source, call string) *deafSource {

@@ -145,7 +145,7 @@ func TestWrapperThatUnwrapsKeepsEveryAbility(t *testing.T) {
 		queue := &able{Source: queueOf(memory.QueueOptions{}, numbers(4)...).Source()}
 		j := newJournal()
 		calls := 0
-		handler := esm.Bytes(invoke(func(ctx context.Context, payload []byte) ([]byte, error) {
+		handler := esm.Bytes(invoke(func(ctx context.Context, _ []byte) ([]byte, error) {
 			if calls++; calls > 2 {
 				<-ctx.Done()
 				return nil, ctx.Err()

@@ -130,10 +130,16 @@ func promising(s Scenario, name string) bool {
 // ordered source it is not quite when records are finished without a call, by a
 // filter or by a rule that drops them: the reader and the sub-lanes do that at one
 // instant, so that the Go scheduler decides which of two positions is stored first.
+// Nor is it when Jitter gives nothing: the engine's own randomness stands in; nor when
+// lanes wait for room, for the scheduler decides which of them gets it.
 func settled(kind Kind, s Scenario) bool {
 	c := &s.Config
 	drops := !s.Destination && (c.MaximumBatchBytes > 0 || c.MaximumRecordAge > 0 ||
 		c.MaximumRetryAttempts != nil && *c.MaximumRetryAttempts >= 0)
+
+	if s.Faults[FaultJitter] > 0 || !kind.Ordered && c.MaximumBufferedBytes > 0 {
+		return false
+	}
 
 	return !kind.Ordered || s.Reject == 0 && !drops
 }

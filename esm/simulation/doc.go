@@ -9,7 +9,13 @@
 // some records in several moods, calls that fail before or after their effect,
 // partitions that are split, merged, asked back or lost, stops and kills. One
 // scenario in five is calm: without any fault, so that promises that hold only then
-// can be held too; partitions are asked back then too, and the mapping is stopped.
+// can be held too; partitions are asked back then too, handlers take up to their whole
+// time limit, and the mapping is stopped.
+//
+// What was added later is a list of troubles, each with a name and dice of its own:
+// handlers and destinations that ignore their context, calls that hang until their
+// deadline, late answers, odd errors, callbacks that panic. A trouble that the engine
+// does not bear yet is pending, and stays out.
 //
 // The scenario is played in a bubble of package testing/synctest, in virtual
 // time. A [World] is the service; it outlives the processes that read it. A
@@ -34,6 +40,8 @@
 //	-simulation.seeds=3000 play so many seeds of each kind
 //	-simulation.first=1000 begin with this seed
 //	-simulation.for=10m    go on for so long
+//	-simulation.all        with what the engine does not bear yet
+//	-simulation.with=a,b   with these troubles of that
 //
 // # Attacking an adapter
 //
@@ -87,12 +95,20 @@
 //	    without faults                           half of a batch not settled                       3
 //	                                             settlements not waited for                       30
 //	                                             cancelled, as its partition is asked back         3
+//	                          checkLeft,         started when it expires too soon                  5
+//	                          checkRedriven      what did not fit is cut off                       5
+//	                                             a stop cuts off what a poll brings               44
 //	P6  isolation             checkIsolation     source reads one partition after the other       46
 //	                                             no stand-in for a lane that retries              52
 //	                                             such a lane keeps what else it holds            299
+//	                          checkWaiting,      growth waits for handlers                       105
+//	                          checkBacklog,      each failing batch costs a lane                 104
+//	                          checkThrottled     throttled as long as a heartbeat lasts           77
 //	P7  bounds                checkBounds,       MaximumBufferedBytes ignored                     44
 //	                          checkConcurrency   reading ahead without bound                      12
 //	                                             lanes above the concurrency                      12
+//	                          checkAbandoned,    one handler after the other abandoned           140
+//	                          checkBytes         bytes of a queue not bounded                     10
 //	P8  batches               checkBatch,        source takes a record for a byte less            51
 //	                          checkForgotten     source overstays its wait                         6
 //	                                             a batch one byte too large                      386
@@ -105,8 +121,11 @@
 //	                          checkStopped       delivery without back-off                       119
 //	                                             batch retried without back-off                   10
 //	                                             a failed Accept ends the mapping                 17
+//	                                             a Jitter of 0 makes hot loops                    12
+//	                                             a throttle may last for ever                     61
 //	P10 panics                the process        a panic not recovered                             8
-//	                          lives on
+//	                          lives on           observer, logger or Jitter not guarded           60
+//	                                             a typed nil looked into                         300
 //	P11 stop                  called, tell,      source keeps what is released                    26
 //	                          checkReleased,     source is never closed                            1
 //	                          checkClosing,      source leaves a goroutine behind                  1
@@ -114,9 +133,14 @@
 //	                          checkFetched,      drain timeout ignored                            50
 //	                          end of the bubble  Run does not wait for its lanes                  21
 //	                          checkBegun,        a partition that was asked back read on           1
-//	                          checkGiven         a batch begun after the stop                    889
+//	                          checkGiven,        a batch begun after the stop                    889
+//	                          checkCut,          a destination waited for                        239
+//	                                             Run silent about a delivery that it cut off    1920
+//	                          Life.Hang          a call without a deadline                        15
 //	P12 restart               Handed, invoked    source begins before what was settled             1
 //	                                             commits not waited for at the end               659
+//	P14 no failure unheard    checkHeard         failed extensions not observed                  110
+//	                                             failed reads or settlements not observed          3
 //
 // A panic that is not recovered ends the test binary, which says so itself. Waits
 // are jittered, so P9 is broken by a row of retries without a wait, not by one.

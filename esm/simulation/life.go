@@ -119,6 +119,17 @@ func latency(rng *rand.Rand) time.Duration {
 	return time.Duration(rng.IntN(usual)) * time.Millisecond
 }
 
+// promptly is the latency of what does not outlast ctx by long.
+func promptly(ctx context.Context) func(*rand.Rand) time.Duration {
+	return func(rng *rand.Rand) time.Duration {
+		if ctx.Err() != nil {
+			return 0
+		}
+
+		return latency(rng)
+	}
+}
+
 // wait passes the gate and waits until run, or something that run started,
 // finishes the call, which the observer is told of.
 func (l *Life) wait(ctx context.Context, label string, delay func(*rand.Rand) time.Duration, run func(*call)) error {

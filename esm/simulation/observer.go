@@ -42,10 +42,13 @@ type Observer struct {
 	// ends is when the last invocation with records of a partition, or their
 	// last delivery, ended.
 	ends map[string]time.Time
-	// unreleased says that calls that release records may fail.
-	unreleased bool
+	// unreleased says that calls that release records may fail, and keeping that those
+	// that let go of them may.
+	unreleased, keeping bool
 	// backlog is what was seen of a backlog.
 	backlog backlog
+	// deaf says that the destination may not return.
+	deaf bool
 	// duplicates says that a record may be handed out twice.
 	duplicates bool
 }
@@ -109,8 +112,14 @@ func newObserver(s *Sim) *Observer {
 		byKey: make(map[string]*trace), byPart: make(map[string]*trace), open: make(map[string]map[int]bool),
 		attempts: make(map[string]time.Time), hasty: make(map[string]int),
 		owners: make(map[string]*Life), revoked: make(map[string]time.Time), ends: make(map[string]time.Time),
-		unreleased: s.Scenario.Faults[before(OpRelease)]+s.Scenario.Faults[hung(OpRelease)] > 0, duplicates: s.Scenario.Faults[FaultDuplicate] > 0,
+		deaf:       s.Scenario.Faults[FaultDeaf] > 0,
+		unreleased: s.keeps(OpRelease), keeping: s.keeps(OpRelease) || s.keeps(OpFail), duplicates: s.Scenario.Faults[FaultDuplicate] > 0,
 	}
+}
+
+// keeps reports whether a call that lets go of records may have no effect.
+func (s *Sim) keeps(op Op) bool {
+	return s.Scenario.Faults[before(op)]+s.Scenario.Faults[hung(op)] > 0
 }
 
 // log adds a line to the history.
@@ -293,9 +302,12 @@ const laterDone = "later record done"
 // untaken reports whether the destination did not take the record within the time
 // that the user set.
 func (o *Observer) untaken(t *trace) bool {
-	limit := o.sim.Scenario.Config.OnFailureTimeout
+	limit, since := o.sim.Scenario.Config.OnFailureTimeout, t.offered
+	if since.IsZero() && o.deaf {
+		since = t.handed // an abandoned delivery may keep the lane from offering it
+	}
 
-	return limit > 0 && !t.offered.IsZero() && time.Since(t.offered) >= limit
+	return limit > 0 && !since.IsZero() && time.Since(since) >= limit
 }
 
 // offered tells that records were offered to the destination.

@@ -380,7 +380,8 @@ func (o *Observer) checkIsolation() {
 	}
 
 	throttles := o.sim.Scenario.Throttles
-	if !o.sim.kind.Ordered && (throttles || !o.sim.kind.Redelivers && len(bad) >= o.lanes()) {
+	bound := c.MaximumBufferedBytes > 0 // which poison may use up
+	if !o.sim.kind.Ordered && (throttles || bound || !o.sim.kind.Redelivers && len(bad) >= o.lanes()) {
 		return // each holds a lane, as its batch is retried in place
 	}
 

@@ -302,7 +302,7 @@ func (p *queuePartition) extend(records []sources.Record, sent time.Time) error 
 
 func (p *queuePartition) Close(ctx context.Context) error {
 	err := p.life.attempt(ctx, OpClose, "close", func() error { return nil })
-	_ = p.life.rest("closed", latency, func(c *call) {
+	_ = p.life.rest("closed", promptly(ctx), func(c *call) {
 		p.giveBack(append(p.arrived, p.coming...))
 		p.letGo()
 		p.life.finish(c, nil)

@@ -169,7 +169,7 @@ func (s *Scenario) config(d dice, kind Kind) {
 	case d.chance(0.5):
 		c.MaximumConcurrency = pick(d, 1, 2, 5)
 	case d.chance(0.4):
-		s.Scaling = &sources.Scaling{Initial: 1, Idle: 1, Max: d.number(8), PerMinute: pick(d, 0, 60, 6000)}
+		s.Scaling = &sources.Scaling{Initial: 1, Idle: 1, Max: d.number(8), PerMinute: pick(d, 60, 60, 6000)}
 	}
 
 	if kind.Redelivers {

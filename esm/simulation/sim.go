@@ -275,10 +275,12 @@ func (s *Sim) begin(broken wrap) {
 	s.lives = append(s.lives, l)
 	s.observer.born(l)
 
-	source := sources.Source(marked{s.world.Open(l), l})
+	source := s.world.Open(l)
 	if broken != nil {
 		source = broken(s, source)
 	}
+
+	source = marked{source, l}
 
 	s.traits = source.Traits()
 	s.overhead = s.traits.EventOverhead

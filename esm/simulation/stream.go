@@ -451,7 +451,7 @@ func (p *streamPartition) move(to int) {
 
 func (p *streamPartition) Close(ctx context.Context) error {
 	err := p.life.attempt(ctx, OpClose, "close "+p.shard.id, func() error { return nil })
-	_ = p.life.rest("closed "+p.shard.id, latency, func(c *call) {
+	_ = p.life.rest("closed "+p.shard.id, promptly(ctx), func(c *call) {
 		if p.shard.owner == p {
 			p.life.sim.observer.Lost(p.life, p.shard.id)
 			p.leave()

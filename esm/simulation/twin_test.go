@@ -106,7 +106,7 @@ var twins = map[string]twin{
 	// A record that is not there is one that the position passes unfinished, one
 	// whose successor begins before it, one that a window waits for in vain, or
 	// one that is not released.
-	"loses records": {[]int{1, 3, 4, 8, 11}, []string{"queue", "fifo", "broker", "stream"}, 60, func(*Sim) bend {
+	"loses records": {[]int{1, 3, 4, 5, 8, 11}, []string{"queue", "fifo", "broker", "stream"}, 60, func(*Sim) bend {
 		return bend{fetch: func(ctx context.Context, buf []sources.Record, wait time.Duration, p modelPartition) (int, error) {
 			n, err := p.Fetch(ctx, buf, wait)
 			if n > 1 {
@@ -245,7 +245,7 @@ var twins = map[string]twin{
 			return s.Accept(ctx)
 		}}
 	}},
-	"keeps what is released": {[]int{11}, []string{"queue"}, 200, func(*Sim) bend {
+	"keeps what is released": {[]int{11, 5}, []string{"queue"}, 200, func(*Sim) bend {
 		return bend{release: func(context.Context, []sources.Record, modelPartition) error { return nil }}
 	}},
 	"is never closed": {[]int{11}, []string{"queue", "fifo", "broker", "stream"}, 10, func(s *Sim) bend {

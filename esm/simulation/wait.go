@@ -72,7 +72,7 @@ func (o *Observer) undisturbed() bool {
 		}
 	}
 
-	few := s.Scaling != nil && s.Scaling.PerMinute == 0
+	few := s.Scaling != nil && s.Scaling.PerMinute < 60
 
 	return len(s.Faults) == 0 && s.Poison == 0 && s.Config.MaximumBufferedBytes == 0 && !few
 }

@@ -106,7 +106,7 @@ func TestSecondInterruptEndsTheProgram(t *testing.T) {
 		}
 		select {
 		case <-over:
-			status, _ := run.ProcessState.Sys().(syscall.WaitStatus)
+			status, _ := run.ProcessState.Sys().(syscall.WaitStatus) //nolint:errcheck // it is one here
 			if took := time.Since(start); !status.Signaled() || took > 15*time.Second {
 				t.Errorf("ended after %v: %v", took, run.ProcessState)
 			}

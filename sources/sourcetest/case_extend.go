@@ -22,10 +22,10 @@ func extending(k *kind) bool {
 }
 
 // extend extends half of what was fetched; only the other half comes again.
-func extend(p *probe) {
+func extend(p *probe) { //nolint:varnamelen // as everywhere here
 	const count = 4
 
-	r := p.open()
+	r := p.open() //nolint:varnamelen // as everywhere here
 	defer r.close()
 
 	extender, ok := r.parts[0].Partition.(sources.Extender)

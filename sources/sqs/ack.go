@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/awscall"
 )
 
 // Ack deletes records, ten a call (SQS-60). An [*sources.AckError] tells which
@@ -78,12 +79,9 @@ func (p *partition) deleteTen(ctx context.Context, ten []sources.Record, left *l
 
 	d.input = sqs.DeleteMessageBatchInput{QueueUrl: p.setup.url, Entries: d.entries[:len(ten)]}
 
-	call := p.source.call(ctx, operation, callTime)
-	defer call.cancel()
-
-	out, err := p.source.client.DeleteMessageBatch(call, &d.input, p.source.single...)
+	out, err := awscall.Do(ctx, callTime, p.source.client.DeleteMessageBatch, &d.input, p.source.single...)
 	if err != nil {
-		left.unsettled(call.failed(err), ten...)
+		left.unsettled(p.source.failed(operation, err), ten...)
 
 		return
 	}

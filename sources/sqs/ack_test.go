@@ -287,9 +287,9 @@ func TestFailureIsLeftAlone_SQS81_SQS44(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStub(standardARN)
 		s.send("a")
-		_, p := open(t, s, sqs.Options{})
+		_, p := open(t, s, sqs.Options{VisibilityTimeout: 2 * time.Minute})
 		fail(t, p, fetch(t, p, 1, 0))
-		time.Sleep(29 * time.Second)
+		time.Sleep(119 * time.Second)
 
 		if got := s.state("a"); got != "hidden" || len(s.log("ChangeMessageVisibilityBatch")) != 0 {
 			t.Errorf("a is %s", got)

@@ -1,7 +1,6 @@
 package sqs
 
 import (
-	"context"
 	"strings"
 	"time"
 
@@ -17,34 +16,13 @@ const (
 	beatTime = 10 * time.Second
 )
 
-// call is one call of the service, with a deadline.
-type call struct {
-	context.Context //nolint:containedctx // a call is as short-lived as its context
-
-	cancel    context.CancelFunc
-	parent    context.Context //nolint:containedctx // to tell its end from the deadline
-	source    *Source
-	operation string
-	within    time.Duration
-}
-
-// call begins a call. The caller ends it by cancel.
-func (s *Source) call(ctx context.Context, operation string, within time.Duration) call {
-	c := call{parent: ctx, source: s, operation: operation, within: within}
-	c.Context, c.cancel = context.WithTimeout(ctx, within)
-	return c
-}
-
-// failed wraps the call's error (SQS-03).
-func (c *call) failed(err error) error {
+// failed wraps the error of a call (SQS-03).
+func (s *Source) failed(operation string, err error) error {
 	if isMissing(err) {
-		return &missingError{operation: c.operation, queue: c.source.queue.name, err: err}
-	}
-	if c.Err() != nil && c.parent.Err() == nil {
-		err = &awscall.LateError{Within: c.within, Err: err}
+		return &missingError{operation: operation, queue: s.queue.name, err: err}
 	}
 	return &awscall.Error{
-		Service: "sqs", Operation: c.operation, Target: "queue " + c.source.queue.name,
-		Permission: "sqs:" + strings.TrimSuffix(c.operation, "Batch"), Err: err,
+		Service: "sqs", Operation: operation, Target: "queue " + s.queue.name,
+		Permission: "sqs:" + strings.TrimSuffix(operation, "Batch"), Err: err,
 	}
 }

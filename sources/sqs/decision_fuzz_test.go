@@ -63,9 +63,7 @@ func FuzzCode(f *testing.F) {
 
 		s := &Source{queue: queue{name: "orders"}}
 
-		call := s.call(t.Context(), "GetQueueAttributes", time.Minute)
-		refused := call.refused(err)
-		call.cancel()
+		refused := s.refused("GetQueueAttributes", err)
 
 		if errors.Is(refused, sources.ErrUnusable) != (missing || denied) {
 			t.Errorf("%q: %v", code, refused)

@@ -83,9 +83,9 @@
 //     known ones, by name, and message attributes are ordered by name.
 //   - Messages stay hidden for window + time limit + WaitTime + 10 s at least, though
 //     the queue's visibility timeout may be shorter. (An older edition of AWS's guide
-//     tells of window + time limit + 30 s, SQS-43; the current one is silent.) So
-//     failed messages may come back later than the queue's own timeout says. With
-//     the timeout that AWS recommends, six times the time limit, they mostly do not.
+//     tells of window + time limit + 30 s, SQS-43; the current one is silent.) Those
+//     that failed come back after the queue's own timeout, counted from the failure;
+//     without the permission sqs:ChangeMessageVisibility when the longer one ends.
 //   - The queue's visibility timeout is read at the start. If it is changed while the
 //     mapping runs, that has no effect until the next start.
 //

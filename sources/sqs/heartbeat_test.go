@@ -1,7 +1,7 @@
 package sqs_test
 
 import (
-	"fmt"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -149,7 +149,7 @@ func TestHungBeatStopsNoOther(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range 50 {
-			if _, err := server.Send("orders", fmt.Sprint(i)); err != nil {
+			if _, err := server.Send("orders", strconv.Itoa(i)); err != nil {
 				t.Fatal(err)
 			}
 		}

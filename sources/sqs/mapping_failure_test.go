@@ -163,7 +163,7 @@ func TestMappingMalformedResponseDeletesNothing_SQS75_SQS76_SQS77_SQS78_SQS83(t 
 
 				r := w.run(esm.Bytes(invoker(strings.ReplaceAll(response, "ID", ids[0]))), sqs.Options{}, esm.Config{ReportBatchItemFailures: true})
 
-				time.Sleep(75 * time.Second) // received for 60 s
+				time.Sleep(45 * time.Second) // received for 60 s
 				w.left(sqstest.Counts{InFlight: 2})
 
 				for _, m := range w.Messages("orders") {

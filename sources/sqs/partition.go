@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/openesm/openesm/sources"
@@ -28,6 +29,7 @@ type partition struct {
 
 	heart   *heartbeat // nil if off
 	handled handled
+	denied  atomic.Bool // Fail lacks the permission
 
 	mu       sync.Mutex // of what follows; nothing blocks under it
 	waiters  waiters
@@ -62,7 +64,7 @@ func newPartition(ctx context.Context, s *Source) *partition {
 	p.work, p.cut = context.WithCancel(context.WithoutCancel(ctx))
 	p.pool = pool.New(func() func(request) {
 		receipt := new(receipt)
-		return func(r request) { p.do(r, receipt) }
+		return func(r request) { p.do(r, receipt) } //nolint:contextcheck // a receive outlives the call that starts it
 	}, rest)
 	if s.options.Heartbeat {
 		p.heart = startHeartbeat(p) //nolint:contextcheck // lives as long as the partition
@@ -118,7 +120,6 @@ func (p *partition) fetch(ctx context.Context, buf []sources.Record, wait time.D
 		p.share(now)
 	} else {
 		w.more = wait > 0 && !p.waiters.whole
-		//nolint:contextcheck // a receive outlives the call that starts it
 		p.begin(request{own: w, places: min(len(buf), maxEntries)})
 	}
 	p.mu.Unlock()

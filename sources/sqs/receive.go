@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/awscall"
 )
 
 // shortest is the shortest long poll. An empty one takes at least as long, so that a
@@ -66,11 +67,10 @@ func (p *partition) receive(r request, c *receipt) {
 // ask makes the call.
 func (p *partition) ask(r request, c *receipt) ([]types.Message, error) {
 	p.fill(c, r.places, r.wait)
-	call := p.source.call(p.work, "ReceiveMessage", time.Duration(r.wait)*time.Second+receiveTime)
-	defer call.cancel()
-	out, err := p.source.client.ReceiveMessage(call, &c.input, p.source.single...)
+	within := time.Duration(r.wait)*time.Second + receiveTime
+	out, err := awscall.Do(p.work, within, p.source.client.ReceiveMessage, &c.input, p.source.single...)
 	if err != nil {
-		return nil, call.failed(err)
+		return nil, p.source.failed("ReceiveMessage", err)
 	}
 	return out.Messages, nil
 }
@@ -129,8 +129,8 @@ func (p *partition) deliver(r request, records []sources.Record, o outcome) (tol
 	defer p.mu.Unlock()
 	p.note(r, o, now)
 	startable := len(records) == 0 || p.setup.standing(&records[0], now) == fresh
-	switch w := r.own; {
-	case w == nil:
+	switch w := r.own; w {
+	case nil:
 		p.asked -= r.units
 		told = told || p.failFirst(r.units, o.err)
 	default:

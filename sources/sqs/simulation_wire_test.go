@@ -23,7 +23,12 @@ func (w *service) Pass(ctx context.Context, c sqstest.Call, do func(sqstest.Faul
 			return nil
 		}
 
-		do(w.fault(c))
+		f := w.fault(c)
+		if hung && f.Err == nil && f.Cut == sqstest.CutNone {
+			f.Cut = sqstest.CutAfter
+		}
+
+		do(f)
 
 		if operation(c) == simulation.OpFetch {
 			late = w.sim.Late()

@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"slices"
 	"time"
 
 	"github.com/openesm/openesm/sources"
@@ -32,22 +33,14 @@ func (s *setup) standing(r *sources.Record, now time.Time) standing {
 	}
 }
 
-// ours returns those of records that are the mapping's still. It reuses records only
-// if it leaves none out.
+// ours returns those of records that are the mapping's still: records itself if all
+// of them are.
 func (s *setup) ours(records []sources.Record, now time.Time) []sources.Record {
-	for i := range records {
-		if s.standing(&records[i], now) != gone {
-			continue
-		}
-		var left []sources.Record
-		for i := range records {
-			if s.standing(&records[i], now) != gone {
-				left = append(left, records[i])
-			}
-		}
-		return left
+	left := func(r sources.Record) bool { return s.standing(&r, now) == gone }
+	if !slices.ContainsFunc(records, left) {
+		return records
 	}
-	return records
+	return slices.DeleteFunc(slices.Clone(records), left)
 }
 
 // longest is how long all of records may be hidden from now on: the service counts its

@@ -25,6 +25,7 @@ type setup struct {
 	encoder *eventjson.SQS
 	slight  int // size below which a message need not be measured
 
+	queued  time.Duration // the visibility timeout of the queue, or the option's
 	hidden  int32         // VisibilityTimeout of receives and extensions, in seconds
 	life    time.Duration // how long a record is the mapping's from when its receive was sent
 	timeout time.Duration // the handler's time limit
@@ -64,6 +65,7 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	if set.logger == nil {
 		set.logger = slog.New(slog.DiscardHandler)
 	}
+	set.queued = visibility
 	set.life, set.hidden = s.life(visibility, settings)
 	if settings.BatchSize > 0 {
 		// So small that a full batch is not too large.
@@ -85,16 +87,15 @@ func (s *Source) findURL(ctx context.Context) (string, error) {
 	if s.queue.account != "" {
 		in.QueueOwnerAWSAccountId = &s.queue.account
 	}
-	call := s.call(ctx, "GetQueueUrl", callTime)
-	defer call.cancel()
-	out, err := s.client.GetQueueUrl(call, in, s.single...)
+	const operation = "GetQueueUrl"
+	out, err := awscall.Do(ctx, callTime, s.client.GetQueueUrl, in, s.single...)
 	switch {
 	case err != nil && s.queue.arn != "" && (awscall.IsDenied(err) || isMissing(err)):
 		return s.queue.awsURL(), nil
 	case err != nil:
-		return "", call.refused(err)
+		return "", s.refused(operation, err)
 	case aws.ToString(out.QueueUrl) == "":
-		return "", call.odd("no URL")
+		return "", s.odd(operation, "no URL")
 	default:
 		return *out.QueueUrl, nil
 	}
@@ -102,9 +103,8 @@ func (s *Source) findURL(ctx context.Context) (string, error) {
 
 // attributes asks for what the mapping needs to know of the queue.
 func (s *Source) attributes(ctx context.Context, url string) (map[string]string, error) {
-	call := s.call(ctx, "GetQueueAttributes", callTime)
-	defer call.cancel()
-	out, err := s.client.GetQueueAttributes(call, &sqs.GetQueueAttributesInput{
+	const operation = "GetQueueAttributes"
+	out, err := awscall.Do(ctx, callTime, s.client.GetQueueAttributes, &sqs.GetQueueAttributesInput{
 		QueueUrl: &url,
 		AttributeNames: []types.QueueAttributeName{
 			types.QueueAttributeNameVisibilityTimeout,
@@ -113,13 +113,13 @@ func (s *Source) attributes(ctx context.Context, url string) (map[string]string,
 		},
 	}, s.single...)
 	if err != nil {
-		return nil, call.refused(err)
+		return nil, s.refused(operation, err)
 	}
 	if s.options.VisibilityTimeout > 0 {
 		return out.Attributes, nil
 	}
 	if _, err := queueVisibility(out.Attributes); err != nil {
-		return nil, call.odd(err.Error())
+		return nil, s.odd(operation, err.Error())
 	}
 	return out.Attributes, nil
 }
@@ -139,8 +139,8 @@ func queueVisibility(attributes map[string]string) (time.Duration, error) {
 
 // odd is the error of an answer that lacks what it should have. The next one may
 // have it.
-func (c *call) odd(what string) error {
-	return fmt.Errorf("sqs: %s on queue %s: the answer has %s", c.operation, c.source.queue.name, what)
+func (s *Source) odd(operation, what string) error {
+	return fmt.Errorf("sqs: %s on queue %s: the answer has %s", operation, s.queue.name, what)
 }
 
 // sameQueue refuses a queue of the same name in another region or account, as
@@ -155,8 +155,8 @@ func (s *Source) sameQueue(attributes map[string]string) error {
 }
 
 // refused tells errors that will not pass from those that may.
-func (c *call) refused(err error) error {
-	failed := c.failed(err)
+func (s *Source) refused(operation string, err error) error {
+	failed := s.failed(operation, err)
 	switch {
 	case isMissing(err):
 		return fmt.Errorf("%w: %w", failed, sources.ErrUnusable)

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/awscall"
 )
 
 // Release makes records visible again at once. Records that are no longer the
@@ -19,17 +20,27 @@ func (p *partition) Release(ctx context.Context, records []sources.Record) error
 	return c.make(ctx, p.setup.ours(records, time.Now()))
 }
 
-// Fail leaves records alone until their visibility timeout ends (SQS-81), or,
-// with a FailureBackoff, chooses how long they stay away.
+// Fail has records come back after the queue's visibility timeout (SQS-44, SQS-81), or,
+// with a FailureBackoff, chooses how long they stay away. If they were hidden for no
+// longer than that it leaves them alone, as Lambda does, and so it does once the
+// permission was denied: then they come back when they expire. The timeout counts from
+// now: when SQS began to count, during a long poll, is not known.
 func (p *partition) Fail(ctx context.Context, records []sources.Record) error {
 	p.heart.drop(records)
-	backoff := p.source.options.FailureBackoff
-	if backoff.Initial == 0 {
+	now := time.Now()
+	if backoff := p.source.options.FailureBackoff; backoff.Initial > 0 {
+		c := p.changes(backoff.thrown(p.source.throw, p.source.queue.fifo, p.setup.longest(records, now)))
+		return c.make(ctx, p.setup.ours(records, now))
+	}
+	if time.Duration(p.setup.hidden)*time.Second <= p.setup.queued || p.denied.Load() {
 		return nil
 	}
-	now := time.Now()
-	c := p.changes(backoff.thrown(p.source.throw, p.source.queue.fifo, p.setup.longest(records, now)))
-	return c.make(ctx, p.setup.ours(records, now))
+	c := p.changes(func(r *sources.Record) int32 { return seconds(min(p.setup.queued, r.Expires.Sub(now))) })
+	err := c.make(ctx, p.setup.ours(records, now))
+	if awscall.IsDenied(err) {
+		p.denied.Store(true)
+	}
+	return err
 }
 
 // Extend has records expire as late as if they were received now, and tells the
@@ -123,11 +134,9 @@ func (c *changes) makeTen(ctx context.Context, ten []sources.Record) {
 		c.tell(nil, p.refusedEntry(changeOperation, "others took the time of this beat"))
 		return
 	}
-	call := p.source.call(ctx, changeOperation, within)
-	defer call.cancel()
-	out, err := p.source.client.ChangeMessageVisibilityBatch(call, &d.input, p.source.single...)
+	out, err := awscall.Do(ctx, within, p.source.client.ChangeMessageVisibilityBatch, &d.input, p.source.single...)
 	if err != nil {
-		c.tell(nil, call.failed(err))
+		c.tell(nil, p.source.failed(changeOperation, err))
 		return
 	}
 	c.read(out, ten)

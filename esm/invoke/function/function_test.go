@@ -81,7 +81,7 @@ func TestResponsesCount(t *testing.T) {
 		return events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{{ItemIdentifier: e.Records[0].MessageId}}}
 	}
 	text := func(e events.SQSEvent) string {
-		text, _ := json.Marshal(name(e))
+		text, _ := json.Marshal(name(e)) //nolint:errchkjson // strings cannot fail
 		return string(text)
 	}
 	closed := 0

@@ -77,7 +77,7 @@ func runHandler(t *testing.T, source sources.Source, handler esm.Handler, config
 
 // runOnce runs a mapping of fn over one message, and returns how it failed and
 // whether the message was deleted. What failed is dead-lettered.
-func runOnce(t *testing.T, fn any, options function.Options, config esm.Config) (failed error, deleted bool) {
+func runOnce(t *testing.T, fn any, options function.Options, config esm.Config) (failed error, deleted bool) { //nolint:revive // in this order it reads
 	t.Helper()
 	queue := memory.NewQueue(memory.QueueOptions{MaxReceiveCount: 1, DeadLetter: memory.NewQueue(memory.QueueOptions{})})
 	queue.Send(`{"total":12345678901234567890,"extra":true}`)

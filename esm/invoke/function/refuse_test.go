@@ -38,12 +38,12 @@ func TestSignaturesAreThoseOfLambda(t *testing.T) {
 		func(io.Reader) {},
 		func(interface{ Done() <-chan struct{} }) {},
 		func(string, string) {},
-		func(string, context.Context) {}, //nolint:revive // that is what is wrong with it
+		func(string, context.Context) {},
 		func(interface{ Done() <-chan struct{} }, string) {},
 		func(context.Context, string, string) {},
 		func() string { return "" },
 		func() (string, string) { return "", "" },
-		func() (error, string) { return nil, "" }, //nolint:revive,staticcheck // that is what is wrong with it
+		func() (error, string) { return nil, "" },
 		func() (string, string, error) { return "", "", nil },
 	} {
 		_, err := lambda.NewHandler(f).Invoke(t.Context(), []byte(`""`))
