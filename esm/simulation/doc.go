@@ -89,7 +89,6 @@
 //	                                             a failed batch's groups go on                    15
 //	                                             second half of a bisected batch forgotten        44
 //	                                             others tried again than a response names        156
-//	                                             handler outlasts the visibility timeout         111
 //	                                             a lost partition handled further                 21
 //	P5  no duplicates         checkEnd           source hands out twice                            3
 //	    without faults                           half of a batch not settled                       3
