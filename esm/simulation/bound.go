@@ -37,12 +37,10 @@ func (o *Observer) checkBytes(bytes, records int) {
 		limit = esm.DefaultBufferedBytes
 	}
 
-	if o.sim.Scenario.Faults[FaultLate] > 0 {
-		limit *= 2 // what Fetches that have left had room for comes late
-	}
-
-	if o.sim.Scenario.Stuck > 0 {
-		return // what handlers hold that do not return is bounded by their number
+	if o.sim.Scenario.Stuck > 0 || o.sim.late {
+		// What handlers hold that do not return is bounded by their number, and what
+		// comes when its Fetch has left is the source's until another one takes it.
+		return
 	}
 
 	held := bytes + records*o.sim.traits.RecordBytes

@@ -134,6 +134,7 @@ func (s *Sim) Hung(op Op) (time.Duration, bool) {
 func (s *Sim) Late() time.Duration {
 	const latest = 8 * time.Second
 
+	s.late = s.late || s.Scenario.Faults[FaultLate] > 0
 	if !s.Chance(FaultLate) {
 		return 0
 	}

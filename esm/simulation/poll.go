@@ -119,6 +119,10 @@ func (p *queuePartition) hand(buf []sources.Record) int {
 		return expired || given.handle != given.message.handle || given.message.gone
 	})
 
+	if p.queue.sim.kind.Grouped && len(buf) < len(p.arrived) {
+		return 0 // what came together is handed out together
+	}
+
 	n := copy(buf, p.arrived)
 	p.arrived = slices.Delete(p.arrived, 0, n)
 

@@ -28,6 +28,7 @@ type Sim struct {
 	observer  *Observer
 	weather   bool // poison, and until the weather is good faults too
 	good      bool // the weather
+	late      bool // answers may be, or might have been
 	violation *Violation
 	coverage  map[string]int
 

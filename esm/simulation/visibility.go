@@ -49,10 +49,10 @@ func (o *Observer) checkRedriven(t *trace) {
 }
 
 // checkThrottled holds what is throttled for ever against P6: it is let go, so that the
-// source's redrive rule ends it.
+// source's redrive rule ends it. Where bytes are bounded one record may wait for another.
 func (o *Observer) checkThrottled() {
 	s := &o.sim.Scenario
-	if !s.Throttles || s.Redrive == 0 {
+	if !s.Throttles || s.Redrive == 0 || s.Config.MaximumBufferedBytes > 0 {
 		return
 	}
 

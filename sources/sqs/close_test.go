@@ -294,3 +294,27 @@ func TestStopEndsTheFetchesThatWait(t *testing.T) {
 		closePartition(t, p)
 	})
 }
+
+// A receive under way is for fewer messages than the Fetch has room for that waits when
+// the reading ends: it was another's, which left. What it brings is handed out.
+func TestStopLeavesAFetchForEachReceive_P5(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStub(standardARN)
+		_, p := open(t, s, sqs.Options{})
+		ctx, leave := context.WithTimeout(t.Context(), time.Second)
+		defer leave()
+		_, _ = p.Fetch(ctx, make([]sources.Record, 1), 10*time.Second)
+		time.AfterFunc(time.Millisecond, p.(sources.Stopper).Stop)
+		time.AfterFunc(3*time.Second, func() { s.send("late") })
+		got := make([]sources.Record, 9)
+		n, err := p.Fetch(t.Context(), got, 20*time.Second)
+		if bodies(got[:n]) != "late" || err != nil {
+			t.Errorf("got %q, %v, want the message", bodies(got[:n]), err)
+		}
+		closePartition(t, p)
+		if n := len(s.log("ChangeMessageVisibilityBatch")); n != 0 {
+			t.Errorf("given back in %d calls", n)
+		}
+	})
+}

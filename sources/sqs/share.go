@@ -47,7 +47,7 @@ func (p *partition) begin(r request) {
 // batches cost few calls. The caller holds the mutex.
 func (p *partition) share(now time.Time) {
 	p.releaseHurried(now)
-	for {
+	for !p.stopped {
 		lacking := p.waiters.wanted - p.asked
 		if lacking <= 0 {
 			return
@@ -67,13 +67,14 @@ func (p *partition) beginShared(now time.Time) {
 }
 
 // releaseHurried ends the wait of those that no receive is under way for, and for
-// which none will be: the time left is too short, or the reading ends.
+// which none will be: the time left is too short, or the reading ends. Then somebody
+// stays for each receive under way, for fewer records too: what that brings is handled.
 func (p *partition) releaseHurried(now time.Time) {
 	if p.stopped {
-		p.waiters.release(p.asked, func(*waiter) bool { return true }, sources.ErrEnd)
+		p.waiters.release(p.asked, func(_ *waiter, partly bool) bool { return !partly }, sources.ErrEnd)
 		return
 	}
-	p.waiters.release(p.asked, func(w *waiter) bool { return w.deadline.Sub(now) < shortest/2 }, nil)
+	p.waiters.release(p.asked, func(w *waiter, _ bool) bool { return w.deadline.Sub(now) < shortest/2 }, nil)
 }
 
 // fewer tells that others may come in a moment to share a receive for so many: those

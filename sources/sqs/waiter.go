@@ -115,12 +115,13 @@ func (l *waiters) fitting(records int) int {
 }
 
 // release ends the wait of those that the first units of the list do not cover, if
-// they are to.
-func (l *waiters) release(covered int, ends func(*waiter) bool, err error) {
+// they are to: partly tells of one that they cover in part.
+func (l *waiters) release(covered int, ends func(w *waiter, partly bool) bool, err error) {
 	for i := 0; i < len(l.list); {
 		w := l.list[i]
+		partly := covered > 0
 		covered -= l.units(w)
-		if covered < 0 && ends(w) {
+		if covered < 0 && ends(w, partly) {
 			covered += l.units(w)
 			l.remove(i)
 			w.serve(err)
