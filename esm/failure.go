@@ -28,6 +28,13 @@ type Destination interface {
 	Deliver(ctx context.Context, record *FailureRecord) error
 }
 
+// Feeder is a [Destination] that knows what it feeds. New refuses one that feeds the
+// source of the mapping: what fails would go round for ever (DST-43).
+type Feeder interface {
+	// Feeds reports whether the source reads what is delivered. It makes no call.
+	Feeds(source sources.Source) bool
+}
+
 // DestinationFunc is a function as a Destination.
 type DestinationFunc func(ctx context.Context, record *FailureRecord) error
 

@@ -34,6 +34,13 @@ func (e *ConfigError) Error() string {
 	return "esm: invalid configuration: " + strings.Join(texts, "; ")
 }
 
+// checkLoop refuses a destination that feeds the source.
+func (c Config) checkLoop(to *checker, source sources.Source) {
+	feeder, ok := c.OnFailure.(Feeder)
+	to.require(!ok || isNil(feeder) || !feeder.Feeds(source), "OnFailure", fmt.Sprintf("a %T that feeds the source", c.OnFailure),
+		"must be one that the source does not read: what fails would go round for ever")
+}
+
 // checker gathers violations.
 type checker struct {
 	violations []Violation

@@ -7,7 +7,8 @@
 // (DST-03, DST-41, DST-42), and would refuse it for Kinesis and DynamoDB Streams
 // (DST-01, DST-02). Here any client and any source will do. The topic must not be
 // the source of a mapping that fails the same records: they would go round for ever
-// (DST-43).
+// (DST-43). esm.New refuses a topic that the mapping's own source reads, if client and
+// source have a bootstrap server in common.
 //
 // A message that is too large for the topic or for the client's
 // ProducerBatchMaxBytes goes without the event document, as AWS does where a target
@@ -28,6 +29,7 @@ import (
 
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/esm/destination/internal/target"
+	"github.com/openesm/openesm/sources"
 )
 
 // limit is how long a delivery may take.
@@ -51,7 +53,10 @@ type Destination struct {
 	open map[weak.Pointer[esm.FailureRecord]][]*message // what is not delivered yet
 }
 
-var _ esm.Destination = (*Destination)(nil)
+var (
+	_ esm.Destination = (*Destination)(nil)
+	_ esm.Feeder      = (*Destination)(nil)
+)
 
 // topicName is how a topic may be named (DST-09).
 var topicName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}$`)
@@ -92,4 +97,18 @@ func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) er
 	d.forget(weak.Make(record))
 
 	return nil
+}
+
+// Feeds reports whether the source reads the topic (DST-43). It knows the cluster of a
+// client that has franz-go's OptValue.
+func (d *Destination) Feeds(source sources.Source) bool {
+	client, known := d.client.(interface{ OptValue(opt any) any })
+	reader, reads := sources.Ability[sources.TopicReader](source)
+	if !known || !reads {
+		return false
+	}
+
+	brokers, _ := client.OptValue(kgo.SeedBrokers).([]string)
+
+	return reader.ReadsTopic(d.topic, brokers)
 }
