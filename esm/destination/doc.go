@@ -7,7 +7,7 @@
 //	sns          a standard topic          no
 //	s3           a bucket                  yes, as a string of JSON
 //	lambda       a function                yes, as a JSON object, up to 1 MB in all
-//	eventbridge  an event bus              yes, as a JSON object, up to 256 KB in all
+//	eventbridge  an event bus              yes, as a JSON object, up to 1 MB in all
 //	kafka        a topic                   yes, as a JSON object, a message a record
 //
 // What is larger than its target takes is delivered without the records. AWS allows

@@ -1,6 +1,7 @@
 package destinationtest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,6 +55,7 @@ func Run(t *testing.T, kind Kind) {
 		"hangs":           trouble(Trouble{Delay: time.Hour}, "not answered within"),
 		"hangs for all":   hangs,
 		"slow":            slow,
+		"large":           large,
 		"too large":       tooLarge,
 		"many, both ways": many,
 	} {
@@ -282,6 +284,25 @@ func hangs(t *testing.T, kind Kind) {
 
 	if err == nil || !strings.Contains(err.Error(), "not answered within") || strings.Contains(err.Error(), secret) {
 		t.Errorf("error %v does not say how long the answer was waited for, or has a secret", err)
+	}
+}
+
+// large fails a record whose document takes three quarters of the service's limit.
+func large(t *testing.T, kind Kind) {
+	t.Helper()
+
+	const most = 1 << 20 // if there is no limit that matters
+
+	w := newWorld(t, kind, nil)
+	w.run("poison" + strings.Repeat("x", cmp.Or(kind.Limit, most)*9/16)) // base64 takes four thirds
+
+	documents, _, _ := w.service.got()
+	if len(documents) != 1 {
+		t.Fatalf("%d documents", len(documents))
+	}
+
+	if has := strings.Contains(documents[0], `,"payload":`); has != (kind.Payload != esm.NoPayload) {
+		t.Errorf("payload: %v; %d bytes", has, len(documents[0]))
 	}
 }
 
