@@ -173,6 +173,14 @@ func (f *FailureRecord) Record(i int) *FailureRecord {
 	return &one
 }
 
+// Part returns the failure record of the records from one place of Records up to
+// another, for a target that takes no document as long as that of all.
+func (f *FailureRecord) Part(from, to int) *FailureRecord {
+	part := *f
+	part.Records = f.Records[from:to]
+	return &part
+}
+
 // Event returns the event document of the records, nil if the source writes
 // none.
 func (f *FailureRecord) Event() []byte {

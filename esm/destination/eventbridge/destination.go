@@ -129,13 +129,14 @@ func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) er
 		Resources: []string{d.bus, qualified(record.FunctionARN)},
 	}
 
-	document, err := target.Fit(record, esm.ObjectPayload, d.most-size(&entry))
-	if err != nil {
-		return err
-	}
+	return target.Each(record, esm.ObjectPayload, d.most-size(&entry), func(document []byte) error {
+		entry.Detail = aws.String(string(document))
 
-	entry.Detail = aws.String(string(document))
+		return d.put(ctx, entry)
+	})
+}
 
+func (d *Destination) put(ctx context.Context, entry types.PutEventsRequestEntry) error {
 	out, err := awscall.Do(ctx, awscall.Limit, d.client.PutEvents,
 		&eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{entry}}, once)
 	if err != nil {

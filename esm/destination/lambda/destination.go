@@ -70,12 +70,13 @@ func New(client Client, function string) (*Destination, error) {
 // Deliver invokes the function, and does not wait for it. It may be invoked twice
 // if an answer is lost.
 func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) error {
-	document, err := target.Fit(record, esm.ObjectPayload, mostBytes)
-	if err != nil {
-		return err
-	}
+	return target.Each(record, esm.ObjectPayload, mostBytes, func(document []byte) error {
+		return d.invoke(ctx, document)
+	})
+}
 
-	_, err = awscall.Do(ctx, awscall.Limit, d.client.Invoke, &lambda.InvokeInput{
+func (d *Destination) invoke(ctx context.Context, document []byte) error {
+	_, err := awscall.Do(ctx, awscall.Limit, d.client.Invoke, &lambda.InvokeInput{
 		FunctionName: &d.function, InvocationType: types.InvocationTypeEvent, Payload: document,
 	}, once)
 	if err != nil {

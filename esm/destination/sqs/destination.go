@@ -23,6 +23,10 @@ import (
 	"github.com/openesm/openesm/sources/awscall"
 )
 
+// mostBytes is the largest message (DST-65a). A record that names some thousand
+// partitions is longer, and goes as several.
+const mostBytes = 1 << 20
+
 // Client is the part of the SDK's client that a destination uses; *sqs.Client has
 // it. It must be of the queue's region and safe for concurrent use.
 type Client interface {
@@ -81,11 +85,12 @@ func New(client Client, queue string) (*Destination, error) {
 
 // Deliver sends the failure record. A message may come twice if an answer is lost.
 func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) error {
-	document, err := record.Marshal(esm.NoPayload)
-	if err != nil {
-		return err
-	}
+	return target.Each(record, esm.NoPayload, mostBytes, func(document []byte) error {
+		return d.send(ctx, document)
+	})
+}
 
+func (d *Destination) send(ctx context.Context, document []byte) error {
 	queueURL, err := d.queueURL(ctx)
 	if err != nil {
 		return err

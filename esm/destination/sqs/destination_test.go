@@ -45,7 +45,7 @@ func kind(queue, place string) destinationtest.Kind {
 				Region: "eu-west-1", BaseEndpoint: &url, HTTPClient: client, Credentials: credentials,
 			}), queue)
 		},
-		Missing: "QueueDoesNotExist", Denied: "AccessDenied", Permission: "permission sqs:", Place: place,
+		Missing: "QueueDoesNotExist", Denied: "AccessDenied", Permission: "permission sqs:", Place: place, Limit: 1 << 20,
 	}
 }
 
