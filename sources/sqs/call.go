@@ -38,13 +38,13 @@ func (s *Source) call(ctx context.Context, operation string, within time.Duratio
 // failed wraps the call's error (SQS-03).
 func (c *call) failed(err error) error {
 	if isMissing(err) {
-		return &missingError{operation: c.operation, queue: c.source.queue.name, err: err}
+		return &missingError{operation: c.operation, queue: c.source.queue.Name, err: err}
 	}
 	if c.Err() != nil && c.parent.Err() == nil {
 		err = &awscall.LateError{Within: c.within, Err: err}
 	}
 	return &awscall.Error{
-		Service: "sqs", Operation: c.operation, Target: "queue " + c.source.queue.name,
+		Service: "sqs", Operation: c.operation, Target: "queue " + c.source.queue.Name,
 		Permission: "sqs:" + strings.TrimSuffix(c.operation, "Batch"), Err: err,
 	}
 }

@@ -30,7 +30,7 @@ func (p *partition) Fail(ctx context.Context, records []sources.Record) error {
 	if backoff := p.source.options.FailureBackoff; backoff.Initial > 0 {
 		// The service counts its 12 hours from the receive.
 		limit := maxVisibility - min(p.setup.life, maxVisibility)
-		c := p.changes(backoff.thrown(p.source.throw, p.source.queue.fifo, limit))
+		c := p.changes(backoff.thrown(p.source.throw, p.source.queue.FIFO, limit))
 		return c.make(ctx, p.setup.ours(records, time.Now()))
 	}
 	if time.Duration(p.setup.hidden)*time.Second <= p.setup.queued || p.denied.Load() {
