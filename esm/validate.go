@@ -71,6 +71,7 @@ func notTiny(c *checker, field string, value time.Duration) {
 
 // check adds every violation of c, whose defaults are filled in.
 func (c Config) check(to *checker, traits sources.Traits) {
+	to.require(isName(c.UUID), "UUID", fmt.Sprintf("%.64q", c.UUID), "must be 1 to 128 letters, digits, -, _ and ., not dots alone")
 	c.checkBatch(to, traits)
 	c.checkTimes(to, traits)
 	c.checkProvisioned(to, traits.Provisioned)
@@ -79,6 +80,15 @@ func (c Config) check(to *checker, traits sources.Traits) {
 	} else {
 		c.checkUnordered(to)
 	}
+}
+
+// isName reports whether a text can be part of an object's key as it is.
+func isName(text string) bool {
+	const longest = 128
+	odd := strings.IndexFunc(text, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '_' && r != '.'
+	})
+	return odd < 0 && len(text) <= longest && strings.Trim(text, ".") != ""
 }
 
 func (c Config) checkBatch(to *checker, traits sources.Traits) {
