@@ -91,7 +91,7 @@ func (s *Source) Traits() sources.Traits {
 		UnwindowedBatchSize: maxEntries,
 		Window:              sources.Bounds[time.Duration]{Default: 0, Max: maxWindow},
 		MaxTimeout:          maxTimeout,
-		EventOverhead:       eventjson.Overhead,
+		EventOverhead:       eventjson.Bound,
 		RecordBytes:         recordBytes,
 		MaxRecordBytes:      maxBytes + recordBytes,
 		Scaling:             sources.Scaling{Initial: 5, Idle: 2, Max: 1250, PerMinute: 300},

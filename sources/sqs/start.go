@@ -68,7 +68,7 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	set.life, set.hidden = s.life(visibility, settings)
 	if settings.BatchSize > 0 {
 		// So small that a full batch is not too large.
-		set.slight = (settings.BatchBytes - eventjson.Overhead) / settings.BatchSize
+		set.slight = (settings.BatchBytes - eventjson.Bound) / settings.BatchSize
 	}
 	s.advise(set.logger, attributes, visibility, settings)
 	s.setup = set
