@@ -50,6 +50,7 @@ func Run(t *testing.T, kind Kind) {
 		"document":        document,
 		"missing":         trouble(Trouble{Status: http.StatusNotFound, Code: kind.Missing}, kind.Missing),
 		"forbidden":       trouble(Trouble{Status: http.StatusForbidden, Code: kind.Denied}, kind.Permission),
+		"key forbidden":   trouble(Trouble{Status: http.StatusBadRequest, Code: "KMSAccessDeniedException"}, "kms:Decrypt on the KMS key"),
 		"throttled":       trouble(Trouble{Status: http.StatusBadRequest, Code: "ThrottlingException"}, "ThrottlingException"),
 		"out of order":    trouble(Trouble{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable"}, "ServiceUnavailable"),
 		"connection cut":  trouble(Trouble{Cut: true}, ""),
