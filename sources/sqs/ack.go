@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/awscall"
 )
 
 // Ack deletes records, ten a call (SQS-60). An [*sources.AckError] tells which
@@ -122,5 +123,5 @@ func (p *partition) deleteTen(ctx context.Context, ten []sources.Record, left *l
 }
 
 func (p *partition) refusedEntry(operation, code string) error {
-	return &entryError{operation: operation, queue: p.ID(), code: code}
+	return &entryError{operation: operation, queue: p.ID(), code: awscall.Printable(code)}
 }

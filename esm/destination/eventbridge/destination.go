@@ -146,7 +146,7 @@ func (d *Destination) put(ctx context.Context, entry types.PutEventsRequestEntry
 	// The call succeeds though its one entry fails.
 	for i := range out.Entries {
 		if code := out.Entries[i].ErrorCode; code != nil {
-			return fmt.Errorf("events: %s on bus %s: entry refused: %s", operation, d.bus, *code)
+			return fmt.Errorf("events: %s on bus %s: entry refused: %s", operation, d.bus, awscall.Printable(*code))
 		}
 	}
 

@@ -83,6 +83,9 @@ func TestFailedEntryIsAnError(t *testing.T) {
 		"with a code": {awseventbridge.PutEventsOutput{FailedEntryCount: 1, Entries: []types.PutEventsResultEntry{
 			{ErrorCode: aws.String("ThrottlingException"), ErrorMessage: aws.String("secret")},
 		}}, "events: PutEvents on bus results: entry refused: ThrottlingException"},
+		"with an odd code": {awseventbridge.PutEventsOutput{FailedEntryCount: 1, Entries: []types.PutEventsResultEntry{
+			{ErrorCode: aws.String("Odd\n\x1b[31m")},
+		}}, `events: PutEvents on bus results: entry refused: Odd\n\x1b[31m`},
 		"by the count only": {awseventbridge.PutEventsOutput{FailedEntryCount: 1}, "events: PutEvents on bus results: entry refused without a reason"},
 		"not":               {awseventbridge.PutEventsOutput{Entries: []types.PutEventsResultEntry{{EventId: aws.String("1")}}}, ""},
 	} {
