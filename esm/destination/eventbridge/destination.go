@@ -154,6 +154,10 @@ func (d *Destination) put(ctx context.Context, entry types.PutEventsRequestEntry
 		return fmt.Errorf("events: %s on bus %s: entry refused without a reason", operation, d.bus)
 	}
 
+	if len(out.Entries) != 1 || aws.ToString(out.Entries[0].EventId) == "" {
+		return target.Lacks("events: "+operation+" on bus "+d.bus, "EventId")
+	}
+
 	return nil
 }
 

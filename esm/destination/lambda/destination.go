@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -76,7 +77,7 @@ func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) er
 }
 
 func (d *Destination) invoke(ctx context.Context, document []byte) error {
-	_, err := awscall.Do(ctx, awscall.Limit, d.client.Invoke, &lambda.InvokeInput{
+	out, err := awscall.Do(ctx, awscall.Limit, d.client.Invoke, &lambda.InvokeInput{
 		FunctionName: &d.function, InvocationType: types.InvocationTypeEvent, Payload: document,
 	}, once)
 	if err != nil {
@@ -84,6 +85,10 @@ func (d *Destination) invoke(ctx context.Context, document []byte) error {
 			Service: "lambda", Operation: "Invoke", Target: "function " + d.function,
 			Permission: "lambda:InvokeFunction", Err: err,
 		}
+	}
+
+	if out.StatusCode != http.StatusAccepted {
+		return target.Lacks("lambda: Invoke on function "+d.function, "status 202")
 	}
 
 	return nil

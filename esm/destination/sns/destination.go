@@ -70,10 +70,14 @@ func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) er
 }
 
 func (d *Destination) publish(ctx context.Context, document []byte) error {
-	_, err := awscall.Do(ctx, awscall.Limit, d.client.Publish,
+	out, err := awscall.Do(ctx, awscall.Limit, d.client.Publish,
 		&sns.PublishInput{TopicArn: &d.topic, Message: aws.String(string(document))}, once)
 	if err != nil {
 		return &awscall.Error{Service: "sns", Operation: "Publish", Target: "topic " + d.topic, Err: err}
+	}
+
+	if aws.ToString(out.MessageId) == "" {
+		return target.Lacks("sns: Publish on topic "+d.topic, "MessageId")
 	}
 
 	return nil

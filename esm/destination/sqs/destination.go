@@ -96,10 +96,17 @@ func (d *Destination) send(ctx context.Context, document []byte) error {
 		return err
 	}
 
-	_, err = awscall.Do(ctx, awscall.Limit, d.client.SendMessage,
+	out, err := awscall.Do(ctx, awscall.Limit, d.client.SendMessage,
 		&sqs.SendMessageInput{QueueUrl: queueURL, MessageBody: aws.String(string(document))}, once)
+	if err != nil {
+		return d.failed("SendMessage", err)
+	}
 
-	return d.failed("SendMessage", err)
+	if aws.ToString(out.MessageId) == "" {
+		return target.Lacks("sqs: SendMessage on queue "+d.name, "MessageId")
+	}
+
+	return nil
 }
 
 // queueURL asks for the queue's URL, once.
@@ -115,7 +122,7 @@ func (d *Destination) queueURL(ctx context.Context) (*string, error) {
 	}
 
 	if aws.ToString(out.QueueUrl) == "" {
-		return nil, fmt.Errorf("sqs: GetQueueUrl on queue %s: the answer has no URL", d.name)
+		return nil, target.Lacks("sqs: GetQueueUrl on queue "+d.name, "URL")
 	}
 
 	d.url.Store(out.QueueUrl)
@@ -124,10 +131,6 @@ func (d *Destination) queueURL(ctx context.Context) (*string, error) {
 }
 
 func (d *Destination) failed(operation string, err error) error {
-	if err == nil {
-		return nil
-	}
-
 	return &awscall.Error{Service: "sqs", Operation: operation, Target: "queue " + d.name, Err: err}
 }
 

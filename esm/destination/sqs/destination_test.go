@@ -89,7 +89,7 @@ func (s *sender) SendMessage(
 	_ context.Context, in *awssqs.SendMessageInput, _ ...func(*awssqs.Options),
 ) (*awssqs.SendMessageOutput, error) {
 	s.urls = append(s.urls, *in.QueueUrl)
-	return &awssqs.SendMessageOutput{}, nil
+	return &awssqs.SendMessageOutput{MessageId: aws.String("1")}, nil
 }
 
 // GetQueueUrl answers without a URL at first.

@@ -53,6 +53,7 @@ func Run(t *testing.T, kind Kind) {
 		"key forbidden":   trouble(Trouble{Status: http.StatusBadRequest, Code: "KMSAccessDeniedException"}, "kms:Decrypt on the KMS key"),
 		"throttled":       trouble(Trouble{Status: http.StatusBadRequest, Code: "ThrottlingException"}, "ThrottlingException"),
 		"out of order":    trouble(Trouble{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable"}, "ServiceUnavailable"),
+		"empty answer":    trouble(Trouble{Empty: true}, "the answer"),
 		"connection cut":  trouble(Trouble{Cut: true}, ""),
 		"answer lost":     trouble(Trouble{Lose: true}, ""),
 		"hangs":           trouble(Trouble{Delay: time.Hour}, "not answered within"),

@@ -48,6 +48,11 @@ func ParseARN(field, text, service string) (arn.ARN, error) {
 	return a, nil
 }
 
+// Lacks is the error of an answer of success without what each such answer has: it
+// may come from something on the way to the service, so nothing is known of the
+// delivery.
+func Lacks(call, what string) error { return fmt.Errorf("%s: the answer has no %s", call, what) }
+
 // Fit returns the document of a failure record with its payload; without it if the
 // document is longer than most bytes with it, as AWS does (ASYNC-58). If it is too
 // long even then, as one that names thousands of partitions may be, it returns several:
