@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -137,6 +139,12 @@ func (o *Options) validate() error {
 
 	require(len(o.BootstrapServers) > 0, "BootstrapServers: is empty; at least one host:port is needed")
 	require(!slices.Contains(o.BootstrapServers, ""), "BootstrapServers: has an empty entry")
+
+	for i, server := range o.BootstrapServers { // not told: it may hold a password
+		require(!strings.ContainsFunc(server, isOdd),
+			"BootstrapServers: entry %d has a user, a scheme, a path or a blank, want host:port", i+1)
+	}
+
 	require((len(o.Topics) > 0) != (o.TopicPattern != ""), "Topics: exactly one of Topics and TopicPattern must be set")
 
 	for _, topic := range o.Topics {
@@ -159,6 +167,11 @@ func (o *Options) validate() error {
 		"RevokeTimeout: %v must be between 0 for the default and %v", o.RevokeTimeout, mostRevoke)
 
 	return errors.Join(errs...)
+}
+
+// isOdd reports whether no host and no port has such a character.
+func isOdd(r rune) bool {
+	return strings.ContainsRune("@/,\"\\", r) || unicode.IsSpace(r) || !unicode.IsPrint(r)
 }
 
 // start is where a partition without a committed offset is begun.

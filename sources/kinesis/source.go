@@ -109,7 +109,7 @@ func (s *Source) Traits() sources.Traits {
 		Window:         sources.Bounds[time.Duration]{Max: longestWindow},
 		TumblingWindow: longestRun,
 		MaxTimeout:     longestRun,
-		EventOverhead:  eventjson.Overhead,
+		EventOverhead:  eventjson.Bound,
 		RecordBytes:    recordBytes,
 	}
 }

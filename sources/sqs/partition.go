@@ -59,7 +59,7 @@ func newPartition(ctx context.Context, s *Source) *partition {
 
 	p := &partition{
 		source: s, setup: s.setup,
-		waiters: waiters{whole: s.queue.fifo}, late: late{whole: s.queue.fifo}, crowd: maxEntries,
+		waiters: waiters{whole: s.queue.FIFO}, late: late{whole: s.queue.FIFO}, crowd: maxEntries,
 	}
 	p.work, p.cut = context.WithCancel(context.WithoutCancel(ctx))
 	p.pool = pool.New(func() func(request) {
@@ -73,7 +73,7 @@ func newPartition(ctx context.Context, s *Source) *partition {
 }
 
 // ID is the queue's name.
-func (p *partition) ID() string { return p.source.queue.name }
+func (p *partition) ID() string { return p.source.queue.Name }
 
 // Fetch takes what came late, or waits for receives. If it may not wait for a long
 // poll it makes short ones, with pauses.
