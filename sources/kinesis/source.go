@@ -123,6 +123,10 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 		return s.refused("DescribeStreamSummary", err)
 	}
 
+	if out.StreamDescriptionSummary == nil {
+		return s.failed("DescribeStreamSummary", errNoSummary)
+	}
+
 	if s.leases() != nil {
 		return nil
 	}

@@ -116,11 +116,11 @@ func (r *subscriber) took(event *types.SubscribeToShardEvent, ok bool) (answer, 
 
 	r.fresh, r.failures, r.refused = false, 0, time.Time{}
 	a := answer{
-		records: event.Records, answered: true,
+		records: event.Records, answered: event.MillisBehindLatest != nil,
 		behind: time.Duration(aws.ToInt64(event.MillisBehindLatest)) * time.Millisecond,
 	}
 
-	if event.ContinuationSequenceNumber == nil { // the shard's end (KIN-84, KIN-86)
+	if isLast(event) {
 		a.ended, a.children = true, event.ChildShards
 		r.close()
 

@@ -26,6 +26,11 @@ type Store struct {
 
 var _ checkpoint.Store = (*Store)(nil)
 
+var (
+	errNoItems = errors.New("the answer has no Items")
+	errNoTable = errors.New("the answer has no Table")
+)
+
 // New returns the store in a table, given by its name or ARN. It makes no call:
 // see [Store.CreateTable] for a table that may be missing.
 func New(client Client, table string, options Options) (*Store, error) {
@@ -52,6 +57,9 @@ func (s *Store) Leases(ctx context.Context) ([]checkpoint.Lease, error) {
 		out, err := awscall.Do(ctx, awscall.Limit, s.client.Scan, in, once)
 		if err != nil {
 			return nil, s.failed("Scan", err)
+		}
+		if out.Items == nil { // nothing is said, which is not that there is none
+			return nil, s.failed("Scan", errNoItems)
 		}
 		for _, row := range out.Items {
 			if !isLease(row) {
