@@ -2,6 +2,7 @@ package kinesis
 
 import (
 	"context"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -11,14 +12,18 @@ import (
 	"github.com/openesm/openesm/sources/internal/lease"
 )
 
-// list lists all shards that the stream still has, open and closed (KIN-60..63). A
-// list is whole or an error: what it lacks would count as gone.
-func (s *Source) list(ctx context.Context) ([]lease.Shard, error) {
+// list lists all shards that the stream still has, open and closed (KIN-60..63), or
+// with a time those that were open then or came later (KIN-62). A list is whole or an
+// error: what it lacks would count as gone.
+func (s *Source) list(ctx context.Context, since time.Time) ([]lease.Shard, error) {
 	const maxPages = 100 // of a thousand shards, far above all quotas
 
 	var l shardList
 
 	in := &kinesis.ListShardsInput{StreamARN: &s.stream.arn}
+	if !since.IsZero() {
+		in.ShardFilter = &types.ShardFilter{Type: types.ShardFilterTypeFromTimestamp, Timestamp: &since}
+	}
 
 	for range maxPages {
 		out, err := awscall.Do(ctx, awscall.Limit, s.client.ListShards, in, s.single...)

@@ -56,10 +56,6 @@ func newPartition(s *Source, held *lease.Held) *partition {
 	l := held.Lease()
 	at := l.Position
 
-	if at.Sequence == checkpoint.Latest { // as the Kinesis Client Library stores it
-		at = checkpoint.Position{Sequence: checkpoint.AtTimestamp, Timestamp: s.now()}
-	}
-
 	from := s.resumed(at)
 	p := &partition{
 		source: s, id: held.Shard(), held: held, read: from, fetched: from, position: at, window: l.Window,

@@ -222,7 +222,7 @@ func (p *partition) isGone(ctx context.Context, err error) bool {
 		return false
 	}
 
-	shards, err := p.source.list(ctx)
+	shards, err := p.source.list(ctx, time.Time{})
 	if err != nil { // the stream itself is gone, or about to be
 		return false
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
@@ -47,7 +48,7 @@ func (p *partition) confirmEnd(
 	if len(children) > 0 && !slices.ContainsFunc(children, nameless) {
 		return children, nil
 	}
-	shards, err := p.source.list(ctx)
+	shards, err := p.source.list(ctx, time.Time{})
 	if err != nil {
 		return nil, err
 	}
