@@ -77,6 +77,10 @@
 //   - A position that was trimmed: the shard goes on with the oldest record it has, as
 //     the service does (KIN-45). Nobody tells of the loss; watch the metrics IteratorAge
 //     and MillisBehindLatest against the retention of the stream.
+//   - A record that is older than the stream's retention is given up by rule, as one that
+//     is too old: it goes to the on-failure destination if there is one, is counted, and
+//     blocks its shard no longer. The retention is read at the start, and every five
+//     minutes or so; what was read before it grows has the old one.
 //   - A shard that the service does not know any more has ended, once the list of shards
 //     says so too (KIN-74); a warning is logged. If it is the stream that is gone, the
 //     mapping ends with "Stream not found", and positions stay as they are. Do not use

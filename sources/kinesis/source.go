@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -40,6 +41,8 @@ type Source struct {
 
 	consumer string        // ARN, with enhanced fan-out; by name not known before Start
 	skew     time.Duration // how far the service's clock is ahead of this one
+
+	retention atomic.Int64 // how long the stream keeps records, in nanoseconds; 0 for unknown
 
 	mu      sync.Mutex
 	manager *lease.Manager          // nil before Start; Measure may come before
@@ -117,14 +120,9 @@ func (s *Source) Traits() sources.Traits {
 // Start checks that the stream is there and may be read, and its consumer too if
 // there is one, and starts to share it with the other workers.
 func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
-	out, err := awscall.Do(ctx, awscall.Limit, s.client.DescribeStreamSummary,
-		&kinesis.DescribeStreamSummaryInput{StreamARN: &s.stream.arn}, s.single...)
+	out, err := s.describe(ctx)
 	if err != nil {
 		return s.refused("DescribeStreamSummary", err)
-	}
-
-	if out.StreamDescriptionSummary == nil {
-		return s.failed("DescribeStreamSummary", errNoSummary)
 	}
 
 	if s.leases() != nil {
@@ -142,11 +140,13 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 
 	s.skew = skew(&out.ResultMetadata)
 
-	manager, err := lease.New(s.store, s.list, lease.Options{
+	report := s.reportTo(settings)
+
+	manager, err := lease.New(s.store, s.lister(report), lease.Options{
 		Worker: s.options.Worker, Duration: s.options.LeaseDuration, ListInterval: s.options.ListInterval,
 		Start: s.options.start(), Now: s.now(),
 		MaxLeases: s.options.MaxShards, Logger: s.options.Logger, Jitter: s.options.Jitter,
-		Report: s.reportTo(settings),
+		Report: report,
 	})
 	if err != nil {
 		return fmt.Errorf("kinesis: stream %s: %w: %w", s.stream.name, err, sources.ErrUnusable)
@@ -160,10 +160,13 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	return nil
 }
 
-// reportTo tells the mapping of failures of the background; nil if nobody listens.
+// reportTo tells the mapping of failures of the background, or the log if it does not
+// listen.
 func (s *Source) reportTo(settings sources.Settings) func(error) {
 	if settings.Report == nil {
-		return nil
+		logger := s.options.Logger
+
+		return func(err error) { logger.Warn("kinesis", "stream", s.stream.name, "error", err) }
 	}
 
 	return func(err error) { settings.Report(fmt.Errorf("kinesis: stream %s: %w", s.stream.name, err)) }
