@@ -10,7 +10,8 @@
 //		return err
 //	}
 //
-// A table is for one stream and one consumer. Every write is conditional on the
+// A table is for one stream and one consumer; a source of another stream refuses it,
+// once a worker has taken a lease. Every write is conditional on the
 // lease's owner and counter, every read is consistent. The store needs the
 // permissions dynamodb:Scan, PutItem, UpdateItem and DeleteItem on the table, and
 // for CreateTable also CreateTable, DescribeTable and, with tags, TagResource. A call
@@ -33,6 +34,7 @@
 //	childShardIds                 SS  Children; missing for none
 //	startingHashKey               S   StartingHashKey; missing for none
 //	endingHashKey                 S   EndingHashKey; missing for none
+//	openesmStream                 S   Stream; missing for none
 //	openesmTimestamp              S   Position.Timestamp, RFC 3339; missing for none
 //	openesmWindow                 B   Window; missing for none
 //	openesmWindowEncoding         S   "gzip" if the window is compressed; missing if not

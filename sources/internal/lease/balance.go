@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -157,6 +158,7 @@ func (m *Manager) take(last checkpoint.Lease) (bool, error) {
 	}
 
 	next := last
+	next.Stream = cmp.Or(m.options.Stream, last.Stream) // which an older release did not store
 	next.Owner = m.owner
 	next.Counter++
 

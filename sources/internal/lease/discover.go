@@ -200,8 +200,14 @@ func (m *Manager) create(ctx context.Context, l checkpoint.Lease) error {
 	ctx, cancel := context.WithTimeout(ctx, min(m.options.Duration, patience))
 	defer cancel()
 
+	l.Stream = m.options.Stream
+
 	err := m.store.Create(ctx, l)
 	if errors.Is(err, checkpoint.ErrConflict) {
+		if m.exclusive { // another manager of this process; there is no next look otherwise
+			signal(m.listSoon)
+		}
+
 		return nil // somebody else was first; the next look shows how
 	}
 
