@@ -14,6 +14,9 @@ var ErrConflict = errors.New("lease was changed by somebody else")
 // bear the same IDs, so that two of them cannot share a store, and refuse to. Its methods may be
 // called concurrently, from any number of processes unless it is [Exclusive].
 //
+// An error that wraps sources.ErrUnusable says that the store cannot work as it is
+// configured, and ends the mapping.
+//
 // One attempt a call, no retry: callers retry. After an error other than
 // ErrConflict a write may or may not have taken effect; the caller reads again.
 // Slices in leases belong to the caller on both ways. With a context that is

@@ -36,6 +36,8 @@ func (s *Source) list(ctx context.Context, since time.Time) ([]lease.Shard, erro
 			return nil, s.failed("ListShards", err)
 		}
 
+		s.grants.note("ListShards")
+
 		if aws.ToString(out.NextToken) == "" {
 			return l.shards, nil
 		}

@@ -181,7 +181,7 @@ func (r *poller) call(ctx context.Context) (answer, error) {
 			r.throttled()
 		}
 
-		return r.p.missing(ctx, r.p.failed("GetRecords", err))
+		return r.p.missing(ctx, r.p.judge("GetRecords", err))
 	}
 }
 
@@ -194,12 +194,14 @@ func (r *poller) locate(ctx context.Context) error {
 		ShardIteratorType: from.Type, StartingSequenceNumber: from.SequenceNumber, Timestamp: from.Timestamp,
 	}, s.single...)
 	if err != nil {
-		return r.p.failed("GetShardIterator", err)
+		return r.p.judge("GetShardIterator", err)
 	}
 
 	if aws.ToString(out.ShardIterator) == "" {
 		return r.p.failed("GetShardIterator", errNoIterator)
 	}
+
+	s.grants.note("GetShardIterator")
 
 	r.iterator = out.ShardIterator
 
@@ -257,6 +259,7 @@ func (r *poller) took(ctx context.Context, out *kinesis.GetRecordsOutput, began 
 		return answer{}, r.p.failed("GetRecords", err)
 	}
 
+	r.p.source.grants.note("GetRecords")
 	r.iterator = out.NextShardIterator
 	r.more = a.behind > 0 && !a.ended
 	r.schedule(&a, began)

@@ -25,6 +25,7 @@ func (s *Source) describe(ctx context.Context) (*kinesis.DescribeStreamSummaryOu
 	if out.StreamDescriptionSummary == nil {
 		return nil, errNoSummary
 	}
+	s.grants.note("DescribeStreamSummary")
 	s.keep(out.StreamDescriptionSummary)
 	return out, nil
 }

@@ -42,6 +42,7 @@ type Source struct {
 	consumer string        // ARN, with enhanced fan-out; by name not known before Start
 	skew     time.Duration // how far the service's clock is ahead of this one
 
+	grants    grants
 	retention atomic.Int64 // how long the stream keeps records, in nanoseconds; 0 for unknown
 
 	mu      sync.Mutex
@@ -280,7 +281,7 @@ func (s *Source) failed(operation string, err error) error {
 func failed(operation, target string, err error) error {
 	var wrapped error = &awscall.Error{Service: "kinesis", Operation: operation, Target: target, Err: err}
 
-	if awscall.Code(err) == "KMSAccessDeniedException" { // of an encrypted stream (KIN-33)
+	if isKeyDenied(err) {
 		wrapped = fmt.Errorf("%w: the caller lacks the permission kms:Decrypt on the key of the stream", wrapped)
 	}
 
@@ -294,9 +295,8 @@ func (s *Source) refused(operation string, err error) error {
 		// The words of KIN-15.
 		return fmt.Errorf("kinesis: Stream not found: %s (create it, or correct its ARN or the client's region): %w",
 			s.stream.arn, sources.ErrUnusable)
-	case awscall.IsDenied(err):
-		return fmt.Errorf("%w (a mapping needs kinesis:DescribeStreamSummary, ListShards, GetShardIterator and GetRecords, "+
-			"or SubscribeToShard): %w", s.failed(operation, err), sources.ErrUnusable)
+	case s.grants.refuses(operation, err):
+		return fmt.Errorf("%w (%s): %w", s.failed(operation, err), needs, sources.ErrUnusable)
 	default:
 		return s.failed(operation, err)
 	}

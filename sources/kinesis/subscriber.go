@@ -160,10 +160,7 @@ func (r *subscriber) over() (answer, error) {
 		return answer{}, nil
 	}
 
-	return answer{}, &awscall.Error{
-		Service: "kinesis", Operation: "SubscribeToShard", Err: err,
-		Target: "shard " + r.p.id + " of stream " + r.p.source.stream.name + " for consumer " + r.p.source.consumer,
-	}
+	return answer{}, r.p.judge("SubscribeToShard", err)
 }
 
 // failed notes when to try again (KIN-87), and reports whether the failure is to be

@@ -91,6 +91,8 @@ func (s *subscription) open(
 
 	switch {
 	case err == nil:
+		p.source.grants.note("SubscribeToShard")
+
 		return out.GetStream(), nil
 	case late:
 		return nil, &awscall.LateError{Within: longestSilence, Err: err}

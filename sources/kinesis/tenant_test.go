@@ -31,18 +31,25 @@ func stores(t *testing.T) map[string]func() checkpoint.Store {
 			return store
 		},
 		"dynamodb": func() checkpoint.Store {
-			server := dynamodbtest.New()
-			t.Cleanup(func() { _ = server.Close() })
-			store, err := dynamodb.New(server.Client(), "positions", dynamodb.Options{})
-			if err == nil {
-				err = store.CreateTable(t.Context())
-			}
-			if err != nil {
+			store := unmadeTable(t)
+			if err := store.CreateTable(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			return store
 		},
 	}
+}
+
+// unmadeTable is a store whose table was not created.
+func unmadeTable(t *testing.T) *dynamodb.Store {
+	t.Helper()
+	server := dynamodbtest.New()
+	t.Cleanup(func() { _ = server.Close() })
+	store, err := dynamodb.New(server.Client(), "positions", dynamodb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
 }
 
 // TestStoreOfAnotherStreamIsRefused gives two streams one store, whose shards bear the

@@ -58,7 +58,7 @@ func (m *Manager) complain(err error) {
 	switch {
 	case m.reading.Err() != nil:
 	case errors.Is(err, sources.ErrUnusable):
-		m.fail(err)
+		m.Fail(err)
 	default:
 		m.options.Report(err)
 	}
