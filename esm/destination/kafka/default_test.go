@@ -136,6 +136,30 @@ func TestManyThatAreTooLargeTogether(t *testing.T) {
 	}
 }
 
+// TestLanesThatShareBatches deliver at the same time what fits into a batch of its own
+// only.
+func TestLanesThatShareBatches(t *testing.T) {
+	t.Parallel()
+
+	const n = 40
+
+	c, k := defaults(t, "100000", kgo.ProducerBatchCompression(kgo.NoCompression()))
+	records := make([][2]string, n)
+	for i := range records {
+		records[i] = [2]string{string(rune('a' + i)), strings.Repeat("x", 50_000)}
+	}
+	run(t, newDestination(t, k), 10, nil, records...)
+
+	if got := inTopic(c); got != n {
+		t.Errorf("%d messages of %d records", got, n)
+	}
+	for _, message := range consume(t, c, n) {
+		if decode(t, message).Payload == nil {
+			t.Errorf("record %s has no payload", message.Key)
+		}
+	}
+}
+
 // TestWhatNoAttemptDelivers is told with what to do.
 func TestWhatNoAttemptDelivers(t *testing.T) {
 	t.Parallel()

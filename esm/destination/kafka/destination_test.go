@@ -62,7 +62,7 @@ func run(t *testing.T, destination esm.Destination, size int, observer esm.Obser
 		return esm.Response{}, errors.New("poison")
 	}), esm.Config{
 		FunctionARN: "arn:aws:lambda:eu-west-1:123456789012:function:consumer", OnFailure: destination,
-		BatchSize: size, MaximumBatchingWindow: time.Millisecond, MaximumRetryAttempts: new(0),
+		BatchSize: size, MaximumBatchingWindow: time.Millisecond, MaximumRetryAttempts: new(0), ParallelizationFactor: 10,
 		Logger: slog.New(slog.DiscardHandler), Observer: observer, Jitter: func() float64 { return 0.01 },
 	})
 	if err != nil {
