@@ -63,8 +63,15 @@ func (s *Source) begin(a *assignment) {
 }
 
 // onOffsets learns where the assigned partitions begin.
-func (m *member) onOffsets(_ context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+func (m *member) onOffsets(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	s := m.source
+
+	if m.isCurrent() {
+		err := m.settleStarts(ctx, offsets)
+		if err != nil {
+			return nil, err
+		}
+	}
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,8 +83,7 @@ func (m *member) onOffsets(_ context.Context, offsets map[string]map[int32]kgo.O
 	for topic, partitions := range offsets {
 		for partition, offset := range partitions {
 			a := s.owned[key{topic, partition}]
-			// What is to be looked up by its time bears that.
-			if at := offset.EpochOffset(); a != nil && at.Offset >= 0 && at.Offset != s.begun.EpochOffset().Offset {
+			if at := offset.EpochOffset(); a != nil && at.Offset >= 0 {
 				a.next = at.Offset
 				a.settled, a.committed = at, at
 			}

@@ -32,9 +32,8 @@ type member struct {
 	name      string             // that the group gave it; guarded by the source's mutex
 }
 
-// newMember joins the group, where start says that partitions without a committed
-// offset begin. From then on it is the source's member.
-func (s *Source) newMember(start kgo.Offset) (*member, error) {
+// newMember joins the group. From then on it is the source's member.
+func (s *Source) newMember() (*member, error) {
 	life, kill := context.WithCancel(context.Background())
 	m := &member{source: s, kill: kill}
 
@@ -43,7 +42,7 @@ func (s *Source) newMember(start kgo.Offset) (*member, error) {
 	s.member = m // the client calls back at once
 	s.mu.Unlock()
 
-	client, err := kgo.NewClient(slices.Concat(fetching(), s.reach, s.consumerOptions(start), []kgo.Opt{
+	client, err := kgo.NewClient(slices.Concat(fetching(), s.reach, s.consumerOptions(), []kgo.Opt{
 		kgo.WithContext(life),
 		kgo.OnPartitionsAssigned(m.onAssigned),
 		kgo.OnPartitionsRevoked(m.onRevoked),
@@ -187,7 +186,7 @@ func (s *Source) replace(ctx context.Context, m *member) *member {
 	}
 
 	for {
-		next, err := s.newMember(s.begun) //nolint:contextcheck // it lives until it leaves
+		next, err := s.newMember() //nolint:contextcheck // it lives until it leaves
 		if err == nil {
 			return next
 		}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/openesm/openesm/sources"
@@ -28,7 +29,6 @@ type Source struct {
 	reach   []kgo.Opt // of every client
 	encoder *eventjson.Kafka
 
-	begun  kgo.Offset // where partitions without a committed offset begin
 	living sync.WaitGroup
 	stop   context.CancelFunc // ends live; nil before Start
 
@@ -43,6 +43,7 @@ type Source struct {
 	lanes   []*lane                   // that wait to be accepted
 	errs    []error                   // for Accept
 	laden   map[*lane]struct{}        // that have not taken all, and are not left behind
+	starts  kadm.Offsets              // of topics of which nothing was committed at the start
 	missed  int64                     // records that were deleted before they were read
 	queued  queue[*lane]              // of laden, that were not woken yet
 	left    []*lane                   // that were lost and not told yet
