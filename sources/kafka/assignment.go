@@ -37,6 +37,8 @@ type assignment struct {
 	first, next int64
 	// settled is what may be committed, committed what was.
 	settled, committed kgo.EpochOffset
+	// passing says that the committer is at a position that no record's settling commits.
+	passing bool
 	// end is the offset behind the last record that the broker told of.
 	end int64
 	// troubles is how often in a row it could not be read.

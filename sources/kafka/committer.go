@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -80,6 +81,41 @@ func (c *committer) commit(ctx context.Context, partitions []*assignment) error 
 	}
 
 	return nil
+}
+
+// pass has what is settled of a partition committed without anybody who waits for it,
+// until it is or the partition is not owned any more, and tells of failures. The caller
+// holds the mutex of the books.
+func (c *committer) pass(a *assignment, tell func(error)) {
+	if a.passing || c.ctx.Err() != nil {
+		return
+	}
+
+	a.passing = true
+
+	c.work.Go(func() {
+		for wait := troubled; ; wait = min(2*wait, mostTroubled) {
+			err := c.commit(c.ctx, []*assignment{a})
+			if c.passed(a, err) {
+				return
+			}
+
+			if err != nil {
+				tell(err)
+				sleep(c.ctx, wait)
+			}
+		}
+	})
+}
+
+// passed reports whether nothing is left to pass, or nobody may any more.
+func (c *committer) passed(a *assignment, err error) bool {
+	c.books.Lock()
+	defer c.books.Unlock()
+
+	a.passing = a.owned && c.ctx.Err() == nil && !errors.Is(err, sources.ErrLost) && a.settled.Offset > a.committed.Offset
+
+	return !a.passing
 }
 
 // join makes partitions part of the next round.
@@ -286,6 +322,9 @@ func (c *committer) hurry(on bool) {
 
 // close gives up what is under way and waits for it.
 func (c *committer) close() {
+	c.books.Lock() // nothing is begun any more
 	c.cancel()
+	c.books.Unlock()
+
 	c.work.Wait()
 }

@@ -343,7 +343,7 @@ func (s *Source) succeed(l *lane) {
 
 	for _, s := range l.open.rest() {
 		if s.of.lane == next {
-			next.put(chunk{of: s.of, records: s.records})
+			next.put(chunk{of: s.of, records: s.records, end: s.end})
 		}
 	}
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -245,8 +246,19 @@ func (s *Source) deliver(topic string, got *kgo.FetchPartition) {
 		of.first = got.Records[0].Offset
 	}
 
-	of.next = got.Records[len(got.Records)-1].Offset + 1
-	of.lane.put(chunk{of: of, records: got.Records})
+	end := behind(got.Records[len(got.Records)-1])
+	of.next = end.Offset
+	of.lane.put(chunk{of: of, records: withoutMarks(got.Records), end: end})
+}
+
+// withoutMarks leaves out the marks with which transactions end.
+func withoutMarks(records []*kgo.Record) []*kgo.Record {
+	isMark := func(r *kgo.Record) bool { return r.Attrs.IsControl() }
+	if !slices.ContainsFunc(records, isMark) {
+		return records
+	}
+
+	return slices.DeleteFunc(records, isMark)
 }
 
 // renew has a partition begun anew that went back: its topic was cut off, or deleted and
