@@ -107,7 +107,9 @@ func (s *Source) consumerOptions() []kgo.Opt {
 
 // prepare checks what can be checked, and stores where the group is to start.
 func (s *Source) prepare(ctx context.Context) error {
-	client, err := kgo.NewClient(s.reach...)
+	const fresh = 100 * time.Millisecond // how long an answer about topics is not asked for again
+
+	client, err := kgo.NewClient(slices.Concat(s.reach, []kgo.Opt{kgo.MetadataMinAge(fresh)})...)
 	if err != nil {
 		return s.failed("NewClient", fmt.Errorf("%w: %w", err, sources.ErrUnusable))
 	}
@@ -123,8 +125,24 @@ func (s *Source) prepare(ctx context.Context) error {
 	return s.pin(ctx, admin, topics)
 }
 
-// find returns the topics that there are to read.
+// find returns the topics that there are to read. One that brokers do not know is asked
+// for again for a while: a broker that has just started knows none.
 func (s *Source) find(ctx context.Context, admin *kadm.Client) ([]string, error) {
+	const (
+		pause = 250 * time.Millisecond
+		limit = 3 * time.Second
+	)
+
+	for began := time.Now(); ; sleep(ctx, pause) {
+		topics, err := s.look(ctx, admin)
+		if !errors.Is(err, kerr.UnknownTopicOrPartition) || time.Since(began) >= limit || ctx.Err() != nil {
+			return topics, err
+		}
+	}
+}
+
+// look is find, once.
+func (s *Source) look(ctx context.Context, admin *kadm.Client) ([]string, error) {
 	found, err := within(ctx, callLimit, func(ctx context.Context) (kadm.TopicDetails, error) {
 		return admin.ListTopics(ctx, s.options.Topics...)
 	})

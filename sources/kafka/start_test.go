@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -175,4 +177,17 @@ func TestLatestTogetherIsNotOverwritten_P16(t *testing.T) {
 	if got := m.seen.of("orders-0"); !slices.Equal(got, []string{"5", "6", "7"}) {
 		t.Errorf("handled %v", got)
 	}
+}
+
+// A broker that does not know a topic yet, as one that was started a moment ago, does not
+// end the mapping.
+func TestTopicUnknownForAMoment_P9(t *testing.T) {
+	t.Parallel()
+
+	w := newWorld(t, 1)
+	w.send(0, 0, 5)
+	w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: w.topic, Err: kerr.UnknownTopicOrPartition, Count: 1})
+
+	m := start(t, w.options("g"), unwindowed, nil)
+	m.seen.await(t, 5)
 }
