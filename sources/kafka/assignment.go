@@ -39,6 +39,8 @@ type assignment struct {
 	settled, committed kgo.EpochOffset
 	// passing says that the committer is at a position that no record's settling commits.
 	passing bool
+	// refusals is how often in a row its commit was refused in a way that may be for good.
+	refusals int
 	// end is the offset behind the last record that the broker told of.
 	end int64
 	// troubles is how often in a row it could not be read.

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/kafka/access"
 )
 
 const (
@@ -233,22 +235,19 @@ func (c *committer) send(next *round, partitions map[*assignment]struct{}) {
 	c.books.Lock()
 
 	for a, offset := range sent {
-		if err == nil {
-			err := errs[a.key]
-			if err == nil {
-				a.committed = offset
-
-				continue
-			}
-
-			next.errs[a] = fmt.Errorf("kafka: OffsetCommit of %s: %w", a.name, err)
-			lost = lost || isThrownOut(err)
+		failure := cmp.Or(err, errs[a.key])
+		if failure == nil {
+			a.committed, a.refusals = offset, 0
 
 			continue
 		}
 
-		next.errs[a] = fmt.Errorf("kafka: OffsetCommit of %s: %w", a.name, err)
-		lost = lost || isThrownOut(err)
+		if isRefusal(failure) {
+			a.refusals++
+		}
+
+		next.errs[a] = fmt.Errorf("kafka: OffsetCommit of %s: %w", a.name, failure)
+		lost = lost || isThrownOut(failure)
 	}
 
 	c.books.Unlock()
@@ -256,6 +255,11 @@ func (c *committer) send(next *round, partitions map[*assignment]struct{}) {
 	if lost {
 		c.out()
 	}
+}
+
+// isRefusal says that a commit failed in a way that may be for good.
+func isRefusal(err error) bool {
+	return access.Refused(err) || errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)
 }
 
 // call makes the request and returns the errors of single partitions.

@@ -2,7 +2,9 @@ package kafka
 
 import (
 	"context"
+	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -304,7 +306,23 @@ func (l *lane) Ack(ctx context.Context, records []sources.Record) error {
 
 	l.source.mu.Unlock()
 
-	return committer.commit(ctx, moved)
+	err = committer.commit(ctx, moved)
+	if err != nil && l.isHopeless(moved) {
+		return fmt.Errorf("%w (the mapping is stopped, and does not wait for it): %w", err, sources.ErrLost)
+	}
+
+	return err
+}
+
+// isHopeless reports whether a stop waits for a commit that is refused again and again:
+// the topic is gone, or the permission.
+func (l *lane) isHopeless(partitions []*assignment) bool {
+	const enough = 3
+
+	l.source.mu.Lock()
+	defer l.source.mu.Unlock()
+
+	return l.source.stopping && slices.ContainsFunc(partitions, func(a *assignment) bool { return a.refusals >= enough })
 }
 
 // settle moves the positions to right behind a record, and past what was handed out

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -123,7 +125,7 @@ func (m *member) leave(ctx context.Context) error {
 
 	switch {
 	case s.options.InstanceID == "":
-		err = m.client.LeaveGroupContext(ctx)
+		err = m.depart(ctx)
 	case s.options.ServerSideAssignment:
 		m.stepOut(ctx)
 	}
@@ -135,6 +137,46 @@ func (m *member) leave(ctx context.Context) error {
 	}
 
 	return nil
+}
+
+// depart leaves the group. The client's request waits behind one to join that is not
+// answered, which may wait for other members, so one of another client follows it.
+func (m *member) depart(ctx context.Context) error {
+	const patience = 500 * time.Millisecond
+
+	first, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+
+	err := m.client.LeaveGroupContext(first)
+	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+		return err
+	}
+
+	name, _ := m.client.GroupMetadata()
+	if name == "" || m.source.options.ServerSideAssignment {
+		return err
+	}
+
+	other, err := kgo.NewClient(m.source.reach...)
+	if err != nil {
+		return err
+	}
+	defer other.Close()
+
+	leave := kmsg.NewPtrLeaveGroupRequest()
+	leave.Group, leave.MemberID = m.source.options.ConsumerGroupID, name
+	leave.Members = []kmsg.LeaveGroupRequestMember{{MemberID: name}}
+
+	answer, err := leave.RequestWith(ctx, other)
+	if err != nil {
+		return err
+	}
+
+	for _, member := range answer.Members {
+		err = cmp.Or(err, kerr.ErrorForCode(member.ErrorCode))
+	}
+
+	return cmp.Or(kerr.ErrorForCode(answer.ErrorCode), err)
 }
 
 // stepOut tells brokers that assign the partitions that a static member will be back,

@@ -49,7 +49,8 @@ type Source struct {
 	left    []*lane                   // that were lost and not told yet
 	resting map[*assignment]time.Time // that failed, and until when they are not asked for
 	mixed   *lane                     // of all partitions, with Options.MixPartitions
-	closing bool
+	// stopping says that the mapping begins nothing more, closing that it is done.
+	stopping, closing bool
 	// listener is told of failures of the background; nil if nobody listens.
 	listener func(error)
 	// The poller does what is in tasks, between two polls. interrupt ends a poll.
@@ -173,6 +174,10 @@ func (s *Source) Accept(ctx context.Context) (sources.Partition, error) {
 	for {
 		err := ctx.Err()
 		if err != nil {
+			s.mu.Lock()
+			s.stopping = true
+			s.mu.Unlock()
+
 			return nil, err
 		}
 
