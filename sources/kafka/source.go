@@ -30,11 +30,13 @@ type Source struct {
 	encoder *eventjson.Kafka
 
 	living sync.WaitGroup
-	stop   context.CancelFunc // ends live; nil before Start
+	life   context.Context    //nolint:containedctx // of what goes on between Start and Close
+	stop   context.CancelFunc // ends life; nil before Start
 
 	ready    chan struct{} // there is something for Accept
 	relieved chan struct{} // all that was read is taken, but by lanes left behind
 	closings chan struct{} // a lane was closed
+	curious  chan struct{} // there is something for watch
 	turns    int           // how many lanes are woken at once
 
 	mu      sync.Mutex
@@ -48,7 +50,9 @@ type Source struct {
 	queued  queue[*lane]              // of laden, that were not woken yet
 	left    []*lane                   // that were lost and not told yet
 	resting map[*assignment]time.Time // that failed, and until when they are not asked for
-	mixed   *lane                     // of all partitions, with Options.MixPartitions
+	// ids tell the topics that are read from others that had their names before.
+	ids   map[string]topicID
+	mixed *lane // of all partitions, with Options.MixPartitions
 	// stopping says that the mapping begins nothing more, closing that it is done.
 	stopping, closing bool
 	// listener is told of failures of the background; nil if nobody listens.
@@ -103,6 +107,7 @@ func New(options Options) (*Source, error) {
 		laden:    make(map[*lane]struct{}),
 		resting:  make(map[*assignment]time.Time),
 		owned:    make(map[key]*assignment),
+		ids:      make(map[string]topicID), curious: make(chan struct{}, 1),
 	}
 	s.encoder = eventjson.NewKafka(s.eventSource(), options.EventSourceARN, s.bootstrapServers())
 	s.reach = slices.Concat([]kgo.Opt{kgo.SeedBrokers(options.BootstrapServers...), kgo.ClientID("openesm")}, reach, options.ClientOptions,

@@ -40,18 +40,25 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 		return err
 	}
 
+	life, stop := context.WithCancel(context.WithoutCancel(ctx))
+
+	s.mu.Lock()
+	s.life = life
+	s.mu.Unlock()
+
 	m, err := s.newMember() //nolint:contextcheck // it lives until Close
 	if err != nil {
+		stop()
+
 		return err
 	}
-
-	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 
 	s.mu.Lock()
 	s.stop = stop
 	s.mu.Unlock()
 
 	s.living.Go(func() { s.live(life, m) })
+	s.living.Go(func() { s.watch(life) })
 
 	return nil
 }
@@ -153,6 +160,12 @@ func (s *Source) look(ctx context.Context, admin *kadm.Client) ([]string, error)
 	if s.options.TopicPattern != "" {
 		return s.matching(found), nil
 	}
+
+	s.mu.Lock()
+	for topic := range found {
+		s.ids[topic] = topicID(found[topic].ID)
+	}
+	s.mu.Unlock()
 
 	for _, topic := range s.options.Topics {
 		err := found[topic].Err
