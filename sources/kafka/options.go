@@ -77,9 +77,9 @@ type Options struct {
 	// tell, at StartingPosition, so that Latest loses their first records).
 	//
 	// Latest and AtTimestamp are looked up once, before the group is joined, and
-	// committed at once, so that a restart or a rebalance before the first record
-	// loses nothing. That takes a group without members; if others are in it that
-	// have committed nothing, each partition is looked up when it is assigned.
+	// committed before the first record is read, so that a restart or a rebalance
+	// loses nothing: at once if the group has no members, else by the first member
+	// that gets a partition of the topic, for all of them.
 	//
 	// It also says where to go on when a committed offset is not in the topic any
 	// more (KAF-37, UNSURE on AWS): at the end for Latest, else at the oldest record.
@@ -172,18 +172,6 @@ func (o *Options) validate() error {
 // isOdd reports whether no host and no port has such a character.
 func isOdd(r rune) bool {
 	return strings.ContainsRune("@/,\"\\", r) || unicode.IsSpace(r) || !unicode.IsPrint(r)
-}
-
-// start is where a partition without a committed offset is begun.
-func (o *Options) start() kgo.Offset {
-	switch o.StartingPosition {
-	case Latest:
-		return kgo.NewOffset().AtEnd()
-	case AtTimestamp:
-		return kgo.NewOffset().AfterMilli(o.StartingPositionTimestamp.UnixMilli())
-	default:
-		return kgo.NewOffset().AtStart()
-	}
 }
 
 // reset is where a partition goes on whose offset is gone (KAF-37).
