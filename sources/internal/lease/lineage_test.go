@@ -353,11 +353,18 @@ func TestStartsThatMeet_KIN50_P16(t *testing.T) {
 		time.Sleep(time.Millisecond)
 		options.Worker = "b"
 		b := manager(t, tb.worker("b"), r, options)
-		time.Sleep(time.Minute)
-		for id, l := range tb.leases {
-			p := l.Position
-			if p.Sequence != checkpoint.AtTimestamp || p.Timestamp.Before(began) || p.Timestamp.After(began.Add(time.Millisecond)) {
-				t.Errorf("%s at %+v", id, p)
+		pins := make(map[string]checkpoint.Position)
+		for range 60 {
+			time.Sleep(time.Second)
+			for _, id := range r.ids() {
+				p := tb.lease(id).Position
+				if was, known := pins[id]; known && !p.Equal(was) {
+					t.Errorf("%s was at %+v and is at %+v", id, was, p)
+				}
+				if p.Sequence != checkpoint.AtTimestamp || p.Timestamp.Before(began) || p.Timestamp.After(began.Add(time.Millisecond)) {
+					t.Errorf("%s at %+v", id, p)
+				}
+				pins[id] = p
 			}
 		}
 		if n := tb.count("Create"); n > 16 {

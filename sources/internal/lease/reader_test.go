@@ -67,6 +67,13 @@ func (r *river) list(ctx context.Context, since time.Time) ([]Shard, error) {
 	return all, nil
 }
 
+// ids are the shards that there are.
+func (r *river) ids() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.shards))
+}
+
 func (r *river) fail(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
