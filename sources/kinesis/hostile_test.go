@@ -227,7 +227,7 @@ func TestEmptyAnswersOfConsumers_KIN89_P9(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inFan(t, 1, func(t *testing.T, f *fan) {
+			inFan(t, 1, func(_ *testing.T, f *fan) {
 				f.put(1, 1)
 				f.Inject("DescribeStreamConsumer", kinesistest.Fault{Answer: &body})
 				s, p := f.open(kinesis.Options{})

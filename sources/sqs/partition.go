@@ -64,7 +64,7 @@ func newPartition(ctx context.Context, s *Source) *partition {
 	p.work, p.cut = context.WithCancel(context.WithoutCancel(ctx))
 	p.pool = pool.New(func() func(request) {
 		receipt := new(receipt)
-		return func(r request) { p.do(r, receipt) } //nolint:contextcheck // a receive outlives the call that starts it
+		return func(r request) { p.do(r, receipt) }
 	}, rest)
 	if s.options.Heartbeat {
 		p.heart = startHeartbeat(p) //nolint:contextcheck // lives as long as the partition

@@ -91,7 +91,7 @@ func TestNeighboursOfOneThatIsTooLarge(t *testing.T) {
 
 			c, k := defaults(t, "4096", options...)
 			records := [][2]string{{strings.Repeat("k", 5000), "large"}}
-			for _, key := range strings.Split("abcdefghi", "") {
+			for key := range strings.SplitSeq("abcdefghi", "") {
 				records = append(records, [2]string{key, "small"})
 			}
 			run(t, newDestination(t, k), len(records), nil, records...)

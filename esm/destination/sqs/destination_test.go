@@ -93,7 +93,7 @@ func (s *sender) SendMessage(
 }
 
 // GetQueueUrl answers without a URL at first.
-func (s *forgetful) GetQueueUrl(
+func (s *forgetful) GetQueueUrl( //nolint:revive // as the SDK spells it
 	context.Context, *awssqs.GetQueueUrlInput, ...func(*awssqs.Options),
 ) (*awssqs.GetQueueUrlOutput, error) {
 	s.asked++
