@@ -73,13 +73,14 @@
 //	                          delivered,         carry-over dropped after an invocation           15
 //	                          invoked            filter ignored                                    8
 //	                                             a batch given up one attempt too early            5
+//	                                             what was let go counts as held for ever           4
 //	P2  settled after         Settled, Passed    source settles what it hands out                  1
 //	    success only                             source settles what failed                        4
 //	                                             settled before the handler runs                   1
 //	                                             partial failure read as success                  13
 //	                                             what failed settled with what did not             5
 //	                                             given up without delivery                         5
-//	                                             dropped before the bound of its delivery        419
+//	                                             dropped before the bound of its delivery        240
 //	P3  position passes       Passed             source loses records of a stream                  3
 //	    nothing unfinished                       source moves the position back                    2
 //	                                             position passes an open record                    4
@@ -94,20 +95,24 @@
 //	    without faults                           half of a batch not settled                       3
 //	                                             settlements not waited for                       30
 //	                                             cancelled, as its partition is asked back         3
-//	                          checkLeft,         started when it expires too soon                  5
-//	                          checkRedriven      what did not fit is cut off                       5
-//	                                             a stop cuts off what a poll brings               44
+//	                          checkLeft,         started when it expires too soon                 54
+//	                          checkRedriven      what did not fit is not kept                      6
+//	                                             what did not fit is not extended                257
+//	                                             a stop is not told                               45
+//	                                             a stop cancels polls                             96
 //	P6  isolation             checkIsolation     source reads one partition after the other       46
-//	                                             no stand-in for a lane that retries              52
-//	                                             such a lane keeps what else it holds            299
-//	                          checkWaiting,      growth waits for handlers                       105
-//	                          checkBacklog,      each failing batch costs a lane                 104
-//	                          checkThrottled     throttled as long as a heartbeat lasts           77
+//	                                             a lane that retries keeps what else it holds   3062
+//	                                             a lane that waits for handlers does too         224
+//	                          checkWaiting,      growth waits for handlers                       106
+//	                                             a lane that may not come yet never comes        337
+//	                          checkBacklog,      a function fails as soon as one batch does      105
+//	                          checkThrottled     throttled as long as records can be extended     49
 //	P7  bounds                checkBounds,       MaximumBufferedBytes ignored                     44
 //	                          checkConcurrency   reading ahead without bound                      12
 //	                                             lanes above the concurrency                      12
 //	                          checkAbandoned,    one handler after the other abandoned           140
-//	                          checkBytes         bytes of a queue not bounded                     10
+//	                          checkBytes         bytes of a queue not bounded                     29
+//	                                             what was fetched, or is being, not counted       37
 //	P8  batches               checkBatch,        source takes a record for a byte less            51
 //	                          checkForgotten     source overstays its wait                         6
 //	                                             a batch one byte too large                      386
