@@ -35,7 +35,7 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	s.listener = settings.Report
 	s.mu.Unlock()
 
-	err := s.prepare(ctx)
+	client, err := s.prepare(ctx)
 	if err != nil {
 		return err
 	}
@@ -49,6 +49,7 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	m, err := s.newMember() //nolint:contextcheck // it lives until Close
 	if err != nil {
 		stop()
+		client.Close()
 
 		return err
 	}
@@ -58,7 +59,7 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	s.mu.Unlock()
 
 	s.living.Go(func() { s.live(life, m) })
-	s.living.Go(func() { s.watch(life) })
+	s.living.Go(func() { s.watch(life, client) })
 
 	return nil
 }
@@ -112,24 +113,30 @@ func (s *Source) consumerOptions() []kgo.Opt {
 	return append(options, kgo.ConsumeTopics(s.options.Topics...))
 }
 
-// prepare checks what can be checked, and stores where the group is to start.
-func (s *Source) prepare(ctx context.Context) error {
+// prepare checks what can be checked, and stores where the group is to start. It returns
+// a client that is no member of the group.
+func (s *Source) prepare(ctx context.Context) (*kgo.Client, error) {
 	const fresh = 100 * time.Millisecond // how long an answer about topics is not asked for again
 
 	client, err := kgo.NewClient(slices.Concat(s.reach, []kgo.Opt{kgo.MetadataMinAge(fresh)})...)
 	if err != nil {
-		return s.failed("NewClient", fmt.Errorf("%w: %w", err, sources.ErrUnusable))
+		return nil, s.failed("NewClient", fmt.Errorf("%w: %w", err, sources.ErrUnusable))
 	}
-	defer client.Close()
 
 	admin := kadm.NewClient(client)
 
 	topics, err := s.find(ctx, admin)
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.pin(ctx, admin, topics)
 	}
 
-	return s.pin(ctx, admin, topics)
+	if err != nil {
+		client.Close()
+
+		return nil, err
+	}
+
+	return client, nil
 }
 
 // find returns the topics that there are to read. One that brokers do not know is asked

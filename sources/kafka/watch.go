@@ -23,15 +23,9 @@ const (
 )
 
 // watch asks the brokers now and then, and when it is asked to, until ctx is done. It has a
-// client of its own: a question that is not answered must not hold up a heartbeat, which
-// would be behind it on the connection.
-func (s *Source) watch(ctx context.Context) {
-	client, err := kgo.NewClient(s.reach...)
-	if err != nil {
-		s.tell(s.failed("NewClient", err))
-
-		return
-	}
+// client that is no member: a question that is not answered must not hold up a heartbeat,
+// which would be behind it on the connection.
+func (s *Source) watch(ctx context.Context, client *kgo.Client) {
 	defer client.Close()
 
 	var failing time.Time // when it was last told that nothing can be learned
