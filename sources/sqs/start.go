@@ -195,7 +195,7 @@ func (s *Source) life(visibility time.Duration, settings sources.Settings) (time
 	need := settings.Window + settings.Timeout + s.options.WaitTime + receiveTime
 	life := time.Duration(seconds(min(max(visibility, need), maxVisibility))) * time.Second
 	if s.options.Heartbeat {
-		return life, seconds(visibility)
+		return life, seconds(max(visibility, 2*receiveTime)) // an answer may be late by half of that
 	}
 	return life, seconds(life)
 }
