@@ -62,8 +62,8 @@ type Config struct {
 	Name string
 
 	// UUID is the mapping's ID on AWS, which is part of the keys of objects in an
-	// on-failure S3 bucket (DST-32). Any text will do. Default: a UUID made of
-	// Name and FunctionARN, always the same.
+	// on-failure S3 bucket (DST-32). Any text of 1 to 128 letters, digits, "-", "_"
+	// and "." will do. Default: a UUID made of Name and FunctionARN, always the same.
 	UUID string
 
 	// FunctionARN is what failure records name as functionArn, and [InvocationOf]

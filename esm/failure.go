@@ -28,6 +28,13 @@ type Destination interface {
 	Deliver(ctx context.Context, record *FailureRecord) error
 }
 
+// Feeder is a [Destination] that knows what it feeds. New refuses one that feeds the
+// source of the mapping: what fails would go round for ever (DST-43).
+type Feeder interface {
+	// Feeds reports whether the source reads what is delivered. It makes no call.
+	Feeds(source sources.Source) bool
+}
+
 // DestinationFunc is a function as a Destination.
 type DestinationFunc func(ctx context.Context, record *FailureRecord) error
 
@@ -164,6 +171,14 @@ func (f *FailureRecord) Record(i int) *FailureRecord {
 	one := *f
 	one.Records, one.single = f.Records[i:i+1], true
 	return &one
+}
+
+// Part returns the failure record of the records from one place of Records up to
+// another, for a target that takes no document as long as that of all.
+func (f *FailureRecord) Part(from, to int) *FailureRecord {
+	part := *f
+	part.Records = f.Records[from:to]
+	return &part
 }
 
 // Event returns the event document of the records, nil if the source writes

@@ -53,15 +53,16 @@ type Response struct {
 func Bytes(i Invoker) Handler { return Handler{bytes: i} }
 
 // Typed makes a handler of a function that takes a decoded event, such as
-// events.SQSEvent. A document that does not decode into E fails the batch.
+// events.SQSEvent. A document that does not decode into E fails the batch; the error
+// that is logged repeats nothing of it.
 func Typed[E any](f func(ctx context.Context, event E) error) Handler {
 	if f == nil {
 		return Handler{}
 	}
 	return Handler{bytes: invokerFunc(func(ctx context.Context, payload []byte) ([]byte, error) {
-		var event E
-		if err := json.Unmarshal(payload, &event); err != nil {
-			return nil, fmt.Errorf("decode event: %w", err)
+		event, err := decode[E](payload)
+		if err != nil {
+			return nil, err
 		}
 		return nil, f(ctx, event)
 	})}
@@ -74,9 +75,9 @@ func TypedResponse[E, R any](f func(ctx context.Context, event E) (R, error)) Ha
 		return Handler{}
 	}
 	return Handler{bytes: invokerFunc(func(ctx context.Context, payload []byte) ([]byte, error) {
-		var event E
-		if err := json.Unmarshal(payload, &event); err != nil {
-			return nil, fmt.Errorf("decode event: %w", err)
+		event, err := decode[E](payload)
+		if err != nil {
+			return nil, err
 		}
 		response, err := f(ctx, event)
 		if err != nil {

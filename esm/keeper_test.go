@@ -3,8 +3,8 @@ package esm_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -63,7 +63,7 @@ func TestWhatCannotBeKeptStaysInOrder_P4(t *testing.T) {
 				const limit = 30 * time.Second
 				q := memory.NewQueue(memory.QueueOptions{FIFO: true, VisibilityTimeout: limit})
 				for i := range 10 {
-					q.Send(strings.Repeat("x", 3<<19) + fmt.Sprint(i)) // three a document
+					q.Send(strings.Repeat("x", 3<<19) + strconv.Itoa(i)) // three a document
 				}
 				q.End()
 				j := newJournal()

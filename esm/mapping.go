@@ -67,6 +67,7 @@ func New(source sources.Source, handler Handler, config Config) (*Mapping, error
 	traits := source.Traits()
 	config = config.withDefaults(traits)
 	config.check(&check, traits)
+	config.checkLoop(&check, source)
 	filter := config.filtering(&check, source)
 	appender, _ := sources.Ability[sources.EventAppender](source)
 	check.require(appender != nil || handler.bytes == nil, "handler", "for event documents",

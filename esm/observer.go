@@ -127,7 +127,7 @@ const (
 	// source had taken them back (SQS-63). Ours.
 	StaleEventCount Metric = "StaleEventCount"
 	// AbandonedInvokeCount: handlers that did not return after their time
-	// limit. Ours.
+	// limit; again each minute for one that its lane waits for. Ours.
 	AbandonedInvokeCount Metric = "AbandonedInvokeCount"
 	// AbandonedDeliveryCount: deliveries to the on-failure destination that did not
 	// return after their time limit. Ours.
@@ -162,7 +162,7 @@ type Observation struct {
 
 // Observer is told of observations: once for each batch or call, never for each
 // record. It is called concurrently, on the path of the records, and must not
-// block.
+// block, nor end its goroutine by runtime.Goexit, as t.FailNow does.
 type Observer func(Observation)
 
 // meter turns what a source measures into observations.

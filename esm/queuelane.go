@@ -141,28 +141,17 @@ func (l *queueLane) rejectTooLarge() {
 // succeeded. If the mapping stops before they are handled they stay held, and it
 // returns false.
 func (l *queueLane) process(n int) bool {
-	u := l.pool
 	for failures := 1; ; failures++ {
 		if failures == 1 {
-			l.extend(l.held[:n], u.needed(time.Now()))
+			l.extend(l.held[:n], l.pool.needed(time.Now()))
 		}
 		if n = l.dropUnstartable(n); n == 0 {
 			return true
 		}
-		records := l.held[:n]
-		l.keeper = u.keep(l.held[n:])
-		l.running = records
-		o := l.invoke(records)
-		u.budget.change(l.lent)
-		l.running, l.lent = nil, 0
-		u.took(o.took)
-		l.judge(o)
-		if !u.traits.Redelivers && (o.verdict == failed || o.verdict == partial) {
-			l.giveBackRest(n)
-		}
-		delay, again := l.again(o, records, failures)
+		o := l.attempt(n)
+		delay, again := l.again(o, l.held[:n], failures)
 		if !again {
-			l.settle(records, o)
+			l.settle(l.held[:n], o)
 		}
 		l.endKeeping(n)
 		if !again {
@@ -172,12 +161,28 @@ func (l *queueLane) process(n int) bool {
 		if o.verdict == partial {
 			n = l.settleDone(n, o)
 		}
-		if !sleep(u.soft, delay) {
+		if !sleep(l.pool.soft, delay) {
 			return false
 		}
 	}
 	l.dropGroups(0)
 	return true
+}
+
+// attempt invokes the handler with the first n held records, while a keeper keeps the
+// others.
+func (l *queueLane) attempt(n int) outcome {
+	u := l.pool
+	l.keeper, l.running = u.keep(l.held[n:]), l.held[:n]
+	o := l.invoke(l.running)
+	u.budget.change(l.lent)
+	l.running, l.lent = nil, 0
+	u.took(o.took)
+	l.judge(o)
+	if !u.traits.Redelivers && (o.verdict == failed || o.verdict == partial) {
+		l.giveBackRest(n)
+	}
+	return o
 }
 
 // giveUp lets go of all that others may have while the lane waits for handlers that may

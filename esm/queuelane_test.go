@@ -424,11 +424,11 @@ func TestStopHandlesWhatPollsBring_P5_P11(t *testing.T) {
 // A batch that gathers closes while its records can be started still, of a source that
 // cannot keep them longer too.
 func TestWindowEndsWhileRecordsCanBeStarted_P5(t *testing.T) {
-	for _, life := range []time.Duration{30, 31, 45, 59, 80, 100} { // seconds
-		t.Run(fmt.Sprint(int(life)), func(t *testing.T) {
+	for _, life := range []int{30, 31, 45, 59, 80, 100} { // seconds
+		t.Run(strconv.Itoa(life), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				dlq := memory.NewQueue(memory.QueueOptions{Name: "dlq"})
-				q := queueOf(memory.QueueOptions{VisibilityTimeout: life * time.Second, MaxReceiveCount: 1, DeadLetter: dlq}, "a")
+				q := queueOf(memory.QueueOptions{VisibilityTimeout: time.Duration(life) * time.Second, MaxReceiveCount: 1, DeadLetter: dlq}, "a")
 				q.End()
 				j := newJournal()
 				// Without Start, which hides messages for longer, and without Extend.

@@ -42,7 +42,7 @@ func TestOddErrorsFailTheBatch_P10(t *testing.T) {
 		"comparing panics":     func() error { return sly{} },
 		"joined":               func() error { return errors.Join(errHandler, path) },
 		"panics with an error": func() error { panic(error(path)) },
-		"panics with nil":      func() error { panic(nil) }, //nolint:govet // that is the test
+		"panics with nil":      func() error { panic(nil) },
 		"ends its goroutine":   func() error { runtime.Goexit(); return nil },
 	} {
 		for strength, handler := range map[string]esm.Handler{

@@ -34,6 +34,13 @@ func (e *ConfigError) Error() string {
 	return "esm: invalid configuration: " + strings.Join(texts, "; ")
 }
 
+// checkLoop refuses a destination that feeds the source.
+func (c Config) checkLoop(to *checker, source sources.Source) {
+	feeder, ok := c.OnFailure.(Feeder)
+	to.require(!ok || isNil(feeder) || !feeder.Feeds(source), "OnFailure", fmt.Sprintf("a %T that feeds the source", c.OnFailure),
+		"must be one that the source does not read: what fails would go round for ever")
+}
+
 // checker gathers violations.
 type checker struct {
 	violations []Violation
@@ -65,6 +72,7 @@ func notTiny(c *checker, field string, value time.Duration) {
 
 // check adds every violation of c, whose defaults are filled in.
 func (c Config) check(to *checker, traits sources.Traits) {
+	to.require(isName(c.UUID), "UUID", fmt.Sprintf("%.64q", c.UUID), "must be 1 to 128 letters, digits, -, _ and ., not dots alone")
 	c.checkBatch(to, traits)
 	c.checkTimes(to, traits)
 	c.checkProvisioned(to, traits.Provisioned)
@@ -73,6 +81,15 @@ func (c Config) check(to *checker, traits sources.Traits) {
 	} else {
 		c.checkUnordered(to)
 	}
+}
+
+// isName reports whether a text can be part of an object's key as it is.
+func isName(text string) bool {
+	const longest = 128
+	odd := strings.IndexFunc(text, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '_' && r != '.'
+	})
+	return odd < 0 && len(text) <= longest && strings.Trim(text, ".") != ""
 }
 
 func (c Config) checkBatch(to *checker, traits sources.Traits) {

@@ -173,6 +173,15 @@ type Identifier interface {
 	RecordID(item []byte) (id string, ok bool)
 }
 
+// TopicReader is a [Source] that reads topics of Apache Kafka. An on-failure
+// destination asks it whether it would feed the mapping that it is to serve (DST-43).
+type TopicReader interface {
+	// ReadsTopic reports whether the source is known to read the topic of the cluster
+	// that the brokers, as host:port, belong to. It makes no call, and may be called
+	// before Start.
+	ReadsTopic(topic string, brokers []string) bool
+}
+
 // Filterer is a [Source] whose records may be filtered by patterns. A source
 // without it refuses them, as AWS does for DocumentDB (API-26).
 type Filterer interface {

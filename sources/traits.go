@@ -65,8 +65,8 @@ type Traits struct {
 	// MaxTimeout is the longest time limit of the handler.
 	MaxTimeout time.Duration
 
-	// EventOverhead is how many bytes an event document takes besides the
-	// Size of its records.
+	// EventOverhead is how many bytes an event document that has records takes
+	// besides their Size: one less than an empty one, if each Size counts a comma.
 	EventOverhead int
 
 	// RecordBytes is how much memory a record takes besides its Size: what the

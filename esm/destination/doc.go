@@ -7,10 +7,11 @@
 //	sns          a standard topic          no
 //	s3           a bucket                  yes, as a string of JSON
 //	lambda       a function                yes, as a JSON object, up to 1 MB in all
-//	eventbridge  an event bus              yes, as a JSON object, up to 256 KB in all
+//	eventbridge  an event bus              yes, as a JSON object, up to 1 MB in all
 //	kafka        a topic                   yes, as a JSON object, a message a record
 //
-// What is larger than its target takes is delivered without the records. AWS allows
+// What is larger than its target takes is delivered without the records, and what is
+// larger even then, as the record of a Kafka batch of some thousand partitions, in parts. AWS allows
 // sqs, sns and s3 for Kinesis, DynamoDB Streams and Kafka, and kafka for Kafka in
 // provisioned mode; the others are its destinations of asynchronous invocations
 // (DST-01..05). Here each of them serves every source that has failures to route.

@@ -25,13 +25,13 @@ func (l *Life) answer(ctx context.Context, i *invocation) ([]string, error) {
 		return nil, ctx.Err()
 	}
 
-	switch i.plan.mood {
+	switch i.plan.mood { //nolint:exhaustive // the others succeed
 	case moodError:
 		return nil, errHandler
 	case moodPanic:
 		panic("simulation: the handler panics")
 	case moodPanicNil:
-		panic(nil) //nolint:govet // as a handler may
+		panic(nil)
 	case moodGoexit:
 		runtime.Goexit()
 	case moodThrottle:

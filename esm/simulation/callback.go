@@ -46,7 +46,7 @@ func (c *callback) fails(f Fault) {
 
 // draw is a random number of the instant.
 func (c *callback) draw(what uint64) float64 {
-	return rand.New(rand.NewPCG(c.seed^what, uint64(time.Now().UnixNano()))).Float64() //nolint:gosec // no secret
+	return rand.New(rand.NewPCG(c.seed^what, uint64(time.Now().UnixNano()))).Float64()
 }
 
 // jitter is Config.Jitter.
@@ -82,7 +82,7 @@ type hearing struct {
 
 // observe is Config.Observer.
 func (l *Life) observe(o esm.Observation) {
-	switch o.Metric {
+	switch o.Metric { //nolint:exhaustive // the others are no failures
 	case esm.PollingErrorCount:
 		l.hearing.polls.Add(int64(o.Count))
 	case esm.CommitErrorCount:

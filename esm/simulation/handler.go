@@ -110,7 +110,7 @@ func (s *Sim) decide(items []Item) plan {
 		}
 	}
 
-	switch p.mood {
+	switch p.mood { //nolint:exhaustive // the others draw nothing
 	case moodRetryAfter:
 		p.wait = pick(dice{s.rng}, 0, -1, math.MinInt64, math.MaxInt64-time.Minute, math.MaxInt64)
 	case moodPartial:

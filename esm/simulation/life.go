@@ -28,7 +28,7 @@ type Life struct {
 	ended   bool      // Run has returned
 	err     error     // what Run returned
 	// deliveries are the contexts of deliveries that began.
-	deliveries []context.Context //nolint:containedctx // to see whether they were cut off
+	deliveries []context.Context
 	hearing    hearing
 }
 

@@ -181,7 +181,6 @@ func (s *Scenario) config(d dice, kind Kind) {
 	if kind.Grouped {
 		c.MaximumBatchingWindow = 0
 	}
-
 }
 
 func (s *Scenario) orderedConfig(d dice) {

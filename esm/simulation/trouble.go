@@ -183,7 +183,7 @@ func (s *Scenario) stuck(d dice, kind Kind) {
 }
 
 // hung has calls hang.
-func (s *Scenario) hung(d dice, kind Kind) {
+func (s *Scenario) hung(d dice, _ Kind) {
 	if s.Calm || !d.chance(0.5) {
 		return
 	}

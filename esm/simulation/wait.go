@@ -37,7 +37,7 @@ func (o *Observer) watch() {
 	s := &o.sim.Scenario
 
 	world, tells := o.sim.world.(shelf)
-	if !tells || !o.sim.kind.Redelivers || !s.Backlog && !(demanded(troubleWaiting) && o.undisturbed()) {
+	if !tells || !o.sim.kind.Redelivers || !s.Backlog && (!demanded(troubleWaiting) || !o.undisturbed()) {
 		return
 	}
 

@@ -36,8 +36,8 @@ func credentialText(call *smithy.OperationError) string {
 	text := "no credentials: " + call.ServiceID + " " + call.OperationName + ": "
 
 	if api, ok := errors.AsType[smithy.APIError](call.Err); ok {
-		return text + api.ErrorCode() + answerOf(call.Err)
+		return text + Printable(api.ErrorCode()) + answerOf(call.Err)
 	}
 
-	return text + call.Err.Error()
+	return text + Printable(call.Err.Error())
 }

@@ -49,10 +49,10 @@ func (e *Error) Error() string {
 			return prefix + "the answer cannot be read" + e.answer()
 		}
 
-		return prefix + e.Err.Error()
+		return prefix + reason(e.Err)
 	}
 
-	text := prefix + api.ErrorCode() + e.answer()
+	text := prefix + Printable(api.ErrorCode()) + e.answer()
 
 	switch {
 	case IsDenied(e.Err):

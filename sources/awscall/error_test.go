@@ -1,6 +1,9 @@
 package awscall_test
 
 import (
+	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -44,5 +47,40 @@ func TestErrorNamesThePassedDeadline(t *testing.T) {
 	}
 	if got, want := err.Error(), "sqs: ReceiveMessage on queue orders: not answered within 30s"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestErrorRepeatsNoChecksum_P13 gives the error of the SDK's own check, whose digest
+// is that of a body.
+func TestErrorRepeatsNoChecksum_P13(t *testing.T) {
+	t.Parallel()
+	const digest = "5d41402abc4b2a76b9719d911017c592"
+	cause := fmt.Errorf("message checksum validation failed, expected MD5 checksum %s, got %s", digest, digest)
+	err := &awscall.Error{
+		Service: "sqs", Operation: "SendMessage", Target: "queue orders",
+		Err: &smithy.OperationError{ServiceID: "SQS", OperationName: "SendMessage", Err: cause},
+	}
+	const want = "sqs: SendMessage on queue orders: the checksum of the message is not the one that the service answers"
+	if err.Error() != want || !errors.Is(err, cause) {
+		t.Errorf("%q, want %q", err, want)
+	}
+}
+
+// TestErrorIsPrintable has a service, and one that gives credentials, answer what
+// breaks a log or a terminal.
+func TestErrorIsPrintable(t *testing.T) {
+	t.Parallel()
+	hostile := "Odd\r\n\x1b[31m" + strings.Repeat("x", 1000)
+	denied := &smithy.GenericAPIError{Code: hostile}
+	for name, cause := range map[string]error{
+		"code":        denied,
+		"credentials": &smithy.OperationError{ServiceID: "SQS", Err: &smithy.OperationError{ServiceID: "STS", Err: denied}},
+		"no answer":   errors.New(hostile),
+		"no token":    &smithy.OperationError{ServiceID: "SQS", Err: &smithy.OperationError{ServiceID: "STS", Err: errors.New(hostile)}},
+	} {
+		text := (&awscall.Error{Service: "sqs", Operation: "SendMessage", Target: "queue orders", Err: cause}).Error()
+		if strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) || !strings.Contains(text, `Odd`) || len(text) > 700 {
+			t.Errorf("%s: %q", name, text)
+		}
 	}
 }

@@ -8,6 +8,11 @@ type Lease struct {
 	// Shard is the shard's ID, the lease's key. Never empty.
 	Shard string
 
+	// Stream names the stream that the shard is of, as its adapter does; "" for one
+	// that was not told. Shards of different streams bear the same IDs, so that a
+	// store that two streams were given is known by it.
+	Stream string
+
 	// Owner is the worker that reads the shard; "" for nobody.
 	Owner string
 

@@ -10,8 +10,12 @@ import (
 // again, and to stop using the shard if it was the caller's.
 var ErrConflict = errors.New("lease was changed by somebody else")
 
-// Store keeps the leases of one stream for one consumer. Its methods may be
+// Store keeps the leases of one stream for one consumer: shards of different streams
+// bear the same IDs, so that two of them cannot share a store, and refuse to. Its methods may be
 // called concurrently, from any number of processes unless it is [Exclusive].
+//
+// An error that wraps sources.ErrUnusable says that the store cannot work as it is
+// configured, and ends the mapping.
 //
 // One attempt a call, no retry: callers retry. After an error other than
 // ErrConflict a write may or may not have taken effect; the caller reads again.

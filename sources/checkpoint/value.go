@@ -50,7 +50,7 @@ func (l Lease) Clone() Lease {
 // compared as sets, nil and empty slices are the same, and so are times of the
 // same instant.
 func (l Lease) Equal(other Lease) bool {
-	return l.Shard == other.Shard && l.Matches(other) &&
+	return l.Shard == other.Shard && l.Stream == other.Stream && l.Matches(other) &&
 		l.Position.Equal(other.Position) &&
 		sameSet(l.Parents, other.Parents) && sameSet(l.Children, other.Children) &&
 		l.StartingHashKey == other.StartingHashKey && l.EndingHashKey == other.EndingHashKey &&

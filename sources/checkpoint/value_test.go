@@ -24,6 +24,7 @@ func TestEqual(t *testing.T) {
 	t.Parallel()
 	changes := map[string]func(l *checkpoint.Lease){
 		"Shard":           func(l *checkpoint.Lease) { l.Shard = "b" },
+		"Stream":          func(l *checkpoint.Lease) { l.Stream = "s" },
 		"Owner":           func(l *checkpoint.Lease) { l.Owner = "" },
 		"Counter":         func(l *checkpoint.Lease) { l.Counter++ },
 		"Sequence":        func(l *checkpoint.Lease) { l.Position.Sequence = "6" },

@@ -31,14 +31,23 @@ type assignment struct {
 	lane   *lane
 
 	owned bool
-	asked bool // a rebalance asks it back: nothing more is begun
+	// placed says that the client knows where it begins; astray that it does not, or does
+	// not read it any more, until it is told where.
+	placed, astray bool
+	mending        bool // that is looked up
+	asked          bool // a rebalance asks it back: nothing more is begun
 	// first is the first offset that was read, next the one behind all that was;
 	// -1 until they are known.
 	first, next int64
 	// settled is what may be committed, committed what was.
 	settled, committed kgo.EpochOffset
-	// end is the offset behind the last record that the broker told of.
-	end int64
+	// passing says that the committer is at a position that no record's settling commits.
+	passing bool
+	// refusals is how often in a row its commit was refused in a way that may be for good.
+	refusals int
+	// end is the offset behind the last record, and known when the broker told of it.
+	end   int64
+	known time.Time
 	// troubles is how often in a row it could not be read.
 	troubles int
 }
@@ -49,6 +58,18 @@ func newAssignment(k key) *assignment {
 	return &assignment{
 		key: k, name: prefix[:len(prefix)-1], prefix: prefix, owned: true, first: -1, next: -1, end: -1,
 		settled: kgo.EpochOffset{Epoch: -1, Offset: -1}, committed: kgo.EpochOffset{Epoch: -1, Offset: -1},
+	}
+}
+
+// position is behind what was settled, or where it begins; -1 if that is not known.
+func (a *assignment) position() int64 {
+	switch {
+	case a.settled.Offset >= 0:
+		return a.settled.Offset
+	case a.first >= 0:
+		return a.first
+	default:
+		return a.next
 	}
 }
 

@@ -1,7 +1,9 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/kafka/access"
 )
 
 const (
@@ -80,6 +83,41 @@ func (c *committer) commit(ctx context.Context, partitions []*assignment) error 
 	}
 
 	return nil
+}
+
+// pass has what is settled of a partition committed without anybody who waits for it,
+// until it is or the partition is not owned any more, and tells of failures. The caller
+// holds the mutex of the books.
+func (c *committer) pass(a *assignment, tell func(error)) {
+	if a.passing || c.ctx.Err() != nil {
+		return
+	}
+
+	a.passing = true
+
+	c.work.Go(func() {
+		for wait := troubled; ; wait = min(2*wait, mostTroubled) {
+			err := c.commit(c.ctx, []*assignment{a})
+			if c.passed(a, err) {
+				return
+			}
+
+			if err != nil {
+				tell(err)
+				sleep(c.ctx, wait)
+			}
+		}
+	})
+}
+
+// passed reports whether nothing is left to pass, or nobody may any more.
+func (c *committer) passed(a *assignment, err error) bool {
+	c.books.Lock()
+	defer c.books.Unlock()
+
+	a.passing = a.owned && c.ctx.Err() == nil && !errors.Is(err, sources.ErrLost) && a.settled.Offset > a.committed.Offset
+
+	return !a.passing
 }
 
 // join makes partitions part of the next round.
@@ -197,22 +235,19 @@ func (c *committer) send(next *round, partitions map[*assignment]struct{}) {
 	c.books.Lock()
 
 	for a, offset := range sent {
-		if err == nil {
-			err := errs[a.key]
-			if err == nil {
-				a.committed = offset
-
-				continue
-			}
-
-			next.errs[a] = fmt.Errorf("kafka: OffsetCommit of %s: %w", a.name, err)
-			lost = lost || isThrownOut(err)
+		failure := cmp.Or(err, errs[a.key])
+		if failure == nil {
+			a.committed, a.refusals = offset, 0
 
 			continue
 		}
 
-		next.errs[a] = fmt.Errorf("kafka: OffsetCommit of %s: %w", a.name, err)
-		lost = lost || isThrownOut(err)
+		if isRefusal(failure) {
+			a.refusals++
+		}
+
+		next.errs[a] = fmt.Errorf("kafka: OffsetCommit of %s: %w", a.name, failure)
+		lost = lost || isThrownOut(failure)
 	}
 
 	c.books.Unlock()
@@ -220,6 +255,11 @@ func (c *committer) send(next *round, partitions map[*assignment]struct{}) {
 	if lost {
 		c.out()
 	}
+}
+
+// isRefusal says that a commit failed in a way that may be for good.
+func isRefusal(err error) bool {
+	return access.Refused(err) || errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)
 }
 
 // call makes the request and returns the errors of single partitions.
@@ -286,6 +326,9 @@ func (c *committer) hurry(on bool) {
 
 // close gives up what is under way and waits for it.
 func (c *committer) close() {
+	c.books.Lock() // nothing is begun any more
 	c.cancel()
+	c.books.Unlock()
+
 	c.work.Wait()
 }

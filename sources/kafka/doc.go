@@ -37,7 +37,8 @@
 // the client's own commits are off. The offsets of all partitions go together, at most
 // twenty times a second; so a crash repeats about as much, and a stop or a rebalance
 // nothing but what was done behind a record that was not. Offsets that are missing,
-// through compaction or transactions, are passed by.
+// through compaction or transactions, are passed by, the marks at the end of transactions
+// too.
 //
 // After a partial failure only the records that were named are tried again (KAF-67), so
 // those that came behind them in the batch may be done before. Further batches wait.
@@ -63,6 +64,14 @@
 //   - A committed offset that is not in the topic any more: [Options.StartingPosition]
 //     says where to go on. Each loss is a [LossError], seen by the observer as
 //     PollingErrorCount and in the log.
+//   - A topic that is deleted and made anew is read from its beginning, within some
+//     seconds. At the start, a topic that brokers do not know for three seconds ends the
+//     mapping.
+//   - A partition whose offset cannot be fetched, or that has a batch over the limit of
+//     decompression (kgo.MaxDecompressBatchBytes), is tried again every four seconds, and
+//     told of each time. No other partition waits for it.
+//   - A commit that is refused is made again until it succeeds; when the mapping is
+//     stopped, and a commit was refused three times, it is not waited for.
 //   - A request that a broker does not answer is given up ten seconds after the broker
 //     should have answered, a commit or a leave after five; a call of Start after 30. It
 //     is made again, and told as a failed read. kgo.RequestTimeoutOverhead among

@@ -23,18 +23,51 @@ func (m *member) onAssigned(_ context.Context, client *kgo.Client, assigned map[
 	// owned before, and goes on elsewhere now, is not taken for the new one's.
 	s.betweenPolls(func() {
 		s.mu.Lock()
-		defer s.mu.Unlock()
 
-		if s.member != m {
-			return
-		}
-
-		for topic, partitions := range assigned {
-			for _, partition := range partitions {
-				s.begin(newAssignment(key{topic, partition}))
+		if s.member == m {
+			for topic, partitions := range assigned {
+				for _, partition := range partitions {
+					s.assign(key{topic, partition})
+				}
 			}
 		}
+
+		left := s.left
+		s.left = nil
+		s.mu.Unlock()
+
+		for _, l := range left {
+			l.tell(gone)
+		}
 	})
+}
+
+// assign has a partition begun. The client may give one again that it has not taken back,
+// when its topic was made anew. The caller holds the mutex.
+func (s *Source) assign(k key) {
+	if before := s.owned[k]; before != nil {
+		s.lose(before)
+	}
+
+	s.begin(newAssignment(k))
+}
+
+// lose takes a partition off the books, whose lane is to be told then. The caller holds
+// the mutex.
+func (s *Source) lose(a *assignment) {
+	s.forget(a.key)
+
+	if a.lane.state >= gone {
+		return
+	}
+
+	a.lane.state = gone
+
+	if s.withdraw(a.lane) {
+		s.end(a.lane)
+	} else {
+		s.left = append(s.left, a.lane)
+	}
 }
 
 // begin has a partition read. The caller holds the mutex.
@@ -63,8 +96,15 @@ func (s *Source) begin(a *assignment) {
 }
 
 // onOffsets learns where the assigned partitions begin.
-func (m *member) onOffsets(_ context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+func (m *member) onOffsets(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	s := m.source
+
+	if m.isCurrent() {
+		err := m.settleStarts(ctx, offsets)
+		if err != nil {
+			return nil, err
+		}
+	}
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,13 +116,19 @@ func (m *member) onOffsets(_ context.Context, offsets map[string]map[int32]kgo.O
 	for topic, partitions := range offsets {
 		for partition, offset := range partitions {
 			a := s.owned[key{topic, partition}]
-			// What is to be looked up by its time bears that.
-			if at := offset.EpochOffset(); a != nil && at.Offset >= 0 && at.Offset != s.begun.EpochOffset().Offset {
+			if a != nil {
+				a.placed = true
+			}
+
+			if at := offset.EpochOffset(); a != nil && at.Offset >= 0 {
 				a.next = at.Offset
 				a.settled, a.committed = at, at
 			}
 		}
 	}
+
+	m.displace(offsets)
+	signal(s.curious)
 
 	return offsets, nil
 }
@@ -279,7 +325,7 @@ func (s *Source) forget(k key) {
 		}
 	}
 
-	if _, rests := s.resting[a]; rests || a.lane.paused {
+	if _, rests := s.resting[a]; rests || a.lane.paused || a.astray {
 		delete(s.resting, a)
 		s.member.client.ResumeFetchPartitions(map[string][]int32{k.topic: {k.partition}})
 	}
@@ -337,7 +383,7 @@ func (s *Source) succeed(l *lane) {
 
 	for _, s := range l.open.rest() {
 		if s.of.lane == next {
-			next.put(chunk{of: s.of, records: s.records})
+			next.put(chunk{of: s.of, records: s.records, end: s.end})
 		}
 	}
 

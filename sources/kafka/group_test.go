@@ -95,6 +95,11 @@ func (g *gate) pass(ctx context.Context) error {
 	}
 }
 
+// hold is pass as a handler.
+func (g *gate) hold(ctx context.Context, _ []sources.Record) (esm.Response, error) {
+	return esm.Response{}, g.pass(ctx)
+}
+
 func (g *gate) release() { g.once.Do(func() { close(g.open) }) }
 
 // await waits until a handler has come to the gate.

@@ -2,7 +2,9 @@ package kafka
 
 import (
 	"context"
+	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -48,16 +50,19 @@ const (
 	closed        // the engine has let it go
 )
 
-// chunk is records of one partition, one behind the other.
+// chunk is records of one partition, one behind the other, and what was read behind them
+// that is no record of its own, the marks of transactions. It may have no records.
 type chunk struct {
 	of      *assignment
 	records []*kgo.Record
+	end     kgo.EpochOffset // behind all that was read
 }
 
 // span is what was handed out of a chunk at once.
 type span struct {
-	of  *assignment
-	end kgo.EpochOffset // behind the last record
+	of   *assignment
+	last int64           // the offset of the last record; -1 for none
+	end  kgo.EpochOffset // behind it, and behind what is no record
 	// records are kept where partitions are mixed, for a lane that goes on with them.
 	records []*kgo.Record
 }
@@ -179,20 +184,11 @@ func (l *lane) next(most int) chunk {
 		return chunk{}
 	}
 
-	first := l.chunks.first()
-	c := chunk{of: first.of, records: first.records}
-
-	if len(c.records) > most {
-		c.records, first.records = c.records[:most:most], c.records[most:]
-	} else {
-		l.chunks.pop()
+	var c chunk
+	for len(c.records) == 0 && !l.chunks.empty() {
+		c = l.cut(most)
+		l.handOut(c)
 	}
-
-	if l.slow {
-		l.bytes -= weigh(c.records)
-	}
-
-	l.handOut(c)
 
 	if l.chunks.empty() {
 		l.source.unburden(l)
@@ -205,18 +201,65 @@ func (l *lane) next(most int) chunk {
 	return c
 }
 
+// cut takes so many records at most off the first chunk. The caller holds the mutex.
+func (l *lane) cut(most int) chunk {
+	first := l.chunks.first()
+	c := *first
+
+	if len(c.records) > most {
+		c.records, first.records = c.records[:most:most], c.records[most:]
+		c.end = behind(c.records[most-1])
+	} else {
+		l.chunks.pop()
+	}
+
+	if l.slow {
+		l.bytes -= weigh(c.records)
+	}
+
+	return c
+}
+
 // handOut remembers what was handed out. The caller holds the mutex.
 func (l *lane) handOut(c chunk) {
-	s := span{of: c.of, end: behind(c.records[len(c.records)-1])}
+	s := span{of: c.of, last: -1, end: c.end}
+	if len(c.records) > 0 {
+		s.last = c.records[len(c.records)-1].Offset
+	}
+
 	if l.source.options.MixPartitions {
 		s.records = c.records
 	}
 
 	l.open.push(s)
+
+	if l.pass() {
+		l.source.member.committer.pass(c.of, l.source.tell)
+	}
+}
+
+// pass settles what has no records, if no record before it is open, and reports whether
+// there was any. The caller holds the mutex.
+func (l *lane) pass() (passed bool) {
+	for !l.open.empty() && l.open.first().last < 0 {
+		first := l.open.first()
+		first.of.settled = first.end
+		l.open.pop()
+
+		passed = true
+	}
+
+	return passed
 }
 
 // put buffers what the client has read of a member. The caller holds the mutex.
 func (l *lane) put(c chunk) {
+	if len(c.records) == 0 && l.chunks.empty() {
+		l.handOut(c) // nobody is to be woken for it
+
+		return
+	}
+
 	l.chunks.push(c)
 
 	if !l.slow {
@@ -263,7 +306,23 @@ func (l *lane) Ack(ctx context.Context, records []sources.Record) error {
 
 	l.source.mu.Unlock()
 
-	return committer.commit(ctx, moved)
+	err = committer.commit(ctx, moved)
+	if err != nil && l.isHopeless(moved) {
+		return fmt.Errorf("%w (the mapping is stopped, and does not wait for it): %w", err, sources.ErrLost)
+	}
+
+	return err
+}
+
+// isHopeless reports whether a stop waits for a commit that is refused again and again:
+// the topic is gone, or the permission.
+func (l *lane) isHopeless(partitions []*assignment) bool {
+	const enough = 3
+
+	l.source.mu.Lock()
+	defer l.source.mu.Unlock()
+
+	return l.source.stopping && slices.ContainsFunc(partitions, func(a *assignment) bool { return a.refusals >= enough })
 }
 
 // settle moves the positions to right behind a record, and past what was handed out
@@ -275,23 +334,24 @@ func (l *lane) settle(r *kgo.Record) {
 		}
 	}
 
-	at := behind(r)
-
 	for !l.open.empty() {
 		first := l.open.first()
+		same := first.of.topic == r.Topic && first.of.partition == r.Partition
 
-		if first.of.topic == r.Topic && first.of.partition == r.Partition && at.Offset < first.end.Offset {
-			first.of.settled = at
-			first.settle(at.Offset)
+		if same && r.Offset < first.last {
+			first.of.settled = behind(r)
+			first.settle(r.Offset + 1)
 
 			return
 		}
 
 		first.of.settled = first.end
-		done := first.end == at && first.of.topic == r.Topic && first.of.partition == r.Partition
+		done := same && first.last == r.Offset
 		l.open.pop()
 
 		if done {
+			l.pass()
+
 			return
 		}
 	}

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -32,9 +34,8 @@ type member struct {
 	name      string             // that the group gave it; guarded by the source's mutex
 }
 
-// newMember joins the group, where start says that partitions without a committed
-// offset begin. From then on it is the source's member.
-func (s *Source) newMember(start kgo.Offset) (*member, error) {
+// newMember joins the group. From then on it is the source's member.
+func (s *Source) newMember() (*member, error) {
 	life, kill := context.WithCancel(context.Background())
 	m := &member{source: s, kill: kill}
 
@@ -43,7 +44,7 @@ func (s *Source) newMember(start kgo.Offset) (*member, error) {
 	s.member = m // the client calls back at once
 	s.mu.Unlock()
 
-	client, err := kgo.NewClient(slices.Concat(fetching(), s.reach, s.consumerOptions(start), []kgo.Opt{
+	client, err := kgo.NewClient(slices.Concat(fetching(), s.reach, s.consumerOptions(), []kgo.Opt{
 		kgo.WithContext(life),
 		kgo.OnPartitionsAssigned(m.onAssigned),
 		kgo.OnPartitionsRevoked(m.onRevoked),
@@ -124,7 +125,7 @@ func (m *member) leave(ctx context.Context) error {
 
 	switch {
 	case s.options.InstanceID == "":
-		err = m.client.LeaveGroupContext(ctx)
+		err = m.depart(ctx)
 	case s.options.ServerSideAssignment:
 		m.stepOut(ctx)
 	}
@@ -136,6 +137,46 @@ func (m *member) leave(ctx context.Context) error {
 	}
 
 	return nil
+}
+
+// depart leaves the group. The client's request waits behind one to join that is not
+// answered, which may wait for other members, so one of another client follows it.
+func (m *member) depart(ctx context.Context) error {
+	const patience = 500 * time.Millisecond
+
+	first, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+
+	err := m.client.LeaveGroupContext(first)
+	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+		return err
+	}
+
+	name, _ := m.client.GroupMetadata()
+	if name == "" || m.source.options.ServerSideAssignment {
+		return err
+	}
+
+	other, err := kgo.NewClient(m.source.reach...)
+	if err != nil {
+		return err
+	}
+	defer other.Close()
+
+	leave := kmsg.NewPtrLeaveGroupRequest()
+	leave.Group, leave.MemberID = m.source.options.ConsumerGroupID, name
+	leave.Members = []kmsg.LeaveGroupRequestMember{{MemberID: name}}
+
+	answer, err := leave.RequestWith(ctx, other)
+	if err != nil {
+		return err
+	}
+
+	for _, member := range answer.Members {
+		err = cmp.Or(err, kerr.ErrorForCode(member.ErrorCode))
+	}
+
+	return cmp.Or(kerr.ErrorForCode(answer.ErrorCode), err)
 }
 
 // stepOut tells brokers that assign the partitions that a static member will be back,
@@ -187,7 +228,7 @@ func (s *Source) replace(ctx context.Context, m *member) *member {
 	}
 
 	for {
-		next, err := s.newMember(s.begun) //nolint:contextcheck // it lives until it leaves
+		next, err := s.newMember() //nolint:contextcheck // it lives until it leaves
 		if err == nil {
 			return next
 		}

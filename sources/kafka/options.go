@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -75,9 +77,9 @@ type Options struct {
 	// tell, at StartingPosition, so that Latest loses their first records).
 	//
 	// Latest and AtTimestamp are looked up once, before the group is joined, and
-	// committed at once, so that a restart or a rebalance before the first record
-	// loses nothing. That takes a group without members; if others are in it that
-	// have committed nothing, each partition is looked up when it is assigned.
+	// committed before the first record is read, so that a restart or a rebalance
+	// loses nothing: at once if the group has no members, else by the first member
+	// that gets a partition of the topic, for all of them.
 	//
 	// It also says where to go on when a committed offset is not in the topic any
 	// more (KAF-37, UNSURE on AWS): at the end for Latest, else at the oldest record.
@@ -137,6 +139,12 @@ func (o *Options) validate() error {
 
 	require(len(o.BootstrapServers) > 0, "BootstrapServers: is empty; at least one host:port is needed")
 	require(!slices.Contains(o.BootstrapServers, ""), "BootstrapServers: has an empty entry")
+
+	for i, server := range o.BootstrapServers { // not told: it may hold a password
+		require(!strings.ContainsFunc(server, isOdd),
+			"BootstrapServers: entry %d has a user, a scheme, a path or a blank, want host:port", i+1)
+	}
+
 	require((len(o.Topics) > 0) != (o.TopicPattern != ""), "Topics: exactly one of Topics and TopicPattern must be set")
 
 	for _, topic := range o.Topics {
@@ -161,16 +169,9 @@ func (o *Options) validate() error {
 	return errors.Join(errs...)
 }
 
-// start is where a partition without a committed offset is begun.
-func (o *Options) start() kgo.Offset {
-	switch o.StartingPosition {
-	case Latest:
-		return kgo.NewOffset().AtEnd()
-	case AtTimestamp:
-		return kgo.NewOffset().AfterMilli(o.StartingPositionTimestamp.UnixMilli())
-	default:
-		return kgo.NewOffset().AtStart()
-	}
+// isOdd reports whether no host and no port has such a character.
+func isOdd(r rune) bool {
+	return strings.ContainsRune("@/,\"\\", r) || unicode.IsSpace(r) || !unicode.IsPrint(r)
 }
 
 // reset is where a partition goes on whose offset is gone (KAF-37).

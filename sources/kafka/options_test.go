@@ -34,8 +34,12 @@ func TestOptions_KAF02_KAF03_KAF04_KAF05(t *testing.T) {
 	t.Parallel()
 
 	for want, spoil := range map[string]func(*kafka.Options){
-		"BootstrapServers: is empty":                                   func(o *kafka.Options) { o.BootstrapServers = nil },
-		"BootstrapServers: has an empty entry":                         func(o *kafka.Options) { o.BootstrapServers = []string{"a:1", ""} },
+		"BootstrapServers: is empty":           func(o *kafka.Options) { o.BootstrapServers = nil },
+		"BootstrapServers: has an empty entry": func(o *kafka.Options) { o.BootstrapServers = []string{"a:1", ""} },
+		"BootstrapServers: entry 2 has a user, a scheme, a path or a blank, want host:port": func(o *kafka.Options) {
+			o.BootstrapServers = []string{"a:1", "user:hidden@b.example.com:9092"}
+		},
+		"BootstrapServers: entry 1 has a user":                         func(o *kafka.Options) { o.BootstrapServers = []string{"kafka://hidden:9092"} },
 		"Topics: exactly one of Topics and TopicPattern":               func(o *kafka.Options) { o.Topics = nil },
 		"exactly one of Topics and TopicPattern":                       func(o *kafka.Options) { o.TopicPattern = "x" },
 		"has 250 characters, which must be 1 to 249":                   func(o *kafka.Options) { o.Topics = []string{strings.Repeat("t", 250)} },

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -139,7 +140,7 @@ func (s *Source) distribute(fetches kgo.Fetches) bool {
 				p := &t.Partitions[k]
 				records += len(p.Records)
 
-				if p.Err != nil && !s.trouble(t.Topic, p, resting) {
+				if p.Err != nil && !s.trouble(t, p, resting) {
 					well = false
 				}
 
@@ -165,8 +166,8 @@ func (s *Source) distribute(fetches kgo.Fetches) bool {
 
 // trouble tells of an error that a poll brought. If it is about one partition, that
 // rests for a while, and true is returned. The caller holds the mutex.
-func (s *Source) trouble(topic string, p *kgo.FetchPartition, resting map[string][]int32) bool {
-	a := s.owned[key{topic, p.Partition}]
+func (s *Source) trouble(t *kgo.FetchTopic, p *kgo.FetchPartition, resting map[string][]int32) bool {
+	a := s.owned[key{t.Topic, p.Partition}]
 	if a == nil {
 		if isStop(p.Err) {
 			return true
@@ -179,9 +180,14 @@ func (s *Source) trouble(topic string, p *kgo.FetchPartition, resting map[string
 
 	a.fail(s.failed("Fetch", fmt.Errorf("partition %s: %w", a.name, p.Err)))
 
-	s.resting[a] = time.Now().Add(min(troubled<<a.troubles, mostTroubled))
-	a.troubles = min(a.troubles+1, 10)
-	resting[topic] = append(resting[topic], p.Partition)
+	s.rest(a)
+	resting[t.Topic] = append(resting[t.Topic], p.Partition)
+
+	a.astray = a.astray || isTooLarge(p.Err)
+
+	if isOtherTopic(p.Err) {
+		signal(s.curious)
+	}
 
 	return true
 }
@@ -202,7 +208,9 @@ func (s *Source) wake(now time.Time) (next time.Time) {
 		default:
 			delete(s.resting, a)
 
-			if !a.lane.paused {
+			if a.astray {
+				s.repair(a)
+			} else if !a.lane.paused {
 				awake[a.topic] = append(awake[a.topic], a.partition)
 			}
 		}
@@ -224,7 +232,9 @@ func (s *Source) deliver(topic string, got *kgo.FetchPartition) {
 		return // given away since
 	}
 
-	of.end = max(of.end, got.HighWatermark)
+	if got.Err == nil {
+		of.end, of.known = max(of.end, got.HighWatermark), time.Now()
+	}
 
 	if len(got.Records) == 0 || of.asked || of.lane.state == closed {
 		return
@@ -245,24 +255,29 @@ func (s *Source) deliver(topic string, got *kgo.FetchPartition) {
 		of.first = got.Records[0].Offset
 	}
 
-	of.next = got.Records[len(got.Records)-1].Offset + 1
-	of.lane.put(chunk{of: of, records: got.Records})
+	end := behind(got.Records[len(got.Records)-1])
+	of.next = end.Offset
+	of.lane.put(chunk{of: of, records: withoutMarks(got.Records), end: end})
+}
+
+// withoutMarks leaves out the marks with which transactions end.
+func withoutMarks(records []*kgo.Record) []*kgo.Record {
+	isMark := func(r *kgo.Record) bool { return r.Attrs.IsControl() }
+	if !slices.ContainsFunc(records, isMark) {
+		return records
+	}
+
+	return slices.DeleteFunc(records, isMark)
 }
 
 // renew has a partition begun anew that went back: its topic was cut off, or deleted and
 // made again, so that other records have the offsets that were read and committed. The
 // caller holds the mutex.
 func (s *Source) renew(a *assignment, first int64) *assignment {
-	s.forget(a.key)
-
-	if s.withdraw(a.lane) {
-		s.end(a.lane)
-	} else {
-		a.lane.state = gone
-		s.left = append(s.left, a.lane)
-	}
+	s.lose(a)
 
 	next := newAssignment(a.key)
+	next.placed = true
 	s.begin(next)
 	next.fail(s.failed("Fetch", fmt.Errorf(
 		"partition %s goes on at offset %d, before %d: the topic was cut off, or made anew", a.name, first, a.next)))
@@ -444,7 +459,7 @@ func (s *Source) resume(l *lane) {
 	all := make(map[string][]int32)
 
 	for _, a := range l.members {
-		if _, rests := s.resting[a]; !rests {
+		if _, rests := s.resting[a]; !rests && !a.astray {
 			all[a.topic] = append(all[a.topic], a.partition)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/openesm/openesm/sources"
@@ -28,13 +29,14 @@ type Source struct {
 	reach   []kgo.Opt // of every client
 	encoder *eventjson.Kafka
 
-	begun  kgo.Offset // where partitions without a committed offset begin
 	living sync.WaitGroup
-	stop   context.CancelFunc // ends live; nil before Start
+	life   context.Context    //nolint:containedctx // of what goes on between Start and Close
+	stop   context.CancelFunc // ends life; nil before Start
 
 	ready    chan struct{} // there is something for Accept
 	relieved chan struct{} // all that was read is taken, but by lanes left behind
 	closings chan struct{} // a lane was closed
+	curious  chan struct{} // there is something for watch
 	turns    int           // how many lanes are woken at once
 
 	mu      sync.Mutex
@@ -43,12 +45,16 @@ type Source struct {
 	lanes   []*lane                   // that wait to be accepted
 	errs    []error                   // for Accept
 	laden   map[*lane]struct{}        // that have not taken all, and are not left behind
+	starts  kadm.Offsets              // of topics of which nothing was committed at the start
 	missed  int64                     // records that were deleted before they were read
 	queued  queue[*lane]              // of laden, that were not woken yet
 	left    []*lane                   // that were lost and not told yet
 	resting map[*assignment]time.Time // that failed, and until when they are not asked for
-	mixed   *lane                     // of all partitions, with Options.MixPartitions
-	closing bool
+	// ids tell the topics that are read from others that had their names before.
+	ids   map[string]topicID
+	mixed *lane // of all partitions, with Options.MixPartitions
+	// stopping says that the mapping begins nothing more, closing that it is done.
+	stopping, closing bool
 	// listener is told of failures of the background; nil if nobody listens.
 	listener func(error)
 	// The poller does what is in tasks, between two polls. interrupt ends a poll.
@@ -101,6 +107,7 @@ func New(options Options) (*Source, error) {
 		laden:    make(map[*lane]struct{}),
 		resting:  make(map[*assignment]time.Time),
 		owned:    make(map[key]*assignment),
+		ids:      make(map[string]topicID), curious: make(chan struct{}, 1),
 	}
 	s.encoder = eventjson.NewKafka(s.eventSource(), options.EventSourceARN, s.bootstrapServers())
 	s.reach = slices.Concat([]kgo.Opt{kgo.SeedBrokers(options.BootstrapServers...), kgo.ClientID("openesm")}, reach, options.ClientOptions,
@@ -172,6 +179,10 @@ func (s *Source) Accept(ctx context.Context) (sources.Partition, error) {
 	for {
 		err := ctx.Err()
 		if err != nil {
+			s.mu.Lock()
+			s.stopping = true
+			s.mu.Unlock()
+
 			return nil, err
 		}
 

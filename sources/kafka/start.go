@@ -1,11 +1,14 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,14 +35,7 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	s.listener = settings.Report
 	s.mu.Unlock()
 
-	start, err := s.prepare(ctx)
-	if err != nil {
-		return err
-	}
-
-	s.begun = start
-
-	m, err := s.newMember(start) //nolint:contextcheck // it lives until Close
+	client, err := s.prepare(ctx)
 	if err != nil {
 		return err
 	}
@@ -47,10 +43,23 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 
 	s.mu.Lock()
+	s.life = life
+	s.mu.Unlock()
+
+	m, err := s.newMember() //nolint:contextcheck // it lives until Close
+	if err != nil {
+		stop()
+		client.Close()
+
+		return err
+	}
+
+	s.mu.Lock()
 	s.stop = stop
 	s.mu.Unlock()
 
 	s.living.Go(func() { s.live(life, m) })
+	s.living.Go(func() { s.watch(life, client) })
 
 	return nil
 }
@@ -69,15 +78,16 @@ func fetching() []kgo.Opt {
 }
 
 // consumerOptions are those of the member of the group.
-func (s *Source) consumerOptions(start kgo.Offset) []kgo.Opt {
+func (s *Source) consumerOptions() []kgo.Opt {
 	const margin = 30 * time.Second
 
 	options := []kgo.Opt{
 		kgo.ConsumerGroup(s.options.ConsumerGroupID),
 		kgo.DisableAutoCommit(),
-		kgo.ConsumeStartOffset(start),
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), // what is to begin elsewhere has an offset
 		kgo.ConsumeResetOffset(s.options.reset()),
 		kgo.RebalanceTimeout(s.options.RevokeTimeout + margin),
+		kgo.KeepControlRecords(),       // so that the position passes them
 		kgo.KeepRetryableFetchErrors(), // or the client fetches again at once, see rest
 	}
 
@@ -103,27 +113,50 @@ func (s *Source) consumerOptions(start kgo.Offset) []kgo.Opt {
 	return append(options, kgo.ConsumeTopics(s.options.Topics...))
 }
 
-// prepare checks what can be checked, and returns where partitions without a
-// committed offset are to begin.
-func (s *Source) prepare(ctx context.Context) (kgo.Offset, error) {
-	client, err := kgo.NewClient(s.reach...)
+// prepare checks what can be checked, and stores where the group is to start. It returns
+// a client that is no member of the group.
+func (s *Source) prepare(ctx context.Context) (*kgo.Client, error) {
+	const fresh = 100 * time.Millisecond // how long an answer about topics is not asked for again
+
+	client, err := kgo.NewClient(slices.Concat(s.reach, []kgo.Opt{kgo.MetadataMinAge(fresh)})...)
 	if err != nil {
-		return kgo.Offset{}, s.failed("NewClient", fmt.Errorf("%w: %w", err, sources.ErrUnusable))
+		return nil, s.failed("NewClient", fmt.Errorf("%w: %w", err, sources.ErrUnusable))
 	}
-	defer client.Close()
 
 	admin := kadm.NewClient(client)
 
 	topics, err := s.find(ctx, admin)
-	if err != nil {
-		return kgo.Offset{}, err
+	if err == nil {
+		err = s.pin(ctx, admin, topics)
 	}
 
-	return s.pin(ctx, admin, topics)
+	if err != nil {
+		client.Close()
+
+		return nil, err
+	}
+
+	return client, nil
 }
 
-// find returns the topics that there are to read.
+// find returns the topics that there are to read. One that brokers do not know is asked
+// for again for a while: a broker that has just started knows none.
 func (s *Source) find(ctx context.Context, admin *kadm.Client) ([]string, error) {
+	const (
+		pause = 250 * time.Millisecond
+		limit = 3 * time.Second
+	)
+
+	for began := time.Now(); ; sleep(ctx, pause) {
+		topics, err := s.look(ctx, admin)
+		if !errors.Is(err, kerr.UnknownTopicOrPartition) || time.Since(began) >= limit || ctx.Err() != nil {
+			return topics, err
+		}
+	}
+}
+
+// look is find, once.
+func (s *Source) look(ctx context.Context, admin *kadm.Client) ([]string, error) {
 	found, err := within(ctx, callLimit, func(ctx context.Context) (kadm.TopicDetails, error) {
 		return admin.ListTopics(ctx, s.options.Topics...)
 	})
@@ -134,6 +167,12 @@ func (s *Source) find(ctx context.Context, admin *kadm.Client) ([]string, error)
 	if s.options.TopicPattern != "" {
 		return s.matching(found), nil
 	}
+
+	s.mu.Lock()
+	for topic := range found {
+		s.ids[topic] = topicID(found[topic].ID)
+	}
+	s.mu.Unlock()
 
 	for _, topic := range s.options.Topics {
 		err := found[topic].Err
@@ -165,19 +204,22 @@ func (s *Source) matching(found kadm.TopicDetails) []string {
 	return topics
 }
 
-// pin commits where the group is to start, if it has committed nothing of a topic
-// yet. What has no offset after that came later, and begins at its beginning (KAF-08).
-func (s *Source) pin(ctx context.Context, admin *kadm.Client, topics []string) (kgo.Offset, error) {
-	earliest := kgo.NewOffset().AtStart()
-
+// pin stores where the group is to start, if it has committed nothing of a topic yet.
+// What has no offset after that came later, and begins at its beginning (KAF-08).
+func (s *Source) pin(ctx context.Context, admin *kadm.Client, topics []string) error {
 	if len(topics) == 0 {
-		return earliest, nil // those of a pattern that come later are read from their beginning
+		return nil // those of a pattern that come later are read from their beginning
 	}
 
 	// Asked for also where it is not needed: it tells whether the group may be read.
-	none, err := s.uncommitted(ctx, admin, topics)
-	if err != nil || len(none) == 0 || s.options.StartingPosition == TrimHorizon {
-		return earliest, err
+	committed, err := s.committed(ctx, admin, topics)
+	if err != nil || s.options.StartingPosition == TrimHorizon {
+		return err
+	}
+
+	none := without(committed, topics)
+	if len(none) == 0 {
+		return nil
 	}
 
 	listed, err := within(ctx, callLimit, func(ctx context.Context) (kadm.ListedOffsets, error) {
@@ -188,30 +230,141 @@ func (s *Source) pin(ctx context.Context, admin *kadm.Client, topics []string) (
 	}
 
 	if err != nil {
-		return earliest, s.refused("ListOffsets", err)
+		return s.refused("ListOffsets", err)
+	}
+
+	return s.store(ctx, admin, listed.Offsets())
+}
+
+// store commits starts, but those of topics of which somebody has stored one since they
+// were looked up. So one that overwrites another, which was stored after this question,
+// was looked up before that: nothing that came since then is missed.
+func (s *Source) store(ctx context.Context, admin *kadm.Client, starts kadm.Offsets) error {
+	topics := slices.Collect(maps.Keys(starts))
+
+	committed, err := s.committed(ctx, admin, topics)
+	if err != nil {
+		return err
+	}
+
+	starts = only(starts, without(committed, topics))
+	if len(starts) == 0 {
+		return nil
 	}
 
 	answers, err := within(ctx, callLimit, func(ctx context.Context) (kadm.OffsetResponses, error) {
-		return admin.CommitOffsets(ctx, s.options.ConsumerGroupID, listed.Offsets())
+		return admin.CommitOffsets(ctx, s.options.ConsumerGroupID, starts)
 	})
 	if err == nil {
 		err = answers.Error()
 	}
 
-	switch {
-	case err == nil:
-		return earliest, nil
-	case !isStranger(err):
-		return earliest, s.refused("OffsetCommit", err)
+	if err != nil && isStranger(err) {
+		s.starts = starts // the group has members, and takes it from one of them only
+
+		return nil
 	}
 
-	// The group has members, so somebody else has pinned it meanwhile, or never will.
-	none, err = s.uncommitted(ctx, admin, none)
-	if err != nil || len(none) == 0 {
-		return earliest, err
+	if err != nil {
+		return s.refused("OffsetCommit", err)
 	}
 
-	return s.options.start(), nil
+	return nil
+}
+
+// settleStarts stores as a member what Start could not store, before anything is read of
+// partitions that have no offset, and has them begin there.
+func (m *member) settleStarts(ctx context.Context, offsets map[string]map[int32]kgo.Offset) error {
+	s := m.source
+
+	topics := s.unsettled(offsets)
+	if len(topics) == 0 {
+		return nil
+	}
+
+	stored, err := s.committed(ctx, kadm.NewClient(m.client), topics)
+	if err != nil {
+		return err
+	}
+
+	s.mu.Lock()
+	starts := only(s.starts, without(stored, topics))
+	s.mu.Unlock()
+
+	if len(starts) > 0 {
+		err := m.storeStarts(starts)
+		if err != nil {
+			return err
+		}
+	}
+
+	maps.Copy(stored, starts)
+
+	for _, topic := range topics {
+		for partition, at := range offsets[topic] {
+			if found, ok := stored.Lookup(topic, partition); ok && at.EpochOffset().Offset < 0 {
+				offsets[topic][partition] = kgo.NewOffset().At(found.At).WithEpoch(found.LeaderEpoch)
+			}
+		}
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	for _, topic := range topics {
+		delete(s.starts, topic) // what is made anew under this name begins at its beginning
+	}
+
+	return nil
+}
+
+// unsettled is which topics have a start that is not stored, and a partition that needs
+// it.
+func (s *Source) unsettled(offsets map[string]map[int32]kgo.Offset) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	var topics []string
+
+	for topic, partitions := range offsets {
+		if _, is := s.starts[topic]; !is {
+			continue
+		}
+
+		for _, at := range partitions {
+			if at.EpochOffset().Offset < 0 {
+				topics = append(topics, topic)
+
+				break
+			}
+		}
+	}
+
+	return topics
+}
+
+// storeStarts commits the starts of all partitions of topics at once, so that no member
+// takes one for a partition that came later.
+func (m *member) storeStarts(starts kadm.Offsets) error {
+	offsets := make(map[string]map[int32]kgo.EpochOffset)
+
+	for topic, partitions := range starts {
+		offsets[topic] = make(map[int32]kgo.EpochOffset)
+		for partition, at := range partitions {
+			offsets[topic][partition] = kgo.EpochOffset{Epoch: at.LeaderEpoch, Offset: at.At}
+		}
+	}
+
+	errs, err := m.committer.call(offsets)
+	for _, of := range errs {
+		err = cmp.Or(err, of)
+	}
+
+	if err != nil {
+		return m.source.refused("OffsetCommit", fmt.Errorf("where to start: %w", timed(commitLimit, err)))
+	}
+
+	return nil
 }
 
 // startMilli is StartingPosition as a time; one that no record has is the end.
@@ -223,8 +376,8 @@ func (s *Source) startMilli() int64 {
 	return s.options.StartingPositionTimestamp.UnixMilli()
 }
 
-// uncommitted is of which of the topics the group has committed nothing.
-func (s *Source) uncommitted(ctx context.Context, admin *kadm.Client, topics []string) ([]string, error) {
+// committed is what the group has committed of topics.
+func (s *Source) committed(ctx context.Context, admin *kadm.Client, topics []string) (kadm.Offsets, error) {
 	fetched, err := within(ctx, callLimit, func(ctx context.Context) (kadm.OffsetResponses, error) {
 		return admin.FetchOffsetsForTopics(ctx, s.options.ConsumerGroupID, topics...)
 	})
@@ -236,22 +389,27 @@ func (s *Source) uncommitted(ctx context.Context, admin *kadm.Client, topics []s
 		return nil, s.refused("OffsetFetch", err)
 	}
 
-	committed := make(map[string]bool)
-	for topic, partitions := range fetched {
-		for _, at := range partitions {
-			committed[topic] = committed[topic] || at.At >= 0
-		}
-	}
+	fetched.DeleteFunc(func(at kadm.OffsetResponse) bool { return at.At < 0 })
 
-	var none []string
+	return fetched.Offsets(), nil
+}
+
+// without are those topics of which nothing is committed.
+func without(committed kadm.Offsets, topics []string) []string {
+	return slices.DeleteFunc(slices.Clone(topics), func(topic string) bool { return len(committed[topic]) > 0 })
+}
+
+// only are the offsets of topics.
+func only(all kadm.Offsets, topics []string) kadm.Offsets {
+	some := make(kadm.Offsets)
 
 	for _, topic := range topics {
-		if !committed[topic] {
-			none = append(none, topic)
+		if partitions, is := all[topic]; is {
+			some[topic] = partitions
 		}
 	}
 
-	return none, nil
+	return some
 }
 
 // isStranger says that the broker does not take this client for a member of the group:

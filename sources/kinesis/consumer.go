@@ -73,11 +73,11 @@ func (s *Source) lookConsumer(ctx context.Context) (types.ConsumerStatus, error)
 		return "", err
 	}
 
-	if out.ConsumerDescription == nil {
-		return "", nil
+	if out.ConsumerDescription == nil || aws.ToString(out.ConsumerDescription.ConsumerARN) == "" {
+		return "", nil // not said
 	}
 
-	s.consumer = aws.ToString(out.ConsumerDescription.ConsumerARN)
+	s.consumer = *out.ConsumerDescription.ConsumerARN
 
 	return out.ConsumerDescription.ConsumerStatus, nil
 }

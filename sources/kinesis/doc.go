@@ -70,13 +70,23 @@
 //     subscription that brings nothing after 30, and one that writes a lease after a third
 //     of [Options.LeaseDuration]. The error says which it was; the call is made again. A
 //     Fetch, and so a batch, waits for no call longer than its window.
-//   - What fails in the background, as when the lease table is missing or denied, or
-//     shards cannot be listed, is told as a failed read.
+//   - A call that is denied ends the mapping with an error if it never was allowed; one
+//     that was allowed once is waited for. So it is for every call, those of package
+//     checkpoint/dynamodb and a table that is missing included.
+//   - What fails in the background, as when the lease table is down, or shards cannot be
+//     listed, is told as a failed read.
+//   - An answer that lacks what the service always says, as a 200 without a body, counts
+//     for nothing: the call is made again. A shard has ended if the answer without a next
+//     iterator names its children, or the list of shards says that it is closed.
 //   - An iterator that has expired, as it does when a batch is retried for five minutes,
 //     is replaced by one behind the last record that was read (KIN-41).
 //   - A position that was trimmed: the shard goes on with the oldest record it has, as
 //     the service does (KIN-45). Nobody tells of the loss; watch the metrics IteratorAge
 //     and MillisBehindLatest against the retention of the stream.
+//   - A record that is older than the stream's retention is given up by rule, as one that
+//     is too old: it goes to the on-failure destination if there is one, is counted, and
+//     blocks its shard no longer. The retention is read at the start, and every five
+//     minutes or so; what was read before it grows has the old one.
 //   - A shard that the service does not know any more has ended, once the list of shards
 //     says so too (KIN-74); a warning is logged. If it is the stream that is gone, the
 //     mapping ends with "Stream not found", and positions stay as they are. Do not use

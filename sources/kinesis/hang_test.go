@@ -239,7 +239,6 @@ func TestLeaseTableThatNeverWorks_P14(t *testing.T) {
 		fault dynamodbtest.Fault
 		words string
 	}{
-		"denied":  {dynamodbtest.Fault{Err: dynamodbtest.AccessDenied()}, "lacks the permission dynamodb:Scan"},
 		"down":    {dynamodbtest.Fault{Err: dynamodbtest.InternalServerError()}, "InternalServerError"},
 		"hanging": {dynamodbtest.Fault{Delay: never}, "not answered within 20s"},
 	} {

@@ -56,10 +56,6 @@ func newPartition(s *Source, held *lease.Held) *partition {
 	l := held.Lease()
 	at := l.Position
 
-	if at.Sequence == checkpoint.Latest { // as the Kinesis Client Library stores it
-		at = checkpoint.Position{Sequence: checkpoint.AtTimestamp, Timestamp: s.now()}
-	}
-
 	from := s.resumed(at)
 	p := &partition{
 		source: s, id: held.Shard(), held: held, read: from, fetched: from, position: at, window: l.Window,
@@ -213,7 +209,12 @@ func (p *partition) Close(ctx context.Context) error {
 
 // failed wraps the error of a call for the shard.
 func (p *partition) failed(operation string, err error) error {
-	return failed(operation, "shard "+p.id+" of stream "+p.source.stream.name, err)
+	target := "shard " + p.id + " of stream " + p.source.stream.name
+	if operation == "SubscribeToShard" {
+		target += " for consumer " + p.source.consumer
+	}
+
+	return failed(operation, target, err)
 }
 
 // end has the shard ended in the store, as often as it takes within a while: its

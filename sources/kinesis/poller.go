@@ -29,7 +29,7 @@ const (
 type answer struct {
 	records  []types.Record
 	behind   time.Duration // how far from the newest record
-	answered bool          // by the service
+	answered bool          // the service told how far
 	ended    bool          // nothing comes after it
 	children []types.ChildShard
 }
@@ -165,7 +165,7 @@ func (r *poller) call(ctx context.Context) (answer, error) {
 			ShardIterator: r.iterator, StreamARN: &s.stream.arn, Limit: &r.limit,
 		}, s.single...)
 		if err == nil {
-			return r.took(out, began), nil
+			return r.took(ctx, out, began)
 		}
 
 		switch awscall.Code(err) {
@@ -181,7 +181,7 @@ func (r *poller) call(ctx context.Context) (answer, error) {
 			r.throttled()
 		}
 
-		return r.p.missing(ctx, r.p.failed("GetRecords", err))
+		return r.p.missing(ctx, r.p.judge("GetRecords", err))
 	}
 }
 
@@ -194,8 +194,14 @@ func (r *poller) locate(ctx context.Context) error {
 		ShardIteratorType: from.Type, StartingSequenceNumber: from.SequenceNumber, Timestamp: from.Timestamp,
 	}, s.single...)
 	if err != nil {
-		return r.p.failed("GetShardIterator", err)
+		return r.p.judge("GetShardIterator", err)
 	}
+
+	if aws.ToString(out.ShardIterator) == "" {
+		return r.p.failed("GetShardIterator", errNoIterator)
+	}
+
+	s.grants.note("GetShardIterator")
 
 	r.iterator = out.ShardIterator
 
@@ -218,8 +224,8 @@ func (p *partition) isGone(ctx context.Context, err error) bool {
 		return false
 	}
 
-	shards, err := p.source.list(ctx)
-	if err != nil || len(shards) == 0 { // the stream itself is gone, or about to be
+	shards, err := p.source.list(ctx, time.Time{})
+	if err != nil { // the stream itself is gone, or about to be
 		return false
 	}
 
@@ -234,15 +240,36 @@ func (p *partition) isGone(ctx context.Context, err error) bool {
 	return true
 }
 
-// took notes when to call next.
-func (r *poller) took(out *kinesis.GetRecordsOutput, began time.Time) answer {
-	options := &r.p.source.options
+// took makes an answer of what was read, or reads it again from a new iterator.
+func (r *poller) took(ctx context.Context, out *kinesis.GetRecordsOutput, began time.Time) (answer, error) {
 	a := answer{
-		records: out.Records, answered: true, behind: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond,
-		ended: out.NextShardIterator == nil, children: out.ChildShards,
+		records: out.Records, answered: out.MillisBehindLatest != nil,
+		behind: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond,
+		ended:  aws.ToString(out.NextShardIterator) == "",
 	}
+
+	err := checkRecords(out.Records)
+	if err == nil && a.ended {
+		a.children, err = r.p.confirmEnd(ctx, out.Records, out.ChildShards)
+	}
+
+	if err != nil {
+		r.iterator = nil
+
+		return answer{}, r.p.failed("GetRecords", err)
+	}
+
+	r.p.source.grants.note("GetRecords")
 	r.iterator = out.NextShardIterator
 	r.more = a.behind > 0 && !a.ended
+	r.schedule(&a, began)
+
+	return a, nil
+}
+
+// schedule notes when to call next.
+func (r *poller) schedule(a *answer, began time.Time) {
+	options := &r.p.source.options
 
 	pause := r.about(r.interval)
 	if a.behind == 0 { // all was read; an empty answer alone says nothing (KIN-27)
@@ -251,13 +278,11 @@ func (r *poller) took(out *kinesis.GetRecordsOutput, began time.Time) answer {
 		r.interval = max(options.CallInterval, r.interval-r.interval/4)
 	}
 
-	if spent := r.spent(out.Records); spent > pause {
+	if spent := r.spent(a.records); spent > pause {
 		pause = spent + r.turn(spent)
 	}
 
 	r.earliest = began.Add(pause)
-
-	return a
 }
 
 // spent is how long the shard's bytes for its readers last after an answer (KIN-24,

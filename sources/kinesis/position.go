@@ -14,8 +14,6 @@ func (p *partition) start() types.StartingPosition {
 	switch at := p.read; {
 	case at.Sequence == checkpoint.AtTimestamp && !at.Timestamp.IsZero():
 		return types.StartingPosition{Type: types.ShardIteratorTypeAtTimestamp, Timestamp: &at.Timestamp}
-	case at.Sequence == checkpoint.Latest:
-		return types.StartingPosition{Type: types.ShardIteratorTypeLatest}
 	case isMark(at):
 		return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
 	case !p.source.isBehindAll(at):

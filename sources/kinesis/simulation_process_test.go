@@ -25,6 +25,8 @@ type process struct {
 
 	mu   sync.Mutex
 	cuts []context.CancelFunc // of its subscriptions
+
+	allowed map[string]bool // actions that were answered
 }
 
 // RoundTrip makes a call, unless the process is dead: then nobody hears of the
@@ -40,6 +42,8 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 
 	response, err := p.next.RoundTrip(r)
 	if err != nil || !p.dead.Load() {
+		p.grant(r, response)
+
 		return response, err
 	}
 
@@ -47,6 +51,30 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 	_ = response.Body.Close()
 
 	return nil, errDead
+}
+
+// grant notes which calls the process was allowed.
+func (p *process) grant(r *http.Request, response *http.Response) {
+	const blank = 2 // bytes at most, and no answer of the service
+
+	if response == nil || response.StatusCode != http.StatusOK || 0 <= response.ContentLength && response.ContentLength <= blank {
+		return
+	}
+
+	_, action, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	p.allowed[action] = true
+}
+
+// granted reports whether a call was allowed once.
+func (p *process) granted(action string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	return p.allowed[action]
 }
 
 // cuttable makes a call one whose answer ends when the process dies.

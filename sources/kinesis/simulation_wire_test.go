@@ -21,7 +21,7 @@ func (w *service) Pass(ctx context.Context, c kinesistest.Call, do func(kinesist
 			return nil
 		}
 
-		do(w.fault(c))
+		do(w.fault(p, c))
 
 		return nil
 	})
@@ -71,11 +71,11 @@ func operation(c kinesistest.Call) simulation.Op {
 }
 
 // fault draws what goes wrong with a call, or is odd and right.
-func (w *service) fault(c kinesistest.Call) kinesistest.Fault {
+func (w *service) fault(p *process, c kinesistest.Call) kinesistest.Fault {
 	op := simulation.Fault(operation(c))
 
 	if w.sim.Chance(op + " before") {
-		return w.failure(c)
+		return w.failure(p, c)
 	}
 
 	var f kinesistest.Fault
@@ -86,6 +86,9 @@ func (w *service) fault(c kinesistest.Call) kinesistest.Fault {
 
 	if c.Action == "SubscribeToShard" && w.random.Float64() < w.odd {
 		f.Stream = w.broken()
+		if f.Stream.Event != nil {
+			w.sim.Cover("blank event")
+		}
 	}
 
 	if w.sim.Chance(op + " after") {
@@ -102,10 +105,10 @@ func (w *service) fault(c kinesistest.Call) kinesistest.Fault {
 }
 
 // failure draws how a call fails that has no effect.
-func (w *service) failure(c kinesistest.Call) kinesistest.Fault {
-	kinds := 6
+func (w *service) failure(p *process, c kinesistest.Call) kinesistest.Fault {
+	kinds := 8
 	if c.Action == "GetRecords" {
-		kinds = 7
+		kinds = 9
 	}
 
 	switch w.random.IntN(kinds) {
@@ -137,11 +140,32 @@ func (w *service) failure(c kinesistest.Call) kinesistest.Fault {
 		w.sim.Cover("hung")
 
 		return kinesistest.Fault{Cut: kinesistest.CutBefore, Delay: never}
+	case 6:
+		return w.blank(c)
+	case 7:
+		if !p.granted(c.Action) { // which would end the mapping
+			return kinesistest.Fault{Cut: kinesistest.CutBefore}
+		}
+
+		w.sim.Cover("denied")
+
+		return kinesistest.Fault{Err: kinesistest.AccessDenied()}
 	default:
 		w.sim.Cover("expired iterator")
 
 		return kinesistest.Fault{Err: kinesistest.ExpiredIterator()}
 	}
+}
+
+// blank draws an answer that says nothing.
+func (w *service) blank(c kinesistest.Call) kinesistest.Fault {
+	if c.Action == "SubscribeToShard" {
+		return kinesistest.Fault{Cut: kinesistest.CutBefore}
+	}
+
+	w.sim.Cover("blank answer")
+
+	return kinesistest.Fault{Answer: new([]string{"", "{}"}[w.random.IntN(2)])}
 }
 
 // oddity draws how an answer is as it seldom is.
@@ -163,7 +187,9 @@ func (w *service) oddity(f *kinesistest.Fault) {
 func (w *service) broken() *kinesistest.Break {
 	b := &kinesistest.Break{After: w.random.IntN(4)}
 
-	switch w.random.IntN(3) {
+	switch w.random.IntN(4) {
+	case 3:
+		b.Event = new("{}")
 	case 0:
 		b.Err = kinesistest.InternalFailure()
 		w.sim.Cover("exception in the stream")

@@ -138,6 +138,7 @@ func (w *service) configure() {
 func (w *service) Open(life *simulation.Life) sources.Source {
 	p := &process{
 		service: w, life: life, host: fmt.Sprintf("life-%d.test", len(w.lives)+1), next: w.server.HTTPClient().Transport,
+		allowed: make(map[string]bool),
 	}
 	w.current = p
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -40,6 +41,9 @@ type Source struct {
 
 	consumer string        // ARN, with enhanced fan-out; by name not known before Start
 	skew     time.Duration // how far the service's clock is ahead of this one
+
+	grants    grants
+	retention atomic.Int64 // how long the stream keeps records, in nanoseconds; 0 for unknown
 
 	mu      sync.Mutex
 	manager *lease.Manager          // nil before Start; Measure may come before
@@ -109,7 +113,7 @@ func (s *Source) Traits() sources.Traits {
 		Window:         sources.Bounds[time.Duration]{Max: longestWindow},
 		TumblingWindow: longestRun,
 		MaxTimeout:     longestRun,
-		EventOverhead:  eventjson.Overhead,
+		EventOverhead:  eventjson.Bound,
 		RecordBytes:    recordBytes,
 	}
 }
@@ -117,8 +121,7 @@ func (s *Source) Traits() sources.Traits {
 // Start checks that the stream is there and may be read, and its consumer too if
 // there is one, and starts to share it with the other workers.
 func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
-	out, err := awscall.Do(ctx, awscall.Limit, s.client.DescribeStreamSummary,
-		&kinesis.DescribeStreamSummaryInput{StreamARN: &s.stream.arn}, s.single...)
+	out, err := s.describe(ctx)
 	if err != nil {
 		return s.refused("DescribeStreamSummary", err)
 	}
@@ -138,11 +141,14 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 
 	s.skew = skew(&out.ResultMetadata)
 
-	manager, err := lease.New(s.store, s.list, lease.Options{
+	report := s.reportTo(settings)
+
+	manager, err := lease.New(s.store, s.lister(report), lease.Options{
+		Stream: s.stream.arn,
 		Worker: s.options.Worker, Duration: s.options.LeaseDuration, ListInterval: s.options.ListInterval,
 		Start: s.options.start(), Now: s.now(),
 		MaxLeases: s.options.MaxShards, Logger: s.options.Logger, Jitter: s.options.Jitter,
-		Report: s.reportTo(settings),
+		Report: report,
 	})
 	if err != nil {
 		return fmt.Errorf("kinesis: stream %s: %w: %w", s.stream.name, err, sources.ErrUnusable)
@@ -156,10 +162,13 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	return nil
 }
 
-// reportTo tells the mapping of failures of the background; nil if nobody listens.
+// reportTo tells the mapping of failures of the background, or the log if it does not
+// listen.
 func (s *Source) reportTo(settings sources.Settings) func(error) {
 	if settings.Report == nil {
-		return nil
+		logger := s.options.Logger
+
+		return func(err error) { logger.Warn("kinesis", "stream", s.stream.name, "error", err) }
 	}
 
 	return func(err error) { settings.Report(fmt.Errorf("kinesis: stream %s: %w", s.stream.name, err)) }
@@ -272,7 +281,7 @@ func (s *Source) failed(operation string, err error) error {
 func failed(operation, target string, err error) error {
 	var wrapped error = &awscall.Error{Service: "kinesis", Operation: operation, Target: target, Err: err}
 
-	if awscall.Code(err) == "KMSAccessDeniedException" { // of an encrypted stream (KIN-33)
+	if isKeyDenied(err) {
 		wrapped = fmt.Errorf("%w: the caller lacks the permission kms:Decrypt on the key of the stream", wrapped)
 	}
 
@@ -286,9 +295,8 @@ func (s *Source) refused(operation string, err error) error {
 		// The words of KIN-15.
 		return fmt.Errorf("kinesis: Stream not found: %s (create it, or correct its ARN or the client's region): %w",
 			s.stream.arn, sources.ErrUnusable)
-	case awscall.IsDenied(err):
-		return fmt.Errorf("%w (a mapping needs kinesis:DescribeStreamSummary, ListShards, GetShardIterator and GetRecords, "+
-			"or SubscribeToShard): %w", s.failed(operation, err), sources.ErrUnusable)
+	case s.grants.refuses(operation, err):
+		return fmt.Errorf("%w (%s): %w", s.failed(operation, err), needs, sources.ErrUnusable)
 	default:
 		return s.failed(operation, err)
 	}

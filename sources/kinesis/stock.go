@@ -1,6 +1,8 @@
 package kinesis
 
 import (
+	"time"
+
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/openesm/openesm/sources"
@@ -36,7 +38,7 @@ func (p *partition) put(from []types.Record) {
 func (p *partition) unstock(buf []sources.Record) int {
 	var natives []Record // a slice for many, which live about as long as one
 
-	n := 0
+	n, now := 0, time.Now()
 	for n < len(buf) && p.nextOpen() {
 		if len(natives) == 0 {
 			natives = make([]Record, min(len(buf)-n, len(p.stock.records)+p.stock.open.left))
@@ -45,7 +47,7 @@ func (p *partition) unstock(buf []sources.Record) int {
 		next := &natives[0]
 		natives = natives[1:]
 		p.stock.open.take(next)
-		buf[n] = p.record(next)
+		buf[n] = p.record(next, now)
 		n++
 	}
 
@@ -70,14 +72,15 @@ func (p *partition) nextOpen() bool {
 }
 
 // record is the engine's record of the SDK's.
-func (p *partition) record(n *Record) sources.Record {
+func (p *partition) record(n *Record, now time.Time) sources.Record {
 	const separator = 1
 
 	event := n.event()
 
 	return sources.Record{
 		ID: event.SequenceNumber, Key: event.PartitionKey, Data: nonNil(n.Data), Native: n,
-		Time: event.ApproximateArrivalTimestamp, Size: p.source.encoder.Size(p.id, &event) + separator,
+		Time: event.ApproximateArrivalTimestamp, Expires: p.source.expires(event.ApproximateArrivalTimestamp, now),
+		Size: p.source.encoder.Size(p.id, &event) + separator,
 	}
 }
 

@@ -116,11 +116,11 @@ func (r *subscriber) took(event *types.SubscribeToShardEvent, ok bool) (answer, 
 
 	r.fresh, r.failures, r.refused = false, 0, time.Time{}
 	a := answer{
-		records: event.Records, answered: true,
+		records: event.Records, answered: event.MillisBehindLatest != nil,
 		behind: time.Duration(aws.ToInt64(event.MillisBehindLatest)) * time.Millisecond,
 	}
 
-	if event.ContinuationSequenceNumber == nil { // the shard's end (KIN-84, KIN-86)
+	if isLast(event) {
 		a.ended, a.children = true, event.ChildShards
 		r.close()
 
@@ -160,10 +160,7 @@ func (r *subscriber) over() (answer, error) {
 		return answer{}, nil
 	}
 
-	return answer{}, &awscall.Error{
-		Service: "kinesis", Operation: "SubscribeToShard", Err: err,
-		Target: "shard " + r.p.id + " of stream " + r.p.source.stream.name + " for consumer " + r.p.source.consumer,
-	}
+	return answer{}, r.p.judge("SubscribeToShard", err)
 }
 
 // failed notes when to try again (KIN-87), and reports whether the failure is to be

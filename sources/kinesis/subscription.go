@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
@@ -90,6 +91,8 @@ func (s *subscription) open(
 
 	switch {
 	case err == nil:
+		p.source.grants.note("SubscribeToShard")
+
 		return out.GetStream(), nil
 	case late:
 		return nil, &awscall.LateError{Within: longestSilence, Err: err}
@@ -124,6 +127,11 @@ func (s *subscription) relay(ctx context.Context, p *partition, stream *kinesis.
 
 		// What is of an unknown kind tells that the connection lives.
 		if known, ok := event.(*types.SubscribeToShardEventStreamMemberSubscribeToShardEvent); ok {
+			err := p.check(ctx, &known.Value)
+			if err != nil {
+				return err
+			}
+
 			select {
 			case s.events <- &known.Value:
 			case <-ctx.Done():
@@ -135,4 +143,19 @@ func (s *subscription) relay(ctx context.Context, p *partition, stream *kinesis.
 
 		silence.Reset(longestSilence)
 	}
+}
+
+// check returns an error for an event that says nothing that holds.
+func (p *partition) check(ctx context.Context, event *types.SubscribeToShardEvent) error {
+	err := checkRecords(event.Records)
+	if err == nil && isLast(event) {
+		event.ChildShards, err = p.confirmEnd(ctx, event.Records, event.ChildShards)
+	}
+
+	return err
+}
+
+// isLast tells the event at the shard's end (KIN-84, KIN-86).
+func isLast(event *types.SubscribeToShardEvent) bool {
+	return aws.ToString(event.ContinuationSequenceNumber) == ""
 }

@@ -165,7 +165,7 @@ func (m *queueModel) fetch(places int) {
 		}
 	}
 
-	if n := len(m.source.(sources.EventAppender).AppendEvent(nil, "", got)); n > size || n < size-1 {
+	if n := len(m.source.(sources.EventAppender).AppendEvent(nil, "", got)); len(got) > 0 && n != size {
 		m.t.Fatalf("an event document of %d bytes, sizes add up to %d", n, size)
 	}
 }

@@ -289,7 +289,7 @@ func TestSQSEvent_SQS90(t *testing.T) {
 			t.Errorf("event %s", document)
 		}
 
-		if traits := source.Traits(); len(document) != records[0].Size+traits.EventOverhead-1 {
+		if traits := source.Traits(); len(document) != records[0].Size+traits.EventOverhead {
 			t.Errorf("%d bytes, Size %d and overhead %d", len(document), records[0].Size, traits.EventOverhead)
 		}
 	}

@@ -48,7 +48,7 @@ func (s *queueSource) Traits() sources.Traits {
 		UnwindowedBatchSize: 10,
 		Window:              sources.Bounds[time.Duration]{Max: maxWindow},
 		MaxTimeout:          maxTimeout,
-		EventOverhead:       eventjson.Overhead,
+		EventOverhead:       eventjson.Bound,
 		Scaling:             sources.Scaling{Initial: 5, Idle: 2, Max: 1250, PerMinute: 300},
 		AckBatch:            1,
 		Provisioned: sources.Provisioned{ // ESM-111, SQS-25

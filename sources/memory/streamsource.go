@@ -35,7 +35,7 @@ func (s *streamSource) Traits() sources.Traits {
 		Window:         sources.Bounds[time.Duration]{Max: maxWindow},
 		TumblingWindow: maxTimeout,
 		MaxTimeout:     maxTimeout,
-		EventOverhead:  eventjson.Overhead,
+		EventOverhead:  eventjson.Bound,
 	}
 }
 

@@ -120,5 +120,5 @@ func (p *partition) deleteTen(ctx context.Context, ten []sources.Record, left *l
 }
 
 func (p *partition) refusedEntry(operation, code string) error {
-	return &entryError{operation: operation, queue: p.ID(), code: code}
+	return &entryError{operation: operation, queue: p.ID(), code: awscall.Printable(code)}
 }

@@ -209,7 +209,7 @@ func whole(t *testing.T, source *sqs.Source, r sources.Record) {
 	}
 
 	document := source.AppendEvent(nil, "", []sources.Record{r})
-	if !json.Valid(document) || len(document) > eventjson.Overhead+r.Size {
+	if !json.Valid(document) || len(document) > eventjson.Bound+r.Size {
 		t.Errorf("document of %d bytes, the record's size is %d: %s", len(document), r.Size, document)
 	}
 

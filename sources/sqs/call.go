@@ -19,10 +19,10 @@ const (
 // failed wraps the error of a call (SQS-03).
 func (s *Source) failed(operation string, err error) error {
 	if isMissing(err) {
-		return &missingError{operation: operation, queue: s.queue.name, err: err}
+		return &missingError{operation: operation, queue: s.queue.Name, err: err}
 	}
 	return &awscall.Error{
-		Service: "sqs", Operation: operation, Target: "queue " + s.queue.name,
+		Service: "sqs", Operation: operation, Target: "queue " + s.queue.Name,
 		Permission: "sqs:" + strings.TrimSuffix(operation, "Batch"), Err: err,
 	}
 }

@@ -18,6 +18,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/awscall"
 )
 
 // lastWord is a code without the prefix of the older protocol.
@@ -61,7 +62,7 @@ func FuzzCode(f *testing.F) {
 			},
 		}}
 
-		s := &Source{queue: queue{name: "orders"}}
+		s := &Source{queue: awscall.Queue{Name: "orders"}}
 
 		refused := s.refused("GetQueueAttributes", err)
 
@@ -95,7 +96,7 @@ func FuzzVisibility(f *testing.F) {
 		settings := sources.Settings{
 			BatchSize: 10, Timeout: time.Duration(1+abs(timeout)%900_000) * time.Millisecond, Window: time.Duration(abs(window)%301) * time.Second,
 		}
-		s := &Source{queue: queue{name: "orders"}, given: "orders", options: Options{
+		s := &Source{queue: awscall.Queue{Name: "orders"}, given: "orders", options: Options{
 			Heartbeat: heartbeat, VisibilityTimeout: time.Duration(abs(option)%43_201) * time.Second,
 			WaitTime: time.Duration(1+abs(wait)%20) * time.Second,
 		}}

@@ -1,6 +1,7 @@
 package sqs_test
 
 import (
+	"context"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/sqs"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
@@ -52,6 +54,7 @@ func TestHeartbeat(t *testing.T) {
 			}
 		}
 		fault.Store(false)
+		time.Sleep(time.Second) // past the beat of this moment
 
 		err := p.Ack(t.Context(), records[:1])
 		if err != nil {
@@ -175,5 +178,29 @@ func TestHungBeatStopsNoOther(t *testing.T) {
 		if err := server.Close(); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// A receive that is answered late with a heartbeat brings messages that are still the
+// mapping's, though the queue's visibility timeout is shorter than that.
+func TestHeartbeatOfLateAnswers_P5(t *testing.T) {
+	t.Parallel()
+	inWorld(t, "orders", nil, func(t *testing.T, w *world) {
+		const messages = 30
+		w.redrive(5*time.Second, "dead", 1)
+		w.sendAll(numbers(messages), 0)
+		w.turn(func(c sqstest.Call) sqstest.Fault {
+			if c.Action == "ReceiveMessage" {
+				return sqstest.Fault{Delay: 8 * time.Second}
+			}
+			return sqstest.Fault{}
+		})
+		r := w.run(w.journal(func(context.Context, []sources.Record) (esm.Response, error) {
+			time.Sleep(20 * time.Second)
+			return esm.Response{}, nil
+		}), sqs.Options{Heartbeat: true}, esm.Config{Timeout: 30 * time.Second})
+		w.until(messages, 10*time.Minute)
+		r.end()
+		w.once(numbers(messages))
 	})
 }

@@ -164,6 +164,7 @@ func TestMappingStopIsCut_P11(t *testing.T) {
 		}
 
 		// A poll that was cut is known to the service, and takes nothing.
+		synctest.Wait()
 		w.send("", "later")
 		synctest.Wait()
 		w.left(sqstest.Counts{Visible: 1})

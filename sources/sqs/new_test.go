@@ -117,7 +117,7 @@ func TestTraits_SQS06_SQS08_SQS20_SQS33(t *testing.T) {
 		EventSource: "aws:sqs", ARN: standardARN, Redelivers: true,
 		BatchSize: sources.Bounds[int]{Default: 10, Max: 10000}, UnwindowedBatchSize: 10,
 		Window: sources.Bounds[time.Duration]{Max: 300 * time.Second}, MaxTimeout: 900 * time.Second,
-		EventOverhead: 14, Scaling: sources.Scaling{Initial: 5, Idle: 2, Max: 1250, PerMinute: 300},
+		EventOverhead: 13, Scaling: sources.Scaling{Initial: 5, Idle: 2, Max: 1250, PerMinute: 300},
 		Provisioned: standard.Provisioned,
 		RecordBytes: standard.RecordBytes, MaxRecordBytes: 1<<20 + standard.RecordBytes,
 		AckBatch: 10, AckLinger: 20 * time.Millisecond,

@@ -24,11 +24,11 @@ type Options struct {
 	// package comment for when it is longer.
 	VisibilityTimeout time.Duration
 
-	// Heartbeat receives messages with that visibility timeout alone, and extends
-	// it while they are handled, so that a handler may run longer. Messages of a
-	// process that dies come back sooner then. Records expire as they do without
-	// it, and are let go then. Lambda never does so (SQS-03), and needs no
-	// permission for it.
+	// Heartbeat receives messages with that visibility timeout alone, though 20 s at
+	// least, since an answer may be late, and extends it while they are handled, so
+	// that a handler may run longer. Messages of a process that dies come back sooner
+	// then. Records expire as they do without it, and are let go then. Lambda never
+	// does so (SQS-03), and needs no permission for it.
 	Heartbeat bool
 
 	// FailureBackoff makes messages whose handler failed come back after a

@@ -59,12 +59,12 @@ func newPartition(ctx context.Context, s *Source) *partition {
 
 	p := &partition{
 		source: s, setup: s.setup,
-		waiters: waiters{whole: s.queue.fifo}, late: late{whole: s.queue.fifo}, crowd: maxEntries,
+		waiters: waiters{whole: s.queue.FIFO}, late: late{whole: s.queue.FIFO}, crowd: maxEntries,
 	}
 	p.work, p.cut = context.WithCancel(context.WithoutCancel(ctx))
 	p.pool = pool.New(func() func(request) {
 		receipt := new(receipt)
-		return func(r request) { p.do(r, receipt) } //nolint:contextcheck // a receive outlives the call that starts it
+		return func(r request) { p.do(r, receipt) }
 	}, rest)
 	if s.options.Heartbeat {
 		p.heart = startHeartbeat(p) //nolint:contextcheck // lives as long as the partition
@@ -73,7 +73,7 @@ func newPartition(ctx context.Context, s *Source) *partition {
 }
 
 // ID is the queue's name.
-func (p *partition) ID() string { return p.source.queue.name }
+func (p *partition) ID() string { return p.source.queue.Name }
 
 // Fetch takes what came late, or waits for receives. If it may not wait for a long
 // poll it makes short ones, with pauses.

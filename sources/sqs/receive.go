@@ -40,10 +40,11 @@ func (p *partition) do(r request, c *receipt) {
 func (p *partition) receive(r request, c *receipt) {
 	sent := time.Now()
 	messages, err := p.ask(r, c)
-	if err == nil && len(messages) == 0 && r.wait > 0 {
+	records := p.records(c.records[:0], messages, sent.Add(p.setup.life))
+	good := len(records)
+	if err == nil && good == 0 && r.wait > 0 {
 		_ = rest(p.work, shortest-time.Since(sent))
 	}
-	records := p.records(c.records[:0], messages, sent.Add(p.setup.life))
 	if len(records) < len(messages) {
 		p.tell("passed over", fmt.Errorf("sqs: ReceiveMessage on queue %s: "+
 			"%d messages have no ID or no receipt handle: they come back", p.ID(), len(messages)-len(records)))
@@ -51,7 +52,7 @@ func (p *partition) receive(r request, c *receipt) {
 	records, repeats := p.handled.split(records)
 	p.heart.add(records, sent)
 
-	told, closing := p.deliver(r, records, outcome{sent: sent, messages: len(messages), err: err})
+	told, closing := p.deliver(r, records, outcome{sent: sent, messages: good, err: err})
 	if !told {
 		p.tell("nobody waits for this receive any more", err)
 	}

@@ -19,7 +19,7 @@ func (s *Source) record(m *types.Message, scratch *scratch) sources.Record {
 		Time:   sent(m),
 	}
 
-	if s.queue.fifo {
+	if s.queue.FIFO {
 		// The group of a standard (fair) queue orders nothing.
 		r.Key = m.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)]
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/awscall"
 	"github.com/openesm/openesm/sources/internal/eventjson"
 )
 
@@ -26,7 +27,7 @@ const (
 // [sources.Source], [sources.Starter] and [sources.EventAppender].
 type Source struct {
 	client  Client
-	queue   queue
+	queue   awscall.Queue
 	given   string
 	options Options
 	single  []func(*sqs.Options) // options of every call
@@ -54,7 +55,7 @@ func New(client Client, queue string, options Options) (*Source, error) {
 		errs = append(errs, errors.New("client: is nil"))
 	}
 
-	q, err := parseQueue(queue)
+	q, err := awscall.ParseQueue(queue)
 
 	err = errors.Join(append(errs, err, options.validate())...)
 	if err != nil {
@@ -62,7 +63,7 @@ func New(client Client, queue string, options Options) (*Source, error) {
 	}
 
 	return &Source{
-		client: client, queue: q, given: cmp.Or(q.url, queue), options: options.withDefaults(),
+		client: client, queue: q, given: cmp.Or(q.URL, queue), options: options.withDefaults(),
 		single: []func(*sqs.Options){once}, throw: rand.Float64,
 	}, nil
 }
@@ -83,14 +84,14 @@ func (s *Source) Traits() sources.Traits {
 
 	traits := sources.Traits{
 		EventSource:         eventSource,
-		ARN:                 s.queue.arn,
+		ARN:                 s.queue.ARN,
 		Redelivers:          true,
-		Grouped:             s.queue.fifo,
+		Grouped:             s.queue.FIFO,
 		BatchSize:           sources.Bounds[int]{Default: maxEntries, Max: maxRecords},
 		UnwindowedBatchSize: maxEntries,
 		Window:              sources.Bounds[time.Duration]{Default: 0, Max: maxWindow},
 		MaxTimeout:          maxTimeout,
-		EventOverhead:       eventjson.Overhead,
+		EventOverhead:       eventjson.Bound,
 		RecordBytes:         recordBytes,
 		MaxRecordBytes:      maxBytes + recordBytes,
 		Scaling:             sources.Scaling{Initial: 5, Idle: 2, Max: 1250, PerMinute: 300},
@@ -109,7 +110,7 @@ func (s *Source) Traits() sources.Traits {
 		traits.ARN = s.given
 	}
 
-	if s.queue.fifo {
+	if s.queue.FIFO {
 		traits.BatchSize.Max = maxEntries
 		traits.Window.Max = 0
 		// A delete that waits holds back its group.
@@ -123,7 +124,7 @@ func (s *Source) Traits() sources.Traits {
 // it blocks until ctx is done. Start must have succeeded before.
 func (s *Source) Accept(ctx context.Context) (sources.Partition, error) {
 	if s.setup == nil {
-		return nil, fmt.Errorf("sqs: queue %s: Accept before Start: %w", s.queue.name, sources.ErrUnusable)
+		return nil, fmt.Errorf("sqs: queue %s: Accept before Start: %w", s.queue.Name, sources.ErrUnusable)
 	}
 
 	err := ctx.Err()

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -69,7 +68,7 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	set.life, set.hidden = s.life(visibility, settings)
 	if settings.BatchSize > 0 {
 		// So small that a full batch is not too large.
-		set.slight = (settings.BatchBytes - eventjson.Overhead) / settings.BatchSize
+		set.slight = (settings.BatchBytes - eventjson.Bound) / settings.BatchSize
 	}
 	s.advise(set.logger, attributes, visibility, settings)
 	s.setup = set
@@ -80,18 +79,18 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 // gets the URL that AWS forms: Lambda does without that permission (SQS-03). The
 // service says to such callers that there is no such queue, too.
 func (s *Source) findURL(ctx context.Context) (string, error) {
-	if s.queue.url != "" {
-		return s.queue.url, nil
+	if s.queue.URL != "" {
+		return s.queue.URL, nil
 	}
-	in := &sqs.GetQueueUrlInput{QueueName: &s.queue.name}
-	if s.queue.account != "" {
-		in.QueueOwnerAWSAccountId = &s.queue.account
+	in := &sqs.GetQueueUrlInput{QueueName: &s.queue.Name}
+	if s.queue.Account != "" {
+		in.QueueOwnerAWSAccountId = &s.queue.Account
 	}
 	const operation = "GetQueueUrl"
 	out, err := awscall.Do(ctx, callTime, s.client.GetQueueUrl, in, s.single...)
 	switch {
-	case err != nil && s.queue.arn != "" && (awscall.IsDenied(err) || isMissing(err)):
-		return s.queue.awsURL(), nil
+	case err != nil && s.queue.ARN != "" && (awscall.IsDenied(err) || isMissing(err)):
+		return s.queue.AWSURL(), nil
 	case err != nil:
 		return "", s.refused(operation, err)
 	case aws.ToString(out.QueueUrl) == "":
@@ -140,18 +139,18 @@ func queueVisibility(attributes map[string]string) (time.Duration, error) {
 // odd is the error of an answer that lacks what it should have. The next one may
 // have it.
 func (s *Source) odd(operation, what string) error {
-	return fmt.Errorf("sqs: %s on queue %s: the answer has %s", operation, s.queue.name, what)
+	return fmt.Errorf("sqs: %s on queue %s: the answer has %s", operation, s.queue.Name, what)
 }
 
 // sameQueue refuses a queue of the same name in another region or account, as
 // a client of the wrong region finds it.
 func (s *Source) sameQueue(attributes map[string]string) error {
 	found := attributes[string(types.QueueAttributeNameQueueArn)]
-	if found == "" || s.queue.arn == "" || found == s.queue.arn {
+	if found == "" || s.queue.ARN == "" || found == s.queue.ARN {
 		return nil
 	}
 	return fmt.Errorf("sqs: queue: the client finds %q; want %q (is it a client of the queue's region?): %w",
-		found, s.queue.arn, sources.ErrUnusable)
+		found, s.queue.ARN, sources.ErrUnusable)
 }
 
 // refused tells errors that will not pass from those that may.
@@ -177,12 +176,12 @@ func (s *Source) visibility(attributes map[string]string, settings sources.Setti
 	}
 	if visibility == 0 {
 		return 0, fmt.Errorf("sqs: queue %s: VisibilityTimeout: 0 seconds hides no message while it is handled; "+
-			"want 1 or more: %w", s.queue.name, sources.ErrUnusable)
+			"want 1 or more: %w", s.queue.Name, sources.ErrUnusable)
 	}
 	if settings.Timeout > visibility && !s.options.Heartbeat {
 		return 0, fmt.Errorf("sqs: queue %s: "+
 			"Queue visibility timeout: %d seconds is less than Function timeout: %d seconds: %w",
-			s.queue.name, seconds(visibility), seconds(settings.Timeout), sources.ErrUnusable)
+			s.queue.Name, seconds(visibility), seconds(settings.Timeout), sources.ErrUnusable)
 	}
 	return visibility, nil
 }
@@ -196,7 +195,7 @@ func (s *Source) life(visibility time.Duration, settings sources.Settings) (time
 	need := settings.Window + settings.Timeout + s.options.WaitTime + receiveTime
 	life := time.Duration(seconds(min(max(visibility, need), maxVisibility))) * time.Second
 	if s.options.Heartbeat {
-		return life, seconds(visibility)
+		return life, seconds(max(visibility, 2*receiveTime)) // an answer may be late by half of that
 	}
 	return life, seconds(life)
 }
@@ -207,9 +206,9 @@ func (s *Source) encoder(attributes map[string]string, settings sources.Settings
 	if arn == "" {
 		arn = s.Traits().ARN
 	}
-	region := s.queue.region
-	if parts := strings.Split(arn, ":"); len(parts) == arnParts {
-		region = parts[3]
+	region := s.queue.Region
+	if told, err := awscall.ParseQueue(arn); err == nil && told.ARN != "" {
+		region = told.Region
 	}
 	return eventjson.NewSQS(eventSource, arn, region).WithNullMD5(settings.Window >= time.Second)
 }
@@ -220,10 +219,10 @@ func (s *Source) advise(logger *slog.Logger, attributes map[string]string, visib
 
 	if attributes[string(types.QueueAttributeNameRedrivePolicy)] == "" {
 		logger.Warn("queue has no redrive policy: a message that always fails returns until its retention ends",
-			"queue", s.queue.name)
+			"queue", s.queue.Name)
 	}
 	if !s.options.Heartbeat && visibility < factor*settings.Timeout+settings.Window {
 		logger.Info("queue's visibility timeout is less than the recommended six times the handler's timeout",
-			"queue", s.queue.name, "visibility", visibility, "timeout", settings.Timeout)
+			"queue", s.queue.Name, "visibility", visibility, "timeout", settings.Timeout)
 	}
 }

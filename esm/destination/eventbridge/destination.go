@@ -12,8 +12,9 @@
 //
 // AWS has buses as destinations of asynchronous invocations only, and would refuse
 // one for a mapping (DST-01..03); the form of the record is that of Kafka topics
-// (DST-46). If the entry is larger than the 256 KB that EventBridge takes, the
-// payload is left out, as AWS does where a target is too small (ASYNC-58).
+// (DST-46). If the entry is larger than the 1 MB that EventBridge takes (DST-65a), the
+// payload is left out, as AWS does where a target is too small (ASYNC-58). Where AWS
+// still takes less, give [MaximumEntryBytes].
 //
 // It needs the permission events:PutEvents (ASYNC-57).
 package eventbridge
@@ -38,8 +39,8 @@ const (
 	source     = "lambda"
 	detailType = "Lambda Function Invocation Result - Failure"
 
-	// mostBytes is the largest entry.
-	mostBytes = 256 << 10
+	// mostBytes is the largest entry (DST-65a).
+	mostBytes = 1 << 20
 
 	operation = "PutEvents"
 )
@@ -56,9 +57,27 @@ type Client interface {
 type Destination struct {
 	client Client
 	bus    string
+	most   int // bytes of an entry
 }
 
 var _ esm.Destination = (*Destination)(nil)
+
+// Option changes a destination.
+type Option func(*Destination) error
+
+// MaximumEntryBytes is the size of the largest entry that the bus takes, if it is less
+// than 1 MB: it was 256 KB (256 << 10) until 2026, and partitions of AWS other than aws
+// may come later.
+func MaximumEntryBytes(n int) Option {
+	return func(d *Destination) error {
+		d.most = n
+		if n < 1 || n > mostBytes {
+			return fmt.Errorf("MaximumEntryBytes: %d must be between 1 and %d", n, mostBytes)
+		}
+
+		return nil
+	}
+}
 
 // busName is how a bus may be named.
 var busName = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,256}$`)
@@ -66,8 +85,14 @@ var busName = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,256}$`)
 // New makes a destination of a bus, given by its ARN or its name in the client's
 // account and region; resources in events name it as given. It makes no call; its
 // error names every violation.
-func New(client Client, bus string) (*Destination, error) {
+func New(client Client, bus string, options ...Option) (*Destination, error) {
+	destination := &Destination{client: client, bus: bus, most: mostBytes}
+
 	var errs []error
+	for _, option := range options {
+		errs = append(errs, option(destination))
+	}
+
 	if target.IsNil(client) {
 		errs = append(errs, target.ErrNoClient)
 	}
@@ -94,7 +119,7 @@ func New(client Client, bus string) (*Destination, error) {
 		return nil, fmt.Errorf("destination eventbridge: %w", err)
 	}
 
-	return &Destination{client: client, bus: bus}, nil
+	return destination, nil
 }
 
 // Deliver puts one event. It may come twice if an answer is lost.
@@ -104,13 +129,14 @@ func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) er
 		Resources: []string{d.bus, qualified(record.FunctionARN)},
 	}
 
-	document, err := target.Fit(record, esm.ObjectPayload, mostBytes-size(&entry))
-	if err != nil {
-		return err
-	}
+	return target.Each(record, esm.ObjectPayload, d.most-size(&entry), func(document []byte) error {
+		entry.Detail = aws.String(string(document))
 
-	entry.Detail = aws.String(string(document))
+		return d.put(ctx, entry)
+	})
+}
 
+func (d *Destination) put(ctx context.Context, entry types.PutEventsRequestEntry) error {
 	out, err := awscall.Do(ctx, awscall.Limit, d.client.PutEvents,
 		&eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{entry}}, once)
 	if err != nil {
@@ -120,12 +146,16 @@ func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) er
 	// The call succeeds though its one entry fails.
 	for i := range out.Entries {
 		if code := out.Entries[i].ErrorCode; code != nil {
-			return fmt.Errorf("events: %s on bus %s: entry refused: %s", operation, d.bus, *code)
+			return fmt.Errorf("events: %s on bus %s: entry refused: %s", operation, d.bus, awscall.Printable(*code))
 		}
 	}
 
 	if out.FailedEntryCount > 0 {
 		return fmt.Errorf("events: %s on bus %s: entry refused without a reason", operation, d.bus)
+	}
+
+	if len(out.Entries) != 1 || aws.ToString(out.Entries[0].EventId) == "" {
+		return target.Lacks("events: "+operation+" on bus "+d.bus, "EventId")
 	}
 
 	return nil

@@ -57,7 +57,7 @@ func TestDestination_ASYNC53_ASYNC56_ASYNC58_ASYNC125(t *testing.T) {
 			}), bus)
 		},
 		Missing: "ResourceNotFoundException", Denied: "AccessDeniedException", Permission: "permission events:PutEvents",
-		Payload: esm.ObjectPayload, Limit: 256 << 10,
+		Payload: esm.ObjectPayload, Limit: 1 << 20,
 		Place: bus + "|lambda|Lambda Function Invocation Result - Failure|" + bus + "|" + function + ":$LATEST",
 	})
 }
@@ -83,6 +83,9 @@ func TestFailedEntryIsAnError(t *testing.T) {
 		"with a code": {awseventbridge.PutEventsOutput{FailedEntryCount: 1, Entries: []types.PutEventsResultEntry{
 			{ErrorCode: aws.String("ThrottlingException"), ErrorMessage: aws.String("secret")},
 		}}, "events: PutEvents on bus results: entry refused: ThrottlingException"},
+		"with an odd code": {awseventbridge.PutEventsOutput{FailedEntryCount: 1, Entries: []types.PutEventsResultEntry{
+			{ErrorCode: aws.String("Odd\n\x1b[31m")},
+		}}, `events: PutEvents on bus results: entry refused: Odd\n\x1b[31m`},
 		"by the count only": {awseventbridge.PutEventsOutput{FailedEntryCount: 1}, "events: PutEvents on bus results: entry refused without a reason"},
 		"not":               {awseventbridge.PutEventsOutput{Entries: []types.PutEventsResultEntry{{EventId: aws.String("1")}}}, ""},
 	} {
@@ -94,6 +97,30 @@ func TestFailedEntryIsAnError(t *testing.T) {
 		err = errors.Join(d.Deliver(t.Context(), &esm.FailureRecord{}))
 		if (err == nil) != (c.text == "") || err != nil && err.Error() != c.text {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestSmallerLimit_DST65a is for partitions of AWS that take less.
+func TestSmallerLimit_DST65a(t *testing.T) {
+	t.Parallel()
+
+	destinationtest.Run(t, destinationtest.Kind{
+		Wire: destinationtest.Wire{Take: take, Refuse: destinationtest.RefuseJSON},
+		New: func(client *http.Client, url string) (esm.Destination, error) {
+			return eventbridge.New(awseventbridge.New(awseventbridge.Options{
+				Region: "eu-west-1", BaseEndpoint: &url, HTTPClient: client, Credentials: credentials,
+			}), bus, eventbridge.MaximumEntryBytes(256<<10))
+		},
+		Missing: "ResourceNotFoundException", Denied: "AccessDeniedException", Permission: "permission events:PutEvents",
+		Payload: esm.ObjectPayload, Limit: 256 << 10,
+		Place: bus + "|lambda|Lambda Function Invocation Result - Failure|" + bus + "|" + function + ":$LATEST",
+	})
+
+	for _, n := range []int{-1, 0, 1<<20 + 1} {
+		_, err := eventbridge.New(partial{}, bus, eventbridge.MaximumEntryBytes(n))
+		if err == nil || !strings.Contains(err.Error(), "MaximumEntryBytes: ") {
+			t.Errorf("%d: error %v", n, err)
 		}
 	}
 }

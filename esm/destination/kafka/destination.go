@@ -7,11 +7,12 @@
 // (DST-03, DST-41, DST-42), and would refuse it for Kinesis and DynamoDB Streams
 // (DST-01, DST-02). Here any client and any source will do. The topic must not be
 // the source of a mapping that fails the same records: they would go round for ever
-// (DST-43).
+// (DST-43). esm.New refuses a topic that the mapping's own source reads, if client and
+// source have a bootstrap server in common.
 //
 // A message that is too large for the topic or for the client's
 // ProducerBatchMaxBytes goes without the event document, as AWS does where a target
-// is too small (ASYNC-58).
+// is too small (ASYNC-58). If it is still too large, it goes without the key.
 package kafka
 
 import (
@@ -20,31 +21,42 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
+	"weak"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/esm/destination/internal/target"
+	"github.com/openesm/openesm/sources"
 )
 
 // limit is how long a delivery may take.
 const limit = 30 * time.Second
 
 // Client is the part of a franz-go client that a destination uses; *kgo.Client has
-// it. Its settings for acks, retries and idempotence hold.
+// it. Its settings for acks, retries and idempotence hold. Records of other code that
+// it produces to the same topic may make a batch too large for a message.
 type Client interface {
-	ProduceSync(ctx context.Context, records ...*kgo.Record) kgo.ProduceResults
+	// Produce calls promise once the record is written, or has failed.
+	Produce(ctx context.Context, record *kgo.Record, promise func(*kgo.Record, error))
 }
 
 // Destination is a topic as on-failure destination.
 type Destination struct {
 	client Client
 	topic  string
+	room   room // for those that produce
+
+	mu   sync.Mutex
+	open map[weak.Pointer[esm.FailureRecord]][]*message // what is not delivered yet
 }
 
-var _ esm.Destination = (*Destination)(nil)
+var (
+	_ esm.Destination = (*Destination)(nil)
+	_ esm.Feeder      = (*Destination)(nil)
+)
 
 // topicName is how a topic may be named (DST-09).
 var topicName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}$`)
@@ -66,74 +78,37 @@ func New(client Client, topic string) (*Destination, error) {
 		return nil, fmt.Errorf("destination kafka: %w", err)
 	}
 
-	return &Destination{client: client, topic: name}, nil
+	return &Destination{client: client, topic: name, open: make(map[weak.Pointer[esm.FailureRecord]][]*message)}, nil
 }
 
-// Deliver produces the messages and waits until the brokers have them. If one
-// fails, all are produced again at the next attempt, so messages may come twice.
+// Deliver produces the messages and waits until the brokers have them, or ctx ends. The
+// next attempt for the same failure record produces only those that failed; it waits
+// for those that the client still sends, for an idempotent client cannot take back
+// what may have been written.
 func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) error {
-	messages := make([]*kgo.Record, len(record.Records))
-	places := make(map[*kgo.Record]int)
-
-	for i := range messages {
-		message, err := d.message(record, i, esm.ObjectPayload)
-		if err != nil {
-			return err
-		}
-
-		messages[i] = message
-		places[message] = i
-	}
-
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 
-	var smaller []*kgo.Record
-
-	for _, result := range d.client.ProduceSync(ctx, messages...) {
-		switch {
-		case errors.Is(result.Err, kerr.MessageTooLarge):
-			message, err := d.message(record, places[result.Record], esm.NoPayload)
-			if err != nil {
-				return err
-			}
-
-			smaller = append(smaller, message)
-		case result.Err != nil:
-			return d.failed(result.Err)
-		}
+	a := &attempt{destination: d, record: record}
+	if err := a.deliver(ctx, d.messages(record), false); err != nil {
+		return err
 	}
 
-	if len(smaller) == 0 {
-		return nil
-	}
+	d.forget(weak.Make(record))
 
-	return d.failed(d.client.ProduceSync(ctx, smaller...).FirstErr())
+	return nil
 }
 
-// message is the message for the record at place i.
-func (d *Destination) message(record *esm.FailureRecord, i int, payload esm.Payload) (*kgo.Record, error) {
-	document, err := record.Record(i).Marshal(payload)
-	if err != nil {
-		return nil, err
+// Feeds reports whether the source reads the topic (DST-43). It knows the cluster of a
+// client that has franz-go's OptValue.
+func (d *Destination) Feeds(source sources.Source) bool {
+	client, known := d.client.(interface{ OptValue(opt any) any })
+	reader, reads := sources.Ability[sources.TopicReader](source)
+	if !known || !reads {
+		return false
 	}
 
-	message := &kgo.Record{Topic: d.topic, Value: document}
-	if key := record.Records[i].Key; key != "" {
-		message.Key = []byte(key)
-	}
+	brokers, _ := client.OptValue(kgo.SeedBrokers).([]string)
 
-	return message, nil
-}
-
-func (d *Destination) failed(err error) error {
-	if err == nil {
-		return nil
-	}
-
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("kafka: produce to topic %s: not answered in time, %v at most: %w", d.topic, limit, err)
-	}
-
-	return fmt.Errorf("kafka: produce to topic %s: %w", d.topic, err)
+	return reader.ReadsTopic(d.topic, brokers)
 }

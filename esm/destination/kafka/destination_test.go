@@ -48,8 +48,8 @@ func client(t *testing.T, c *kfake.Cluster, options ...kgo.Opt) *kgo.Client {
 	return k
 }
 
-// run fails every record of a stream, in batches of three.
-func run(t *testing.T, destination esm.Destination, observer esm.Observer, records ...[2]string) {
+// run fails every record of a stream, in batches of that size.
+func run(t *testing.T, destination esm.Destination, size int, observer esm.Observer, records ...[2]string) {
 	t.Helper()
 
 	stream := memory.NewStream(memory.StreamOptions{Name: "telemetry"})
@@ -62,7 +62,7 @@ func run(t *testing.T, destination esm.Destination, observer esm.Observer, recor
 		return esm.Response{}, errors.New("poison")
 	}), esm.Config{
 		FunctionARN: "arn:aws:lambda:eu-west-1:123456789012:function:consumer", OnFailure: destination,
-		BatchSize: 3, MaximumBatchingWindow: time.Millisecond, MaximumRetryAttempts: new(0),
+		BatchSize: size, MaximumBatchingWindow: time.Millisecond, MaximumRetryAttempts: new(0), ParallelizationFactor: 10,
 		Logger: slog.New(slog.DiscardHandler), Observer: observer, Jitter: func() float64 { return 0.01 },
 	})
 	if err != nil {
@@ -139,7 +139,7 @@ func TestOneMessageForEachRecord_DST40_DST44_DST45_DST46_DST47(t *testing.T) {
 	t.Parallel()
 
 	c, k := cluster(t)
-	run(t, newDestination(t, k), nil, [2]string{"a", "one"}, [2]string{"", "two"}, [2]string{"a", "three"})
+	run(t, newDestination(t, k), 3, nil, [2]string{"a", "one"}, [2]string{"", "two"}, [2]string{"a", "three"})
 
 	data := map[string]string{}
 	for _, message := range consume(t, c, 3) {
@@ -166,7 +166,7 @@ func TestTooLargeGoesWithoutPayload_ASYNC58(t *testing.T) {
 	t.Parallel()
 
 	c, k := cluster(t, kgo.ProducerBatchMaxBytes(4096), kgo.ProducerBatchCompression(kgo.NoCompression()))
-	run(t, newDestination(t, k), nil, [2]string{"a", "small"}, [2]string{"b", strings.Repeat("x", 8000)}, [2]string{"c", "small"})
+	run(t, newDestination(t, k), 3, nil, [2]string{"a", "small"}, [2]string{"b", strings.Repeat("x", 8000)}, [2]string{"c", "small"})
 
 	with := 0
 	sequences := map[string]bool{}
@@ -222,7 +222,7 @@ func TestTroubleIsOutlived_P1_P9(t *testing.T) {
 			})
 
 			var errs []error
-			run(t, newDestination(t, k), func(o esm.Observation) {
+			run(t, newDestination(t, k), 3, func(o esm.Observation) {
 				if o.Metric == esm.OnFailureDestinationDeliveryErrorCount {
 					errs = append(errs, o.Err)
 				}

@@ -17,11 +17,7 @@ import (
 // silent is a client whose brokers never answer.
 type silent struct{}
 
-func (silent) ProduceSync(ctx context.Context, records ...*kgo.Record) kgo.ProduceResults {
-	<-ctx.Done()
-
-	return kgo.ProduceResults{{Record: records[0], Err: ctx.Err()}}
-}
+func (silent) Produce(context.Context, *kgo.Record, func(*kgo.Record, error)) {}
 
 // TestHungDelivery_P11 has a delivery end that got a context without a deadline.
 func TestHungDelivery_P11(t *testing.T) {

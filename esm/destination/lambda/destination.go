@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -70,12 +71,13 @@ func New(client Client, function string) (*Destination, error) {
 // Deliver invokes the function, and does not wait for it. It may be invoked twice
 // if an answer is lost.
 func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) error {
-	document, err := target.Fit(record, esm.ObjectPayload, mostBytes)
-	if err != nil {
-		return err
-	}
+	return target.Each(record, esm.ObjectPayload, mostBytes, func(document []byte) error {
+		return d.invoke(ctx, document)
+	})
+}
 
-	_, err = awscall.Do(ctx, awscall.Limit, d.client.Invoke, &lambda.InvokeInput{
+func (d *Destination) invoke(ctx context.Context, document []byte) error {
+	out, err := awscall.Do(ctx, awscall.Limit, d.client.Invoke, &lambda.InvokeInput{
 		FunctionName: &d.function, InvocationType: types.InvocationTypeEvent, Payload: document,
 	}, once)
 	if err != nil {
@@ -83,6 +85,10 @@ func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) er
 			Service: "lambda", Operation: "Invoke", Target: "function " + d.function,
 			Permission: "lambda:InvokeFunction", Err: err,
 		}
+	}
+
+	if out.StatusCode != http.StatusAccepted {
+		return target.Lacks("lambda: Invoke on function "+d.function, "status 202")
 	}
 
 	return nil

@@ -90,11 +90,15 @@ func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) er
 	key := fmt.Sprintf("aws/lambda/%s/%s/%s-%s", record.MappingUUID, record.Partition,
 		record.Timestamp.UTC().Format(keyLayout), record.RequestID)
 
-	_, err = awscall.Do(ctx, limit, d.client.PutObject, &s3.PutObjectInput{
+	out, err := awscall.Do(ctx, limit, d.client.PutObject, &s3.PutObjectInput{
 		Bucket: &d.bucket, Key: &key, Body: bytes.NewReader(document), ContentType: aws.String("application/json"),
 	}, once)
 	if err != nil {
 		return &awscall.Error{Service: "s3", Operation: "PutObject", Target: "bucket " + d.bucket, Err: err}
+	}
+
+	if aws.ToString(out.ETag) == "" {
+		return target.Lacks("s3: PutObject on bucket "+d.bucket, "ETag")
 	}
 
 	return nil

@@ -4,7 +4,8 @@
 // (DST-01..03).
 //
 // It needs the permission sns:Publish (DST-09a). A record takes a few hundred
-// bytes; the limit of a message is 256 KB (DST-65).
+// bytes, and that of a Kafka batch some more for each partition; what is larger than
+// the 256 KB of a message (DST-65) goes as several, each about a part of the batch.
 package sns
 
 import (
@@ -20,6 +21,9 @@ import (
 	"github.com/openesm/openesm/esm/destination/internal/target"
 	"github.com/openesm/openesm/sources/awscall"
 )
+
+// mostBytes is the largest message (DST-65).
+const mostBytes = 256 << 10
 
 // Client is the part of the SDK's client that a destination uses; *sns.Client has
 // it. It must be of the topic's region and safe for concurrent use.
@@ -60,15 +64,20 @@ func New(client Client, topicARN string) (*Destination, error) {
 // Deliver publishes the failure record. A message may come twice if an answer is
 // lost.
 func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) error {
-	document, err := record.Marshal(esm.NoPayload)
-	if err != nil {
-		return err
-	}
+	return target.Each(record, esm.NoPayload, mostBytes, func(document []byte) error {
+		return d.publish(ctx, document)
+	})
+}
 
-	_, err = awscall.Do(ctx, awscall.Limit, d.client.Publish,
+func (d *Destination) publish(ctx context.Context, document []byte) error {
+	out, err := awscall.Do(ctx, awscall.Limit, d.client.Publish,
 		&sns.PublishInput{TopicArn: &d.topic, Message: aws.String(string(document))}, once)
 	if err != nil {
 		return &awscall.Error{Service: "sns", Operation: "Publish", Target: "topic " + d.topic, Err: err}
+	}
+
+	if aws.ToString(out.MessageId) == "" {
+		return target.Lacks("sns: Publish on topic "+d.topic, "MessageId")
 	}
 
 	return nil

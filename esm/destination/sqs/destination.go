@@ -2,17 +2,15 @@
 // each, whose body is the record without the data of what failed (DST-10, DST-19c).
 // AWS allows it for Kinesis, DynamoDB Streams and Kafka (DST-01..03).
 //
-// It needs the permission sqs:SendMessage, and sqs:GetQueueUrl unless the queue is
-// given by its URL (DST-09a).
+// It needs the permission sqs:SendMessage, and sqs:GetQueueUrl only if the queue is
+// given by its name alone (DST-09a).
 package sqs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"path"
-	"strings"
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,6 +21,10 @@ import (
 	"github.com/openesm/openesm/sources/awscall"
 )
 
+// mostBytes is the largest message (DST-65a). A record that names some thousand
+// partitions is longer, and goes as several.
+const mostBytes = 1 << 20
+
 // Client is the part of the SDK's client that a destination uses; *sqs.Client has
 // it. It must be of the queue's region and safe for concurrent use.
 type Client interface {
@@ -32,69 +34,79 @@ type Client interface {
 
 // Destination is a queue as on-failure destination.
 type Destination struct {
-	client  Client
-	name    string
-	account *string                // nil: the client's own
-	url     atomic.Pointer[string] // nil until it was asked for
+	client Client
+	name   string
+	url    atomic.Pointer[string] // nil until it was asked for
 }
 
 var _ esm.Destination = (*Destination)(nil)
 
 // New makes a destination of a queue, given by its ARN, its URL, or its name in the
 // client's account. It makes no call; its error names every violation. FIFO queues
-// are refused (DST-06).
+// are refused (DST-06), and those in another region than that of an SDK's client: it
+// would find the queue of the same name in its own.
 func New(client Client, queue string) (*Destination, error) {
-	destination := &Destination{client: client, name: queue}
-
 	var errs []error
 	if target.IsNil(client) {
 		errs = append(errs, target.ErrNoClient)
 	}
 
-	switch {
-	case target.IsARN(queue):
-		a, err := target.ParseARN("queue", queue, "sqs")
-		errs = append(errs, err)
-		destination.name, destination.account = a.Resource, &a.AccountID
-	case strings.Contains(queue, "://"):
-		u, err := url.Parse(queue)
-		if err != nil || u.Host == "" {
-			errs = append(errs, errors.New("queue: URL cannot be parsed")) // without it: it may hold a password
-		} else {
-			destination.name = path.Base(u.Path)
-			destination.url.Store(&queue)
-		}
-	case queue == "":
-		errs = append(errs, errors.New("queue: is empty; want an ARN, a URL or a name"))
+	named, err := awscall.ParseQueue(queue)
+	errs = append(errs, err)
+
+	if named.FIFO {
+		errs = append(errs, fmt.Errorf("queue: %q is a FIFO queue; want a standard queue", named.Name))
 	}
 
-	if strings.HasSuffix(destination.name, ".fifo") {
-		errs = append(errs, fmt.Errorf("queue: %q is a FIFO queue; want a standard queue", destination.name))
+	if region := regionOf(client); err == nil && region != "" && named.Region != "" && region != named.Region {
+		errs = append(errs, fmt.Errorf("queue: is in region %q; the client is of %q", named.Region, region))
 	}
 
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("destination sqs: %w", err)
 	}
 
+	destination := &Destination{client: client, name: named.Name}
+	if url := cmp.Or(named.URL, named.AWSURL()); url != "" {
+		destination.url.Store(&url)
+	}
+
 	return destination, nil
+}
+
+// regionOf is the region of an SDK's client; "" of others.
+func regionOf(client Client) string {
+	if sdk, ok := client.(*sqs.Client); ok && sdk != nil {
+		return sdk.Options().Region
+	}
+
+	return ""
 }
 
 // Deliver sends the failure record. A message may come twice if an answer is lost.
 func (d *Destination) Deliver(ctx context.Context, record *esm.FailureRecord) error {
-	document, err := record.Marshal(esm.NoPayload)
-	if err != nil {
-		return err
-	}
+	return target.Each(record, esm.NoPayload, mostBytes, func(document []byte) error {
+		return d.send(ctx, document)
+	})
+}
 
+func (d *Destination) send(ctx context.Context, document []byte) error {
 	queueURL, err := d.queueURL(ctx)
 	if err != nil {
 		return err
 	}
 
-	_, err = awscall.Do(ctx, awscall.Limit, d.client.SendMessage,
+	out, err := awscall.Do(ctx, awscall.Limit, d.client.SendMessage,
 		&sqs.SendMessageInput{QueueUrl: queueURL, MessageBody: aws.String(string(document))}, once)
+	if err != nil {
+		return d.failed("SendMessage", err)
+	}
 
-	return d.failed("SendMessage", err)
+	if aws.ToString(out.MessageId) == "" {
+		return target.Lacks("sqs: SendMessage on queue "+d.name, "MessageId")
+	}
+
+	return nil
 }
 
 // queueURL asks for the queue's URL, once.
@@ -104,9 +116,13 @@ func (d *Destination) queueURL(ctx context.Context) (*string, error) {
 	}
 
 	out, err := awscall.Do(ctx, awscall.Limit, d.client.GetQueueUrl,
-		&sqs.GetQueueUrlInput{QueueName: &d.name, QueueOwnerAWSAccountId: d.account}, once)
+		&sqs.GetQueueUrlInput{QueueName: &d.name}, once)
 	if err != nil {
 		return nil, d.failed("GetQueueUrl", err)
+	}
+
+	if aws.ToString(out.QueueUrl) == "" {
+		return nil, target.Lacks("sqs: GetQueueUrl on queue "+d.name, "URL")
 	}
 
 	d.url.Store(out.QueueUrl)
@@ -115,10 +131,6 @@ func (d *Destination) queueURL(ctx context.Context) (*string, error) {
 }
 
 func (d *Destination) failed(operation string, err error) error {
-	if err == nil {
-		return nil
-	}
-
 	return &awscall.Error{Service: "sqs", Operation: operation, Target: "queue " + d.name, Err: err}
 }
 

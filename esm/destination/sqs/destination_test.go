@@ -45,14 +45,102 @@ func kind(queue, place string) destinationtest.Kind {
 				Region: "eu-west-1", BaseEndpoint: &url, HTTPClient: client, Credentials: credentials,
 			}), queue)
 		},
-		Missing: "QueueDoesNotExist", Denied: "AccessDenied", Permission: "permission sqs:", Place: place,
+		Missing: "QueueDoesNotExist", Denied: "AccessDenied", Permission: "permission sqs:", Place: place, Limit: 1 << 20,
 	}
 }
 
 func TestByARN_DST10_DST19(t *testing.T) {
 	t.Parallel()
 
-	destinationtest.Run(t, kind("arn:aws:sqs:eu-west-1:123456789012:failures", "http://memhttp.test/123456789012/failures"))
+	destinationtest.Run(t, kind("arn:aws:sqs:eu-west-1:123456789012:failures",
+		"https://sqs.eu-west-1.amazonaws.com/123456789012/failures"))
+}
+
+// TestARNNeedsSendMessageOnly_DST09a has a client that may and can do nothing else.
+func TestARNNeedsSendMessageOnly_DST09a(t *testing.T) {
+	t.Parallel()
+
+	for arn, url := range map[string]string{
+		"arn:aws:sqs:eu-west-1:123456789012:failures":     "https://sqs.eu-west-1.amazonaws.com/123456789012/failures",
+		"arn:aws-cn:sqs:cn-north-1:123456789012:failures": "https://sqs.cn-north-1.amazonaws.com.cn/123456789012/failures",
+	} {
+		client := &sender{}
+
+		d, err := sqs.New(client, arn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Deliver(t.Context(), &esm.FailureRecord{}); err != nil {
+			t.Errorf("%s: %v", arn, err)
+		}
+		if len(client.urls) != 1 || client.urls[0] != url {
+			t.Errorf("%s: sent to %q, want %s", arn, client.urls, url)
+		}
+	}
+}
+
+// sender is a client that may send only.
+type sender struct {
+	sqs.Client
+	urls []string
+}
+
+func (s *sender) SendMessage(
+	_ context.Context, in *awssqs.SendMessageInput, _ ...func(*awssqs.Options),
+) (*awssqs.SendMessageOutput, error) {
+	s.urls = append(s.urls, *in.QueueUrl)
+	return &awssqs.SendMessageOutput{MessageId: aws.String("1")}, nil
+}
+
+// GetQueueUrl answers without a URL at first.
+func (s *forgetful) GetQueueUrl( //nolint:revive // as the SDK spells it
+	context.Context, *awssqs.GetQueueUrlInput, ...func(*awssqs.Options),
+) (*awssqs.GetQueueUrlOutput, error) {
+	s.asked++
+	if s.asked == 1 {
+		return &awssqs.GetQueueUrlOutput{}, nil
+	}
+	return &awssqs.GetQueueUrlOutput{QueueUrl: aws.String("http://localhost/1/failures")}, nil
+}
+
+type forgetful struct {
+	sender
+	asked int
+}
+
+func TestAnswerWithoutURL(t *testing.T) {
+	t.Parallel()
+
+	client := &forgetful{}
+
+	d, err := sqs.New(client, "failures")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Deliver(t.Context(), &esm.FailureRecord{}); err == nil || !strings.Contains(err.Error(), "has no URL") {
+		t.Errorf("first attempt: error %v", err)
+	}
+	if err := d.Deliver(t.Context(), &esm.FailureRecord{}); err != nil || len(client.urls) != 1 {
+		t.Errorf("second attempt: error %v, sent to %q", err, client.urls)
+	}
+}
+
+// TestOtherRegionIsRefused names a queue that the client cannot reach: it would find
+// one of the same name in its own region.
+func TestOtherRegionIsRefused(t *testing.T) {
+	t.Parallel()
+
+	client := awssqs.New(awssqs.Options{Region: "us-east-1"})
+
+	for _, name := range []string{
+		"arn:aws:sqs:eu-west-1:123456789012:failures",
+		"https://sqs.eu-west-1.amazonaws.com/123456789012/failures",
+	} {
+		_, err := sqs.New(client, name)
+		if err == nil || !strings.Contains(err.Error(), `queue: is in region "eu-west-1"; the client is of "us-east-1"`) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
 }
 
 func TestByName(t *testing.T) {
@@ -89,8 +177,11 @@ func TestNames_DST06(t *testing.T) {
 		"arn:aws:sqs:eu-west-1:123456789012:failures.fifo":               "FIFO",
 		"https://sqs.eu-west-1.amazonaws.com/123456789012/failures.fifo": "FIFO",
 		"arn:aws:sns:eu-west-1:123456789012:failures":                    `of service "sns"; want "sqs"`,
-		"arn:aws":  "is no ARN",
-		"https://": "cannot be parsed",
+		"arn:aws":                             "has 2 parts",
+		"arn:aws:sqs:eu-west-1:1234:failures": "is not 12 digits",
+		"arn:aws:sqs::123456789012:failures":  "names no region",
+		"https://":                            "names no host",
+		"a b":                                 "a character other than",
 	} {
 		if _, err := sqs.New(client, name); err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("%s: error %v, want one with %q", name, err, text)

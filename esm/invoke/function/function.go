@@ -31,7 +31,8 @@ type Options struct {
 //     concurrently.
 //   - a func() lambda.Handler. It is called for each handler value that is needed,
 //     as Lambda starts an execution environment: once now, and again whenever all
-//     that there are serve an invocation. Each serves one at a time.
+//     that there are serve an invocation, by several lanes at once. Each serves one
+//     at a time.
 //   - a lambda.Handler of a type of your own. Lanes call it concurrently, and it must
 //     not write to a response that it has returned. One that is not made for that,
 //     since Lambda asks for no more than one invocation at a time, is given as a

@@ -27,6 +27,7 @@ func variants() map[string]func(l *checkpoint.Lease) {
 		"full":                 func(*lease) {},
 		"empty":                func(l *lease) { *l = lease{Shard: l.Shard} },
 		"NoOwner":              func(l *lease) { l.Owner = "" },
+		"NoStream":             func(l *lease) { l.Stream = "" },
 		"StrangeOwner":         func(l *lease) { l.Owner = " wörker \"1\"\n/\\\t\u2028 " },
 		"CounterZero":          func(l *lease) { l.Counter = 0 },
 		"CounterLargest":       func(l *lease) { l.Counter = math.MaxInt64 - 1 },

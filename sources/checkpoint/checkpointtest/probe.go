@@ -120,6 +120,7 @@ func full(shard string) checkpoint.Lease {
 		Children:        []string{"shardId-000000000008", "shardId-000000000009"},
 		StartingHashKey: "0",
 		EndingHashKey:   "340282366920938463463374607431768211455",
+		Stream:          "arn:aws:kinesis:eu-west-1:123456789012:stream/orders",
 		Window:          []byte("\x00\xff{\"sum\":7}\n"),
 	}
 }

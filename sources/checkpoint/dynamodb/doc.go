@@ -10,7 +10,8 @@
 //		return err
 //	}
 //
-// A table is for one stream and one consumer. Every write is conditional on the
+// A table is for one stream and one consumer; a source of another stream refuses it,
+// once a worker has taken a lease. Every write is conditional on the
 // lease's owner and counter, every read is consistent. The store needs the
 // permissions dynamodb:Scan, PutItem, UpdateItem and DeleteItem on the table, and
 // for CreateTable also CreateTable, DescribeTable and, with tags, TagResource. A call
@@ -33,6 +34,7 @@
 //	childShardIds                 SS  Children; missing for none
 //	startingHashKey               S   StartingHashKey; missing for none
 //	endingHashKey                 S   EndingHashKey; missing for none
+//	openesmStream                 S   Stream; missing for none
 //	openesmTimestamp              S   Position.Timestamp, RFC 3339; missing for none
 //	openesmWindow                 B   Window; missing for none
 //	openesmWindowEncoding         S   "gzip" if the window is compressed; missing if not
@@ -49,14 +51,17 @@
 // Stop every KCL worker, keep the table, which is named after the KCL
 // application, and start with New on it. Each shard goes on behind its
 // checkpoint; the leases of the KCL workers are taken over when they run out. A
-// shard that KCL has at AT_TIMESTAMP still has no time there, because KCL keeps it
-// in its configuration. Do not run both at once: each would take leases from the
-// other. KCL's other tables, for metrics and coordination, are not used and can
-// go.
+// shard that KCL still has at LATEST or AT_TIMESTAMP has no time there. Our first
+// worker stores one before anybody reads: for LATEST the moment of its start, for
+// AT_TIMESTAMP the one that the source is configured to begin at, as KCL was; if it
+// begins elsewhere the shard is read from its oldest record. Do not run both at once:
+// each would take leases from the other. KCL's other tables, for metrics and
+// coordination, are not used and can go.
 //
 // The way back is the same. A KCL worker ignores our attributes and finds its own,
-// with these differences: AT_TIMESTAMP begins where that worker is configured to
-// and not at our timestamp, and the state of an open window is lost. A lease
+// with these differences: a shard that is still at AT_TIMESTAMP begins where that
+// worker is configured to and not at our timestamp, and cannot be read by one that
+// is not configured to AT_TIMESTAMP; and the state of an open window is lost. A lease
 // without a position, which no adapter makes, cannot be read by KCL. The index on
 // leaseOwner that KCL 3 makes works on, because leaseOwner is never an empty text.
 //

@@ -27,6 +27,7 @@ const (
 	entityType    = "entityType"        // KCL 3: what a row is; missing for leases
 	entityLease   = "LEASE"
 	streamName    = "streamName" // only in multi-stream mode
+	ownStream     = "openesmStream"
 	ownTimestamp  = "openesmTimestamp"
 	ownWindow     = "openesmWindow"
 	// ownWindowEncoding says how the window is stored: "gzip", or as it is if the
@@ -59,6 +60,7 @@ func attributes(l *checkpoint.Lease) []attribute {
 		{childShards, set(l.Children)},
 		{startingHash, text(l.StartingHashKey)},
 		{endingHash, text(l.EndingHashKey)},
+		{ownStream, text(l.Stream)},
 		{ownTimestamp, nil},
 	}
 	if at := l.Position.Timestamp; !at.IsZero() {
@@ -99,6 +101,7 @@ func parse(r row) (checkpoint.Lease, error) {
 	p := parser{row: r}
 	l := checkpoint.Lease{
 		Shard:   p.text(leaseKey),
+		Stream:  p.text(ownStream),
 		Owner:   p.text(leaseOwner),
 		Counter: p.number(leaseCounter),
 		Position: checkpoint.Position{

@@ -5,26 +5,39 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/awscall"
 	"github.com/openesm/openesm/sources/checkpoint"
 )
 
 // Store keeps leases in a table. Make one with [New]. All methods may be called
 // concurrently. Errors other than ErrConflict wrap those of the SDK, after which a
-// write may have taken effect, or say that a lease cannot be stored.
+// write may have taken effect, or say that a lease cannot be stored. Those of a table
+// that is not there, or that may not be read or written, wrap sources.ErrUnusable too,
+// unless that succeeded before.
 type Store struct {
 	client  Client
 	table   string
 	options Options
 	packer  packer
+
+	// What the service allowed once is waited for when it is denied.
+	read, created, updated atomic.Bool
 }
 
 var _ checkpoint.Store = (*Store)(nil)
+
+var (
+	errNoItems = errors.New("the answer has no Items")
+	errNoTable = errors.New("the answer has no Table")
+)
 
 // New returns the store in a table, given by its name or ARN. It makes no call:
 // see [Store.CreateTable] for a table that may be missing.
@@ -51,8 +64,12 @@ func (s *Store) Leases(ctx context.Context) ([]checkpoint.Lease, error) {
 	for {
 		out, err := awscall.Do(ctx, awscall.Limit, s.client.Scan, in, once)
 		if err != nil {
-			return nil, s.failed("Scan", err)
+			return nil, judge(s.failed("Scan", err), &s.read)
 		}
+		if out.Items == nil { // nothing is said, which is not that there is none
+			return nil, s.failed("Scan", errNoItems)
+		}
+		s.read.Store(true)
 		for _, row := range out.Items {
 			if !isLease(row) {
 				continue
@@ -92,7 +109,7 @@ func (s *Store) Create(ctx context.Context, lease checkpoint.Lease) error {
 		ConditionExpression:      aws.String(e.missing(leaseKey)),
 		ExpressionAttributeNames: e.names,
 	}, once)
-	return s.refused("PutItem", err)
+	return judge(s.refused("PutItem", err), &s.created, &s.updated)
 }
 
 // Update puts next in the place of last, or returns [checkpoint.ErrConflict]. It
@@ -114,7 +131,7 @@ func (s *Store) Update(ctx context.Context, last, next checkpoint.Lease) error {
 		ExpressionAttributeNames:  e.names,
 		ExpressionAttributeValues: e.values,
 	}, once)
-	return s.refused("UpdateItem", err)
+	return judge(s.refused("UpdateItem", err), &s.updated)
 }
 
 // Delete removes a lease, or returns [checkpoint.ErrConflict].
@@ -145,6 +162,28 @@ func (s *Store) refused(operation string, err error) error {
 		return checkpoint.ErrConflict
 	}
 	return s.failed(operation, err)
+}
+
+// judge has an error end the mapping if the call never was allowed or the table is not
+// there. Once says that the call succeeded before, and others that one did after which
+// a mapping does not end of this one: then it is waited for.
+func judge(err error, once *atomic.Bool, others ...*atomic.Bool) error {
+	if err == nil || errors.Is(err, checkpoint.ErrConflict) {
+		once.Store(true)
+		return err
+	}
+	_, missing := errors.AsType[*types.ResourceNotFoundException](err)
+	switch {
+	case slices.ContainsFunc(append(others, once), (*atomic.Bool).Load):
+		return err
+	case missing:
+		return fmt.Errorf("%w (create the table, as CreateTable does, or correct its name or the client's region): %w",
+			err, sources.ErrUnusable)
+	case awscall.IsDenied(err):
+		return fmt.Errorf("%w: %w", err, sources.ErrUnusable)
+	default:
+		return err
+	}
 }
 
 // failed wraps the error of a call; nil stays nil.

@@ -38,6 +38,8 @@ func (s *Store) CreateTable(ctx context.Context) error {
 			err = nil // not everybody has heard of it yet
 		case err != nil:
 			err = s.failed("DescribeTable", err)
+		case out.Table == nil:
+			err = s.failed("DescribeTable", errNoTable)
 		default:
 			var ready bool
 			ready, err = s.inspect(out.Table)

@@ -32,7 +32,11 @@ func appendPut(dst []byte, l *checkpoint.Lease) []byte {
 	dst = appendText(dst, l.StartingHashKey)
 	dst = appendText(dst, l.EndingHashKey)
 	dst = binary.AppendUvarint(dst, uint64(len(l.Window)))
-	return append(dst, l.Window...)
+	dst = append(dst, l.Window...)
+	if l.Stream != "" { // entries of older releases end before it
+		dst = appendText(dst, l.Stream)
+	}
+	return dst
 }
 
 // appendDelete appends the payload of a delete entry.
@@ -95,6 +99,10 @@ func (r *reader) lease() checkpoint.Lease {
 	l.StartingHashKey, l.EndingHashKey = r.text(), r.text()
 	if window := r.bytes(); len(window) > 0 {
 		l.Window = append(l.Window, window...)
+	}
+	if len(r.rest) > 0 {
+		l.Stream = r.text()
+		r.bad = r.bad || l.Stream == ""
 	}
 	return l
 }

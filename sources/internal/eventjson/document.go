@@ -10,6 +10,10 @@ const (
 	// Overhead is how many bytes Open and Close take together. Besides them
 	// and the records, a document has one comma between any two records.
 	Overhead = len(Open) + len(Close)
+
+	// Bound is Overhead for sizes of records that count the comma behind each: the
+	// last one has none.
+	Bound = Overhead - 1
 )
 
 // AppendEvent appends Open, the records, separated by commas, and Close.

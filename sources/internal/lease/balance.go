@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,9 +87,14 @@ func (m *Manager) pass(look bool) error {
 	default:
 	}
 
+	err := m.fix()
+	if err != nil {
+		return err
+	}
+
 	free, steal, back := m.plan(began)
 
-	err := each(len(back), func(i int) error { return back[i].Release(m.working) })
+	err = each(len(back), func(i int) error { return back[i].Release(m.working) })
 	if err != nil {
 		return err
 	}
@@ -152,6 +158,7 @@ func (m *Manager) take(last checkpoint.Lease) (bool, error) {
 	}
 
 	next := last
+	next.Stream = cmp.Or(m.options.Stream, last.Stream) // which an older release did not store
 	next.Owner = m.owner
 	next.Counter++
 
@@ -186,4 +193,63 @@ func (m *Manager) take(last checkpoint.Lease) (bool, error) {
 	signal(m.keepSoon)
 
 	return true, nil
+}
+
+// fix stores where the leases begin whose position would mean another place to each
+// reader, before anybody reads them (P16). Who was faster has pinned them already.
+func (m *Manager) fix() error {
+	m.mu.Lock()
+
+	var relative, all []checkpoint.Lease
+
+	for _, e := range m.known {
+		if isRelative(e.lease.Position) {
+			relative = append(relative, e.lease)
+		}
+	}
+
+	if len(relative) > 0 {
+		for _, e := range m.known {
+			all = append(all, e.lease)
+		}
+	}
+
+	m.mu.Unlock()
+	byShard(relative)
+
+	g := newGraph(nil, all)
+
+	return each(len(relative), func(i int) error {
+		next := relative[i]
+		next.Position = g.fixed(next.Position, m.options.Start, m.options.Now)
+
+		return m.pinTo(relative[i], next)
+	})
+}
+
+// pinTo writes one lease of fix.
+func (m *Manager) pinTo(last, next checkpoint.Lease) error {
+	ctx, cancel := context.WithTimeout(m.working, min(m.options.Duration/renewals, patience))
+	defer cancel()
+
+	next.Counter++
+
+	err := m.store.Update(ctx, last, next)
+
+	switch {
+	case errors.Is(err, checkpoint.ErrConflict):
+		return nil // the next look shows how
+	case err != nil:
+		return fmt.Errorf("start of shard %s, which was %s, not stored: %w", last.Shard, last.Position.Sequence, err)
+	}
+
+	m.options.Logger.Info("start of shard stored", "shard", last.Shard, "was", last.Position.Sequence,
+		"position", next.Position.Sequence, "timestamp", next.Position.Timestamp)
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
+	m.wrote(next)
+
+	return nil
 }

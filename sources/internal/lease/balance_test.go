@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/openesm/openesm/sources/checkpoint"
 	"github.com/openesm/openesm/sources/checkpoint/memory"
@@ -14,7 +15,7 @@ import (
 func TestLookAnswersWhoAskedBefore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, err := New(memory.New(), func(context.Context) ([]Shard, error) { return nil, nil }, Options{
+		m, err := New(memory.New(), func(context.Context, time.Time) ([]Shard, error) { return nil, nil }, Options{
 			Start: checkpoint.Position{Sequence: checkpoint.TrimHorizon},
 		})
 		if err != nil {

@@ -58,7 +58,7 @@ func (m *Manager) complain(err error) {
 	switch {
 	case m.reading.Err() != nil:
 	case errors.Is(err, sources.ErrUnusable):
-		m.fail(err)
+		m.Fail(err)
 	default:
 		m.options.Report(err)
 	}
@@ -88,11 +88,16 @@ func (m *Manager) synchronise() error {
 		return err
 	}
 
+	g := newGraph(shards, leases)
+
 	if len(leases) == 0 {
 		m.pin = m.options.Now
-	}
 
-	g := newGraph(shards, leases)
+		err = m.recall(g)
+		if err != nil {
+			return err
+		}
+	}
 
 	for _, generation := range g.missing(m.options.Start, m.pin) {
 		err = each(len(generation), func(i int) error { return m.create(m.working, generation[i]) })
@@ -112,6 +117,25 @@ func (m *Manager) synchronise() error {
 	return each(len(needless), func(i int) error { return m.remove(needless[i]) })
 }
 
+// recall has a stream that begins with what comes from now on begin with all shards
+// that were open then, also those that were closed before the first list (KIN-69).
+func (m *Manager) recall(g *graph) error {
+	if m.options.Start.Sequence != checkpoint.Latest {
+		return nil
+	}
+
+	shards, err := m.listOnce(m.pin)
+	if err != nil {
+		return err
+	}
+
+	for _, s := range shards {
+		g.recent[s.ID] = true
+	}
+
+	return nil
+}
+
 // look lists the shards, again for a while if the list looks wrong, and reads
 // the leases after that.
 func (m *Manager) look() ([]Shard, []checkpoint.Lease, time.Time, error) {
@@ -123,7 +147,7 @@ func (m *Manager) look() ([]Shard, []checkpoint.Lease, time.Time, error) {
 	for try := 1; ; try++ {
 		began := time.Now()
 
-		shards, err := m.listOnce()
+		shards, err := m.listOnce(time.Time{})
 		if err != nil {
 			return nil, nil, began, err
 		}
@@ -153,11 +177,11 @@ func (m *Manager) look() ([]Shard, []checkpoint.Lease, time.Time, error) {
 	}
 }
 
-func (m *Manager) listOnce() ([]Shard, error) {
+func (m *Manager) listOnce(since time.Time) ([]Shard, error) {
 	ctx, cancel := context.WithTimeout(m.reading, listPatience)
 	defer cancel()
 
-	shards, err := m.list(ctx)
+	shards, err := m.list(ctx, since)
 	if err != nil {
 		return nil, fmt.Errorf("shards not listed: %w", err)
 	}
@@ -176,8 +200,14 @@ func (m *Manager) create(ctx context.Context, l checkpoint.Lease) error {
 	ctx, cancel := context.WithTimeout(ctx, min(m.options.Duration, patience))
 	defer cancel()
 
+	l.Stream = m.options.Stream
+
 	err := m.store.Create(ctx, l)
 	if errors.Is(err, checkpoint.ErrConflict) {
+		if m.exclusive { // another manager of this process; there is no next look otherwise
+			signal(m.listSoon)
+		}
+
 		return nil // somebody else was first; the next look shows how
 	}
 

@@ -187,16 +187,28 @@ func TestListTakenMidChangeIsTakenAgain_KIN71(t *testing.T) {
 		r.shards["c"] = Shard{ID: "c", Parents: []string{"s000"}, Open: true}
 		options := testOptions("a")
 		options.Start.Sequence = checkpoint.Latest
+		began := time.Now()
 		a := manager(t, tb.worker("a"), r, options)
 		time.Sleep(500 * time.Millisecond)
-		r.add("c", "s000") // now the parent is closed
-		if h := next(t, a); h.Shard() != "c" {
-			t.Errorf("begins with %s", h.Shard())
+		r.add("c", "s000") // now the parent is closed, which was open at the start
+		h := next(t, a)
+		if p := h.Lease().Position; h.Shard() != "s000" || p.Sequence != checkpoint.AtTimestamp || !p.Timestamp.Equal(began) {
+			t.Errorf("begins with %s at %+v", h.Shard(), p)
 		}
-		if r.count() != 2 || tb.lease("s000").Shard != "" {
-			t.Errorf("%d lists, lease of the closed parent %+v", r.count(), tb.lease("s000"))
+		if l := tb.lease("c"); l.Position.Sequence != checkpoint.TrimHorizon || !slices.Equal(l.Parents, []string{"s000"}) {
+			t.Errorf("lease of the child %+v", l)
+		}
+		if r.count() != 3 {
+			t.Errorf("%d lists, want one that is wrong, one more, and that of the start", r.count())
+		}
+		if err := h.End(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if h := next(t, a); h.Shard() != "c" {
+			t.Errorf("goes on with %s", h.Shard())
 		}
 		shut(t, a)
+		verify(t, tb)
 	})
 }
 
@@ -220,5 +232,146 @@ func TestHolesInTheFirstList_KIN72(t *testing.T) {
 		if whole([]Shard{r.shards["a"], {Open: true, StartingHashKey: half, EndingHashKey: most}}) != true {
 			t.Error("a whole list is taken for one with holes")
 		}
+	})
+}
+
+// TestShardThatIsSplitBeforeTheFirstList has the stream change while it cannot be
+// listed yet.
+func TestShardThatIsSplitBeforeTheFirstList_KIN69_P16(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tb, r := newTable(), newRiver(1)
+		time.Sleep(time.Minute)
+		r.add("s001", "s000") // before the start
+		time.Sleep(time.Minute)
+		options := testOptions("a")
+		options.Start.Sequence = checkpoint.Latest
+		began := time.Now()
+		r.fail(errFault)
+		a := manager(t, tb.worker("a"), r, options)
+		time.Sleep(time.Minute)
+		r.add("x", "s001")
+		r.add("y", "x")
+		r.fail(nil)
+		for _, want := range []string{"s001", "x", "y"} {
+			h := next(t, a)
+			l := h.Lease()
+			pinned := l.Position.Sequence == checkpoint.AtTimestamp && l.Position.Timestamp.Equal(began)
+			if h.Shard() != want || pinned != (want == "s001") || !pinned && l.Position.Sequence != checkpoint.TrimHorizon {
+				t.Errorf("%s at %+v, want %s", h.Shard(), l.Position, want)
+			}
+			if err := h.End(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if l := tb.lease("s000"); l.Shard != "" {
+			t.Errorf("what was closed before the start has a lease: %+v", l)
+		}
+		shut(t, a)
+		verify(t, tb)
+	})
+}
+
+// TestRelativeRowsAreFixed has the rows of the Kinesis Client Library mean one place
+// for everybody.
+func TestRelativeRowsAreFixed_P16(t *testing.T) {
+	t.Parallel()
+	moment := time.Date(1999, 12, 31, 12, 0, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		row   string
+		start checkpoint.Position
+		want  func(began time.Time) checkpoint.Position
+	}{
+		"LATEST": {
+			checkpoint.Latest, checkpoint.Position{Sequence: checkpoint.Latest},
+			func(began time.Time) checkpoint.Position {
+				return checkpoint.Position{Sequence: checkpoint.AtTimestamp, Timestamp: began}
+			},
+		},
+		"LATEST with another start": {
+			checkpoint.Latest, checkpoint.Position{Sequence: checkpoint.AtTimestamp, Timestamp: moment},
+			func(began time.Time) checkpoint.Position {
+				return checkpoint.Position{Sequence: checkpoint.AtTimestamp, Timestamp: began}
+			},
+		},
+		"AT_TIMESTAMP": {
+			checkpoint.AtTimestamp, checkpoint.Position{Sequence: checkpoint.AtTimestamp, Timestamp: moment},
+			func(time.Time) checkpoint.Position {
+				return checkpoint.Position{Sequence: checkpoint.AtTimestamp, Timestamp: moment}
+			},
+		},
+		"AT_TIMESTAMP with another start": {
+			checkpoint.AtTimestamp, checkpoint.Position{Sequence: checkpoint.Latest},
+			func(time.Time) checkpoint.Position { return checkpoint.Position{Sequence: checkpoint.TrimHorizon} },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				tb, r := newTable(), newRiver(2)
+				for _, id := range []string{"s000", "s001"} {
+					l := checkpoint.Lease{Shard: id, Owner: "kcl", Counter: 7, Position: checkpoint.Position{Sequence: test.row}}
+					if err := tb.worker("kcl").Create(t.Context(), l); err != nil {
+						t.Fatal(err)
+					}
+				}
+				options := testOptions("a")
+				options.Start = test.start
+				want := test.want(time.Now())
+				a := manager(t, tb.worker("a"), r, options)
+				time.Sleep(time.Second)
+				for _, id := range []string{"s000", "s001"} { // before anybody reads them
+					if l := tb.lease(id); !l.Position.Equal(want) || l.Owner != "kcl" {
+						t.Errorf("lease %+v, want it at %+v", l, want)
+					}
+				}
+				options.Worker = "b"
+				time.Sleep(5 * time.Second)
+				b := manager(t, tb.worker("b"), r, options)
+				for _, m := range []*Manager{a, b} {
+					if p := next(t, m).Lease().Position; !p.Equal(want) {
+						t.Errorf("taken at %+v, want %+v", p, want)
+					}
+				}
+				shut(t, a)
+				shut(t, b)
+				verify(t, tb)
+			})
+		})
+	}
+}
+
+// TestStartsThatMeet has two workers find a stream without leases.
+func TestStartsThatMeet_KIN50_P16(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tb, r := newTable(), newRiver(8)
+		options := testOptions("a")
+		options.Start.Sequence = checkpoint.Latest
+		began := time.Now()
+		a := manager(t, tb.worker("a"), r, options)
+		time.Sleep(time.Millisecond)
+		options.Worker = "b"
+		b := manager(t, tb.worker("b"), r, options)
+		pins := make(map[string]checkpoint.Position)
+		for range 60 {
+			time.Sleep(time.Second)
+			for _, id := range r.ids() {
+				p := tb.lease(id).Position
+				if was, known := pins[id]; known && !p.Equal(was) {
+					t.Errorf("%s was at %+v and is at %+v", id, was, p)
+				}
+				if p.Sequence != checkpoint.AtTimestamp || p.Timestamp.Before(began) || p.Timestamp.After(began.Add(time.Millisecond)) {
+					t.Errorf("%s at %+v", id, p)
+				}
+				pins[id] = p
+			}
+		}
+		if n := tb.count("Create"); n > 16 {
+			t.Errorf("%d leases were created", n)
+		}
+		shut(t, a)
+		shut(t, b)
+		verify(t, tb)
 	})
 }

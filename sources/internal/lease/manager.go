@@ -282,8 +282,9 @@ func (m *Manager) ready() []seen {
 	return all
 }
 
-// fail has Next return errors that will not pass.
-func (m *Manager) fail(err error) {
+// Fail has Next return an error that wraps sources.ErrUnusable, once. Others it
+// ignores.
+func (m *Manager) Fail(err error) {
 	if errors.Is(err, sources.ErrUnusable) {
 		m.mu.Lock()
 		m.fatal = err

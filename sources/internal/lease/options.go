@@ -19,6 +19,10 @@ type Options struct {
 	// take each other's leases, but never commit over each other.
 	Worker string
 
+	// Stream names the stream, as it is stored with its leases. A store that has leases
+	// of another one is refused: their shards bear the same IDs. "" asks for nothing.
+	Stream string
+
 	// Duration is how long a lease is valid without being renewed, and so about
 	// how long the shards of a worker that died stay unread; all workers of a
 	// stream have the same. At least 100 ms, default 10 s. Leases are renewed

@@ -20,6 +20,7 @@ type river struct {
 	mu     sync.Mutex
 	shards map[string]Shard
 	length map[string]int // records of a closed shard
+	closed map[string]time.Time
 	hide   map[string]bool
 	err    error
 	lists  int
@@ -27,7 +28,7 @@ type river struct {
 }
 
 func newRiver(n int) *river {
-	r := &river{shards: make(map[string]Shard), length: make(map[string]int), hide: make(map[string]bool)}
+	r := &river{shards: make(map[string]Shard), length: make(map[string]int), hide: make(map[string]bool), closed: make(map[string]time.Time)}
 	for i := range n {
 		r.add(fmt.Sprintf("s%03d", i))
 	}
@@ -40,13 +41,14 @@ func (r *river) add(id string, parents ...string) {
 	for _, p := range parents {
 		if s, ok := r.shards[p]; ok {
 			s.Open = false
+			r.closed[p] = time.Now()
 			r.shards[p] = s
 		}
 	}
 	r.shards[id] = Shard{ID: id, Parents: parents, Open: true}
 }
 
-func (r *river) list(ctx context.Context) ([]Shard, error) {
+func (r *river) list(ctx context.Context, since time.Time) ([]Shard, error) {
 	if !sleep(ctx, 3*time.Millisecond+r.delay) {
 		return nil, ctx.Err()
 	}
@@ -58,11 +60,18 @@ func (r *river) list(ctx context.Context) ([]Shard, error) {
 	}
 	var all []Shard
 	for _, id := range slices.Sorted(maps.Keys(r.shards)) {
-		if !r.hide[id] {
+		if !r.hide[id] && (r.shards[id].Open || r.closed[id].After(since)) {
 			all = append(all, r.shards[id])
 		}
 	}
 	return all, nil
+}
+
+// ids are the shards that there are.
+func (r *river) ids() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.shards))
 }
 
 func (r *river) fail(err error) {
@@ -153,7 +162,7 @@ func (x *reader) accept(ctx context.Context) {
 		}
 		x.held[h.Shard()] = h
 		x.mu.Unlock()
-		x.wait.Go(func() { x.read(ctx, h) })
+		x.wait.Go(func() { x.read(ctx, h) }) //nolint:contextcheck // it lets go of the shard also when ctx is done
 	}
 }
 

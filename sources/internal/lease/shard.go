@@ -2,6 +2,7 @@ package lease
 
 import (
 	"context"
+	"time"
 
 	"github.com/openesm/openesm/sources/checkpoint"
 )
@@ -21,9 +22,10 @@ type Shard struct {
 }
 
 // Lister lists all shards of the stream that the service still knows, open and
-// closed, in any order. It makes one attempt; the manager tries again after a
-// while, unless the error wraps sources.ErrUnusable.
-type Lister func(ctx context.Context) ([]Shard, error)
+// closed, in any order; with a time, those that were open then or came later, and
+// none or more of the others (KIN-62). It makes one attempt; the manager tries again
+// after a while, unless the error wraps sources.ErrUnusable.
+type Lister func(ctx context.Context, since time.Time) ([]Shard, error)
 
 // lease is the first lease of the shard.
 func (s *Shard) lease(position checkpoint.Position) checkpoint.Lease {

@@ -124,12 +124,12 @@ func newWorld(t *testing.T, seed uint64) *world {
 		_, ok := w.r.shards[id]
 		return ok && !w.old[id]
 	}
-	w.tb.begin = func() {
+	w.tb.begin = func(l checkpoint.Lease) {
 		if w.start == checkpoint.Latest {
 			w.r.mu.Lock()
 			defer w.r.mu.Unlock()
 			for id, s := range w.r.shards {
-				w.old[id] = !s.Open
+				w.old[id] = !s.Open && !w.r.closed[id].After(l.Position.Timestamp)
 			}
 		}
 	}

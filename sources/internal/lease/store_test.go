@@ -57,9 +57,9 @@ type table struct {
 	leases map[string]checkpoint.Lease
 	broken []string // violations
 	trace  []string
-	writer map[string]*worker // by owner
-	listed func(string) bool  // whether the service knows a shard; nil for unknown
-	begin  func()             // called before the first lease is created; nil for nothing
+	writer map[string]*worker     // by owner
+	listed func(string) bool      // whether the service knows a shard; nil for unknown
+	begin  func(checkpoint.Lease) // called before the first lease is created; nil for nothing
 	calls  map[string]int
 	ended  map[string]bool
 }
@@ -205,7 +205,7 @@ func (w *worker) Create(ctx context.Context, l checkpoint.Lease) error {
 			return checkpoint.ErrConflict
 		}
 		if w.begin != nil {
-			w.begin()
+			w.begin(l)
 			w.begin = nil
 		}
 		if w.ended[l.Shard] {

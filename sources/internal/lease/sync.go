@@ -17,6 +17,7 @@ type graph struct {
 	children map[string][]string // by parent, as shards and leases tell
 	cover    map[string]bool     // answers of covered
 	kin      map[string]bool     // answers of descends
+	recent   map[string]bool     // shards that were open at the start or came later
 }
 
 func newGraph(shards []Shard, leases []checkpoint.Lease) *graph {
@@ -26,6 +27,7 @@ func newGraph(shards []Shard, leases []checkpoint.Lease) *graph {
 		children: make(map[string][]string),
 		cover:    make(map[string]bool),
 		kin:      make(map[string]bool),
+		recent:   make(map[string]bool),
 	}
 
 	for _, s := range shards {
@@ -114,8 +116,8 @@ func (g *graph) ready(l checkpoint.Lease, fresh bool) bool {
 // children: each generation is complete before the next one begins, so that a
 // child never has a lease while a listed parent that it waits for has none.
 //
-// With Latest a stream without leases begins with its open shards (KIN-69), at
-// the moment pin (KIN-50). If there are leases, somebody may have been cut off
+// With Latest a stream without leases begins with the shards that were open at the
+// moment pin (KIN-69), at that moment (KIN-50), and with those that came later. If there are leases, somebody may have been cut off
 // while he began, so that a shard that is closed now was open then: everything
 // that is not covered is read, from that moment on.
 func (g *graph) missing(start checkpoint.Position, pin time.Time) [][]checkpoint.Lease {
@@ -124,7 +126,7 @@ func (g *graph) missing(start checkpoint.Position, pin time.Time) [][]checkpoint
 
 	for id, s := range g.shards {
 		_, leased := g.leases[id]
-		if !leased && !g.covered(id) && (!newest || s.Open) {
+		if !leased && !g.covered(id) && (!newest || s.Open || g.recent[id]) {
 			want[id] = s.lease(g.position(&s, start, pin))
 		}
 	}
@@ -136,7 +138,8 @@ func (g *graph) missing(start checkpoint.Position, pin time.Time) [][]checkpoint
 	return generations(want)
 }
 
-// cut makes leases forget parents that are not read.
+// cut makes leases forget parents that are not read. Those of which one is read came
+// after the start, so that all of them is read (KIN-68).
 func cut(want map[string]checkpoint.Lease) {
 	for id, l := range want {
 		l.Parents = slices.DeleteFunc(slices.Clone(l.Parents), func(parent string) bool {
@@ -144,6 +147,11 @@ func cut(want map[string]checkpoint.Lease) {
 
 			return !wanted
 		})
+
+		if len(l.Parents) > 0 {
+			l.Position = checkpoint.Position{Sequence: checkpoint.TrimHorizon}
+		}
+
 		want[id] = l
 	}
 }
@@ -159,18 +167,45 @@ func (g *graph) position(s *Shard, start checkpoint.Position, pin time.Time) che
 		return childPosition(start)
 	}
 
-	for _, l := range g.leases {
-		at := l.Position.Timestamp
-		if l.Position.Sequence == checkpoint.AtTimestamp && (pin.IsZero() || at.Before(pin)) {
-			pin = at
-		}
-	}
-
+	pin = g.pinned(pin)
 	if pin.IsZero() {
 		return childPosition(start)
 	}
 
 	return checkpoint.Position{Sequence: checkpoint.AtTimestamp, Timestamp: pin}
+}
+
+// pinned is the earliest moment to which anybody pinned the start, or pin.
+func (g *graph) pinned(pin time.Time) time.Time {
+	for _, l := range g.leases {
+		at := l.Position.Timestamp
+		if l.Position.Sequence == checkpoint.AtTimestamp && !at.IsZero() && (pin.IsZero() || at.Before(pin)) {
+			pin = at
+		}
+	}
+
+	return pin
+}
+
+// isRelative reports whether a position means another place to each reader: the
+// Kinesis Client Library stores LATEST, and AT_TIMESTAMP without the time, which is in
+// its configuration.
+func isRelative(p checkpoint.Position) bool {
+	return p.Sequence == checkpoint.Latest || p.Sequence == checkpoint.AtTimestamp && p.Timestamp.IsZero()
+}
+
+// fixed is the place of a relative position: the time that the start has, or for
+// LATEST the earliest moment to which anybody pinned it. If nobody knows the time it is
+// everything: rather too much than a loss.
+func (g *graph) fixed(p, start checkpoint.Position, pin time.Time) checkpoint.Position {
+	switch {
+	case p.Sequence == checkpoint.Latest && start.Sequence == checkpoint.AtTimestamp:
+		return checkpoint.Position{Sequence: checkpoint.AtTimestamp, Timestamp: pin}
+	case p.Sequence == checkpoint.Latest:
+		return checkpoint.Position{Sequence: checkpoint.AtTimestamp, Timestamp: g.pinned(pin)}
+	default:
+		return childPosition(start)
+	}
 }
 
 // descends reports whether a forebear of the shard has a lease.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/checkpoint"
 )
 
@@ -30,9 +31,26 @@ func (m *Manager) read() (leases []checkpoint.Lease, began time.Time, err error)
 		return nil, began, fmt.Errorf("leases not read: %w", err)
 	}
 
+	err = m.ours(leases)
+	if err != nil {
+		return nil, began, err
+	}
+
 	m.observe(leases, began, time.Now())
 
 	return leases, began, nil
+}
+
+// ours returns an error if the store has leases of another stream.
+func (m *Manager) ours(leases []checkpoint.Lease) error {
+	for _, l := range leases {
+		if m.options.Stream != "" && l.Stream != "" && l.Stream != m.options.Stream {
+			return fmt.Errorf("the store has the lease of shard %s of stream %s; give stream %s a store of its own: %w",
+				l.Shard, l.Stream, m.options.Stream, sources.ErrUnusable)
+		}
+	}
+
+	return nil
 }
 
 // observe takes note of all leases, read between two moments.

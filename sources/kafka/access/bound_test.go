@@ -37,7 +37,7 @@ func providers(hang func(context.Context) error) map[string][]access.Config {
 
 // A provider that hangs costs ten seconds, whether it heeds its context or not, and the
 // next call works if it does.
-func TestHungProvider_P11(t *testing.T) { //nolint:paralleltest,tparallel // its parts share what hangs
+func TestHungProvider_P11(t *testing.T) { //nolint:tparallel // its parts share what hangs
 	t.Parallel()
 
 	release := make(map[bool]func(context.Context) error)

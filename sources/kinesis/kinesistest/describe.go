@@ -99,6 +99,6 @@ func (st *stream) append(dst []byte) []byte {
 	dst = eventjson.AppendString(append(dst, `,"StreamARN":`...), st.arn)
 	dst = append(dst, `,"StreamStatus":"`+statusActive+`","StreamModeDetails":{"StreamMode":"PROVISIONED"}`...)
 	dst = appendEpoch(append(dst, `,"StreamCreationTimestamp":`...), st.created.UnixMilli())
-	dst = strconv.AppendInt(append(dst, `,"RetentionPeriodHours":`...), retention, 10)
+	dst = strconv.AppendInt(append(dst, `,"RetentionPeriodHours":`...), int64(st.retention), 10)
 	return append(dst, `,"EnhancedMonitoring":[{"ShardLevelMetrics":[]}],"EncryptionType":"NONE"`...)
 }

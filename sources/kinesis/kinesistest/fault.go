@@ -62,6 +62,9 @@ type Fault struct {
 	// LateEnd has a GetRecords that reads a closed shard to its end give a next
 	// iterator nevertheless; the call with that one has no records and null.
 	LateEnd bool
+	// Answer is the body of a 200 that is sent instead of doing the call, whatever
+	// it says; nil does the call. Not for SubscribeToShard.
+	Answer *string
 	// Stream breaks the event stream of a SubscribeToShard.
 	Stream *Break
 }
@@ -70,6 +73,9 @@ type Fault struct {
 type Break struct {
 	// After is how many events come through before.
 	After int
+	// Event is the JSON of an event that comes then, whatever it says; the stream
+	// goes on after it. nil breaks the stream.
+	Event *string
 	// Err is the exception that ends the stream; nil cuts the connection.
 	Err *Error
 }

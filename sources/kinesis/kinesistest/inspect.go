@@ -109,3 +109,16 @@ func (s *Server) Expire(stream, shard string) error {
 	sh.expire()
 	return nil
 }
+
+// SetRetention sets the retention period that the stream tells, in hours. Records do
+// not go by it: see [Server.Trim].
+func (s *Server) SetRetention(stream string, hours int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, err := s.lookup(stream)
+	if err != nil {
+		return err
+	}
+	st.retention = hours
+	return nil
+}

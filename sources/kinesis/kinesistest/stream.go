@@ -9,7 +9,7 @@ import (
 const (
 	maxShards     = 100_000    // of a stream; the fake's own bound
 	defaultRecord = 1 << 20    // bytes (KIN-200)
-	retention     = 24         // hours, as told; nothing expires by itself
+	retention     = 24         // hours, as told of a new stream; nothing expires by itself
 	gap           = 3          // between the numbers that a stream gives out
 	minRecordKiB  = 1_024      // of MaxRecordSizeInKiB (KIN-200)
 	maxRecordKiB  = 10_240     // as above
@@ -33,6 +33,7 @@ type stream struct {
 	epoch     int64 // of the newest consumer ARN
 	maxRecord int   // bytes
 	keyless   int   // records without a key so far
+	retention int   // hours
 }
 
 // lookup returns the stream that a name or an ARN means. The mutex is held.
@@ -93,7 +94,7 @@ func (s *Server) create(n name, shards int, now time.Time) (*stream, error) {
 	s.created++
 	st := &stream{
 		server: s, id: s.created, name: n, arn: n.arn(), created: now,
-		numbers: numbers, next: gap, maxRecord: defaultRecord,
+		numbers: numbers, next: gap, maxRecord: defaultRecord, retention: retention,
 	}
 	s.streams[st.arn], s.byID[st.id] = st, st
 	for _, keys := range divide(shards) {

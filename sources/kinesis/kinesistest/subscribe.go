@@ -127,7 +127,11 @@ func (s *Server) push(ctx context.Context, w http.ResponseWriter, sub *subscript
 	_, err := w.Write(event("initial-response", []byte("{}")).append(nil))
 	for events := 0; err == nil && flush() == nil; events++ {
 		if b != nil && events == b.After {
-			if b.Err == nil {
+			switch {
+			case b.Event != nil:
+				_, err = w.Write(event("SubscribeToShardEvent", []byte(*b.Event)).append(nil))
+				continue
+			case b.Err == nil:
 				panic(http.ErrAbortHandler)
 			}
 			_, _ = w.Write(exception(b.Err).append(nil)) // the stream ends here anyway

@@ -1,10 +1,13 @@
 package destinationtest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -47,14 +50,18 @@ func Run(t *testing.T, kind Kind) {
 		"document":        document,
 		"missing":         trouble(Trouble{Status: http.StatusNotFound, Code: kind.Missing}, kind.Missing),
 		"forbidden":       trouble(Trouble{Status: http.StatusForbidden, Code: kind.Denied}, kind.Permission),
+		"key forbidden":   trouble(Trouble{Status: http.StatusBadRequest, Code: "KMSAccessDeniedException"}, "kms:Decrypt on the KMS key"),
 		"throttled":       trouble(Trouble{Status: http.StatusBadRequest, Code: "ThrottlingException"}, "ThrottlingException"),
 		"out of order":    trouble(Trouble{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable"}, "ServiceUnavailable"),
+		"empty answer":    trouble(Trouble{Empty: true}, "the answer"),
 		"connection cut":  trouble(Trouble{Cut: true}, ""),
 		"answer lost":     trouble(Trouble{Lose: true}, ""),
 		"hangs":           trouble(Trouble{Delay: time.Hour}, "not answered within"),
 		"hangs for all":   hangs,
 		"slow":            slow,
+		"large":           large,
 		"too large":       tooLarge,
+		"parts":           parts,
 		"many, both ways": many,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,8 +136,14 @@ func (w *world) run(bodies ...string) {
 	}
 
 	w.stream.End()
+	w.handle(w.stream.Source("app"))
+}
 
-	mapping, err := esm.New(w.stream.Source("app"), esm.Records(func(_ context.Context, records []sources.Record) (esm.Response, error) {
+// handle handles what the source has.
+func (w *world) handle(source sources.Source) {
+	w.t.Helper()
+
+	mapping, err := esm.New(source, esm.Records(func(_ context.Context, records []sources.Record) (esm.Response, error) {
 		if slices.ContainsFunc(records, func(r sources.Record) bool { return strings.HasPrefix(string(r.Data), "poison") }) {
 			return esm.Response{}, errPoison
 		}
@@ -285,6 +298,25 @@ func hangs(t *testing.T, kind Kind) {
 	}
 }
 
+// large fails a record whose document takes three quarters of the service's limit.
+func large(t *testing.T, kind Kind) {
+	t.Helper()
+
+	const most = 1 << 20 // if there is no limit that matters
+
+	w := newWorld(t, kind, nil)
+	w.run("poison" + strings.Repeat("x", cmp.Or(kind.Limit, most)*9/16)) // base64 takes four thirds
+
+	documents, _, _ := w.service.got()
+	if len(documents) != 1 {
+		t.Fatalf("%d documents", len(documents))
+	}
+
+	if has := strings.Contains(documents[0], `,"payload":`); has != (kind.Payload != esm.NoPayload) {
+		t.Errorf("payload: %v; %d bytes", has, len(documents[0]))
+	}
+}
+
 // tooLarge fails a record whose data does not fit into the service's limit.
 func tooLarge(t *testing.T, kind Kind) {
 	t.Helper()
@@ -304,6 +336,74 @@ func tooLarge(t *testing.T, kind Kind) {
 
 	if kind.Limit > 0 && len(documents[0]) > kind.Limit {
 		t.Errorf("%d bytes, at most %d are taken", len(documents[0]), kind.Limit)
+	}
+}
+
+// verbose is a source that describes each record of a batch, as that of Kafka
+// describes each partition.
+type verbose struct{ sources.Source }
+
+func (s verbose) Unwrap() sources.Source { return s.Source }
+
+func (s verbose) Accept(ctx context.Context) (sources.Partition, error) {
+	partition, err := s.Source.Accept(ctx)
+
+	return verbosePartition{partition}, err
+}
+
+type verbosePartition struct{ sources.Partition }
+
+func (p verbosePartition) Unwrap() sources.Partition { return p.Partition }
+
+// AppendBatchInfo writes 800 bytes a record.
+func (verbosePartition) AppendBatchInfo(dst []byte, records []sources.Record) []byte {
+	dst = append(dst, `"KafkaBatchInfo":{"recordsInfo":[`...)
+	for i := range records {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+
+		dst = fmt.Appendf(dst, `{"record":%q,"text":%q}`, records[i].ID, strings.Repeat("x", 800))
+	}
+
+	return append(dst, `]}`...)
+}
+
+// parts fails so many records at once that what describes them is too large for the
+// service. They are delivered in parts.
+func parts(t *testing.T, kind Kind) {
+	t.Helper()
+
+	const records = 2_000
+
+	w := newWorld(t, kind, nil)
+	w.config.BatchSize, w.config.MaximumBatchingWindow = records, time.Second
+
+	for range records {
+		w.stream.Put("device-17", []byte("poison"))
+	}
+
+	w.stream.End()
+	w.handle(verbose{w.stream.Source("app")})
+
+	documents, _, _ := w.service.got()
+	if whole := kind.Limit == 0; len(documents) == 0 || whole != (len(documents) == 1) {
+		t.Errorf("%d documents", len(documents))
+	}
+
+	described := make(map[string]int)
+	for _, d := range documents {
+		if kind.Limit > 0 && len(d) > kind.Limit {
+			t.Errorf("%d bytes, at most %d are taken", len(d), kind.Limit)
+		}
+
+		for _, id := range regexp.MustCompile(`"record":"[0-9]+"`).FindAllString(d, -1) {
+			described[id]++
+		}
+	}
+
+	if len(described) != records || slices.Max(slices.Collect(maps.Values(described))) != 1 {
+		t.Errorf("%d of %d records are described, in %d documents", len(described), records, len(documents))
 	}
 }
 

@@ -29,6 +29,8 @@ type Trouble struct {
 	// Status and Code refuse the call.
 	Status int
 	Code   string
+	// Empty answers with success and nothing else; the call has no effect.
+	Empty bool
 	// Cut closes the connection: before the call has an effect, or after it.
 	Cut, Lose bool
 }
@@ -71,6 +73,8 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case trouble.Cut:
 		panic(http.ErrAbortHandler)
+	case trouble.Empty:
+		return
 	case trouble.Status > 0:
 		s.wire.Refuse(w, trouble.Status, trouble.Code, "denied to "+secret)
 

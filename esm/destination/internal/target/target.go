@@ -48,13 +48,52 @@ func ParseARN(field, text, service string) (arn.ARN, error) {
 	return a, nil
 }
 
+// Lacks is the error of an answer of success without what each such answer has: it
+// may come from something on the way to the service, so nothing is known of the
+// delivery.
+func Lacks(call, what string) error { return fmt.Errorf("%s: the answer has no %s", call, what) }
+
 // Fit returns the document of a failure record with its payload; without it if the
-// document is longer than most bytes with it, as AWS does (ASYNC-58).
-func Fit(f *esm.FailureRecord, payload esm.Payload, most int) ([]byte, error) {
+// document is longer than most bytes with it, as AWS does (ASYNC-58). If it is too
+// long even then, as one that names thousands of partitions may be, it returns several:
+// of parts of the records, with the same request ID.
+func Fit(f *esm.FailureRecord, payload esm.Payload, most int) ([][]byte, error) {
 	document, err := f.Marshal(payload)
-	if err != nil || len(document) <= most {
-		return document, err
+	half := len(f.Records) / 2
+
+	switch {
+	case err != nil:
+		return nil, err
+	case len(document) <= most:
+		return [][]byte{document}, nil
+	case payload != esm.NoPayload:
+		return Fit(f, esm.NoPayload, most)
+	case half == 0:
+		return [][]byte{document}, nil // the service says what it thinks of it
 	}
 
-	return f.Marshal(esm.NoPayload)
+	first, err := Fit(f.Part(0, half), payload, most)
+	if err != nil {
+		return nil, err
+	}
+
+	second, err := Fit(f.Part(half, len(f.Records)), payload, most)
+
+	return append(first, second...), err
+}
+
+// Each delivers the documents that [Fit] makes, one after the other.
+func Each(f *esm.FailureRecord, payload esm.Payload, most int, deliver func(document []byte) error) error {
+	documents, err := Fit(f, payload, most)
+	if err != nil {
+		return err
+	}
+
+	for _, document := range documents {
+		if err := deliver(document); err != nil {
+			return err
+		}
+	}
+
+	return nil
 }

@@ -39,6 +39,9 @@ type Fault struct {
 	// Delay is how long the answer, or the cut, is held back. The call took
 	// effect before, if it does at all.
 	Delay time.Duration
+	// Answer is the body of a 200 that is sent instead of doing the call, whatever
+	// it says; nil does the call.
+	Answer *string
 }
 
 // Inject gives the next calls of action these faults, one each, in order and

@@ -1,4 +1,4 @@
-package sqs
+package awscall
 
 import (
 	"errors"
@@ -15,22 +15,23 @@ const (
 	arnParts      = 6
 )
 
-// queue is what its name alone tells of a queue.
-type queue struct {
-	name      string
-	partition string // of AWS; "" if not known
-	region    string // "" if not known
-	account   string // "" if not known
-	arn       string // "" if not known
-	url       string // "" if it must be asked for
-	fifo      bool
+// Queue is what its name alone tells of an SQS queue.
+type Queue struct {
+	// Name of the queue.
+	Name string
+	// Partition of AWS, Region, Account and ARN are "" if they are not known.
+	Partition, Region, Account, ARN string
+	// URL is "" if it must be asked for.
+	URL string
+	// FIFO tells that it is a FIFO queue.
+	FIFO bool
 }
 
-// parseQueue reads an ARN, a URL or a plain name. The error names everything
+// ParseQueue reads an ARN, a URL or a plain name. The error names everything
 // that is wrong with it.
-func parseQueue(given string) (queue, error) {
+func ParseQueue(given string) (Queue, error) {
 	var (
-		q   queue
+		q   Queue
 		err error
 	)
 
@@ -42,22 +43,22 @@ func parseQueue(given string) (queue, error) {
 	case strings.Contains(given, "://"):
 		q, err = parseURL(given)
 	default:
-		q.name, err = given, checkName(given)
+		q.Name, err = given, checkName(given)
 	}
 
-	q.fifo = strings.HasSuffix(q.name, fifoSuffix)
+	q.FIFO = strings.HasSuffix(q.Name, fifoSuffix)
 
 	return q, err
 }
 
-func parseARN(given string) (queue, error) {
+func parseARN(given string) (Queue, error) {
 	parts := strings.Split(given, ":")
 	if len(parts) != arnParts {
-		return queue{}, fmt.Errorf("queue: ARN %q has %d parts; want %d, arn:PARTITION:sqs:REGION:ACCOUNT:NAME",
+		return Queue{}, fmt.Errorf("queue: ARN %q has %d parts; want %d, arn:PARTITION:sqs:REGION:ACCOUNT:NAME",
 			given, len(parts), arnParts)
 	}
 
-	q := queue{partition: parts[1], region: parts[3], account: parts[4], name: parts[5], arn: given}
+	q := Queue{Partition: parts[1], Region: parts[3], Account: parts[4], Name: parts[5], ARN: given}
 
 	var errs []error
 	if parts[1] == "" {
@@ -68,22 +69,22 @@ func parseARN(given string) (queue, error) {
 		errs = append(errs, fmt.Errorf("queue: ARN %q is of service %q; want \"sqs\"", given, parts[2]))
 	}
 
-	if q.region == "" {
+	if q.Region == "" {
 		errs = append(errs, fmt.Errorf("queue: ARN %q names no region", given))
 	}
 
-	if !isAccount(q.account) {
-		errs = append(errs, fmt.Errorf("queue: account %q of ARN is not %d digits", q.account, accountLength))
+	if !isAccount(q.Account) {
+		errs = append(errs, fmt.Errorf("queue: account %q of ARN is not %d digits", q.Account, accountLength))
 	}
 
-	return q, errors.Join(append(errs, checkName(q.name))...)
+	return q, errors.Join(append(errs, checkName(q.Name))...)
 }
 
-func parseURL(given string) (queue, error) {
+func parseURL(given string) (Queue, error) {
 	u, err := url.Parse(given)
 	if err != nil {
 		// The parser's error repeats the URL, which may hold a password.
-		return queue{}, errors.New("queue: URL cannot be parsed")
+		return Queue{}, errors.New("queue: URL cannot be parsed")
 	}
 
 	var errs []error
@@ -99,21 +100,21 @@ func parseURL(given string) (queue, error) {
 		errs = append(errs, errors.New("queue: URL has a user, a query or a fragment; want none"))
 	}
 
-	q := queue{url: strings.TrimRight(given, "/")}
+	q := Queue{URL: strings.TrimRight(given, "/")}
 	path := strings.Split(strings.Trim(u.Path, "/"), "/")
-	q.name = path[len(path)-1]
+	q.Name = path[len(path)-1]
 
 	if len(path) > 1 && isAccount(path[len(path)-2]) {
-		q.account = path[len(path)-2]
+		q.Account = path[len(path)-2]
 	}
 
-	q.region = regionOf(u.Hostname())
-	if q.region != "" && q.account != "" {
-		q.partition = partitionOf(q.region).name
-		q.arn = "arn:" + q.partition + ":sqs:" + q.region + ":" + q.account + ":" + q.name
+	q.Region = regionOf(u.Hostname())
+	if q.Region != "" && q.Account != "" {
+		q.Partition = partitionOf(q.Region).name
+		q.ARN = "arn:" + q.Partition + ":sqs:" + q.Region + ":" + q.Account + ":" + q.Name
 	}
 
-	return q, errors.Join(append(errs, checkName(q.name))...)
+	return q, errors.Join(append(errs, checkName(q.Name))...)
 }
 
 // awsPartition is a part of AWS with names of its own.
@@ -160,18 +161,18 @@ func regionOf(host string) string {
 	return ""
 }
 
-// awsURL is the queue's URL as AWS forms it; "" if the ARN is not known.
-func (q *queue) awsURL() string {
-	if q.arn == "" {
+// AWSURL is the queue's URL as AWS forms it; "" if the ARN is not known.
+func (q *Queue) AWSURL() string {
+	if q.ARN == "" {
 		return ""
 	}
-	domain := partitionOf(q.region).domain
+	domain := partitionOf(q.Region).domain
 	for _, p := range awsPartitions() {
-		if p.name == q.partition && p.name != "aws" {
+		if p.name == q.Partition && p.name != "aws" {
 			domain = p.domain // of a region that this package does not know
 		}
 	}
-	return "https://sqs." + q.region + "." + domain + "/" + q.account + "/" + q.name
+	return "https://sqs." + q.Region + "." + domain + "/" + q.Account + "/" + q.Name
 }
 
 func checkName(name string) error {

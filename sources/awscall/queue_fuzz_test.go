@@ -1,4 +1,4 @@
-package sqs
+package awscall
 
 import (
 	"net/url"
@@ -24,7 +24,7 @@ func FuzzQueue(f *testing.F) {
 	}
 
 	f.Fuzz(func(t *testing.T, given string) {
-		q, err := parseQueue(given)
+		q, err := ParseQueue(given)
 		if want := legalQueue(given); (err == nil) != want {
 			t.Fatalf("%q: %+v, %v; want it accepted: %t", given, q, err, want)
 		}
@@ -37,7 +37,7 @@ func FuzzQueue(f *testing.F) {
 			return
 		}
 
-		if q.fifo != strings.HasSuffix(q.name, ".fifo") || !legalName.MatchString(q.name) || len(q.name) > 80 {
+		if q.FIFO != strings.HasSuffix(q.Name, ".fifo") || !legalName.MatchString(q.Name) || len(q.Name) > 80 {
 			t.Fatalf("%q: %+v", given, q)
 		}
 
@@ -71,29 +71,29 @@ func legalQueue(given string) bool {
 }
 
 // checkARN looks that a known ARN means the same queue, and that its URL does.
-func checkARN(t *testing.T, given string, q queue) {
+func checkARN(t *testing.T, given string, q Queue) {
 	t.Helper()
 
-	if q.arn == "" {
-		if q.awsURL() != "" {
-			t.Fatalf("%q: URL %q of no ARN", given, q.awsURL())
+	if q.ARN == "" {
+		if q.AWSURL() != "" {
+			t.Fatalf("%q: URL %q of no ARN", given, q.AWSURL())
 		}
 
 		return
 	}
 
-	same, err := parseQueue(q.arn)
-	if err != nil || same.arn != q.arn || same.region != q.region || same.account != q.account || same.name != q.name {
-		t.Fatalf("%q: ARN %q means %+v, %v", given, q.arn, same, err)
+	same, err := ParseQueue(q.ARN)
+	if err != nil || same.ARN != q.ARN || same.Region != q.Region || same.Account != q.Account || same.Name != q.Name {
+		t.Fatalf("%q: ARN %q means %+v, %v", given, q.ARN, same, err)
 	}
 
-	if strings.Trim(q.region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || q.region == "sqs" || q.region == "sqs-fips" {
+	if strings.Trim(q.Region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || q.Region == "sqs" || q.Region == "sqs-fips" {
 		return // no region of AWS: it makes no host name
 	}
 
-	again, err := parseQueue(q.awsURL())
-	if err != nil || again.name != q.name || again.account != q.account || again.region != q.region {
-		t.Fatalf("%q: URL %q means %+v, %v", given, q.awsURL(), again, err)
+	again, err := ParseQueue(q.AWSURL())
+	if err != nil || again.Name != q.Name || again.Account != q.Account || again.Region != q.Region {
+		t.Fatalf("%q: URL %q means %+v, %v", given, q.AWSURL(), again, err)
 	}
 }
 
@@ -111,7 +111,7 @@ func FuzzQueueSecret(f *testing.F) {
 			return // no URL
 		}
 
-		_, err := parseQueue(given)
+		_, err := ParseQueue(given)
 		if err == nil || strings.Contains(err.Error(), hush) {
 			t.Errorf("%q: %v", given, err)
 		}

@@ -1,0 +1,201 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// What the client gives up until the next rebalance is taken up again here: partitions
+// whose offset it could not fetch, or whose batch was too large to decompress, and topics
+// that were made anew.
+
+// displace has partitions that the client got no offset for begin anywhere, paused, until
+// place knows better. The caller holds the mutex.
+func (m *member) displace(offsets map[string]map[int32]kgo.Offset) {
+	s := m.source
+	paused := make(map[string][]int32)
+
+	for k, a := range s.owned {
+		if a.placed {
+			continue
+		}
+
+		a.placed, a.astray = true, true
+		s.resting[a] = time.Now().Add(troubled)
+		paused[k.topic] = append(paused[k.topic], k.partition)
+
+		if offsets[k.topic] == nil {
+			offsets[k.topic] = make(map[int32]kgo.Offset)
+		}
+
+		offsets[k.topic][k.partition] = kgo.NewOffset().At(0)
+	}
+
+	if len(paused) > 0 {
+		m.client.PauseFetchPartitions(paused)
+	}
+}
+
+// repair begins to look for where a partition is to be read. The caller holds the mutex.
+func (s *Source) repair(a *assignment) {
+	m := s.member
+
+	if s.closing || a.mending {
+		return
+	}
+
+	a.mending = true
+
+	s.living.Go(func() {
+		at, err := m.whereabouts(s.life, a)
+		if err == nil {
+			m.place(a, at)
+		}
+
+		s.mu.Lock()
+		defer s.mu.Unlock()
+
+		a.mending = false
+
+		if err == nil || s.life.Err() != nil || !a.owned {
+			return
+		}
+
+		a.fail(err)
+		s.rest(a)
+
+		if s.interrupt != nil {
+			s.interrupt() // the poll is to end when it has rested
+		}
+	})
+}
+
+// rest has a partition not asked for, for a while. The caller holds the mutex.
+func (s *Source) rest(a *assignment) {
+	s.resting[a] = time.Now().Add(min(troubled<<a.troubles, mostTroubled))
+	a.troubles = min(a.troubles+1, 10)
+}
+
+// whereabouts is where a partition goes on: behind what was read, or where the group has
+// committed, or at its beginning.
+func (m *member) whereabouts(ctx context.Context, a *assignment) (kgo.EpochOffset, error) {
+	s := m.source
+
+	s.mu.Lock()
+	at := kgo.EpochOffset{Epoch: -1, Offset: a.next}
+	s.mu.Unlock()
+
+	if at.Offset >= 0 {
+		return at, nil
+	}
+
+	offsets := map[string]map[int32]kgo.Offset{a.topic: {a.partition: kgo.NewOffset().AtStart()}}
+
+	err := m.settleStarts(ctx, offsets)
+	if err != nil {
+		return at, err
+	}
+
+	if found := offsets[a.topic][a.partition].EpochOffset(); found.Offset >= 0 {
+		return found, nil
+	}
+
+	return m.lookUp(ctx, a)
+}
+
+// lookUp is where the group has committed of a partition, or its beginning.
+func (m *member) lookUp(ctx context.Context, a *assignment) (at kgo.EpochOffset, err error) {
+	admin := kadm.NewClient(m.client)
+
+	fetched, err := within(ctx, callLimit, func(ctx context.Context) (kadm.OffsetResponses, error) {
+		return admin.FetchOffsetsForTopics(ctx, m.source.options.ConsumerGroupID, a.topic)
+	})
+
+	answer, ok := fetched.Lookup(a.topic, a.partition)
+	if err == nil && ok {
+		err = answer.Err
+	}
+
+	if err != nil {
+		return at, m.source.failed("OffsetFetch", fmt.Errorf("partition %s: %w", a.name, err))
+	}
+
+	if ok && answer.At >= 0 {
+		return kgo.EpochOffset{Epoch: answer.LeaderEpoch, Offset: answer.At}, nil
+	}
+
+	listed, err := within(ctx, callLimit, func(ctx context.Context) (kadm.ListedOffsets, error) {
+		return admin.ListStartOffsets(ctx, a.topic)
+	})
+
+	first, ok := listed.Lookup(a.topic, a.partition)
+	if err == nil && ok {
+		err = first.Err
+	}
+
+	if err == nil && !ok {
+		err = kerr.UnknownTopicOrPartition
+	}
+
+	if err != nil {
+		return at, m.source.failed("ListOffsets", fmt.Errorf("partition %s: %w", a.name, err))
+	}
+
+	return kgo.EpochOffset{Epoch: -1, Offset: first.Offset}, nil
+}
+
+// place has the client read a partition on from an offset.
+func (m *member) place(a *assignment, at kgo.EpochOffset) {
+	s := m.source
+	set := func(offset int64) {
+		m.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{a.topic: {a.partition: {Epoch: at.Epoch, Offset: offset}}})
+	}
+
+	s.mu.Lock()
+	current := a.owned && s.member == m
+	s.mu.Unlock()
+
+	if !current {
+		return
+	}
+
+	// Paused, it reads nothing in between. The client ignores an offset that it has.
+	set(at.Offset + 1)
+	set(at.Offset)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if !a.owned {
+		return
+	}
+
+	a.astray = false
+
+	if a.next < 0 {
+		a.next = at.Offset
+	}
+
+	if _, rests := s.resting[a]; !rests && !a.lane.paused {
+		m.client.ResumeFetchPartitions(map[string][]int32{a.topic: {a.partition}})
+	}
+}
+
+// isTooLarge says that the client has given a partition up over a batch that is too large
+// to be decompressed.
+func isTooLarge(err error) bool {
+	_, is := errors.AsType[*kgo.ErrDecompressTooLarge](err)
+
+	return is
+}
+
+// isOtherTopic says that the topic with this ID is not there (any more).
+func isOtherTopic(err error) bool {
+	return errors.Is(err, kerr.UnknownTopicID) || errors.Is(err, kerr.InconsistentTopicID) || errors.Is(err, kerr.UnknownTopicOrPartition)
+}

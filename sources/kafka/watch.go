@@ -1,0 +1,205 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	// watchInterval is how often the brokers are asked for what fetches do not tell: the
+	// ends of partitions that are not fetched, and whether topics were made anew.
+	watchInterval = 5 * time.Second
+	// watchPause is the least time between two such questions.
+	watchPause = 250 * time.Millisecond
+	// current is for how long an answer about an end is told.
+	current = 4 * watchInterval
+)
+
+// watch asks the brokers now and then, and when it is asked to, until ctx is done. It has a
+// client that is no member: a question that is not answered must not hold up a heartbeat,
+// which would be behind it on the connection.
+func (s *Source) watch(ctx context.Context, client *kgo.Client) {
+	defer client.Close()
+
+	var failing time.Time // when it was last told that nothing can be learned
+
+	for ctx.Err() == nil {
+		err := s.learn(ctx, client)
+
+		switch {
+		case err == nil:
+			failing = time.Time{}
+		case ctx.Err() == nil && time.Since(failing) >= time.Minute:
+			failing = time.Now()
+			s.tell(err)
+		}
+
+		sleep(ctx, watchPause)
+
+		timer := time.NewTimer(watchInterval - watchPause)
+		select {
+		case <-timer.C:
+		case <-s.curious:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// learn asks once.
+func (s *Source) learn(ctx context.Context, client *kgo.Client) error {
+	err := s.learnTopics(ctx, client)
+	if err != nil {
+		return err
+	}
+
+	return s.learnEnds(ctx, kadm.NewClient(client))
+}
+
+// learnTopics has topics read anew that were deleted and made again. The client does not
+// take the new one for the old one, and goes on to ask for the old one for ever.
+func (s *Source) learnTopics(ctx context.Context, client *kgo.Client) error {
+	s.mu.Lock()
+	m := s.member
+	for k := range s.owned {
+		if _, known := s.ids[k.topic]; !known {
+			s.ids[k.topic] = topicID{}
+		}
+	}
+
+	topics := slices.Collect(maps.Keys(s.ids))
+	s.mu.Unlock()
+
+	if len(topics) == 0 {
+		return nil
+	}
+
+	request := kmsg.NewPtrMetadataRequest()
+	for _, topic := range topics {
+		request.Topics = append(request.Topics, kmsg.MetadataRequestTopic{Topic: &topic})
+	}
+
+	answer, err := within(ctx, callLimit, func(ctx context.Context) (*kmsg.MetadataResponse, error) {
+		return request.RequestWith(ctx, client)
+	})
+	if err != nil {
+		return s.failed("Metadata", err)
+	}
+
+	for i := range answer.Topics {
+		if t := &answer.Topics[i]; t.ErrorCode == 0 && t.Topic != nil && s.isAnew(*t.Topic, t.TopicID) {
+			s.tell(s.failed("Metadata", fmt.Errorf("topic %s was made anew; it is read from its beginning", *t.Topic)))
+			m.reload(*t.Topic)
+		}
+	}
+
+	return nil
+}
+
+// topicID tells a topic from others that had its name before. Old brokers have none.
+type topicID = [16]byte
+
+// isAnew learns the ID of a topic, and reports whether it had another one.
+func (s *Source) isAnew(topic string, id topicID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	before := s.ids[topic]
+	if id != (topicID{}) {
+		s.ids[topic] = id
+	}
+
+	return before != topicID{} && id != topicID{} && before != id
+}
+
+// reload has the client forget a topic, and learn of it anew.
+func (m *member) reload(topic string) {
+	s := m.source
+	all := make(map[string][]int32)
+
+	s.mu.Lock()
+
+	for k := range s.owned {
+		if k.topic == topic {
+			all[topic] = append(all[topic], k.partition)
+		}
+	}
+
+	current := s.member == m
+	s.mu.Unlock()
+
+	if !current {
+		return
+	}
+
+	s.drop(all, s.lanesOf(all))
+	m.client.PurgeTopicsFromConsuming(topic)
+	m.client.AddConsumeTopics(topic) // those of a pattern come back by themselves
+}
+
+// learnEnds asks for the ends of all partitions, and for the beginning of those of which
+// nothing else is known.
+func (s *Source) learnEnds(ctx context.Context, admin *kadm.Client) error {
+	owned, fresh := s.topicsOwned()
+	if len(owned) == 0 {
+		return nil
+	}
+
+	ends, err := within(ctx, callLimit, func(ctx context.Context) (kadm.ListedOffsets, error) {
+		return admin.ListEndOffsets(ctx, owned...)
+	})
+	if err != nil {
+		return s.failed("ListOffsets", err)
+	}
+
+	var starts kadm.ListedOffsets
+	if len(fresh) > 0 {
+		starts, err = within(ctx, callLimit, func(ctx context.Context) (kadm.ListedOffsets, error) {
+			return admin.ListStartOffsets(ctx, fresh...)
+		})
+		if err != nil {
+			return s.failed("ListOffsets", err)
+		}
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	for k, a := range s.owned {
+		if at, ok := starts.Lookup(k.topic, k.partition); ok && at.Err == nil && a.first < 0 {
+			a.first = at.Offset
+		}
+
+		if at, ok := ends.Lookup(k.topic, k.partition); ok && at.Err == nil && at.Offset >= a.next {
+			a.end, a.known = at.Offset, time.Now()
+		}
+	}
+
+	return nil
+}
+
+// topicsOwned are the topics of which partitions are owned, and those of them of which
+// nobody knows where a partition is.
+func (s *Source) topicsOwned() (all, fresh []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	for k, a := range s.owned {
+		if !slices.Contains(all, k.topic) {
+			all = append(all, k.topic)
+		}
+
+		if a.position() < 0 && !slices.Contains(fresh, k.topic) {
+			fresh = append(fresh, k.topic)
+		}
+	}
+
+	return all, fresh
+}
