@@ -105,7 +105,7 @@ func TestSecondInterruptEndsTheProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 		select {
-		case <-over:
+		case <-over: //nolint:errcheck // how it ended is what is looked at
 			status, ok := run.ProcessState.Sys().(syscall.WaitStatus)
 			if took := time.Since(start); !ok || !status.Signaled() || took > 15*time.Second {
 				t.Errorf("ended after %v: %v", took, run.ProcessState)

@@ -97,7 +97,7 @@ func (s *Source) begin(a *assignment) {
 
 // onOffsets learns where the assigned partitions begin.
 func (m *member) onOffsets(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-	s := m.source
+	s := m.source //nolint:varnamelen // as its own methods have it
 
 	if m.isCurrent() {
 		err := m.settleStarts(ctx, offsets)

@@ -380,7 +380,6 @@ func TestGaps_KAF69(t *testing.T) {
 		if got := strings.Join(m.seen.of("orders-0"), ""); got != mode.want {
 			t.Errorf("handled %s, want %s", got, mode.want)
 		}
-
 	}
 
 	if loss := seen.loss(); loss != nil {

@@ -110,7 +110,7 @@ func (m *member) whereabouts(ctx context.Context, a *assignment) (kgo.EpochOffse
 }
 
 // lookUp is where the group has committed of a partition, or its beginning.
-func (m *member) lookUp(ctx context.Context, a *assignment) (at kgo.EpochOffset, err error) {
+func (m *member) lookUp(ctx context.Context, a *assignment) (at kgo.EpochOffset, err error) { //nolint:varnamelen // as everywhere
 	admin := kadm.NewClient(m.client)
 
 	fetched, err := within(ctx, callLimit, func(ctx context.Context) (kadm.OffsetResponses, error) {
@@ -151,7 +151,7 @@ func (m *member) lookUp(ctx context.Context, a *assignment) (at kgo.EpochOffset,
 }
 
 // place has the client read a partition on from an offset.
-func (m *member) place(a *assignment, at kgo.EpochOffset) {
+func (m *member) place(a *assignment, at kgo.EpochOffset) { //nolint:varnamelen // as everywhere
 	s := m.source
 	set := func(offset int64) {
 		m.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{a.topic: {a.partition: {Epoch: at.Epoch, Offset: offset}}})

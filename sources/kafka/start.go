@@ -275,7 +275,7 @@ func (s *Source) store(ctx context.Context, admin *kadm.Client, starts kadm.Offs
 // settleStarts stores as a member what Start could not store, before anything is read of
 // partitions that have no offset, and has them begin there.
 func (m *member) settleStarts(ctx context.Context, offsets map[string]map[int32]kgo.Offset) error {
-	s := m.source
+	s := m.source //nolint:varnamelen // as its own methods have it
 
 	topics := s.unsettled(offsets)
 	if len(topics) == 0 {
@@ -292,7 +292,7 @@ func (m *member) settleStarts(ctx context.Context, offsets map[string]map[int32]
 	s.mu.Unlock()
 
 	if len(starts) > 0 {
-		err := m.storeStarts(starts)
+		err := m.storeStarts(starts) //nolint:contextcheck // what is begun is stored whatever becomes of the group
 		if err != nil {
 			return err
 		}

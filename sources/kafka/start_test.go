@@ -83,7 +83,7 @@ func TestStartOfGroupWithMembersIsStored_P16(t *testing.T) {
 			w.put(0, "k", "second")
 			g.await(t)
 			cancel()
-			<-ended
+			<-ended //nolint:errcheck // a kill
 
 			w.put(0, "k", "third")
 

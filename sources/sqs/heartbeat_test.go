@@ -185,7 +185,7 @@ func TestHungBeatStopsNoOther(t *testing.T) {
 // mapping's, though the queue's visibility timeout is shorter than that.
 func TestHeartbeatOfLateAnswers_P5(t *testing.T) {
 	t.Parallel()
-	inWorld(t, "orders", nil, func(t *testing.T, w *world) {
+	inWorld(t, "orders", nil, func(_ *testing.T, w *world) {
 		const messages = 30
 		w.redrive(5*time.Second, "dead", 1)
 		w.sendAll(numbers(messages), 0)

@@ -162,7 +162,7 @@ func (x *reader) accept(ctx context.Context) {
 		}
 		x.held[h.Shard()] = h
 		x.mu.Unlock()
-		x.wait.Go(func() { x.read(ctx, h) }) //nolint:contextcheck // it lets go of the shard also when ctx is done
+		x.wait.Go(func() { x.read(ctx, h) })
 	}
 }
 
