@@ -402,6 +402,7 @@ func TestFIFOReceivesAreNotShared_SQS30(t *testing.T) {
 		}
 
 		wg.Wait()
+		synctest.Wait() // their receives have ended too
 		s.send("a:1", "a:2", "a:3", "b:1")
 
 		first, second := bodies(fetch(t, p, 2, 0)), bodies(fetch(t, p, 2, 0))

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -221,9 +222,12 @@ func TestTroubleIsOutlived_P1_P9(t *testing.T) {
 				return response, nil, true
 			})
 
+			var mu sync.Mutex // observers are called concurrently
 			var errs []error
 			run(t, newDestination(t, k), 3, func(o esm.Observation) {
 				if o.Metric == esm.OnFailureDestinationDeliveryErrorCount {
+					mu.Lock()
+					defer mu.Unlock()
 					errs = append(errs, o.Err)
 				}
 			}, [2]string{"a", "one"}, [2]string{"b", "two"}, [2]string{"c", "three"})
