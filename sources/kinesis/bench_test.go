@@ -289,7 +289,9 @@ func newEmptyClient(shards int) *emptyClient {
 func (c *emptyClient) DescribeStreamSummary(
 	context.Context, *awskinesis.DescribeStreamSummaryInput, ...func(*awskinesis.Options),
 ) (*awskinesis.DescribeStreamSummaryOutput, error) {
-	return &awskinesis.DescribeStreamSummaryOutput{}, nil
+	return &awskinesis.DescribeStreamSummaryOutput{StreamDescriptionSummary: &types.StreamDescriptionSummary{
+		StreamARN: new(telemetry), RetentionPeriodHours: new(int32(24)), StreamStatus: types.StreamStatusActive,
+	}}, nil
 }
 
 func (c *emptyClient) ListShards(
@@ -312,7 +314,7 @@ func (c *emptyClient) GetRecords(
 	c.polls.Add(1)
 	deep(64)
 
-	return &awskinesis.GetRecordsOutput{NextShardIterator: new(strings.Clone(text)), MillisBehindLatest: new(int64(0))}, nil
+	return &awskinesis.GetRecordsOutput{Records: []types.Record{}, NextShardIterator: new(strings.Clone(text)), MillisBehindLatest: new(int64(0))}, nil
 }
 
 // deep takes as much stack as the SDK does, 32 KiB.
