@@ -246,7 +246,7 @@ func (p *queuePartition) Release(ctx context.Context, records []sources.Record) 
 func (p *queuePartition) giveBack(records []sources.Record) {
 	for i := range records {
 		if r := receiptOf(&records[i]); !r.message.gone && r.handle == r.message.handle {
-			p.queue.sim.observer.released(r.message.Number)
+			p.queue.sim.observer.Released(r.message.Number)
 			p.queue.show(r.message)
 		}
 	}

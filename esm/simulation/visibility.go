@@ -11,8 +11,8 @@ import (
 // Expires says.
 func (o *Observer) Hidden(n int, until time.Time) { o.records[n].expires = until }
 
-// released tells that a record was given back.
-func (o *Observer) released(n int) { o.records[n].released = time.Now() }
+// Released tells that the mapping gave a record back.
+func (o *Observer) Released(n int) { o.records[n].released = time.Now() }
 
 // checkLeft holds an invocation against P5: nothing is started that would expire before
 // the handler's time limit.

@@ -106,6 +106,17 @@ func (p *orderlyPartition) Fail(ctx context.Context, records []sources.Record) e
 	return p.Failer.Fail(ctx, records)
 }
 
+// Release tells that the mapping gave records back.
+func (p *orderlyPartition) Release(ctx context.Context, records []sources.Record) error {
+	p.turn("release "+records[0].ID, func() {
+		for i := range records {
+			p.sim.Observer().Released(simulation.Number(records[i].Data))
+		}
+	})
+
+	return p.Releaser.Release(ctx, records)
+}
+
 // turn does something in its turn.
 func (p *orderlyPartition) turn(label string, do func()) {
 	done := make(chan struct{})
