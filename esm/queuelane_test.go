@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -440,4 +441,24 @@ func TestWindowEndsWhileRecordsCanBeStarted_P5(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A lane that retries a batch in place, because its source does not redeliver, gives back
+// what did not fit into it: others have it meanwhile.
+func TestRetryInPlaceHoldsNothingElseUp_P6(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		q := queueOf(memory.QueueOptions{VisibilityTimeout: 24 * time.Hour}, "poison", "b", "c", "d")
+		source := &stub{Source: q.Source(), traits: func(t sources.Traits) sources.Traits {
+			t.Redelivers = false
+			return t
+		}}
+		j := newJournal()
+		stop := background(t, mustNew(t, source, j.handler(failIf("poison")), j.config(esm.Config{
+			MaximumBatchBytes: 700, MaximumConcurrency: 2, DrainTimeout: time.Second,
+		})))
+		time.Sleep(time.Minute)
+		equal(t, "left", q.Bodies(), []string{"poison"})
+		equal(t, "batches of more than one", slices.Max(j.sizes()), 1)
+		_, _ = stop()
+	})
 }

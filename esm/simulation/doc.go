@@ -101,7 +101,6 @@
 //	                                             a stop is not told                               45
 //	                                             a stop cancels polls                             96
 //	P6  isolation             checkIsolation     source reads one partition after the other       46
-//	                                             a lane that retries keeps what else it holds   3062
 //	                                             a lane that waits for handlers does too         224
 //	                          checkWaiting,      growth waits for handlers                       106
 //	                                             a lane that may not come yet never comes        337
