@@ -90,7 +90,7 @@ func (s *scaler) busy() {
 // pause counts a lane off that polled.
 func (s *scaler) pause() {
 	s.polling--
-	if s.polling > 0 {
+	if s.polling > 0 || s.lanes >= s.bounds.Max {
 		return
 	}
 	select {

@@ -56,7 +56,7 @@ func newCounter(t *testing.T, batch int, linger, took time.Duration) (*counter, 
 	}
 	p := m.newPart(c, stages{t.Context(), t.Context(), t.Context()})
 	t.Cleanup(func() { p.end(nil) })
-	return c, newSettler(p, &budget{})
+	return c, newSettler(p, &budget{}, func() int { return 1 })
 }
 
 // numbered makes n records that are told apart, counting on from first.

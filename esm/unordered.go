@@ -39,9 +39,9 @@ type unordered struct {
 
 func newUnordered(p *part) *unordered {
 	b := newBudget(&p.config, &p.traits)
+	scaler := newScaler(p.config.scaling(p.traits), time.Now())
 	u := &unordered{
-		part: p, budget: b, settler: newSettler(p, b),
-		scaler:  newScaler(p.config.scaling(p.traits), time.Now()),
+		part: p, budget: b, scaler: scaler, settler: newSettler(p, b, scaler.count),
 		stopped: sync.OnceValue(time.Now), ended: make(chan struct{}),
 	}
 	u.stopper, _ = sources.Ability[sources.Stopper](p.partition)
