@@ -63,14 +63,10 @@ func (l *queueLane) run() {
 			return
 		}
 		u.scaler.busy()
-		goesOn := true
 		if tooLarge {
+			u.scaler.free()
 			l.rejectTooLarge()
-		} else {
-			goesOn = l.process(n)
-		}
-		u.scaler.free()
-		if !goesOn {
+		} else if !l.process(n) {
 			return
 		}
 	}
@@ -146,11 +142,13 @@ func (l *queueLane) process(n int) bool {
 			l.extend(l.held[:n], l.pool.needed(time.Now()))
 		}
 		if n = l.dropUnstartable(n); n == 0 {
+			l.pool.scaler.free()
 			return true
 		}
 		o := l.attempt(n)
 		delay, again := l.again(o, l.held[:n], failures)
 		if !again {
+			l.pool.scaler.free() // it is about to poll
 			l.settle(l.held[:n], o)
 		}
 		l.endKeeping(n)
@@ -162,6 +160,7 @@ func (l *queueLane) process(n int) bool {
 			n = l.settleDone(n, o)
 		}
 		if !sleep(l.pool.soft, delay) {
+			l.pool.scaler.free()
 			return false
 		}
 	}
