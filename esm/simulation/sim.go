@@ -29,6 +29,7 @@ type Sim struct {
 	weather   bool // poison, and until the weather is good faults too
 	good      bool // the weather
 	late      bool // answers may be, or might have been
+	hungUntil time.Time
 	violation *Violation
 	coverage  map[string]int
 
@@ -198,6 +199,10 @@ func (s *Sim) calm() {
 
 	for _, end := range s.deaf {
 		end()
+	}
+
+	if s.hangs() {
+		s.hungUntil = time.Now().Add(time.Minute)
 	}
 
 	s.Scenario.Faults = nil

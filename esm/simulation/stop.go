@@ -2,6 +2,8 @@ package simulation
 
 import (
 	"cmp"
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/openesm/openesm/esm"
@@ -18,7 +20,8 @@ func (o *Observer) checkStopped(l *Life) {
 	o.checkReleased(l)
 	o.checkCut(l)
 
-	if !l.closed.Load() {
+	// A source whose calls did not return in time is left behind, and that is said.
+	if !l.closed.Load() && (!o.sim.hangs() || !errors.Is(l.err, esm.ErrDrainTimeout)) {
 		o.violate(11, "Run returned %v and did not close the source", l.err)
 	}
 
@@ -61,4 +64,19 @@ func (o *Observer) checkReleased(l *Life) {
 
 		o.violate(11, "record %d was not started and not released when Run returned", t.number)
 	}
+}
+
+// hangs reports whether calls or handlers hang, or did a moment ago.
+func (s *Sim) hangs() bool {
+	if time.Now().Before(s.hungUntil) {
+		return true
+	}
+
+	for fault, p := range s.Scenario.Faults {
+		if p > 0 && (fault == FaultDeaf || strings.HasSuffix(string(fault), "hung")) {
+			return true
+		}
+	}
+
+	return s.Scenario.Stuck > 0
 }
