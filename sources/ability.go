@@ -42,10 +42,14 @@ type Meter interface {
 	Measure(dst []Measure) []Measure
 }
 
+// Metric names what is counted or measured. The metrics of the engine are constants of
+// package esm, those of an adapter constants of its package.
+type Metric string
+
 // Measure is a value at one moment.
 type Measure struct {
-	// Name of the metric, such as "LeasesHeld".
-	Name string
+	// Name of the metric. The adapter has a constant for each of its own.
+	Name Metric
 	// Partition that it is about; "" for the whole source.
 	Partition string
 	// Count, or Duration, is the value; the other is zero.
