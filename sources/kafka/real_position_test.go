@@ -170,7 +170,7 @@ func (w *realWorld) wantLoss(seen *errorsOf, source *kafka.Source) {
 	}
 
 	for _, m := range source.Measure(nil) {
-		if m.Name == "OffsetsLost" && m.Count != 5 {
+		if m.Name == kafka.OffsetsLost && m.Count != 5 {
 			w.t.Errorf("measured a loss of %d, want 5", m.Count)
 		}
 	}

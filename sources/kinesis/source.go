@@ -226,9 +226,9 @@ func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 
 	stats := manager.Stats()
 	dst = append(dst,
-		sources.Measure{Name: "LeasesHeld", Count: stats.Held},
-		sources.Measure{Name: "LeasesLost", Count: int(stats.Lost), Total: true}, //nolint:gosec // far below
-		sources.Measure{Name: "ShardsWaiting", Count: stats.Waiting},
+		sources.Measure{Name: LeasesHeld, Count: stats.Held},
+		sources.Measure{Name: LeasesLost, Count: int(stats.Lost), Total: true}, //nolint:gosec // far below
+		sources.Measure{Name: ShardsWaiting, Count: stats.Waiting},
 	)
 
 	s.mu.Lock()
@@ -236,7 +236,7 @@ func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 
 	for p := range s.shards {
 		dst = append(dst, sources.Measure{
-			Name: "MillisBehindLatest", Partition: p.id, Duration: time.Duration(p.behind.Load()) * time.Millisecond,
+			Name: MillisBehindLatest, Partition: p.id, Duration: time.Duration(p.behind.Load()) * time.Millisecond,
 		})
 	}
 
