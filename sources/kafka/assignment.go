@@ -34,6 +34,7 @@ type assignment struct {
 	// placed says that the client knows where it begins; astray that it does not, or does
 	// not read it any more, until it is told where.
 	placed, astray bool
+	outside        bool // the topic does not have the offset that is next
 	mending        bool // that is looked up
 	asked          bool // a rebalance asks it back: nothing more is begun
 	// first is the first offset that was read, next the one behind all that was;

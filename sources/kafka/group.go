@@ -32,13 +32,8 @@ func (m *member) onAssigned(_ context.Context, client *kgo.Client, assigned map[
 			}
 		}
 
-		left := s.left
-		s.left = nil
 		s.mu.Unlock()
-
-		for _, l := range left {
-			l.tell(gone)
-		}
+		s.dismiss()
 	})
 }
 
@@ -67,6 +62,18 @@ func (s *Source) lose(a *assignment) {
 		s.end(a.lane)
 	} else {
 		s.left = append(s.left, a.lane)
+	}
+}
+
+// dismiss tells the lanes that were lost.
+func (s *Source) dismiss() {
+	s.mu.Lock()
+	left := s.left
+	s.left = nil
+	s.mu.Unlock()
+
+	for _, l := range left {
+		l.tell(gone)
 	}
 }
 
