@@ -74,7 +74,9 @@
 //     stopped, and a commit was refused three times, it is not waited for.
 //   - A request that a broker does not answer is given up ten seconds after the broker
 //     should have answered, a commit or a leave after five; a call of Start after 30. It
-//     is made again, and told as a failed read. kgo.RequestTimeoutOverhead among
+//     is made again, and told as a failed read. One to join the group, which waits for the
+//     other members to give partitions back, is told of after 45 seconds, and given up
+//     40 seconds after RevokeTimeout. kgo.RequestTimeoutOverhead among
 //     [Options.ClientOptions] changes the ten seconds. A kgo.Dialer must have a time
 //     limit of its own.
 //   - What the brokers refuse at the start (KAF-18), and a topic that does not exist, end

@@ -111,7 +111,7 @@ func New(options Options) (*Source, error) {
 	}
 	s.encoder = eventjson.NewKafka(s.eventSource(), options.EventSourceARN, s.bootstrapServers())
 	s.reach = slices.Concat([]kgo.Opt{kgo.SeedBrokers(options.BootstrapServers...), kgo.ClientID("openesm")}, reach, options.ClientOptions,
-		[]kgo.Opt{kgo.WithHooks(&hearing{source: s, told: make(map[string]time.Time)})})
+		[]kgo.Opt{kgo.WithHooks(newHearing(s))})
 
 	return s, nil
 }
@@ -243,6 +243,16 @@ func (s *Source) tell(err error) {
 		listener(err)
 	} else {
 		s.report(err)
+	}
+}
+
+// background does something beside everything else, unless the source is being closed.
+func (s *Source) background(do func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if s.stop != nil && !s.closing {
+		s.living.Go(do)
 	}
 }
 
