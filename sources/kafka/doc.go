@@ -54,6 +54,13 @@
 // owner's. Nothing is committed of a partition that is not owned any more: brokers do
 // not check that.
 //
+// A record that its topic does not keep any longer (retention.ms, where cleanup.policy has
+// delete) is tried no more: it goes to the on-failure destination, or is dropped and
+// counted. Its age is that of its timestamp, as for brokers; one without never expires. One
+// that is read all the same, for brokers delete whole segments, is tried for five minutes.
+// Brokers are asked at the start and every five minutes, which takes DescribeConfigs on the
+// topic: without that permission nothing expires.
+//
 // # In trouble
 //
 //   - A broker that is down, moves, or answers with errors: the client tries again. The

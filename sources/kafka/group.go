@@ -80,6 +80,7 @@ func (s *Source) dismiss() {
 // begin has a partition read. The caller holds the mutex.
 func (s *Source) begin(a *assignment) {
 	s.owned[a.key] = a
+	a.retention = s.retentionOf(a.topic)
 
 	if !s.options.MixPartitions {
 		a.lane = newLane(s, a.name)

@@ -126,6 +126,7 @@ var hungRequests = map[string]struct {
 	"FindCoordinator": {kmsg.FindCoordinator, 30 * time.Second},
 	"OffsetFetch":     {kmsg.OffsetFetch, 30 * time.Second},
 	"ListOffsets":     {kmsg.ListOffsets, 50 * time.Second},
+	"DescribeConfigs": {kmsg.DescribeConfigs, 30 * time.Second},
 	"JoinGroup":       {kmsg.JoinGroup, 80 * time.Second},
 	"SyncGroup":       {kmsg.SyncGroup, 80 * time.Second},
 	"Heartbeat":       {kmsg.Heartbeat, 30 * time.Second},

@@ -53,6 +53,8 @@ type Source struct {
 	// ids tell the topics that are read from others that had their names before.
 	ids   map[string]topicID
 	mixed *lane // of all partitions, with Options.MixPartitions
+	// retentions are how long topics keep their records.
+	retentions map[string]*retention
 	// stopping says that the mapping begins nothing more, closing that it is done.
 	stopping, closing bool
 	// listener is told of failures of the background; nil if nobody listens.
@@ -107,7 +109,7 @@ func New(options Options) (*Source, error) {
 		laden:    make(map[*lane]struct{}),
 		resting:  make(map[*assignment]time.Time),
 		owned:    make(map[key]*assignment),
-		ids:      make(map[string]topicID), curious: make(chan struct{}, 1),
+		ids:      make(map[string]topicID), curious: make(chan struct{}, 1), retentions: make(map[string]*retention),
 	}
 	s.encoder = eventjson.NewKafka(s.eventSource(), options.EventSourceARN, s.bootstrapServers())
 	s.reach = slices.Concat([]kgo.Opt{kgo.SeedBrokers(options.BootstrapServers...), kgo.ClientID("openesm")}, reach, options.ClientOptions,

@@ -136,6 +136,11 @@ func (s *Source) prepare(ctx context.Context) (*kgo.Client, error) {
 		return nil, err
 	}
 
+	err = s.learnRetention(ctx, client, topics)
+	if err != nil {
+		s.tell(err)
+	}
+
 	return client, nil
 }
 
