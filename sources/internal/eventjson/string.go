@@ -3,6 +3,7 @@ package eventjson
 import (
 	"slices"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // AppendString appends s as a JSON string with its quotes. Quotation marks,
@@ -13,8 +14,19 @@ func AppendString(dst []byte, s string) []byte {
 	return append(appendContent(append(dst, '"'), s), '"')
 }
 
+// AppendStringBytes is AppendString for bytes.
+func AppendStringBytes(dst, s []byte) []byte {
+	return AppendString(dst, view(s))
+}
+
 // StringSize returns how many bytes AppendString appends for s.
 func StringSize(s string) int { return contentSize(s) + 2 }
+
+// view returns b as a string without copying it. The callers only read it, and
+// let go of it before they return.
+func view(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b))
+}
 
 // appendContent appends what stands between the quotes of s.
 func appendContent(dst []byte, s string) []byte {
