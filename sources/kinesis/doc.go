@@ -35,7 +35,8 @@
 // At least once, in order for each partition key. The position of a shard is stored
 // after its records succeeded or were given up by a rule, and never before; it never
 // passes an open record, with a ParallelizationFactor neither (KIN-105). What lies
-// behind the stored position comes again after a crash. A stop that drains repeats
+// behind the stored position comes again after a crash; package checkpoint/dynamodb
+// stores one a second, so that it is up to a second's records more. A stop that drains repeats
 // nothing, except with a ParallelizationFactor: there, what one sub-lane finished
 // behind an open record of another comes again.
 //
