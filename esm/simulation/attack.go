@@ -14,6 +14,7 @@ var (
 	flagFirst = flag.Uint64("simulation.first", 0, "the first seed")
 	flagSeed  = flag.Int64("simulation.seed", -1, "simulate this seed only, and print its history")
 	flagFor   = flag.Duration("simulation.for", 0, "simulate seeds of each kind for so long")
+	flagCatch = flag.Bool("simulation.catch", false, "name the first promise that a seed breaks and do no more, for .ci/mutants")
 )
 
 // Attack simulates seeds of a kind, as many as it is told or as the flag
@@ -30,6 +31,14 @@ func Attack(t *testing.T, kind Kind, seeds uint64, reach ...string) map[string]i
 	t.Helper()
 
 	coverage := make(map[string]int)
+
+	if *flagCatch {
+		if seed, v := catch(t, kind, nil, *flagSeeds); v != nil {
+			t.Fatalf("seed %d of %s breaks %v", seed, kind.Name, v)
+		}
+
+		return coverage
+	}
 
 	if *flagSeed >= 0 {
 		seed := uint64(*flagSeed)
@@ -73,6 +82,27 @@ func Attack(t *testing.T, kind Kind, seeds uint64, reach ...string) map[string]i
 	t.Logf("%d seeds of %s, %d steps, in %v", count, kind.Name, coverage["steps"], time.Since(began).Round(time.Millisecond))
 
 	return coverage
+}
+
+// catch simulates seeds of a kind until one of them breaks a promise, and returns
+// it with what it broke; nil if none of so many does.
+func catch(t *testing.T, kind Kind, broken wrap, seeds uint64) (uint64, *Violation) {
+	t.Helper()
+
+	for seed := range seeds {
+		if v := violation(t, kind, seed, broken); v != nil {
+			return seed, v
+		}
+	}
+
+	return 0, nil
+}
+
+// violation is what a seed breaks.
+func violation(t *testing.T, kind Kind, seed uint64, broken wrap) *Violation {
+	t.Helper()
+
+	return simulate(t, kind, draw(kind, seed), broken).Violation
 }
 
 // add adds what a run reached.
