@@ -232,11 +232,7 @@ func (m *Mapping) serve(s stages, stop context.CancelFunc) error {
 		case err == nil:
 			failures = 0
 			arrived()
-			partitions.Go(func() {
-				p := m.newPart(partition, s)
-				p.serve()
-				m.health.forget(p.id)
-			})
+			partitions.Go(func() { m.newPart(partition, s).serve() })
 		case soft.Err() != nil || errors.Is(err, sources.ErrEnd):
 			return nil
 		case errors.Is(err, sources.ErrUnusable):
