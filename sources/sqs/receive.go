@@ -100,13 +100,20 @@ func (p *partition) records(dst []sources.Record, messages []types.Message, expi
 	}
 	scratch := p.source.scratch.get()
 	defer p.source.scratch.put(scratch)
+	var oldest time.Time
 	for i := range messages {
 		if deref(messages[i].MessageId) == "" || deref(messages[i].ReceiptHandle) == "" {
 			continue
 		}
 		r := p.source.record(&messages[i], scratch)
 		r.Expires = expires
+		if oldest.IsZero() || !r.Time.IsZero() && r.Time.Before(oldest) {
+			oldest = r.Time
+		}
 		dst = append(dst, r)
+	}
+	if !oldest.IsZero() {
+		p.source.backlog.received(time.Since(oldest))
 	}
 	return dst
 }

@@ -24,7 +24,7 @@ const (
 )
 
 // Source is one queue as a source of a mapping. It implements
-// [sources.Source], [sources.Starter] and [sources.EventAppender].
+// [sources.Source], [sources.Starter], [sources.EventAppender] and [sources.Meter].
 type Source struct {
 	client  Client
 	queue   awscall.Queue
@@ -37,12 +37,14 @@ type Source struct {
 	setup    *setup // of the last Start that succeeded
 	accepted bool
 	repeats  atomic.Uint64
+	backlog  backlog
 }
 
 var (
 	_ sources.Source        = (*Source)(nil)
 	_ sources.Starter       = (*Source)(nil)
 	_ sources.EventAppender = (*Source)(nil)
+	_ sources.Meter         = (*Source)(nil)
 )
 
 // New returns the source that reads a queue: an ARN (SQS-01), a queue URL, or
