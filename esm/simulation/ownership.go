@@ -102,12 +102,25 @@ func (o *Observer) Yielded(l *Life, partition string) {
 	}
 }
 
-// Gone tells that a record needs no invocation: it was deleted, or lies before the start,
-// or nobody is to see it.
-func (o *Observer) Gone(n int) {
-	o.log("%d is gone", n)
-	o.records[n].gone = true
-	o.drop(o.records[n])
+// Gone tells that a record needs no invocation and no settlement: it was deleted, or lies
+// before the start, or nobody is to see it; or that it does need them after all.
+func (o *Observer) Gone(n int, gone bool) {
+	t := o.records[n]
+	if t.gone == gone {
+		return
+	}
+
+	o.log("%d is gone: %v", n, gone)
+
+	if t.gone = gone; gone {
+		o.drop(t)
+	}
+}
+
+// Sized tells what a record takes in an event document, where that is known later only.
+func (o *Observer) Sized(n, size int) {
+	o.records[n].size = size
+	o.largest = max(o.largest, size)
 }
 
 // Ageless tells that a record has no time, so that no rule about its age gives it up.

@@ -208,6 +208,10 @@ func (s *Sim) calm() {
 
 	s.Scenario.Faults = nil
 	s.Scenario.Moods = nil
+
+	if world, is := s.world.(calming); is {
+		world.Calm()
+	}
 }
 
 // heal ends everything that is bad and waits until all is drained.

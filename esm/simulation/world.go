@@ -24,6 +24,9 @@ type Kind struct {
 	// Members is how many processes may read the source at once, as Scenario.Members
 	// says; 0 means one.
 	Members int
+	// Drifts says that a seed does not always take the same course, because what clients do
+	// between two calls is not all in the simulation's hands. See [Replay].
+	Drifts bool
 	// Patience is how long draining may take without faults; 0 means 48 hours.
 	Patience time.Duration
 	// New returns the world of one simulation.
@@ -55,6 +58,11 @@ type World interface {
 // own goroutines.
 type observing interface {
 	Observed(life *Life, observation esm.Observation)
+}
+
+// calming is a world with misfortunes of its own, which end with the others.
+type calming interface {
+	Calm()
 }
 
 // identifying is a world whose event documents name records otherwise than by their ID
