@@ -325,7 +325,7 @@ func (m *Mapping) report(err error) {
 func (m *Mapping) observe(o Observation) {
 	o.Mapping = m.config.Name
 	if o.Kind == Counter {
-		o.Kind = o.Metric.kind()
+		o.Kind = kindOf(o.Metric)
 	}
 	m.health.note(&o)
 	m.config.Observer(o)

@@ -228,9 +228,9 @@ func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 
 	stats := manager.Stats()
 	dst = append(dst,
-		sources.Measure{Name: "LeasesHeld", Count: stats.Held},
-		sources.Measure{Name: "LeasesLost", Count: int(stats.Lost), Total: true}, //nolint:gosec // far below
-		sources.Measure{Name: "ShardsWaiting", Count: stats.Waiting},
+		sources.Measure{Name: LeasesHeld, Count: stats.Held},
+		sources.Measure{Name: LeasesLost, Count: int(stats.Lost), Total: true}, //nolint:gosec // far below
+		sources.Measure{Name: ShardsWaiting, Count: stats.Waiting},
 	)
 
 	s.mu.Lock()
@@ -240,7 +240,7 @@ func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 
 	for p := range s.shards {
 		if far, known := p.lag.measure(now, life, s.skew); known {
-			dst = append(dst, sources.Measure{Name: "MillisBehindLatest", Partition: p.id, Duration: far})
+			dst = append(dst, sources.Measure{Name: MillisBehindLatest, Partition: p.id, Duration: far})
 		}
 	}
 

@@ -17,17 +17,17 @@ import (
 // The metrics of a queue, gauges all of them. The names of the counts are CloudWatch's.
 // Each answer of the service is told once: about every minute.
 const (
-	// MetricMessagesVisible: the messages that wait, about.
-	MetricMessagesVisible = "ApproximateNumberOfMessagesVisible"
-	// MetricMessagesNotVisible: the messages that somebody received and that are hidden,
-	// about.
-	MetricMessagesNotVisible = "ApproximateNumberOfMessagesNotVisible"
-	// MetricMessagesDelayed: the messages that may not be received yet, about.
-	MetricMessagesDelayed = "ApproximateNumberOfMessagesDelayed"
-	// MetricOldestReceived: how old the oldest of the messages was that were received
+	// ApproximateNumberOfMessagesVisible: the messages that wait.
+	ApproximateNumberOfMessagesVisible sources.Metric = "ApproximateNumberOfMessagesVisible"
+	// ApproximateNumberOfMessagesNotVisible: the messages that somebody received and that
+	// are hidden.
+	ApproximateNumberOfMessagesNotVisible sources.Metric = "ApproximateNumberOfMessagesNotVisible"
+	// ApproximateNumberOfMessagesDelayed: the messages that may not be received yet.
+	ApproximateNumberOfMessagesDelayed sources.Metric = "ApproximateNumberOfMessagesDelayed"
+	// AgeOfOldestReceivedMessage: how old the oldest of the messages was that were received
 	// since it was told last, when it was received. The service tells the age of the
 	// oldest message that waits to CloudWatch only.
-	MetricOldestReceived = "AgeOfOldestReceivedMessage"
+	AgeOfOldestReceivedMessage sources.Metric = "AgeOfOldestReceivedMessage"
 )
 
 // backlogInterval is how often a queue is asked how many messages it has.
@@ -53,7 +53,9 @@ func countNames() []types.QueueAttributeName {
 
 // count takes note of an answer of GetQueueAttributes. What it does not say is unknown.
 func (b *backlog) count(attributes map[string]string) {
-	metrics := []string{MetricMessagesVisible, MetricMessagesNotVisible, MetricMessagesDelayed}
+	metrics := []sources.Metric{
+		ApproximateNumberOfMessagesVisible, ApproximateNumberOfMessagesNotVisible, ApproximateNumberOfMessagesDelayed,
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.counts = b.counts[:0]
@@ -79,7 +81,7 @@ func (b *backlog) measure(dst []sources.Measure) []sources.Measure {
 	b.counts = b.counts[:0]
 	b.mu.Unlock()
 	if at := b.oldest.Swap(0); at > 0 {
-		dst = append(dst, sources.Measure{Name: MetricOldestReceived, Duration: time.Duration(at - 1)})
+		dst = append(dst, sources.Measure{Name: AgeOfOldestReceivedMessage, Duration: time.Duration(at - 1)})
 	}
 	return dst
 }

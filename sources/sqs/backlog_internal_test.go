@@ -30,7 +30,7 @@ func TestOldestReceived(t *testing.T) {
 	for _, age := range []time.Duration{time.Second, time.Minute, -time.Second} {
 		b.received(age)
 	}
-	want := sources.Measure{Name: MetricOldestReceived, Duration: time.Minute}
+	want := sources.Measure{Name: AgeOfOldestReceivedMessage, Duration: time.Minute}
 	if told := b.measure(nil); len(told) != 1 || told[0] != want {
 		t.Errorf("told %+v, want %+v", told, want)
 	}

@@ -70,10 +70,10 @@ func TestBacklog_P15(t *testing.T) {
 			}
 		}
 		time.Sleep(30 * time.Second)
-		want("at the start", sqs.MetricMessagesVisible, 0)
-		want("at the start", sqs.MetricMessagesNotVisible, 0)
-		want("at the start", sqs.MetricMessagesDelayed, 0)
-		if told := g.take(sqs.MetricOldestReceived); len(told) != 0 {
+		want("at the start", sqs.ApproximateNumberOfMessagesVisible, 0)
+		want("at the start", sqs.ApproximateNumberOfMessagesNotVisible, 0)
+		want("at the start", sqs.ApproximateNumberOfMessagesDelayed, 0)
+		if told := g.take(sqs.AgeOfOldestReceivedMessage); len(told) != 0 {
 			t.Errorf("nothing was received, and %+v is told", told)
 		}
 		w.send("", "stuck")
@@ -81,18 +81,18 @@ func TestBacklog_P15(t *testing.T) {
 			w.send("", "waits")
 		}
 		time.Sleep(5 * time.Minute)
-		want("stuck", sqs.MetricMessagesVisible, 9, 9, 9, 9, 9)
-		want("stuck", sqs.MetricMessagesNotVisible, 1, 1, 1, 1, 1)
-		if told := g.take(sqs.MetricOldestReceived); len(told) != 1 || told[0].Duration > time.Second {
+		want("stuck", sqs.ApproximateNumberOfMessagesVisible, 9, 9, 9, 9, 9)
+		want("stuck", sqs.ApproximateNumberOfMessagesNotVisible, 1, 1, 1, 1, 1)
+		if told := g.take(sqs.AgeOfOldestReceivedMessage); len(told) != 1 || told[0].Duration > time.Second {
 			t.Errorf("received at once, and %+v is told", told)
 		}
 		close(block)
 		w.until(10, time.Minute)
 		time.Sleep(2 * time.Minute)
-		if told := g.take(sqs.MetricOldestReceived); len(told) != 1 || told[0].Duration.Round(time.Minute) != 5*time.Minute {
+		if told := g.take(sqs.AgeOfOldestReceivedMessage); len(told) != 1 || told[0].Duration.Round(time.Minute) != 5*time.Minute {
 			t.Errorf("received after five minutes, and %+v is told", told)
 		}
-		if told := g.take(sqs.MetricMessagesVisible); len(told) == 0 || told[len(told)-1].Count != 0 {
+		if told := g.take(sqs.ApproximateNumberOfMessagesVisible); len(told) == 0 || told[len(told)-1].Count != 0 {
 			t.Errorf("the queue is empty, and %+v is told", told)
 		}
 		m.end()
@@ -121,7 +121,7 @@ func TestBacklogThatIsDenied(t *testing.T) {
 		if n := strings.Count(log.String(), "backlog of the queue is not told"); n != 1 || asked != 2 {
 			t.Errorf("%d lines after %d calls: %s", n, asked, &log)
 		}
-		if told := g.take(sqs.MetricMessagesVisible); len(told) != 1 {
+		if told := g.take(sqs.ApproximateNumberOfMessagesVisible); len(told) != 1 {
 			t.Errorf("told %+v, want what was known at the start only", told)
 		}
 	})
@@ -142,15 +142,15 @@ func TestBacklogThatIsNotAnswered_P15(t *testing.T) {
 		})
 		m := w.run(w.journal(nil), sqs.Options{}, esm.Config{Observer: g.observe})
 		time.Sleep(time.Minute)
-		g.take(sqs.MetricMessagesVisible)
+		g.take(sqs.ApproximateNumberOfMessagesVisible)
 		down.Store(true)
 		time.Sleep(time.Hour)
-		if told := g.take(sqs.MetricMessagesVisible); len(told) > 1 || calls.Load() < 30 { // one may have been under way
+		if told := g.take(sqs.ApproximateNumberOfMessagesVisible); len(told) > 1 || calls.Load() < 30 { // one may have been under way
 			t.Errorf("asked %d times without an answer, told %+v", calls.Load(), told)
 		}
 		down.Store(false)
 		time.Sleep(3 * time.Minute)
-		if told := g.take(sqs.MetricMessagesVisible); len(told) == 0 {
+		if told := g.take(sqs.ApproximateNumberOfMessagesVisible); len(told) == 0 {
 			t.Error("not told again")
 		}
 		down.Store(true)

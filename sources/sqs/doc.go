@@ -92,8 +92,8 @@
 // # Metrics
 //
 // The mapping's observer is told how many messages the queue has, by the names of
-// CloudWatch, about once a minute ([MetricMessagesVisible], [MetricMessagesNotVisible],
-// [MetricMessagesDelayed]), and how old those are that come ([MetricOldestReceived]).
+// CloudWatch, about once a minute ([ApproximateNumberOfMessagesVisible], [ApproximateNumberOfMessagesNotVisible],
+// [ApproximateNumberOfMessagesDelayed]), and how old those are that come ([AgeOfOldestReceivedMessage]).
 // What is not known is not told. It takes one GetQueueAttributes a minute; if that is
 // denied while the mapping runs, it is given up with one line in the log.
 //

@@ -136,7 +136,7 @@ func (p *partition) deliver(r request, records []sources.Record, o outcome) (tol
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.note(r, o, now)
-	startable := len(records) == 0 || p.setup.standing(&records[0], now) == fresh
+	startable := len(records) == 0 || records[0].Lasts(now, p.setup.timeout)
 	switch w := r.own; w {
 	case nil:
 		p.asked -= r.units

@@ -32,7 +32,7 @@ type Source struct {
 	options Options
 	single  []func(*sqs.Options) // options of every call
 	scratch scratches
-	throw   func() float64 // of the failure back-off
+	jitter  func() float64 // of the failure back-off
 
 	setup    *setup // of the last Start that succeeded
 	accepted bool
@@ -66,7 +66,7 @@ func New(client Client, queue string, options Options) (*Source, error) {
 
 	return &Source{
 		client: client, queue: q, given: cmp.Or(q.URL, queue), options: options.withDefaults(),
-		single: []func(*sqs.Options){once}, throw: rand.Float64,
+		single: []func(*sqs.Options){once}, jitter: rand.Float64,
 	}, nil
 }
 

@@ -83,7 +83,7 @@ func TestAttributes(t *testing.T) {
 			return send(map[string]types.MessageAttributeValue{name: {DataType: &kind, StringValue: &value}})
 		}
 		for name, legal := range map[string]bool{
-			"a": true, "a.b_C-9": true, "aws": true, "AWSx": true, strings.Repeat("x", 256): true,
+			"a": true, "a.b_c-9": true, "aws": true, "AWSx": true, strings.Repeat("x", 256): true,
 			strings.Repeat("x", 257): false, "AWS.x": false, "aws.x": false, "Amazon.x": false, "AMAZON.": false,
 			".a": false, "a.": false, "a..b": false, "a b": false, "ä": false, "a/b": false,
 		} {
