@@ -39,11 +39,13 @@ type partition struct {
 	asked    int           // units that the shared receives under way asked for
 	dry      bool          // the last long poll brought nothing
 	answer   time.Duration // that the last receive took which brought something
-	crowd    int           // units of those that were served last: they may come back at once
 	lingerer *time.Timer   // of a receive that waits for others to share it
 	// lingering says that such a receive will begin, at lingers.
 	lingering bool
 	lingers   time.Time
+	company   int // how many Fetches waited when that was decided
+	vain      int // how many receives do not wait the next time that nobody came
+	skips     int // how many more do not wait now
 	late      late
 	stopped   bool // no receive begins any more
 	closing   bool // what comes is given back
@@ -62,7 +64,7 @@ func newPartition(ctx context.Context, s *Source) *partition {
 
 	p := &partition{
 		source: s, setup: s.setup,
-		waiters: waiters{whole: s.queue.FIFO}, late: late{whole: s.queue.FIFO}, crowd: maxEntries,
+		waiters: waiters{whole: s.queue.FIFO}, late: late{whole: s.queue.FIFO},
 	}
 	p.work, p.cut = context.WithCancel(context.WithoutCancel(ctx))
 	p.pool = pool.New(func() func(request) {

@@ -168,7 +168,7 @@ func (p *partition) note(r request, o outcome, now time.Time) {
 		p.dry, p.answer = false, now.Sub(o.sent)
 		p.lingerLess(now)
 	case o.err == nil && r.wait > 0:
-		p.dry, p.crowd = true, maxEntries
+		p.dry = true
 	}
 }
 
