@@ -20,7 +20,7 @@ func TestSeeds(t *testing.T) {
 				}
 				return
 			}
-			const seeds = 300
+			const seeds = 30
 			t.Log(Attack(t, kind, seeds, reachable(kind)...))
 		})
 	}
