@@ -2,6 +2,8 @@ module github.com/openesm/openesm/examples/bench
 
 go 1.26.0
 
+toolchain go1.27.4
+
 replace github.com/openesm/openesm => ../..
 
 require (
