@@ -16,6 +16,7 @@ var (
 	flagSeeds = flag.Uint64("simulation.seeds", 0, "how many seeds to simulate of each kind; 0 means what the test says")
 	flagFirst = flag.Uint64("simulation.first", 0, "the first seed; 0 means what $"+firstVariable+" says")
 	flagSeed  = flag.Int64("simulation.seed", -1, "simulate this seed only, and print its history")
+	flagCatch = flag.Bool("simulation.catch", false, "name the first promise that a seed breaks and do no more, for .ci/mutants")
 	flagFor   = flag.Duration("simulation.for", 0, "simulate seeds of each kind for so long")
 )
 
