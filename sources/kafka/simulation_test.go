@@ -26,7 +26,7 @@ import (
 func TestSimulation(t *testing.T) {
 	t.Parallel()
 
-	const seeds = 100
+	const seeds = 10
 
 	t.Log(simulation.Attack(t, simulated(), seeds, reachable()...))
 }
