@@ -61,7 +61,7 @@ type Options struct {
 
 	// TopicPattern is a regular expression (package regexp) instead of Topics: all
 	// topics whose whole name it matches are read, also those that are created
-	// later, which the client finds within some minutes. Internal topics, which begin
+	// later, which are found within a minute. Internal topics, which begin
 	// with two underscores, are left out. An extension.
 	TopicPattern string
 
