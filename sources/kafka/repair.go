@@ -238,7 +238,7 @@ func (m *member) goOn(a *assignment, at kgo.EpochOffset) { //nolint:varnamelen /
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if !a.owned || a.asked {
+	if !a.owned || a.asked || a.lane.state == closed {
 		return
 	}
 
