@@ -220,7 +220,7 @@ func TestStopInABatchWhoseCommitCannotSucceedInBubbles_P11(t *testing.T) {
 						cancel()
 
 						err = <-ended
-						if took := time.Since(began); took > 20*time.Second {
+						if took := time.Since(began); took > 10*time.Second {
 							t.Errorf("the stop took %v: %v, told %v", took, err, l.errs)
 						}
 					})

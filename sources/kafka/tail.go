@@ -88,7 +88,7 @@ func (s *Source) learnTail(ctx context.Context, client *kgo.Client, a *assignmen
 	got, err := within(ctx, tailLimit, func(ctx context.Context) (*kmsg.FetchResponseTopicPartition, error) {
 		return s.peek(ctx, client, a, at)
 	})
-	if err != nil || got == nil || got.ErrorCode != 0 {
+	if err != nil || got.ErrorCode != 0 {
 		return err // the client hears of the answer's error too
 	}
 
@@ -113,7 +113,7 @@ func (s *Source) learnTail(ctx context.Context, client *kgo.Client, a *assignmen
 	return nil
 }
 
-// peek fetches what there is at a place; nil if the broker does not say.
+// peek fetches what there is at a place. The answer is empty if the broker does not say.
 func (s *Source) peek(ctx context.Context, client *kgo.Client, a *assignment, at place) (*kmsg.FetchResponseTopicPartition, error) {
 	request := kmsg.NewPtrFetchRequest()
 	request.MaxBytes = tailBytes
@@ -147,7 +147,7 @@ func (s *Source) peek(ctx context.Context, client *kgo.Client, a *assignment, at
 		}
 	}
 
-	return nil, nil //nolint:nilnil // a broker that wants to be asked less often answers so
+	return new(kmsg.FetchResponseTopicPartition), nil // so answers who wants to be asked less often
 }
 
 // passTail has the position of a partition pass offsets that have no record. Where no
