@@ -65,7 +65,8 @@ func newAssignment(k key) *assignment {
 	prefix := k.name() + ":"
 
 	return &assignment{
-		key: k, since: time.Now(), name: prefix[:len(prefix)-1], prefix: prefix, owned: true, first: -1, next: -1, end: -1, retention: new(retention), leader: -1, stood: -1,
+		key: k, name: prefix[:len(prefix)-1], prefix: prefix, retention: new(retention), owned: true, since: time.Now(),
+		first: -1, next: -1, end: -1, leader: -1, stood: -1,
 		settled: kgo.EpochOffset{Epoch: -1, Offset: -1}, committed: kgo.EpochOffset{Epoch: -1, Offset: -1},
 	}
 }

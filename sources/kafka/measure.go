@@ -8,10 +8,9 @@ import (
 
 // Measure tells how many offsets each partition is behind its newest one, OffsetLag
 // (KAF-170), the largest and the sum of them, MaxOffsetLag and SumOffsetLag (KAF-171), and
-// OffsetsLost, a total: how many were lost, see [LossError]. The lag
-// counts from what was settled. The brokers are asked every five seconds; a lag that is
-// not known is not told, and neither are the largest and the sum then. See
-// [sources.Meter].
+// OffsetsLost, a total: how many were lost, see [LossError]. The lag counts from what was
+// settled. The brokers are asked every five seconds; a lag that is not known is not told,
+// and neither are the largest and the sum then. See [sources.Meter].
 func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 	s.mu.Lock()
 	defer s.mu.Unlock()

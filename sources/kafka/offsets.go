@@ -26,7 +26,12 @@ func (s *Source) committed(ctx context.Context, client *kgo.Client, topics []str
 	wanted := make(map[string][]int32)
 
 	for _, topic := range topics {
-		if err := listed[topic].Err; err != nil {
+		err := listed[topic].Err
+		if err == nil && len(listed[topic].Partitions) == 0 {
+			err = errLeftOut
+		}
+
+		if err != nil {
 			return nil, s.refused("Metadata", fmt.Errorf("topic %s: %w", topic, err))
 		}
 

@@ -61,8 +61,8 @@ type Options struct {
 
 	// TopicPattern is a regular expression (package regexp) instead of Topics: all
 	// topics whose whole name it matches are read, also those that are created
-	// later, which are found within a minute. Internal topics, which begin
-	// with two underscores, are left out. An extension.
+	// later, which are found within a minute. Internal topics, which begin with two
+	// underscores, are left out. An extension.
 	TopicPattern string
 
 	// ConsumerGroupID names the group, and so where the offsets are kept. Mappings
