@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -236,6 +237,9 @@ func (s *Source) lanesOf(partitions map[string][]int32) []*lane {
 			}
 		}
 	}
+
+	// Lanes are told one after the other; in which order is not the client's map's to say.
+	slices.SortFunc(lanes, func(a, b *lane) int { return strings.Compare(a.id, b.id) })
 
 	return lanes
 }

@@ -380,11 +380,13 @@ func TestMeasure_KAF170_KAF171_KAF173(t *testing.T) {
 
 	measured := func() string {
 		got := source.Measure(nil)
-		slices.SortFunc(got, func(a, b sources.Measure) int { return strings.Compare(a.Name+a.Partition, b.Name+b.Partition) })
+		slices.SortFunc(got, func(a, b sources.Measure) int {
+			return strings.Compare(string(a.Name)+a.Partition, string(b.Name)+b.Partition)
+		})
 
 		var texts []string
 		for _, m := range got {
-			texts = append(texts, fmt.Sprint(m.Name, m.Partition, "=", m.Count))
+			texts = append(texts, fmt.Sprintf("%s%s=%d", m.Name, m.Partition, m.Count))
 		}
 
 		return strings.Join(texts, " ")

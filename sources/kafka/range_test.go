@@ -14,7 +14,7 @@ import (
 // lost is what a source measures as lost.
 func lost(source *kafka.Source) int {
 	all := source.Measure(nil)
-	i := slices.IndexFunc(all, func(m sources.Measure) bool { return m.Name == "OffsetsLost" })
+	i := slices.IndexFunc(all, func(m sources.Measure) bool { return m.Name == kafka.OffsetsLost })
 
 	return all[i].Count
 }

@@ -27,6 +27,7 @@ const (
 type Source struct {
 	options Options
 	reach   []kgo.Opt // of every client
+	hearing *hearing
 	encoder *eventjson.Kafka
 
 	living sync.WaitGroup
@@ -111,9 +112,10 @@ func New(options Options) (*Source, error) {
 		owned:    make(map[key]*assignment),
 		ids:      make(map[string]topicID), curious: make(chan struct{}, 1), retentions: make(map[string]*retention),
 	}
+	s.hearing = newHearing(s)
 	s.encoder = eventjson.NewKafka(s.eventSource(), options.EventSourceARN, s.bootstrapServers())
 	s.reach = slices.Concat([]kgo.Opt{kgo.SeedBrokers(options.BootstrapServers...), kgo.ClientID("openesm")}, reach, options.ClientOptions,
-		[]kgo.Opt{kgo.WithHooks(newHearing(s))})
+		[]kgo.Opt{kgo.WithHooks(s.hearing)})
 
 	return s, nil
 }

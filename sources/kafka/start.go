@@ -423,10 +423,9 @@ func isThrownOut(err error) bool {
 
 // refused tells what will not pass from what may.
 func (s *Source) refused(operation string, err error) error {
-	if access.Refused(err) {
-		return fmt.Errorf("%w (a mapping needs Read and Describe on the topic and on the group, KAF-42): %w",
-			s.failed(operation, err), sources.ErrUnusable)
+	if advice := access.Advice(err); advice != "" {
+		return fmt.Errorf("%w (%s): %w", s.failed(operation, err), advice, sources.ErrUnusable)
 	}
 
-	return s.failed(operation, err)
+	return s.failed(operation, s.hearing.explained(err))
 }
