@@ -38,6 +38,7 @@ type assignment struct {
 	placed, astray bool
 	since          time.Time // it is not placed, or this was told
 	outside        bool      // the topic does not have the offset that is next
+	hasRead        bool      // something was read of it
 	mending        bool      // that is looked up
 	asked          bool      // a rebalance asks it back: nothing more is begun
 	// first is the first offset that was read, next the one behind all that was;

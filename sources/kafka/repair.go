@@ -89,7 +89,7 @@ func (m *member) whereabouts(ctx context.Context, a *assignment) (kgo.EpochOffse
 
 	s.mu.Lock()
 	at := kgo.EpochOffset{Epoch: -1, Offset: a.next}
-	outside, hasRead := a.outside, a.first >= 0
+	outside, hasRead := a.outside, a.hasRead
 	s.mu.Unlock()
 
 	if at.Offset >= 0 && outside {

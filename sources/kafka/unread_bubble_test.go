@@ -235,3 +235,47 @@ func TestStopWhileAJoinIsPendingInBubbles_P11(t *testing.T) {
 		}
 	}
 }
+
+// Where a partition goes on whose offset is gone does not depend on how long that was looked
+// up: nothing was read of it before.
+func TestLossBehindASlowLookUpInBubbles_KAF37(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newVirtualWorld(t, 1)
+		w.send(0, 0, 20)
+		w.commit(0, 3)
+		if err := w.cluster.DeleteRecords(w.topic, 0, 8); err != nil {
+			t.Fatal(err)
+		}
+
+		joins := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.SyncGroup}, Count: -1, Observe: true})
+		w.cluster.Fault(kfake.Fault{
+			Keys: []kmsg.Key{kmsg.OffsetFetch}, Partitions: []int32{0}, Err: kerr.UnstableOffsetCommit, Count: 20,
+			When: func(kmsg.Request) bool { return joins.Hits() > 0 },
+		})
+
+		options := w.plain()
+		options.StartingPosition = kafka.Latest
+
+		source, err := kafka.New(options)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		var l listener
+
+		handled := newLedger()
+		cancel, ended := launch(t, listened{source, &l}, esm.Records(handled.handle), esm.Config{Observer: l.observe})
+
+		time.Sleep(time.Minute)
+		cancel()
+
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+
+		if handled.total() != 0 || l.heard("17 offsets from 3 on are lost") == nil {
+			t.Errorf("handled %d records, told %v", handled.total(), l.errs)
+		}
+	})
+}
