@@ -38,7 +38,8 @@
 // twenty times a second; so a crash repeats about as much, and a stop or a rebalance
 // nothing but what was done behind a record that was not. Offsets that are missing,
 // through compaction or transactions, are passed by, the marks at the end of transactions
-// too.
+// too. Where nothing comes behind such offsets that takes some seconds; five minutes where
+// the broker has not even an empty batch.
 //
 // After a partial failure only the records that were named are tried again (KAF-67), so
 // those that came behind them in the batch may be done before. Further batches wait.

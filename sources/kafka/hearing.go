@@ -38,10 +38,10 @@ type hearing struct {
 	advice string
 }
 
-// joinPatience is after what time it is told that a request to join the group is not
-// answered. Its deadline is later: it waits for other members, who may take their time to
-// give partitions back.
-const joinPatience = 45 * time.Second
+// tellAfter is after what time something is told that may take longer and yet end well. So
+// a request to join the group waits for other members, who may take their time to give
+// partitions back.
+const tellAfter = 45 * time.Second
 
 var (
 	_ kgo.HookNewClient     = (*hearing)(nil)
@@ -88,9 +88,9 @@ func (h *hearing) OnBrokerWrite(broker kgo.BrokerMetadata, key int16, _ int, _, 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 
-	h.awake[key] = time.AfterFunc(joinPatience, func() {
+	h.awake[key] = time.AfterFunc(tellAfter, func() {
 		h.source.background(func() {
-			h.tell(kmsg.NameForKey(key), fmt.Errorf("broker %s: %w", addressOf(broker), unanswered(joinPatience, context.DeadlineExceeded)))
+			h.tell(kmsg.NameForKey(key), fmt.Errorf("broker %s: %w", addressOf(broker), unanswered(tellAfter, context.DeadlineExceeded)))
 		})
 	})
 }

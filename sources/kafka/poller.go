@@ -255,7 +255,7 @@ func (s *Source) deliver(topic string, got *kgo.FetchPartition) {
 	}
 
 	end := behind(got.Records[len(got.Records)-1])
-	of.next = end.Offset
+	of.next, of.hasRead = end.Offset, true
 	of.lane.put(chunk{of: of, records: withoutMarks(got.Records), end: end})
 }
 

@@ -38,13 +38,16 @@ func (w *world) follow(source *kafka.Source, config esm.Config) *ledger {
 	w.t.Helper()
 
 	seen := newLedger()
-	background(w.t, source, esm.Records(func(_ context.Context, records []sources.Record) (esm.Response, error) {
-		seen.add(records)
-
-		return esm.Response{}, nil
-	}), config)
+	background(w.t, source, esm.Records(seen.handle), config)
 
 	return seen
+}
+
+// handle is add as a handler.
+func (l *ledger) handle(_ context.Context, records []sources.Record) (esm.Response, error) {
+	l.add(records)
+
+	return esm.Response{}, nil
 }
 
 // A loss is told, with its true number, without a record that comes later, and what comes

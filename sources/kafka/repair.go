@@ -89,7 +89,7 @@ func (m *member) whereabouts(ctx context.Context, a *assignment) (kgo.EpochOffse
 
 	s.mu.Lock()
 	at := kgo.EpochOffset{Epoch: -1, Offset: a.next}
-	outside, hasRead := a.outside, a.first >= 0
+	outside, hasRead := a.outside, a.hasRead
 	s.mu.Unlock()
 
 	if at.Offset >= 0 && outside {
@@ -116,26 +116,16 @@ func (m *member) whereabouts(ctx context.Context, a *assignment) (kgo.EpochOffse
 
 // lookUp is where the group has committed of a partition, or its beginning.
 func (m *member) lookUp(ctx context.Context, a *assignment) (at kgo.EpochOffset, err error) { //nolint:varnamelen // as everywhere
-	admin := kadm.NewClient(m.client)
-
-	fetched, err := within(ctx, callLimit, func(ctx context.Context) (kadm.OffsetResponses, error) {
-		return admin.FetchOffsetsForTopics(ctx, m.source.options.ConsumerGroupID, a.topic)
-	})
-
-	answer, ok := fetched.Lookup(a.topic, a.partition)
-	if err == nil && ok {
-		err = answer.Err
-	}
-
+	fetched, err := m.source.fetchOffsets(ctx, m.client, map[string][]int32{a.topic: {a.partition}})
 	if err != nil {
 		return at, m.source.failed("OffsetFetch", fmt.Errorf("partition %s: %w", a.name, err))
 	}
 
-	if ok && answer.At >= 0 {
-		return kgo.EpochOffset{Epoch: answer.LeaderEpoch, Offset: answer.At}, nil
+	if found, ok := fetched.Lookup(a.topic, a.partition); ok {
+		return kgo.EpochOffset{Epoch: found.LeaderEpoch, Offset: found.At}, nil
 	}
 
-	first, err := m.list(ctx, a, admin.ListStartOffsets)
+	first, err := m.list(ctx, a, kadm.NewClient(m.client).ListStartOffsets)
 
 	return kgo.EpochOffset{Epoch: -1, Offset: first}, err
 }
@@ -248,7 +238,7 @@ func (m *member) goOn(a *assignment, at kgo.EpochOffset) { //nolint:varnamelen /
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if !a.owned || a.asked {
+	if !a.owned || a.asked || a.lane.state == closed {
 		return
 	}
 
