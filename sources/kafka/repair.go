@@ -55,13 +55,18 @@ func (s *Source) repair(a *assignment) {
 	s.living.Go(func() {
 		at, err := m.whereabouts(s.life, a)
 		if err == nil {
-			m.place(a, at)
+			// What a poll has brought is where it belongs before.
+			s.betweenPolls(func() { m.place(a, at) })
 		}
 
 		s.mu.Lock()
 		defer s.mu.Unlock()
 
 		a.mending = false
+
+		if err == nil && a.astray && a.owned {
+			s.repair(a) // it was rewound in between
+		}
 
 		if err == nil || s.life.Err() != nil || !a.owned {
 			return
@@ -74,6 +79,18 @@ func (s *Source) repair(a *assignment) {
 			s.interrupt() // the poll is to end when it has rested
 		}
 	})
+}
+
+// rewind has what is not settled of a partition read again. The caller holds the mutex.
+func (s *Source) rewind(a *assignment) {
+	if a.rewinding {
+		return
+	}
+
+	a.next = a.position()
+	a.astray, a.rewinding = true, true
+	s.member.client.PauseFetchPartitions(map[string][]int32{a.topic: {a.partition}})
+	s.repair(a)
 }
 
 // rest has a partition not asked for, for a while. The caller holds the mutex.
@@ -172,11 +189,11 @@ func (m *member) place(a *assignment, at kgo.EpochOffset) { //nolint:varnamelen 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if !a.owned {
+	if !a.owned || a.rewinding && a.next != at.Offset {
 		return
 	}
 
-	a.astray = false
+	a.astray, a.rewinding = false, false
 
 	if a.next < 0 {
 		a.next = at.Offset
