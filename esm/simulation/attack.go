@@ -13,6 +13,7 @@ var (
 	flagSeeds = flag.Uint64("simulation.seeds", 0, "how many seeds to simulate of each kind; 0 means what the test says")
 	flagFirst = flag.Uint64("simulation.first", 0, "the first seed")
 	flagSeed  = flag.Int64("simulation.seed", -1, "simulate this seed only, and print its history")
+	flagCatch = flag.Bool("simulation.catch", false, "name the first promise that a seed breaks and do no more, for .ci/mutants")
 	flagFor   = flag.Duration("simulation.for", 0, "simulate seeds of each kind for so long")
 )
 
@@ -31,11 +32,27 @@ func Attack(t *testing.T, kind Kind, seeds uint64, reach ...string) map[string]i
 
 	coverage := make(map[string]int)
 
+	if *flagCatch {
+		if seed, v := catch(t, kind, nil, *flagSeeds); v != nil {
+			t.Fatalf("seed %d of %s breaks %v", seed, kind.Name, v)
+		}
+
+		return coverage
+	}
+
 	if *flagSeed >= 0 {
 		seed := uint64(*flagSeed)
 		r := simulate(t, kind, draw(kind, seed), nil)
 		t.Log("\n" + strings.Join(r.History, "\n"))
 		report(t, kind, seed, r)
+
+		return coverage
+	}
+
+	if *flagCatch {
+		if seed, v := catch(t, kind, nil, *flagSeeds); v != nil {
+			t.Fatalf("seed %d of %s breaks %v", seed, kind.Name, v)
+		}
 
 		return coverage
 	}
@@ -59,7 +76,7 @@ func Attack(t *testing.T, kind Kind, seeds uint64, reach ...string) map[string]i
 		r := simulate(t, kind, draw(kind, seed), nil)
 		report(t, kind, seed, r)
 
-		if seed%twice == 0 && settled(kind, draw(kind, seed)) {
+		if seed%twice == 0 && !kind.Drifts && settled(kind, draw(kind, seed)) {
 			compare(t, kind, seed, r.History, simulate(t, kind, draw(kind, seed), nil).History)
 		}
 
@@ -73,6 +90,52 @@ func Attack(t *testing.T, kind Kind, seeds uint64, reach ...string) map[string]i
 	t.Logf("%d seeds of %s, %d steps, in %v", count, kind.Name, coverage["steps"], time.Since(began).Round(time.Millisecond))
 
 	return coverage
+}
+
+// catch simulates seeds of a kind until one of them breaks a promise, and returns it with
+// what it broke; nil if none of so many does.
+func catch(t *testing.T, kind Kind, broken wrap, seeds uint64) (uint64, *Violation) {
+	t.Helper()
+
+	for seed := *flagFirst; seed < *flagFirst+seeds; seed++ {
+		if v := violation(t, kind, seed, broken); v != nil {
+			return seed, v
+		}
+	}
+
+	return 0, nil
+}
+
+// violation is what a seed breaks.
+func violation(t *testing.T, kind Kind, seed uint64, broken wrap) *Violation {
+	t.Helper()
+
+	return simulate(t, kind, draw(kind, seed), broken).Violation
+}
+
+// Replay simulates so many seeds of a kind twice, and returns how many of them took the same
+// course to the byte.
+func Replay(t *testing.T, kind Kind, seeds uint64) (same uint64) {
+	t.Helper()
+
+	for seed := *flagFirst; seed < *flagFirst+seeds; seed++ {
+		one, other := simulate(t, kind, draw(kind, seed), nil).History, simulate(t, kind, draw(kind, seed), nil).History
+		if slices.Equal(one, other) {
+			same++
+
+			continue
+		}
+
+		at := 0
+		for at < len(one) && at < len(other) && one[at] == other[at] {
+			at++
+		}
+
+		t.Logf("seed %d takes two courses, from line %d of %d and %d on:\n%s\nand\n%s", seed, at, len(one), len(other),
+			tail(one[max(0, at-4):min(at+3, len(one))]), tail(other[max(0, at-1):min(at+3, len(other))]))
+	}
+
+	return same
 }
 
 // add adds what a run reached.

@@ -28,20 +28,31 @@ import (
 type hearing struct {
 	source *Source
 
-	mu   sync.Mutex
-	told map[string]time.Time // when which operation was told of
-	tls  bool                 // connections begin with TLS
-	sasl bool                 // and go on with SASL
+	mu    sync.Mutex
+	told  map[string]time.Time  // when which operation was told of
+	awake map[int16]*time.Timer // of which requests it is told soon that they are not answered
+	tls   bool                  // connections begin with TLS
+	sasl  bool                  // and go on with SASL
 	// advice is what the last connection failed of, in case the call that needed it
 	// learns only that time ran out.
 	advice string
 }
 
+// joinPatience is after what time it is told that a request to join the group is not
+// answered. Its deadline is later: it waits for other members, who may take their time to
+// give partitions back.
+const joinPatience = 45 * time.Second
+
 var (
 	_ kgo.HookNewClient     = (*hearing)(nil)
 	_ kgo.HookBrokerConnect = (*hearing)(nil)
+	_ kgo.HookBrokerWrite   = (*hearing)(nil)
 	_ kgo.HookBrokerE2E     = (*hearing)(nil)
 )
+
+func newHearing(s *Source) *hearing {
+	return &hearing{source: s, told: make(map[string]time.Time), awake: make(map[int16]*time.Timer)}
+}
 
 // OnNewClient looks how the client connects.
 func (h *hearing) OnNewClient(client *kgo.Client) {
@@ -66,9 +77,45 @@ func (h *hearing) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, co
 	}
 }
 
+// OnBrokerWrite hears of a request that was written. Only one member joins at a time.
+func (h *hearing) OnBrokerWrite(broker kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, err error) {
+	if err != nil || !joins(key) {
+		return
+	}
+
+	h.calm(key)
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	h.awake[key] = time.AfterFunc(joinPatience, func() {
+		h.source.background(func() {
+			h.tell(kmsg.NameForKey(key), fmt.Errorf("broker %s: %w", addressOf(broker), unanswered(joinPatience, context.DeadlineExceeded)))
+		})
+	})
+}
+
+// joins says that a request is one to join the group, which may wait for other members.
+func joins(key int16) bool { return key == kmsg.JoinGroup.Int16() || key == kmsg.SyncGroup.Int16() }
+
+// calm has nothing told of a kind of request any more.
+func (h *hearing) calm(key int16) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	if timer := h.awake[key]; timer != nil {
+		timer.Stop()
+		delete(h.awake, key)
+	}
+}
+
 // OnBrokerE2E hears of a request that was answered, or was not. Whoever commits or
 // leaves is told by the call.
 func (h *hearing) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, e2e kgo.BrokerE2E) {
+	if joins(key) {
+		h.calm(key)
+	}
+
 	if !errors.Is(e2e.Err(), os.ErrDeadlineExceeded) || key == kmsg.OffsetCommit.Int16() || key == kmsg.LeaveGroup.Int16() {
 		return
 	}

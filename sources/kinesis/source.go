@@ -232,7 +232,9 @@ func (s *Source) Close(ctx context.Context) error {
 }
 
 // Measure tells how far each shard is behind, and the shards that are held, lost and
-// waiting for their parents (KIN-29). See [sources.Meter].
+// waiting for their parents (KIN-29). A shard of which that is not known is left out:
+// one that was not read in the last half minute, and of which nothing is in hand. See
+// [sources.Meter].
 func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 	manager := s.leases()
 	if manager == nil {
@@ -249,10 +251,12 @@ func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
+	now, life := time.Now(), s.options.IdleInterval+answerLife
+
 	for p := range s.shards {
-		dst = append(dst, sources.Measure{
-			Name: MillisBehindLatest, Partition: p.id, Duration: time.Duration(p.behind.Load()) * time.Millisecond,
-		})
+		if far, known := p.lag.measure(now, life, s.skew); known {
+			dst = append(dst, sources.Measure{Name: MillisBehindLatest, Partition: p.id, Duration: far})
+		}
 	}
 
 	return dst
