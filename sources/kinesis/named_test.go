@@ -2,6 +2,7 @@ package kinesis_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,5 +65,20 @@ func TestStreamByNameGoesOnByARN(t *testing.T) {
 		w.until(3, time.Minute)
 		r.end()
 		w.once()
+	})
+}
+
+// A pattern that no record can match is refused, rather than dropping all of them.
+func TestFilterOfNoMember_FILT57_P1(t *testing.T) {
+	t.Parallel()
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		for _, pattern := range []string{`{"kinesis":{"data":{"a":[1]}}}`, `{"body":{"a":[1]}}`, `{"PartitionKey":["k"]}`} {
+			_, err := esm.New(w.source(kinesis.Options{}), w.journal(nil), esm.Config{
+				FilterCriteria: esm.FilterCriteria{Filters: []string{pattern}},
+			})
+			if err == nil || !strings.Contains(err.Error(), "have no such member, only approximateArrivalTimestamp, awsRegion, data") {
+				t.Errorf("%s: %v", pattern, err)
+			}
+		}
 	})
 }
