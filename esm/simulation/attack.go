@@ -49,14 +49,6 @@ func Attack(t *testing.T, kind Kind, seeds uint64, reach ...string) map[string]i
 		return coverage
 	}
 
-	if *flagCatch {
-		if seed, v := catch(t, kind, nil, *flagSeeds); v != nil {
-			t.Fatalf("seed %d of %s breaks %v", seed, kind.Name, v)
-		}
-
-		return coverage
-	}
-
 	const patience = 20 // times the seeds, for what is rare
 
 	most := patience * seeds
