@@ -40,7 +40,10 @@ type assignment struct {
 	outside        bool      // the topic does not have the offset that is next
 	hasRead        bool      // something was read of it
 	mending        bool      // that is looked up
-	asked          bool      // a rebalance asks it back: nothing more is begun
+	// rewinding says that the client is to read again what is not settled, from next on:
+	// until it does, what it brings is dropped.
+	rewinding bool
+	asked     bool // a rebalance asks it back: nothing more is begun
 	// first is the first offset that was read, next the one behind all that was;
 	// -1 until they are known.
 	first, next int64

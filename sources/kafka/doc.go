@@ -66,6 +66,9 @@
 //
 //   - A broker that is down, moves, or answers with errors: the client tries again. The
 //     mapping goes on with what it has; commits are repeated until they succeed.
+//   - A connection that fails is told of with what it likely comes from: TLS at a port
+//     for plain text, plain text at one for TLS, a password that is wrong, where brokers
+//     say no more than to hang up; a certificate that is refused ends the start.
 //   - A member that was cut off for longer than the session timeout loses its
 //     partitions: handlers are cancelled with sources.ErrLost, nothing more is committed,
 //     and the mapping joins the group anew.

@@ -377,7 +377,8 @@ func (s *Source) end(l *lane) {
 }
 
 // succeed has another lane go on with the partitions that are left of a mixed one,
-// from the first record that was not settled. The caller holds the mutex.
+// from the first record that was not settled: where records were handed out they are
+// read again. The caller holds the mutex.
 func (s *Source) succeed(l *lane) {
 	next := newLane(s, l.id)
 	next.errs = l.errs
@@ -393,14 +394,20 @@ func (s *Source) succeed(l *lane) {
 		return
 	}
 
-	for _, s := range l.open.rest() {
-		if s.of.lane == next {
-			next.put(chunk{of: s.of, records: s.records, end: s.end})
+	for _, open := range l.open.rest() {
+		if open.of.lane == next && open.last >= 0 {
+			s.rewind(open.of)
+		}
+	}
+
+	for _, open := range l.open.rest() {
+		if open.of.lane == next && !open.of.rewinding {
+			next.put(chunk{of: open.of, end: open.end}) // no records
 		}
 	}
 
 	for _, c := range l.chunks.rest() {
-		if c.of.lane == next {
+		if c.of.lane == next && !c.of.rewinding {
 			next.put(c)
 		}
 	}

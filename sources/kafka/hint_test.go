@@ -76,15 +76,16 @@ func TestSetUpErrorsSayWhatToDo_KAF18(t *testing.T) {
 		access   []access.Config
 		want     string
 		unusable bool
+		slow     bool
 	}{
-		"unknown authority":     {authority, []access.Config{access.TLS()}, "ServerRootCA", true},
-		"another name":          {strings.Replace(authority, "127.0.0.1", "localhost", 1), []access.Config{access.ServerRootCA(certificateOf(web))}, "other names", true},
-		"TLS to a plain port":   {listen(t, silent), []access.Config{access.TLS()}, "may be one for plain text", false},
-		"TLS is hung up on":     {listen(t, rude), []access.Config{access.TLS()}, "may be one for plain text", false},
-		"TLS to another server": {strings.TrimPrefix(plainServer(t), "http://"), []access.Config{access.TLS()}, "may be one for plain text", false},
-		"plain text to TLS":     {listen(t, rude), nil, "may be one for TLS", false},
-		"plain text, no answer": {listen(t, silent), nil, "may be one for TLS", false},
-		"wrong password":        {guarded, []access.Config{access.BasicAuth("root", "wrong"), access.SASLPlaintext()}, "password may be wrong", false},
+		"unknown authority":     {authority, []access.Config{access.TLS()}, "ServerRootCA", true, false},
+		"another name":          {strings.Replace(authority, "127.0.0.1", "localhost", 1), []access.Config{access.ServerRootCA(certificateOf(web))}, "other names", true, false},
+		"TLS to a plain port":   {listen(t, silent), []access.Config{access.TLS()}, "may be one for plain text", false, true},
+		"TLS is hung up on":     {listen(t, rude), []access.Config{access.TLS()}, "may be one for plain text", false, false},
+		"TLS to another server": {strings.TrimPrefix(plainServer(t), "http://"), []access.Config{access.TLS()}, "may be one for plain text", false, false},
+		"plain text to TLS":     {listen(t, rude), nil, "may be one for TLS", false, false},
+		"plain text, no answer": {listen(t, silent), nil, "may be one for TLS", false, true},
+		"wrong password":        {guarded, []access.Config{access.BasicAuth("root", "wrong"), access.SASLPlaintext()}, "password may be wrong", false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -95,7 +96,9 @@ func TestSetUpErrorsSayWhatToDo_KAF18(t *testing.T) {
 			told := make(chan error, 100)
 			options := kafka.Options{
 				BootstrapServers: []string{c.server}, Topics: []string{"orders"}, ConsumerGroupID: "g", Access: c.access,
-				ClientOptions: []kgo.Opt{kgo.DialTimeout(500 * time.Millisecond), kgo.RequestTimeoutOverhead(500 * time.Millisecond)},
+			}
+			if c.slow { // instead of ten seconds
+				options.ClientOptions = []kgo.Opt{kgo.DialTimeout(500 * time.Millisecond), kgo.RequestTimeoutOverhead(500 * time.Millisecond)}
 			}
 
 			source, err := kafka.New(options)

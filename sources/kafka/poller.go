@@ -236,7 +236,7 @@ func (s *Source) deliver(topic string, got *kgo.FetchPartition) {
 		of.end, of.known = max(of.end, got.HighWatermark), time.Now()
 	}
 
-	if len(got.Records) == 0 || of.asked || of.lane.state == closed {
+	if len(got.Records) == 0 || of.asked || of.rewinding || of.lane.state == closed {
 		return
 	}
 

@@ -51,17 +51,23 @@ func (s *Source) repair(a *assignment) {
 	}
 
 	a.mending = true
+	from := a.next
 
 	s.living.Go(func() {
 		at, err := m.whereabouts(s.life, a)
 		if err == nil {
-			m.place(a, at)
+			// What a poll has brought is where it belongs before.
+			s.betweenPolls(func() { m.place(a, from, at) })
 		}
 
 		s.mu.Lock()
 		defer s.mu.Unlock()
 
 		a.mending = false
+
+		if err == nil && a.rewinding && a.owned && !a.asked {
+			s.repair(a) // it was rewound in between
+		}
 
 		if err == nil || s.life.Err() != nil || !a.owned {
 			return
@@ -74,6 +80,18 @@ func (s *Source) repair(a *assignment) {
 			s.interrupt() // the poll is to end when it has rested
 		}
 	})
+}
+
+// rewind has what is not settled of a partition read again. The caller holds the mutex.
+func (s *Source) rewind(a *assignment) {
+	if a.rewinding {
+		return
+	}
+
+	a.next = a.position()
+	a.astray, a.rewinding = true, true
+	s.member.client.PauseFetchPartitions(map[string][]int32{a.topic: {a.partition}})
+	s.repair(a)
 }
 
 // rest has a partition not asked for, for a while. The caller holds the mutex.
@@ -210,7 +228,8 @@ func (s *Source) relocate(a *assignment, at kgo.EpochOffset) *assignment { //nol
 }
 
 // place has the client read a partition on from an offset.
-func (m *member) place(a *assignment, at kgo.EpochOffset) { //nolint:varnamelen // as everywhere
+// from is what was next when that was looked for.
+func (m *member) place(a *assignment, from int64, at kgo.EpochOffset) { //nolint:varnamelen // as everywhere
 	s := m.source
 	set := func(offset int64) {
 		m.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{a.topic: {a.partition: {Epoch: at.Epoch, Offset: offset}}})
@@ -227,22 +246,22 @@ func (m *member) place(a *assignment, at kgo.EpochOffset) { //nolint:varnamelen 
 	// Paused, it reads nothing in between. The client ignores an offset that it has.
 	set(at.Offset + 1)
 	set(at.Offset)
-	m.goOn(a, at)
+	m.goOn(a, from, at)
 	s.dismiss()
 }
 
-// goOn has a partition whose place the client knows read.
-func (m *member) goOn(a *assignment, at kgo.EpochOffset) { //nolint:varnamelen // as everywhere
+// goOn has a partition whose place the client knows read, unless it was rewound since.
+func (m *member) goOn(a *assignment, from int64, at kgo.EpochOffset) { //nolint:varnamelen // as everywhere
 	s := m.source
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if !a.owned || a.asked || a.lane.state == closed {
+	if !a.owned || a.asked || a.lane.state == closed || a.rewinding && a.next != from {
 		return
 	}
 
-	a.astray = false
+	a.astray, a.rewinding = false, false
 	a = s.relocate(a, at)
 
 	if a.next < 0 {

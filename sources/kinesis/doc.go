@@ -6,11 +6,12 @@
 //	store, err := file.Open("telemetry.positions", file.Options{})
 //	source, err := kinesis.New(client, "arn:aws:kinesis:eu-west-1:123456789012:stream/telemetry", store, kinesis.Options{})
 //
-// The client must be one of the stream's region. The store keeps how far each shard is
-// settled: package checkpoint/file for one process, checkpoint/dynamodb for any number
-// of processes that share a stream, checkpoint/memory for tests. One store belongs to
-// one stream and one consumer. A handler of records finds a *[Record] in Record.Native,
-// and in it the SDK's types.Record.
+// A stream may be named too, as "telemetry". The client must be one of the stream's
+// region. The store keeps how far each shard is settled: package checkpoint/file for one
+// process, checkpoint/dynamodb for any number of processes that share a stream,
+// checkpoint/memory for tests. One store belongs to one stream and one consumer. A
+// handler of records finds a *[Record] in Record.Native, and in it the SDK's
+// types.Record.
 //
 // For many shards give the SDK an HTTP client with as many idle connections for one
 // host as there are shards; its own default keeps ten.

@@ -58,11 +58,11 @@ var (
 	_ sources.Meter         = (*Source)(nil)
 )
 
-// New returns the source that reads the stream with the given ARN; the ARN of a
-// consumer reads with enhanced fan-out (KIN-01). The store keeps the positions of
-// this stream for this consumer and nothing else. New makes no call; its error names
-// every violation.
-func New(client Client, streamARN string, store checkpoint.Store, options Options) (*Source, error) {
+// New returns the source that reads a stream: an ARN, or a name, which is looked up in
+// the client's account and region. The ARN of a consumer reads with enhanced fan-out
+// (KIN-01). The store keeps the positions of this stream for this consumer and nothing
+// else. New makes no call; its error names every violation.
+func New(client Client, streamNameOrARN string, store checkpoint.Store, options Options) (*Source, error) {
 	var errs []error
 
 	if c, typed := client.(*kinesis.Client); client == nil || typed && c == nil {
@@ -73,7 +73,7 @@ func New(client Client, streamARN string, store checkpoint.Store, options Option
 		errs = append(errs, errors.New("store: is nil; positions would not outlive the process (package checkpoint/memory, if that is meant)"))
 	}
 
-	s, err := parseStream(streamARN)
+	s, err := parseStream(streamNameOrARN)
 
 	fanOut, able := client.(FanOutClient)
 
@@ -86,15 +86,19 @@ func New(client Client, streamARN string, store checkpoint.Store, options Option
 		fanOut = nil
 	}
 
-	return &Source{
+	source := &Source{
 		client: client, fanOut: fanOut, store: store, stream: s, consumer: s.consumer,
 		options: options.withDefaults(), single: []func(*kinesis.Options){once},
-		encoder: eventjson.NewKinesis(eventSource, s.given, s.region, options.RoleARN),
-		calls:   newPool(), shards: make(map[*partition]struct{}),
-	}, nil
+		calls: newPool(), shards: make(map[*partition]struct{}),
+	}
+	source.encoder = source.newEncoder(s.given)
+
+	return source, nil
 }
 
-// Traits tells the bounds of Kinesis (KIN-04..06, KIN-11).
+// Traits tells the bounds of Kinesis (KIN-04..06, KIN-11). The ARN is the one given; of a
+// stream that was named it is the name, for it must not change over time. Event documents
+// bear the ARN that the service tells at Start.
 func (s *Source) Traits() sources.Traits {
 	const (
 		defaultRecords = 100
@@ -121,13 +125,24 @@ func (s *Source) Traits() sources.Traits {
 // Start checks that the stream is there and may be read, and its consumer too if
 // there is one, and starts to share it with the other workers.
 func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
+	const operation = "DescribeStreamSummary"
+
 	out, err := s.describe(ctx)
+	if hopeless := awscall.Hopeless(err); hopeless != "" {
+		return fmt.Errorf("%w (%s): %w", s.failed(operation, err), hopeless, sources.ErrUnusable)
+	}
+
 	if err != nil {
-		return s.refused("DescribeStreamSummary", err)
+		return s.refused(operation, err)
 	}
 
 	if s.leases() != nil {
 		return nil
+	}
+
+	err = s.identify(out.StreamDescriptionSummary)
+	if err != nil {
+		return s.failed(operation, err)
 	}
 
 	s.options.Logger = cmp.Or(s.options.Logger, settings.Logger, slog.New(slog.DiscardHandler))
@@ -297,8 +312,8 @@ func (s *Source) refused(operation string, err error) error {
 	switch {
 	case isMissing(err):
 		// The words of KIN-15.
-		return fmt.Errorf("kinesis: Stream not found: %s (create it, or correct its ARN or the client's region): %w",
-			s.stream.arn, sources.ErrUnusable)
+		return fmt.Errorf("kinesis: Stream not found: %s (create it, or correct its name or ARN, or the client's region): %w",
+			cmp.Or(s.stream.arn, s.stream.name), sources.ErrUnusable)
 	case s.grants.refuses(operation, err):
 		return fmt.Errorf("%w (%s): %w", s.failed(operation, err), needs, sources.ErrUnusable)
 	default:

@@ -41,7 +41,7 @@ func TestNewNamesEveryViolation_KIN01_KIN02_KIN03(t *testing.T) {
 	}
 
 	for _, arn := range []string{
-		"", "telemetry", "arn:aws:kinesis:eu-west-1:123456789012:stream/", "arn:aws:kinesis::123456789012:stream/a",
+		"", "tele metry", strings.Repeat("x", 129), "arn:aws:kinesis:eu-west-1:123456789012:stream/", "arn:aws:kinesis::123456789012:stream/a",
 		"arn:aws:kinesis:eu-west-1::stream/a", "arn:aws:kinesis:eu-west-1:123456789012:stream/a/consumer/",
 		"arn:aws:kinesis:eu-west-1:123456789012:stream/a/b",
 	} {
@@ -69,8 +69,12 @@ func TestStartRefusals_KIN15(t *testing.T) {
 		unusable bool
 		want     string
 	}{
-		"missing":   {kinesistest.Fault{Err: kinesistest.ResourceNotFound()}, true, "Stream not found: " + telemetry},
-		"denied":    {kinesistest.Fault{Err: denied}, true, "lacks the permission kinesis:DescribeStreamSummary"},
+		"missing": {kinesistest.Fault{Err: kinesistest.ResourceNotFound()}, true, "Stream not found: " + telemetry},
+		"denied":  {kinesistest.Fault{Err: denied}, true, "lacks the permission kinesis:DescribeStreamSummary"},
+		"unknown key": {
+			kinesistest.Fault{Err: &kinesistest.Error{Status: http.StatusBadRequest, Type: "UnrecognizedClientException", Message: secret}},
+			true, "correct the client's credentials",
+		},
 		"throttled": {kinesistest.Fault{Err: kinesistest.LimitExceeded()}, false, "LimitExceededException"},
 		"cut":       {kinesistest.Fault{Cut: kinesistest.CutAfter}, false, "DescribeStreamSummary on stream telemetry"},
 	} {

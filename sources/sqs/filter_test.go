@@ -1,6 +1,7 @@
 package sqs_test
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -166,6 +167,25 @@ func TestMetadata_FILT50_FILT55(t *testing.T) {
 
 	if f := started(t, standardARN, 0).Filtering(); f.Key != "body" || !f.Text || f.KeepMismatch {
 		t.Errorf("%q, %t, %t", f.Key, f.Text, f.KeepMismatch)
+	}
+}
+
+// A pattern that no message can match is refused, rather than deleting all of them.
+func TestFilterOfNoMember_P1(t *testing.T) {
+	t.Parallel()
+
+	for _, pattern := range []string{`{"Body":["x"]}`, `{"data":{"a":[1]}}`, `{"attributes.SenderId":["x"]}`} {
+		source, err := sqs.New(newStub(standardARN), standardARN, sqs.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		_, err = esm.New(source, esm.Records(func(context.Context, []sources.Record) (esm.Response, error) {
+			return esm.Response{}, nil
+		}), esm.Config{FilterCriteria: esm.FilterCriteria{Filters: []string{pattern}}})
+		if err == nil || !strings.Contains(err.Error(), "have no such member, only attributes, awsRegion, body, eventSource") {
+			t.Errorf("%s: %v", pattern, err)
+		}
 	}
 }
 

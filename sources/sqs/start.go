@@ -163,6 +163,8 @@ func (s *Source) refused(operation string, err error) error {
 	case awscall.IsDenied(err):
 		return fmt.Errorf("%w (a mapping needs sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes): %w",
 			failed, sources.ErrUnusable)
+	case awscall.Hopeless(err) != "":
+		return fmt.Errorf("%w (%s): %w", failed, awscall.Hopeless(err), sources.ErrUnusable)
 	default:
 		return failed
 	}
