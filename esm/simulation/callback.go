@@ -132,3 +132,35 @@ func (o *Observer) checkHeard(l *Life, op Op) {
 		}
 	})
 }
+
+// Failed tells of a call that fails, or hangs until its deadline, before the mapping
+// can know, of a world whose calls do not fail by [Life.Call]. The mapping's observer
+// must hear of it within a minute if it is an OpStart or OpFetch (P14), and must not
+// hear of more failures than there are (P15).
+func (o *Observer) Failed(l *Life, op Op) {
+	switch op {
+	case OpStart, OpFetch:
+		o.checkHeard(l, op)
+	default:
+		if l.hearing.failed == nil {
+			l.hearing.failed = make(map[Op]int64)
+		}
+
+		l.hearing.failed[op]++
+	}
+
+	o.sim.gate.after(time.Minute, func() { o.checkTrue(l) })
+}
+
+// checkTrue holds what the mapping's observer heard of failed reads against P15: there
+// were as many failures, of reads or of calls that its source makes by itself.
+func (o *Observer) checkTrue(l *Life) {
+	all := int64(0)
+	for _, failed := range l.hearing.failed {
+		all += failed
+	}
+
+	if heard := l.hearing.polls.Load(); heard > all && !l.dead.Load() {
+		o.violate(15, "the observer heard of %d failed calls, there were %d", heard, all)
+	}
+}

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/openesm/openesm/esm"
@@ -10,6 +11,13 @@ import (
 // Hidden tells until when a record that was handed out is the mapping's, as its
 // Expires says.
 func (o *Observer) Hidden(n int, until time.Time) { o.records[n].expires = until }
+
+// Handling reports whether a handler runs with a record, and its time is not over.
+func (o *Observer) Handling(n int) bool {
+	return slices.ContainsFunc(o.running, func(i *invocation) bool {
+		return i.ctx.Err() == nil && slices.ContainsFunc(i.items, func(it Item) bool { return it.Number == n })
+	})
+}
 
 // Released tells that the mapping gave a record back.
 func (o *Observer) Released(n int) { o.records[n].released = time.Now() }
