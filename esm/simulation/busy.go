@@ -23,6 +23,8 @@ func (s *Scenario) busy(d dice, _ Kind) {
 func (s *Sim) most() time.Duration {
 	const turns = 2 * time.Millisecond // what the gate adds
 
+	s.cover(troubleBusy)
+
 	return s.limit() - turns - time.Duration(s.rng.Int64N(int64(s.Scenario.Busy/2))) //nolint:mnd // often less than the delay
 }
 

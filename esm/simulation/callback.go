@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -73,16 +74,56 @@ func (c *callback) WithAttrs([]slog.Attr) slog.Handler { return c }
 
 func (c *callback) WithGroup(string) slog.Handler { return c }
 
+// logger is the mapping's logger. Warnings are counted that the log has too often.
+type logger struct {
+	*callback
+
+	hearing *hearing
+}
+
+// Enabled, Handle, WithAttrs and WithGroup are for package slog.
+func (g logger) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn || g.callback.Enabled(ctx, level)
+}
+
+func (g logger) Handle(ctx context.Context, r slog.Record) error {
+	if strings.HasPrefix(r.Message, "reading the source failed") {
+		g.hearing.line()
+	}
+
+	return g.callback.Handle(ctx, r)
+}
+
+func (g logger) WithAttrs([]slog.Attr) slog.Handler { return g }
+
+func (g logger) WithGroup(string) slog.Handler { return g }
+
 // hearing is what the mapping's observer heard of failures, and what happened.
 type hearing struct {
 	polls, commits, deliveries atomic.Int64
 
+	// said is when the log last told of a failed read, 0 if one has succeeded since, and
+	// repeats is how many lines in a row came sooner than the back-off allows.
+	said, repeats atomic.Int64
+
 	failed map[Op]int64
+}
+
+// line notes a line of the log.
+func (h *hearing) line() {
+	const soon = 10 * time.Millisecond
+
+	now := time.Now().UnixNano()
+	if last := h.said.Swap(now); last > 0 && now-last < int64(soon) {
+		h.repeats.Add(1)
+	}
 }
 
 // observe is Config.Observer.
 func (l *Life) observe(o esm.Observation) {
 	switch o.Metric { //nolint:exhaustive // the others are no failures
+	case esm.PolledEventCount:
+		l.hearing.said.Store(0)
 	case esm.PollingErrorCount:
 		l.hearing.polls.Add(int64(o.Count))
 	case esm.CommitErrorCount:
@@ -131,8 +172,50 @@ func (o *Observer) checkHeard(l *Life, op Op) {
 	}
 
 	o.sim.gate.after(time.Minute, func() {
+		o.checkLog(l)
+
 		if heard() < failed && l.stopped.IsZero() && !l.dead.Load() {
 			o.violate(14, "nobody heard of a failed %s within a minute: %d of %d", op, heard(), failed)
 		}
 	})
+}
+
+// checkLog holds the log against P9: an outage is one line for each back-off, however
+// many lanes meet it. Each partition of an ordered source has its own.
+func (o *Observer) checkLog(l *Life) {
+	if repeats := l.hearing.repeats.Load(); repeats > 0 && !o.sim.kind.Ordered {
+		o.violate(9, "the log told of a failed read %d times at once", repeats+1)
+	}
+}
+
+// Failed tells of a call that fails, or hangs until its deadline, before the mapping
+// can know, of a world whose calls do not fail by [Life.Call]. The mapping's observer
+// must hear of it within a minute if it is an OpStart or OpFetch (P14), and must not
+// hear of more failures than there are (P15).
+func (o *Observer) Failed(l *Life, op Op) {
+	switch op {
+	case OpStart, OpFetch:
+		o.checkHeard(l, op)
+	default:
+		if l.hearing.failed == nil {
+			l.hearing.failed = make(map[Op]int64)
+		}
+
+		l.hearing.failed[op]++
+	}
+
+	o.sim.gate.after(time.Minute, func() { o.checkTrue(l) })
+}
+
+// checkTrue holds what the mapping's observer heard of failed reads against P15: there
+// were as many failures, of reads or of calls that its source makes by itself.
+func (o *Observer) checkTrue(l *Life) {
+	all := int64(0)
+	for _, failed := range l.hearing.failed {
+		all += failed
+	}
+
+	if heard := l.hearing.polls.Load(); heard > all && !l.dead.Load() {
+		o.violate(15, "the observer heard of %d failed calls, there were %d", heard, all)
+	}
 }

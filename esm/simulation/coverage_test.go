@@ -60,6 +60,7 @@ func reachableTroubles(kind Kind, ops []Op) map[string][]string {
 
 	all[troubleLate] = []string{string(FaultLate)}
 	all[troubleStuck] = []string{"handler stuck"}
+	all[troubleBusy] = []string{troubleBusy}
 
 	switch {
 	case kind.Ordered:

@@ -305,7 +305,7 @@ func latencyNone(*rand.Rand) time.Duration { return 0 }
 func (l *Life) config() esm.Config {
 	s := l.sim
 	c := s.Scenario.Config
-	c.Logger = slog.New(s.callback)
+	c.Logger = slog.New(logger{s.callback, &l.hearing})
 	c.Observer = l.observe
 	c.Jitter = s.callback.jitter
 

@@ -241,3 +241,22 @@ func TestMappingsShareAQueue_SQS13_P12(t *testing.T) {
 		w.once(numbers(messages))
 	})
 }
+
+// A poll that began later than those of the other lanes outlasts a whole long poll that
+// brought them nothing. What it brings after the stop is handled all the same.
+func TestMappingStopHandlesWhatTheLastPollBrings_P5(t *testing.T) {
+	t.Parallel()
+	inWorld(t, "orders", nil, func(t *testing.T, w *world) {
+		w.redrive(time.Minute, "dead", 1)
+		r := w.run(w.journal(nil), sqs.Options{}, esm.Config{})
+		time.Sleep(10 * time.Second)
+		w.send("", "early") // its lane polls anew, until 30 s
+		time.Sleep(9500 * time.Millisecond)
+		time.AfterFunc(5500*time.Millisecond, func() { w.send("", "late") })
+		if took, err := r.stop(); err != nil || took > 11*time.Second {
+			t.Errorf("Run: %v after %v, want nil within the rest of the last poll", err, took)
+		}
+		w.once([]string{"early", "late"})
+		w.left(sqstest.Counts{Deleted: 2})
+	})
+}

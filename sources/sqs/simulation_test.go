@@ -48,6 +48,7 @@ func simulated() []simulation.Kind {
 func reachable(kind simulation.Kind) []string {
 	names := []string{
 		"stop", "kill", "poison", "redriven", "released", "backed off", "extended", "batch of several",
+		"visibility timeout changed", "beats hang",
 		"throttle", "over limit", "5xx", "cut before", "cut after", "partial ack",
 		"start before", "start after", "fetch before", "fetch after", "ack before", "ack after",
 	}

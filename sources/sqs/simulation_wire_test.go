@@ -12,6 +12,11 @@ import (
 // Pass lets a call through in its turn.
 func (w *service) Pass(ctx context.Context, c sqstest.Call, do func(sqstest.Fault)) {
 	p := w.process(c.Host)
+	if p == nil { // the operator's
+		do(sqstest.Fault{})
+
+		return
+	}
 
 	hung, late := false, time.Duration(0)
 
@@ -19,11 +24,20 @@ func (w *service) Pass(ctx context.Context, c sqstest.Call, do func(sqstest.Faul
 	_ = p.life.Call(ctx, w.label(c), func() error {
 		w.cover(c)
 
-		if _, hung = w.sim.Hung(operation(c)); hung && w.random.IntN(2) == 0 {
+		hung = w.hangs(c)
+		if hung {
+			w.failing(p, c)
+		}
+
+		if hung && w.random.IntN(2) == 0 {
 			return nil
 		}
 
 		f := w.fault(c)
+		if !hung && (f.Err != nil || f.Cut != sqstest.CutNone || len(f.Entries) > 0) {
+			w.failing(p, c)
+		}
+
 		if hung && f.Err == nil && f.Cut == sqstest.CutNone {
 			f.Cut = sqstest.CutAfter
 		}

@@ -36,6 +36,7 @@ type service struct {
 	form    int // how the queue is named: 0 by ARN, 1 by name, 2 by URL
 	options sqs.Options
 	current *process
+	hiding  hiding
 
 	mu      sync.Mutex          // of what the server's goroutines read
 	numbers map[string]int      // of the messages, by ID
@@ -53,6 +54,7 @@ func newService(s *simulation.Sim, queue string) *service {
 		numbers: make(map[string]int), lives: make(map[string]*process),
 	}
 	w.form = w.random.IntN(3)
+	w.hiding = hiding{due: make(map[int]time.Time), failed: make(map[int]int), duplicates: s.Scenario.Faults[simulation.FaultDuplicate] > 0}
 	w.create(w.configure())
 	w.server.SetGate(w)
 	w.server.SetWatch(w.watch)
@@ -73,16 +75,22 @@ func (w *service) configure() time.Duration {
 	// Drawn in any case, so that a simpler scenario has the same ones.
 	envelopes, wait, slow, beats := w.random.IntN(5), w.random.IntN(4), w.random.IntN(4) == 0, w.random.IntN(5) == 0
 	visible, short := w.random.IntN(4) == 0, w.random.IntN(3) == 0
+	changed, beating := w.random.IntN(3) == 0, w.random.IntN(10) == 0
 
 	if c.MaximumBatchBytes > 0 {
 		c.MaximumBatchBytes += envelopes * w.size("", "key-0", 0)
 	}
 
 	w.options.WaitTime = []time.Duration{0, 0, 0, 5 * time.Second}[wait]
-	w.options.Heartbeat = beats
+	w.options.Heartbeat = beats || s.Throttles && changed
 
 	if slow {
 		w.options.FailureBackoff = retry.Backoff{Initial: time.Second, Max: 20 * time.Second}
+	}
+
+	beating = beating && !s.Calm && !s.Backlog
+	if beating {
+		w.beat()
 	}
 
 	if !s.Calm {
@@ -109,8 +117,16 @@ func (w *service) configure() time.Duration {
 		s.Visibility = max(queue, upToSeconds(window+c.Timeout+30*time.Second))
 	}
 
+	if beating {
+		queue = time.Second // so that all depends on the heartbeat
+	}
+
 	if visible {
 		w.options.VisibilityTimeout, queue = queue, time.Second
+	}
+
+	if changed && !visible {
+		w.sim.After(s.Spread/2, "reset", func() { w.reset(c.Timeout) })
 	}
 
 	return queue
@@ -176,7 +192,7 @@ func (w *service) Open(life *simulation.Life) sources.Source {
 
 	p.source = source
 
-	return &orderly{Source: source, sim: w.sim}
+	return &orderly{Source: source, world: w}
 }
 
 // Send puts a message into the queue.
@@ -274,6 +290,7 @@ func (w *service) watch(e sqstest.Event) {
 	}
 
 	number, observer, p := simulation.Number([]byte(e.Body)), w.sim.Observer(), w.process(e.Host)
+	w.note(e, number)
 
 	switch e.What {
 	case sqstest.Received:
