@@ -232,6 +232,30 @@ func TestSlowHandlerSlowsTheReading_P7(t *testing.T) {
 	})
 }
 
+// A reader that is throttled calls half as often each time, down to once a second, give
+// or take a fifth (KIN-24).
+func TestThrottledReaderLeavesRoom(t *testing.T) {
+	t.Parallel()
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		var calls []time.Time
+		w.turn(on("GetRecords", func(kinesistest.Call) kinesistest.Fault {
+			if calls = append(calls, time.Now()); len(calls) < 5 {
+				return kinesistest.Fault{Err: kinesistest.ProvisionedThroughputExceeded()}
+			}
+			return kinesistest.Fault{}
+		}))
+		w.send("k", "a")
+		p := w.open(kinesis.Options{})
+		defer p.close()
+		p.want("a")
+		for i, least := range []time.Duration{400, 800, 800, 800} {
+			if gap := calls[i+1].Sub(calls[i]); gap < least*time.Millisecond {
+				t.Errorf("call %d comes %v after the one that was throttled, want %d ms or more", i+1, gap, least)
+			}
+		}
+	})
+}
+
 func TestNoLimits_KIN24(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
