@@ -145,6 +145,9 @@ func (o *Observer) log(format string, args ...any) { //nolint:goprintffuncname /
 	o.history = append(o.history, line)
 }
 
+// Note adds a line to the history.
+func (o *Observer) Note(line string) { o.log("%s", line) }
+
 // Entered tells that a record has entered the source. partition names where, if
 // the source is ordered; size is what it takes in an event document.
 func (o *Observer) Entered(r Record, partition string, size int) {
@@ -482,7 +485,12 @@ func (o *Observer) returned(i *invocation) {
 	}
 
 	o.log("life %d: %v ends, %s %v %v", i.life.number, i.items, mood, i.plan.failed, succeeded)
-	o.ends[i.partition(o)] = time.Now()
+	i.life.handled = time.Now()
+
+	for _, partition := range i.partitions(o) {
+		o.ends[partition] = time.Now()
+	}
+
 	o.checkOwner(i)
 
 	if mood == moodPartial && report && !i.plan.failed[i.items[0].Number] && len(i.plan.failed) > 0 {

@@ -55,6 +55,7 @@ type brokers struct {
 	parts     []*part                   // all there were
 	current   []*part                   // those of the topic as it is now
 	records   map[int]*sent             // by number
+	stale     map[int32]bool            // whose topic was made anew, which somebody does not know
 	joins     map[string]int            // how often a member ID joined with epoch 0 (KIP-848)
 	began     bool                      // a mapping has started
 	open      []*sent                   // of the transaction
@@ -109,7 +110,7 @@ func simulated() simulation.Kind {
 func newBrokers(s *simulation.Sim) *brokers {
 	w := &brokers{
 		sim: s, random: rand.New(rand.NewPCG(s.Scenario.Seed, 3)), lanes: make(map[string][]*watchedLane),
-		records: make(map[int]*sent), joins: make(map[string]int), away: make(map[string]time.Time),
+		records: make(map[int]*sent), joins: make(map[string]int), stale: make(map[int32]bool), away: make(map[string]time.Time),
 	}
 	w.configure()
 	w.misfortune()
@@ -143,6 +144,10 @@ func (w *brokers) configure() {
 		w.options.StartingPositionTimestamp = time.Now()
 	}
 
+	if s.Long { // for each of many records
+		c.Timeout = min(c.Timeout, 30*time.Second)
+	}
+
 	if s.Calm { // nothing ends before it is done
 		w.options.RevokeTimeout = max(w.options.RevokeTimeout, c.Timeout+20*time.Second)
 	}
@@ -154,7 +159,7 @@ func (w *brokers) configure() {
 	w.heartbeat = w.session / 5
 	s.Mixed = w.options.MixPartitions
 	s.Spread = min(s.Spread, 90*time.Second)
-	c.Timeout = min(c.Timeout, 14*time.Minute)
+	c.Timeout = min(c.Timeout, 5*time.Minute)
 	c.MaximumBatchingWindow = min(c.MaximumBatchingWindow, 20*time.Second)
 	c.RetryBackoff = retry.Backoff{Initial: min(c.RetryBackoff.Initial, time.Second), Max: min(c.RetryBackoff.Max, time.Minute)}
 
@@ -180,6 +185,7 @@ func (w *brokers) misfortune() {
 	}
 
 	s.Disturbances *= 4
+	s.Faults = maps.Clone(s.Faults)          // simpler scenarios begin with the same ones
 	delete(s.Faults, simulation.FaultJitter) // the engine's own randomness would stand in
 
 	for f := range s.Faults { // of each request, of which there are many
@@ -232,6 +238,9 @@ func (w *brokers) build() {
 	}
 
 	w.settleDown(0)
+	w.sim.Observer().Note(fmt.Sprintf("position %d, server-side %v, revoke %v, read-committed %v, mixed %v, static %v, transactions %v, timeless %v",
+		w.options.StartingPosition, w.options.ServerSideAssignment, w.options.RevokeTimeout, w.options.ReadCommitted,
+		w.options.MixPartitions, w.static, w.transactions, w.timeless))
 }
 
 // settleDown has the topic's partitions from the first of these on, which nobody knows
