@@ -115,4 +115,11 @@
 // End methods let Run return once everything is handled, and everything works
 // in the virtual time of testing/synctest, so that windows and retries of
 // minutes are tested in milliseconds.
+//
+// # Facts
+//
+// Comments cite what AWS does by the id of a fact, as KIN-66, and names of tests without
+// the dash. The folder esm/facts has the facts, each with its source, one file for each
+// service or subject; the letters say which. P1 to P16 are this library's own promises,
+// in esm/facts/promises.md.
 package esm

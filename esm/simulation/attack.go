@@ -32,6 +32,14 @@ func Attack(t *testing.T, kind Kind, seeds uint64, reach ...string) map[string]i
 
 	coverage := make(map[string]int)
 
+	if *flagCatch {
+		if seed, v := catch(t, kind, nil, *flagSeeds); v != nil {
+			t.Fatalf("seed %d of %s breaks %v", seed, kind.Name, v)
+		}
+
+		return coverage
+	}
+
 	if *flagSeed >= 0 {
 		seed := uint64(*flagSeed)
 		r := simulate(t, kind, draw(kind, seed), nil)

@@ -75,6 +75,10 @@ func (s *Sim) decide(items []Item) plan {
 		p.lasts = s.almost()
 	}
 
+	if s.Scenario.Busy > 0 {
+		p.lasts = s.most()
+	}
+
 	if !s.weather {
 		return p
 	}
@@ -284,7 +288,7 @@ func (l *Life) handle(ctx context.Context, items []Item, size int) ([]string, er
 		case <-l.sim.over:
 		}
 	default:
-		_ = l.pass(ctx, "run "+label, lasts, func(c *call) { l.finish(c, nil) })
+		_ = l.pass(l.listening(ctx), "run "+label, lasts, func(c *call) { l.finish(c, nil) })
 	}
 
 	if err := l.rest("return "+label, at, func(c *call) {

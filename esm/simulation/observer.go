@@ -2,13 +2,10 @@ package simulation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/openesm/openesm/esm"
 )
 
 // Observer records what entered a world, what each invocation got, what was
@@ -97,6 +94,7 @@ type invocation struct {
 	ctx   context.Context //nolint:containedctx // to see whether it is over
 	items []Item
 	plan  plan
+	began time.Time
 	ended bool
 	lost  bool // its partition was lost meanwhile
 }
@@ -428,7 +426,7 @@ func (o *Observer) delivered(l *Life, numbers []int, condition string) {
 
 // invoked tells that the handler begins; the engine began at began.
 func (o *Observer) invoked(ctx context.Context, l *Life, items []Item, size int, began time.Time) *invocation {
-	i := &invocation{life: l, ctx: ctx, items: items}
+	i := &invocation{life: l, ctx: ctx, items: items, began: began}
 	o.log("life %d: invoke %v", l.number, items)
 
 	if l.ended {
@@ -481,7 +479,7 @@ func (o *Observer) returned(i *invocation) {
 	// A success counts after a cut of the drain timeout, but not after the time
 	// limit.
 	if i.ctx.Err() != nil {
-		succeeded = mood == moodSlow && !errors.Is(context.Cause(i.ctx), esm.ErrTimeout)
+		succeeded = i.heedless() && i.inTime()
 	}
 
 	o.log("life %d: %v ends, %s %v %v", i.life.number, i.items, mood, i.plan.failed, succeeded)

@@ -169,12 +169,12 @@ func (o *Observer) checkOwner(i *invocation) {
 // records of a partition that is asked back, unless it had begun before and the gate
 // held it up.
 func (o *Observer) checkBegun(i *invocation, began time.Time) {
-	if s := i.life.stopped; !s.IsZero() && began.After(s.Add(o.late())) {
+	if s := i.life.stopped; !s.IsZero() && began.After(s.Add(o.late()+o.sim.Scenario.Busy)) {
 		o.violate(11, "records %v are invoked after the stop", i.items)
 	}
 
 	partition := i.partition(o)
-	if since, revoked := o.revoked[partition]; revoked && began.After(since) && o.owners[partition] == i.life {
+	if since, revoked := o.revoked[partition]; revoked && began.After(since.Add(o.sim.Scenario.Busy)) && o.owners[partition] == i.life {
 		o.violate(11, "records %v are invoked, though %s was asked back", i.items, partition)
 	}
 }

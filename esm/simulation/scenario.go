@@ -69,6 +69,8 @@ type Scenario struct {
 	Throttles bool
 	// Polls says that a poll takes messages although nobody waits for it any more.
 	Polls bool
+	// Busy is how long at most a lane is kept from running the handler.
+	Busy time.Duration
 	// Backlog says that there are more records than lanes for them.
 	Backlog bool
 	// Mixed says that batches have records of several partitions, which hold each other up.
@@ -279,6 +281,7 @@ func (s *Scenario) String() string {
 	line("Jitter", s.Jitter, s.Jitter == "")
 	line("Throttles", s.Throttles, !s.Throttles)
 	line("Polls", s.Polls, !s.Polls)
+	line("Busy", s.Busy, s.Busy == 0)
 	line("Backlog", s.Backlog, !s.Backlog)
 
 	c := s.Config

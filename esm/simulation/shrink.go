@@ -64,6 +64,7 @@ func simplifications(s Scenario) []Scenario {
 	without(s.Named, func(c *Scenario) { c.Named = false })
 	without(s.Ahead, func(c *Scenario) { c.Ahead = false })
 	without(s.Long, func(c *Scenario) { c.Long = false })
+	without(s.Busy > 0, func(c *Scenario) { c.Busy = 0 })
 	without(s.Stuck > 0, func(c *Scenario) { c.Stuck = 0; delete(c.Moods, moodStuck) })
 	without(s.Hanging > 0, func(c *Scenario) { c.Hanging-- })
 	without(s.Jitter != "", func(c *Scenario) { c.Jitter = "" })

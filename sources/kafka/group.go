@@ -33,13 +33,8 @@ func (m *member) onAssigned(_ context.Context, client *kgo.Client, assigned map[
 			}
 		}
 
-		left := s.left
-		s.left = nil
 		s.mu.Unlock()
-
-		for _, l := range left {
-			l.tell(gone)
-		}
+		s.dismiss()
 	})
 }
 
@@ -71,9 +66,22 @@ func (s *Source) lose(a *assignment) {
 	}
 }
 
+// dismiss tells the lanes that were lost.
+func (s *Source) dismiss() {
+	s.mu.Lock()
+	left := s.left
+	s.left = nil
+	s.mu.Unlock()
+
+	for _, l := range left {
+		l.tell(gone)
+	}
+}
+
 // begin has a partition read. The caller holds the mutex.
 func (s *Source) begin(a *assignment) {
 	s.owned[a.key] = a
+	a.retention = s.retentionOf(a.topic)
 
 	if !s.options.MixPartitions {
 		a.lane = newLane(s, a.name)

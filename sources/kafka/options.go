@@ -174,14 +174,5 @@ func isOdd(r rune) bool {
 	return strings.ContainsRune("@/,\"\\", r) || unicode.IsSpace(r) || !unicode.IsPrint(r)
 }
 
-// reset is where a partition goes on whose offset is gone (KAF-37).
-func (o *Options) reset() kgo.Offset {
-	if o.StartingPosition == Latest {
-		return kgo.NewOffset().AtEnd()
-	}
-
-	return kgo.NewOffset().AtStart()
-}
-
 // whole is TopicPattern for the whole name of a topic.
 func (o *Options) whole() string { return "^(?:" + o.TopicPattern + ")$" }

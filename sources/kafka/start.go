@@ -85,7 +85,7 @@ func (s *Source) consumerOptions() []kgo.Opt {
 		kgo.ConsumerGroup(s.options.ConsumerGroupID),
 		kgo.DisableAutoCommit(),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), // what is to begin elsewhere has an offset
-		kgo.ConsumeResetOffset(s.options.reset()),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),       // see relocate
 		kgo.RebalanceTimeout(s.options.RevokeTimeout + margin),
 		kgo.KeepControlRecords(),       // so that the position passes them
 		kgo.KeepRetryableFetchErrors(), // or the client fetches again at once, see rest
@@ -134,6 +134,11 @@ func (s *Source) prepare(ctx context.Context) (*kgo.Client, error) {
 		client.Close()
 
 		return nil, err
+	}
+
+	err = s.learnRetention(ctx, client, topics)
+	if err != nil {
+		s.tell(err)
 	}
 
 	return client, nil
@@ -434,10 +439,9 @@ func isThrownOut(err error) bool {
 
 // refused tells what will not pass from what may.
 func (s *Source) refused(operation string, err error) error {
-	if access.Refused(err) {
-		return fmt.Errorf("%w (a mapping needs Read and Describe on the topic and on the group, KAF-42): %w",
-			s.failed(operation, err), sources.ErrUnusable)
+	if advice := access.Advice(err); advice != "" {
+		return fmt.Errorf("%w (%s): %w", s.failed(operation, err), advice, sources.ErrUnusable)
 	}
 
-	return s.failed(operation, err)
+	return s.failed(operation, s.hearing.explained(err))
 }

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,8 +31,17 @@ func (s *Source) watch(ctx context.Context, client *kgo.Client) {
 
 	var failing time.Time // when it was last told that nothing can be learned
 
+	described := time.Now() // when all topics were asked for how long they keep records
+
 	for ctx.Err() == nil {
 		err := s.learn(ctx, client)
+
+		all := time.Since(described) >= retentionInterval
+		if all {
+			described = time.Now()
+		}
+
+		err = errors.Join(err, s.learnRetention(ctx, client, s.described(all)))
 
 		switch {
 		case err == nil:

@@ -35,7 +35,8 @@
 // At least once, in order for each partition key. The position of a shard is stored
 // after its records succeeded or were given up by a rule, and never before; it never
 // passes an open record, with a ParallelizationFactor neither (KIN-105). What lies
-// behind the stored position comes again after a crash. A stop that drains repeats
+// behind the stored position comes again after a crash; package checkpoint/dynamodb
+// stores one a second, so that it is up to a second's records more. A stop that drains repeats
 // nothing, except with a ParallelizationFactor: there, what one sub-lane finished
 // behind an open record of another comes again.
 //
@@ -82,7 +83,11 @@
 //     is replaced by one behind the last record that was read (KIN-41).
 //   - A position that was trimmed: the shard goes on with the oldest record it has, as
 //     the service does (KIN-45). Nobody tells of the loss; watch the metrics IteratorAge
-//     and MillisBehindLatest against the retention of the stream.
+//     and [MillisBehindLatest] against the retention of the stream.
+//   - MillisBehindLatest is what the service answered last (KIN-29), or the age of the
+//     oldest record that was read and is not settled if that is more: it grows while a
+//     handler fails. A shard that was not read in the last half minute, and of which
+//     nothing is in hand, has none: what is not known is not told, and no old answer.
 //   - A record that is older than the stream's retention is given up by rule, as one that
 //     is too old: it goes to the on-failure destination if there is one, is counted, and
 //     blocks its shard no longer. The retention is read at the start, and every five

@@ -27,6 +27,9 @@ type partition struct {
 	cut  context.CancelFunc
 	pool *pool.Pool[request]
 
+	watch     sync.WaitGroup // of the goroutine that asks for the backlog
+	stopWatch context.CancelFunc
+
 	heart   *heartbeat // nil if off
 	handled handled
 	denied  atomic.Bool // Fail lacks the permission
@@ -66,6 +69,9 @@ func newPartition(ctx context.Context, s *Source) *partition {
 		receipt := new(receipt)
 		return func(r request) { p.do(r, receipt) }
 	}, rest)
+	watched, stop := context.WithCancel(p.work)
+	p.stopWatch = stop
+	p.watch.Go(func() { p.watchBacklog(watched) })
 	if s.options.Heartbeat {
 		p.heart = startHeartbeat(p) //nolint:contextcheck // lives as long as the partition
 	}
@@ -166,6 +172,7 @@ func (p *partition) Stop() {
 // off when ctx is done.
 func (p *partition) Close(ctx context.Context) error {
 	p.heart.stop()
+	p.stopWatch()
 	p.mu.Lock()
 	p.stopped, p.closing = true, true
 	if p.lingerer != nil {
@@ -177,6 +184,7 @@ func (p *partition) Close(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		p.pool.Close()
+		p.watch.Wait()
 		close(done)
 	}()
 	select {

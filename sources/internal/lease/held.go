@@ -24,6 +24,7 @@ type Held struct {
 	lease    checkpoint.Lease // as it is stored, unless doubt is set
 	since    time.Time        // before the last write that is known to have taken effect
 	doubt    time.Time        // before the first write after that whose outcome is unknown
+	unstored *progress        // that Commit left to the next write; nil for none
 	next     time.Time        // not before then a renewal; after a failure
 	failures int              // of renewals in a row
 	handed   bool             // out by Next
@@ -66,13 +67,30 @@ func (h *Held) OnLost(f func()) {
 }
 
 // Commit stores how far the shard is settled, and the state of its open window.
-// It is a renewal as well. One attempt: after an error it may or may not have
-// taken effect, and the caller tries again. It fails with sources.ErrLost if the
+// It is a renewal as well. With a store that is [checkpoint.Paced] it may leave that to
+// the next write of the lease, which comes in time: Release makes sure of it, and only
+// a process that is killed forgets it. One attempt: after an error it may or may not
+// have taken effect, and the caller tries again. It fails with sources.ErrLost if the
 // lease is this worker's no more.
 func (h *Held) Commit(ctx context.Context, position checkpoint.Position, window []byte) error {
-	window = slices.Clone(window)
+	p := &progress{position: position, window: slices.Clone(window)}
 
-	return h.write(ctx, func(l *checkpoint.Lease) { l.Position, l.Window = position, window })
+	if h.postpone(p) {
+		return nil
+	}
+
+	err := h.enter(ctx)
+	if err != nil {
+		return err
+	}
+
+	defer h.leave()
+
+	if h.postpone(p) { // another write was under way, and has just ended
+		return nil
+	}
+
+	return h.writeInTurn(ctx, p.onto)
 }
 
 // End says that the shard is settled to its end and lets go of it. children are
@@ -114,8 +132,9 @@ func (h *Held) End(ctx context.Context, children []Shard) error {
 }
 
 // Release lets go of the shard and gives the lease back, so that others may take
-// it at once. One attempt: after an error they may once it has run out. Of a
-// lost lease it gives nothing back, but must be called too.
+// it at once. One attempt, unless Commit has left it a position: after an error they
+// may once the lease has run out. Of a lost lease it gives nothing back, but must be
+// called too.
 func (h *Held) Release(ctx context.Context) error {
 	defer h.drop()
 
@@ -132,7 +151,7 @@ func (h *Held) giveBack(ctx context.Context) error {
 		return nil
 	}
 
-	err := h.write(ctx, func(l *checkpoint.Lease) { l.Owner = "" })
+	err := h.flush(ctx, func(l *checkpoint.Lease) { l.Owner = "" })
 
 	h.m.mu.Lock()
 	h.lose("")
@@ -195,13 +214,18 @@ func (h *Held) shutLost() {
 	}
 }
 
-// until is when the lease is given up. renewal is when it is to be renewed.
+// until is when the lease is given up. renewal is when it is to be renewed, or the
+// position that Commit left to that.
 func (h *Held) until() time.Time {
 	return h.since.Add(h.m.options.Duration - h.m.options.Duration/margin)
 }
 
 func (h *Held) renewal() time.Time {
 	at := h.since.Add(h.m.options.Duration / renewals)
+	if paced := h.since.Add(h.m.pace); h.unstored != nil && paced.Before(at) {
+		at = paced
+	}
+
 	if h.next.After(at) {
 		return h.next
 	}

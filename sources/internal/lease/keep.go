@@ -87,6 +87,8 @@ func (m *Manager) due(now time.Time, limit int) (due []*Held, wait time.Duration
 		}
 	}
 
+	m.wakes = now.Add(wait)
+
 	sortByAge(due)
 
 	due = due[:min(limit, len(due))]

@@ -21,7 +21,8 @@ type Manager struct {
 	options   Options
 	owner     string
 	exclusive bool
-	pin       time.Time // Options.Now, if it saw the stream without leases; of discover alone
+	pace      time.Duration // between two positions of a shard, if the store wants it
+	pin       time.Time     // Options.Now, if it saw the stream without leases; of discover alone
 
 	stop    chan struct{}   // closed by Close
 	reading context.Context //nolint:containedctx // of listing shards and reading leases; done by then
@@ -44,6 +45,7 @@ type Manager struct {
 	fatal  error           // for Next
 	closed bool
 	lost   uint64
+	wakes  time.Time // until then the keeper sleeps
 	told   time.Time // when a failed renewal was told of
 	untold int       // how many there were since
 }
@@ -76,7 +78,7 @@ func New(store checkpoint.Store, list Lister, options Options) (*Manager, error)
 	_, exclusive := store.(checkpoint.Exclusive)
 
 	m := &Manager{
-		store: store, list: list, options: options, owner: owner, exclusive: exclusive,
+		store: store, list: list, options: options, owner: owner, exclusive: exclusive, pace: pace(store),
 		stop: make(chan struct{}), idle: true,
 		takeSoon: make(chan struct{}, 1), listSoon: make(chan struct{}, 1),
 		keepSoon: make(chan struct{}, 1), news: make(chan struct{}, 1),

@@ -180,6 +180,7 @@ func (x *reader) read(ctx context.Context, h *Held) {
 	if every == 0 {
 		every = time.Hour
 	}
+	settled, _ := strconv.Atoi(h.Lease().Position.Sequence) // 0 of a mark
 	for {
 		select {
 		case <-ctx.Done():
@@ -194,7 +195,7 @@ func (x *reader) read(ctx context.Context, h *Held) {
 		if x.every == 0 {
 			continue
 		}
-		switch err := x.step(ctx, h); {
+		switch err := x.step(ctx, h, &settled); {
 		case errors.Is(err, errEnded):
 			return
 		case errors.Is(err, sources.ErrLost):
@@ -208,9 +209,7 @@ func (x *reader) read(ctx context.Context, h *Held) {
 
 var errEnded = errors.New("shard ended")
 
-func (x *reader) step(ctx context.Context, h *Held) error {
-	l := h.Lease()
-	n, _ := strconv.Atoi(l.Position.Sequence) // 0 of a mark
+func (x *reader) step(ctx context.Context, h *Held, settled *int) error {
 	children, open := x.r.children(h.Shard())
 	if !open {
 		if err := h.End(ctx, children); err != nil {
@@ -218,7 +217,11 @@ func (x *reader) step(ctx context.Context, h *Held) error {
 		}
 		return errEnded
 	}
-	return h.Commit(ctx, at(n+1), []byte{byte(n)})
+	err := h.Commit(ctx, at(*settled+1), []byte{byte(*settled)})
+	if err == nil {
+		*settled++
+	}
+	return err
 }
 
 // at is a position that compares as text.

@@ -118,6 +118,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		}
 	}
 	w.tb.seed, w.tb.plan = seed, w.fault
+	w.tb.pace = []time.Duration{0, 10 * time.Second / 4}[r.IntN(2)] // longer than some readers' commits
 	w.tb.listed = func(id string) bool {
 		w.r.mu.Lock()
 		defer w.r.mu.Unlock()

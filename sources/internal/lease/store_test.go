@@ -52,6 +52,7 @@ type table struct {
 	seed  uint64
 	plan  func(call) fault // nil for no faults
 	pause func(call) time.Duration
+	pace  time.Duration // of positions
 
 	mu     sync.Mutex
 	leases map[string]checkpoint.Lease
@@ -67,6 +68,9 @@ type table struct {
 func newTable() *table {
 	return &table{leases: make(map[string]checkpoint.Lease), calls: make(map[string]int), ended: make(map[string]bool), writer: make(map[string]*worker)}
 }
+
+// Interval makes the table one that is paced, unless it is 0.
+func (t *table) Interval() time.Duration { return t.pace }
 
 // worker is the table as one worker sees it. Dead, no call has an effect.
 type worker struct {
