@@ -255,8 +255,9 @@ func (m *member) goOn(a *assignment, at kgo.EpochOffset) { //nolint:varnamelen /
 	a.astray = false
 	a = s.relocate(a, at)
 
-	if a.next < 0 {
+	if a.next < 0 { // nothing was known of it
 		a.next = at.Offset
+		a.settled, a.committed = at, at
 	}
 
 	if _, rests := s.resting[a]; !rests && !a.lane.paused {

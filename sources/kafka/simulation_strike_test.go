@@ -388,7 +388,7 @@ func (w *brokers) addPartition(_, _ int) {
 func (w *brokers) makeAnew(one, other int) {
 	const longest = 2 * time.Second // as long as a start looks for it
 
-	if !w.allStarted() || w.absent || len(w.open) > 0 {
+	if !w.allStarted() || w.absent || w.transactions {
 		return
 	}
 
@@ -407,6 +407,7 @@ func (w *brokers) makeAnew(one, other int) {
 		w.must(w.cluster.CreateTopic(simTopic, int32(partitions), nil))
 		w.absent, w.current = false, nil
 		w.settleDown(0)
+		w.client.PurgeTopicsFromProducing(simTopic)
 
 		for waiting := w.waiting; len(waiting) > 0; waiting = waiting[1:] {
 			w.Send(waiting[0])
