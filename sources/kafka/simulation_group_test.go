@@ -139,6 +139,10 @@ func (w *brokers) lost(l *watchedLane) {
 	l.lost = true
 	w.sim.Cover("lost")
 
+	if w.sim.Scenario.Calm && l.asked.IsZero() && l.process.life.Running() {
+		w.violate(11, "%s has lost %s, and was never asked for it", l.process.name, l.ID())
+	}
+
 	if !l.asked.IsZero() {
 		w.sim.Cover("kept too long")
 	}
@@ -585,8 +589,13 @@ func (w *brokers) checkLosses() {
 		for _, loss := range told[fmt.Sprintf("%s-%d", simTopic, p.number)] {
 			w.sim.Cover("loss told")
 
-			if loss.Count <= 0 || loss.From+loss.Count > p.deleted && len(w.parts) == len(w.current) {
-				w.violate(1, "%d lost offsets of %s are told, from %d on, but only those up to %d are deleted", loss.Count, p.name, loss.From, p.deleted)
+			most := p.deleted
+			if w.options.StartingPosition == kafka.Latest { // it goes on at the end
+				most = max(most, w.cluster.PartitionInfo(simTopic, p.number).HighWatermark)
+			}
+
+			if loss.Count <= 0 || loss.From+loss.Count > most && len(w.parts) == len(w.current) {
+				w.violate(1, "%d lost offsets of %s are told, from %d on, but only those up to %d are lost", loss.Count, p.name, loss.From, most)
 			}
 		}
 

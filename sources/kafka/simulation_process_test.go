@@ -26,7 +26,7 @@ type process struct {
 	name   string
 	source *kafka.Source
 	dead   atomic.Bool
-	heard  atomic.Int64 // when its mapping's observer heard of a failure last, in nanoseconds
+	heard  atomic.Int64 // when its mapping's observer heard of a denial last, in nanoseconds
 
 	mu      sync.Mutex
 	dialed  map[string]int

@@ -27,7 +27,7 @@ func strikes() map[string]func(w *brokers, one, other int) {
 		"records are deleted":      (*brokers).deleteRecords,
 		"settled ones are deleted": (*brokers).deleteSettled,
 		"partitions are added":     (*brokers).addPartition,
-		"the topic is made anew":   (*brokers).makeAnew,
+		madeAnew:                   (*brokers).makeAnew,
 	}
 
 	for name, refusal := range refusals() {
@@ -113,12 +113,18 @@ func (w *brokers) Disturb() {
 	}
 
 	name := w.strikes[which%len(w.strikes)]
+	if which%4 == 0 {
+		name = w.often
+	}
+
 	strikes()[name](w, one, other)
 
-	if _, refusal := refusals()[name]; !refusal {
+	if _, refusal := refusals()[name]; !refusal && name != madeAnew {
 		w.sim.Cover(name)
 	}
 }
+
+const madeAnew = "the topic is made anew"
 
 // Calm ends all that strikes.
 func (w *brokers) Calm() {
@@ -157,6 +163,10 @@ func (w *brokers) refuse(name string, refusal kfake.Fault, one, other int) {
 		refusal.Partitions = []int32{int32(other / 2 % len(w.current))}
 	}
 
+	if refusal.When == nil {
+		refusal.When = func(kmsg.Request) bool { return !w.own.Load() }
+	}
+
 	handle := w.cluster.Fault(refusal)
 	w.faults = append(w.faults, fault{name, handle})
 
@@ -171,7 +181,7 @@ func (w *brokers) refuse(name string, refusal kfake.Fault, one, other int) {
 func (w *brokers) passes(refusal kfake.Fault) bool {
 	key := refusal.Keys[0]
 
-	return key == kmsg.SyncGroup || refusal.When != nil || errors.Is(refusal.Err, kerr.NotLeaderForPartition) ||
+	return key == kmsg.SyncGroup || key == kmsg.JoinGroup && refusal.When != nil || errors.Is(refusal.Err, kerr.NotLeaderForPartition) ||
 		w.options.ServerSideAssignment && key == kmsg.FindCoordinator
 }
 
@@ -184,6 +194,10 @@ func (w *brokers) deny(name string, refusal kfake.Fault, other int) {
 
 	d := &denial{}
 	refusal.When = func(kmsg.Request) bool {
+		if w.own.Load() {
+			return false
+		}
+
 		d.first.CompareAndSwap(0, time.Now().UnixNano())
 
 		return true
@@ -391,6 +405,8 @@ func (w *brokers) makeAnew(one, other int) {
 	if !w.allStarted() || w.absent || w.transactions {
 		return
 	}
+
+	w.sim.Cover(madeAnew)
 
 	partitions := len(w.current)
 	w.must(w.cluster.DeleteTopic(simTopic))

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -62,6 +63,7 @@ type brokers struct {
 	faults    []fault
 	denials   []*denial
 	closed    bool
+	own       atomic.Bool         // what brokers are asked is the simulation's own
 	calm      bool                // nothing strikes any more
 	absent    bool                // the topic is deleted
 	waiting   []simulation.Record // that are to be sent when it is there again
@@ -337,6 +339,9 @@ func (w *brokers) Send(r simulation.Record) {
 
 // produce sends a record. The client learns of new partitions a little later.
 func (w *brokers) produce(r *kgo.Record) (err error) {
+	w.own.Store(true)
+	defer w.own.Store(false)
+
 	for range 5 {
 		again := *r
 		if err = w.client.ProduceSync(context.Background(), &again).FirstErr(); err == nil {
@@ -434,7 +439,7 @@ func (*brokers) Identifier(id string) string {
 // Observed hears of failures and losses.
 func (w *brokers) Observed(life *simulation.Life, o esm.Observation) {
 	p := w.of(life)
-	if o.Err != nil {
+	if o.Err != nil && strings.Contains(o.Err.Error(), "AUTHORIZATION_FAILED") {
 		p.heard.Store(time.Now().UnixNano())
 	}
 
