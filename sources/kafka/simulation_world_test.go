@@ -50,6 +50,7 @@ type brokers struct {
 	session, heartbeat, fetchWait  time.Duration
 	static, transactions, timeless bool
 	strikes                        []string // that may happen
+	often                          string   // the one that does most of the time
 
 	processes []*process
 	lanes     map[string][]*watchedLane // by what reads: each part's name
@@ -181,6 +182,9 @@ func (w *brokers) misfortune() {
 			w.strikes = append(w.strikes, name)
 		}
 	}
+
+	denied := slices.Sorted(maps.Keys(denials()))
+	w.often = choose(r, madeAnew, madeAnew, "partitions are added", "records are deleted", choose(r, denied...), choose(r, denied...))
 
 	if s.Calm {
 		return
