@@ -447,7 +447,7 @@ func (o *Observer) invoked(ctx context.Context, l *Life, items []Item, size int,
 		t.invoked++
 		t.started = true
 
-		if o.sim.kind.Ordered && t.settled && !o.ousted[t.partition][l] {
+		if o.sim.kind.Ordered && t.settled && o.owners[t.partition] == l {
 			o.violate(12, "record %d is invoked, it lies before the stored position", it.Number)
 		}
 

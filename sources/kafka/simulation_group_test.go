@@ -292,9 +292,11 @@ func (w *brokers) isStale(p *process, number int) bool {
 	})
 }
 
-// isStart reports whether a commit may be where the group starts.
+// isStart reports whether a commit may be where the group starts. Of a topic that was made
+// anew the group has nothing, so who starts then takes it for one that was never read.
 func (w *brokers) isStart(p *part, offset int64) bool {
-	return w.isRelative(p) && !p.read && (p.latest < 0 || offset <= p.latest)
+	return w.isRelative(p) && !p.read && (p.latest < 0 || offset <= p.latest) ||
+		w.options.StartingPosition != kafka.TrimHorizon && p.anew && !p.read
 }
 
 // checkPassed holds a commit, which a process asked for or the group has, against P2 and
@@ -388,7 +390,7 @@ func (w *brokers) reader(p *part) *simulation.Life {
 // place tells which records of a partition nobody needs: those before the start, and with
 // Latest those that are not read yet when the position was deleted.
 func (w *brokers) place(p *part) {
-	reset := w.options.StartingPosition == kafka.Latest && p.committed < p.deleted
+	reset := w.options.StartingPosition == kafka.Latest && p.deleted > max(p.committed, 0)
 
 	for _, s := range p.records {
 		switch {

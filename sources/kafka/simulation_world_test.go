@@ -85,6 +85,8 @@ type part struct {
 	start, latest int64
 	// late says that it came when the group had begun: it is read from its beginning.
 	late bool
+	// anew says that its topic had been deleted before.
+	anew bool
 	// read says that a handler was given records of it.
 	read bool
 	// deleted is the offset up to which records may be gone.
@@ -263,7 +265,7 @@ func (w *brokers) settleDown(first int) {
 
 		p := &part{
 			name: fmt.Sprintf("%s-%d/%d", simTopic, n, len(w.parts)), number: info.Partition,
-			committed: -1, start: -1, latest: -1, late: w.began,
+			committed: -1, start: -1, latest: -1, late: w.began, anew: w.began && first == 0,
 		}
 		w.parts, w.current = append(w.parts, p), append(w.current, p)
 	}
