@@ -129,7 +129,7 @@ const madeAnew = "the topic is made anew"
 // Calm ends all that strikes.
 func (w *brokers) Calm() {
 	w.calm = true
-	w.permit()
+	w.permit(w.denials...)
 
 	for _, f := range w.faults {
 		f.handle.Remove()
@@ -204,7 +204,13 @@ func (w *brokers) deny(name string, refusal kfake.Fault, other int) {
 	}
 	d.fault = fault{name, w.cluster.Fault(refusal)}
 	w.denials = append(w.denials, d)
-	w.sim.After(time.Second+time.Duration(other%120_000)*time.Millisecond, "permit "+name, w.permit)
+
+	last := time.Duration(other%30_000) * time.Millisecond
+	if other%2 == 0 {
+		last += time.Minute
+	}
+
+	w.sim.After(time.Second+last, "permit "+name, func() { w.permit(d) })
 }
 
 func (w *brokers) allStarted() bool {
@@ -224,8 +230,12 @@ func (w *brokers) allStarted() bool {
 }
 
 // permit ends denials. What was denied for longer than a minute was told (P14).
-func (w *brokers) permit() {
-	for _, d := range w.denials {
+func (w *brokers) permit(denials ...*denial) {
+	for _, d := range denials {
+		if !slices.Contains(w.denials, d) {
+			continue
+		}
+
 		d.handle.Remove()
 
 		if d.handle.Hits() > 0 {
@@ -245,7 +255,7 @@ func (w *brokers) permit() {
 		}
 	}
 
-	w.denials = nil
+	w.denials = slices.DeleteFunc(slices.Clone(w.denials), func(d *denial) bool { return slices.Contains(denials, d) })
 }
 
 // fence throws a member out of the group, as an administrator does, or a broker that has

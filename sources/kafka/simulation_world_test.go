@@ -284,7 +284,7 @@ func (w *brokers) must(err error) {
 // Open returns the source of a new process. What is denied from the start ends it, so
 // nothing is.
 func (w *brokers) Open(life *simulation.Life) sources.Source {
-	w.permit()
+	w.permit(w.denials...)
 
 	p := w.newProcess(life)
 
