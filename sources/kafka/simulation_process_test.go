@@ -4,7 +4,10 @@ package kafka_test
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -56,13 +59,38 @@ func (w *brokers) newProcess(life *simulation.Life) *process {
 	}
 }
 
+// seeded is a source of randomness that in a bubble, whose time begins in the year 2000,
+// depends on the instant only. The names of members are drawn from it, and partitions are
+// shared out in the order of these.
+type seeded struct{ otherwise io.Reader }
+
+func (s seeded) Read(b []byte) (int, error) {
+	const bubbles = 2010
+
+	now := time.Now()
+	if now.Year() > bubbles {
+		return s.otherwise.Read(b)
+	}
+
+	random := rand.New(rand.NewPCG(uint64(now.UnixNano()), 0))
+	for i := range b {
+		b[i] = byte(random.Uint64())
+	}
+
+	return len(b), nil
+}
+
+// seedNames has names drawn so from now on.
+var seedNames = sync.OnceFunc(func() { cryptorand.Reader = seeded{cryptorand.Reader} })
+
 // options are those of the process' source.
 func (p *process) options() kafka.Options {
 	w := p.world
 	options := w.options
-	options.BootstrapServers = w.cluster.ListenAddrs()
+	options.BootstrapServers = w.cluster.ListenAddrs()[:1] // or the client draws one of them, whoever asks first
 	options.ClientOptions = append([]kgo.Opt{
 		kgo.ClientID(p.name), kgo.Dialer(p.dial), kgo.WithHooks(p), kgo.DisableClientMetrics(),
+		kgo.RetryBackoffFn(func(fails int) time.Duration { return min(250*time.Millisecond<<min(fails, 5), 5*time.Second) }),
 		kgo.SessionTimeout(w.session), kgo.HeartbeatInterval(w.heartbeat), kgo.FetchMaxWait(w.fetchWait),
 		kgo.MetadataMaxAge(30 * time.Second), // so that new partitions are found soon
 	}, w.options.ClientOptions...)

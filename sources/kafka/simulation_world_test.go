@@ -117,6 +117,7 @@ func newBrokers(s *simulation.Sim) *brokers {
 		sim: s, random: rand.New(rand.NewPCG(s.Scenario.Seed, 3)), lanes: make(map[string][]*watchedLane),
 		records: make(map[int]*sent), joins: make(map[string]int), stale: make(map[int32]bool), away: make(map[string]time.Time),
 	}
+	seedNames()
 	w.configure()
 	w.misfortune()
 	w.build()
@@ -193,8 +194,7 @@ func (w *brokers) misfortune() {
 	}
 
 	s.Disturbances *= 4
-	s.Faults = maps.Clone(s.Faults)          // simpler scenarios begin with the same ones
-	delete(s.Faults, simulation.FaultJitter) // the engine's own randomness would stand in
+	s.Faults = maps.Clone(s.Faults) // simpler scenarios begin with the same ones
 
 	for f := range s.Faults { // of each request, of which there are many
 		if !strings.HasPrefix(string(f), string(simulation.OpDeliver)) && !isCallback(f) {
