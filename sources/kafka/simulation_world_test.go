@@ -197,7 +197,8 @@ func (w *brokers) misfortune() {
 	s.Faults = maps.Clone(s.Faults) // simpler scenarios begin with the same ones
 
 	for f := range s.Faults { // of each request, of which there are many
-		if !strings.HasPrefix(string(f), string(simulation.OpDeliver)) && !isCallback(f) {
+		op, _, _ := strings.Cut(string(f), " ")
+		if op != string(simulation.OpDeliver) && op != string(simulation.OpClose) && !isCallback(f) {
 			s.Faults[f] /= 10
 		}
 	}
