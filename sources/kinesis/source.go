@@ -19,6 +19,7 @@ import (
 	"github.com/openesm/openesm/sources/checkpoint"
 	"github.com/openesm/openesm/sources/internal/eventjson"
 	"github.com/openesm/openesm/sources/internal/lease"
+	"github.com/openesm/openesm/sources/internal/pool"
 )
 
 const (
@@ -26,6 +27,9 @@ const (
 
 	// mostRecords is how many records one call brings at most (KIN-23).
 	mostRecords = 10_000
+
+	// rest is how long a goroutine that makes calls stays when there is none to make.
+	rest = 100 * time.Millisecond
 )
 
 // Source is one stream as a source of a mapping.
@@ -37,7 +41,7 @@ type Source struct {
 	options Options
 	single  []func(*kinesis.Options) // options of every call
 	encoder *eventjson.Kinesis
-	calls   *pool
+	calls   *pool.Pool[func()] // makes calls, so that those that wait keep shallow stacks
 
 	consumer string        // ARN, with enhanced fan-out; by name not known before Start
 	skew     time.Duration // how far the service's clock is ahead of this one
@@ -90,7 +94,7 @@ func New(client Client, streamARN string, store checkpoint.Store, options Option
 		client: client, fanOut: fanOut, store: store, stream: s, consumer: s.consumer,
 		options: options.withDefaults(), single: []func(*kinesis.Options){once},
 		encoder: eventjson.NewKinesis(eventSource, s.given, s.region, options.RoleARN),
-		calls:   newPool(), shards: make(map[*partition]struct{}),
+		calls:   pool.New(func() func(func()) { return func(call func()) { call() } }, rest), shards: make(map[*partition]struct{}),
 	}, nil
 }
 
@@ -212,7 +216,7 @@ func (s *Source) Close(ctx context.Context) error {
 		err = manager.Close(ctx)
 	}
 
-	s.calls.close()
+	s.calls.Close()
 
 	return err
 }
