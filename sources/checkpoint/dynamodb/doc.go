@@ -76,7 +76,8 @@
 // A busy shard makes a write a second, see [Options.PositionInterval], an idle one three
 // in a lease's duration. A clean stop and a shard that moves to another worker repeat
 // nothing for that; what a killed process had settled since its last write is handled
-// again, which is a second more than without.
+// again, which is a second more than without. Each worker scans the table twice in a lease's
+// duration, and ten times while it waits for a shard that it has asked for.
 //
 // # Limits
 //

@@ -17,8 +17,9 @@ import (
 // its name out, and the Owner takes the lease. So does the Kinesis Client Library 3.
 //
 // Options.Handover bounds that. A worker that has not finished by then loses the lease,
-// and renews it no more; the Owner takes it as that of a worker that died. It takes it a
-// Duration later in any case.
+// and renews it no more: the Owner takes it as that of a worker that died, and so after
+// the handlers were cut off. From one that renews it still, the Owner takes it a Duration
+// after the bound.
 
 // ask asks the worker that reads a shard for it. It is no error if that one has written
 // meanwhile.
@@ -107,16 +108,11 @@ func (h *Held) hear(l checkpoint.Lease) {
 	}
 }
 
-// deadline is until when the lease is to be handed over; zero if nobody has asked.
-func (h *Held) deadline() time.Time {
-	if h.asked.IsZero() {
-		return time.Time{}
-	}
-	return h.asked.Add(max(h.m.options.Handover, 0))
-}
+// deadline is until when a lease that was asked for is to be handed over.
+func (h *Held) deadline() time.Time { return h.asked.Add(max(h.m.options.Handover, 0)) }
 
-// unreadAsked are the leases that nobody reads here and that others have asked for. m.mu is
-// held.
+// unreadAsked are the leases that nobody reads here and that others have asked for.
+// m.mu is held.
 func (m *Manager) unreadAsked() []*Held {
 	var all []*Held
 	for _, h := range m.sorted() {

@@ -133,10 +133,10 @@ func (h *Held) End(ctx context.Context, children []Shard) error {
 	return nil
 }
 
-// Release lets go of the shard and gives the lease back, so that others may take
-// it at once, or the one who has asked for it. One attempt, unless Commit has left it a position: after an error they
-// may once the lease has run out. Of a lost lease it gives nothing back, but must be
-// called too.
+// Release lets go of the shard and gives the lease back, so that others may take it at
+// once, or the one who has asked for it. One attempt, unless Commit has left it a
+// position: after an error they may once the lease has run out. Of a lost lease it gives
+// nothing back, but must be called too.
 func (h *Held) Release(ctx context.Context) error {
 	defer h.drop()
 

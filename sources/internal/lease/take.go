@@ -21,7 +21,7 @@ type share struct {
 	owner     string          // this worker
 	former    map[string]bool // what this worker was called before a restart
 	duration  time.Duration
-	handover  time.Duration // how long the holder of a lease that was asked for has, and one more duration
+	handover  time.Duration // how long the holder of a lease that was asked for has
 	most      int           // leases of this worker; 0 for no limit
 	exclusive bool
 }

@@ -145,7 +145,8 @@ func (h *Held) stored() time.Time {
 
 // same reports whether two leases say the same of what a write may change.
 func same(a, b checkpoint.Lease) bool {
-	return a.Owner == b.Owner && a.CheckpointOwner == b.CheckpointOwner && bytes.Equal(a.Window, b.Window) && slices.Equal(a.Children, b.Children) &&
+	return a.Owner == b.Owner && a.CheckpointOwner == b.CheckpointOwner &&
+		bytes.Equal(a.Window, b.Window) && slices.Equal(a.Children, b.Children) &&
 		a.Position.Sequence == b.Position.Sequence && a.Position.SubSequence == b.Position.SubSequence &&
 		a.Position.Timestamp.Equal(b.Position.Timestamp)
 }
