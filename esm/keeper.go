@@ -52,7 +52,7 @@ func (k *keeper) giveUp() {
 		return
 	}
 	k.end()
-	k.giveBack(time.Now().Add(24 * time.Hour)) // nothing is hidden for so long
+	k.giveBack(24 * time.Hour) // nothing is hidden for so long
 }
 
 func (k *keeper) run(ctx context.Context) {
@@ -76,12 +76,12 @@ func (k *keeper) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		k.giveBack(k.pool.needed(time.Now()))
+		k.giveBack(k.pool.needed())
 	}
 }
 
-// giveBack gives back what is not the mapping's for so long.
-func (k *keeper) giveBack(need time.Time) {
+// giveBack gives back what does not last for so long.
+func (k *keeper) giveBack(need time.Duration) {
 	u := k.pool
 	kept, lost := cutExpiring(k.rest, need)
 	if len(lost) == 0 {

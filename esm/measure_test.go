@@ -7,6 +7,7 @@ import (
 
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/memory"
 )
 
@@ -18,9 +19,9 @@ type metered struct {
 
 func (m *metered) Measure(dst []sources.Measure) []sources.Measure {
 	m.asked++
-	return append(dst, sources.Measure{Name: "LeasesHeld", Count: m.asked},
-		sources.Measure{Name: "LeasesLost", Count: 10 * m.asked * m.asked, Total: true},
-		sources.Measure{Name: "MillisBehindLatest", Partition: "shard", Duration: time.Minute})
+	return append(dst, sources.Measure{Name: kinesis.LeasesHeld, Count: m.asked},
+		sources.Measure{Name: kinesis.LeasesLost, Count: 10 * m.asked * m.asked, Total: true},
+		sources.Measure{Name: kinesis.MillisBehindLatest, Partition: "shard", Duration: time.Minute})
 }
 
 func TestMeasuresReachTheObserver(t *testing.T) {
@@ -31,7 +32,7 @@ func TestMeasuresReachTheObserver(t *testing.T) {
 		config.Observer = func(o esm.Observation) {
 			mu.Lock()
 			defer mu.Unlock()
-			if o.Metric == esm.LeasesHeld || o.Metric == esm.LeasesLost || o.Metric == esm.MillisBehindLatest {
+			if o.Metric == kinesis.LeasesHeld || o.Metric == kinesis.LeasesLost || o.Metric == kinesis.MillisBehindLatest {
 				seen = append(seen, o)
 			}
 		}
@@ -43,12 +44,12 @@ func TestMeasuresReachTheObserver(t *testing.T) {
 		equal(t, "took", took, 0)
 		equal(t, "asked", source.asked, 2)
 		equal(t, "seen", seen, []esm.Observation{
-			{Metric: esm.LeasesHeld, Kind: esm.Gauge, Mapping: "mapping", Count: 1},
-			{Metric: esm.LeasesLost, Kind: esm.Counter, Mapping: "mapping", Count: 10},
-			{Metric: esm.MillisBehindLatest, Kind: esm.Gauge, Mapping: "mapping", Partition: "shard", Duration: time.Minute},
-			{Metric: esm.LeasesHeld, Kind: esm.Gauge, Mapping: "mapping", Count: 2},
-			{Metric: esm.LeasesLost, Kind: esm.Counter, Mapping: "mapping", Count: 30}, // 40 in all
-			{Metric: esm.MillisBehindLatest, Kind: esm.Gauge, Mapping: "mapping", Partition: "shard", Duration: time.Minute},
+			{Metric: kinesis.LeasesHeld, Kind: esm.Gauge, Mapping: "mapping", Count: 1},
+			{Metric: kinesis.LeasesLost, Kind: esm.Counter, Mapping: "mapping", Count: 10},
+			{Metric: kinesis.MillisBehindLatest, Kind: esm.Gauge, Mapping: "mapping", Partition: "shard", Duration: time.Minute},
+			{Metric: kinesis.LeasesHeld, Kind: esm.Gauge, Mapping: "mapping", Count: 2},
+			{Metric: kinesis.LeasesLost, Kind: esm.Counter, Mapping: "mapping", Count: 30}, // 40 in all
+			{Metric: kinesis.MillisBehindLatest, Kind: esm.Gauge, Mapping: "mapping", Partition: "shard", Duration: time.Minute},
 		})
 	})
 }

@@ -64,6 +64,7 @@ func (p *part) serve() {
 		p.warn("closing the partition failed", err)
 	}
 	p.end(nil)
+	p.health.forget(p.id)
 	p.config.Logger.Debug("partition closed", p.attrs()...)
 }
 
@@ -183,7 +184,7 @@ func (p *part) ack(settle func(context.Context, []sources.Record) error, records
 // expired reports whether there are records, and none is the mapping's any more.
 func expired(records []sources.Record, now time.Time) bool {
 	for i := range records {
-		if records[i].Expires.IsZero() || records[i].Expires.After(now) {
+		if records[i].Lasts(now, 0) {
 			return false
 		}
 	}

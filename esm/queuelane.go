@@ -139,7 +139,7 @@ func (l *queueLane) rejectTooLarge() {
 func (l *queueLane) process(n int) bool {
 	for failures := 1; ; failures++ {
 		if failures == 1 {
-			l.extend(l.held[:n], l.pool.needed(time.Now()))
+			l.extend(l.held[:n])
 		}
 		if n = l.dropUnstartable(n); n == 0 {
 			l.pool.scaler.free()
@@ -212,7 +212,7 @@ func (l *queueLane) again(o outcome, records []sources.Record, failures int) (ti
 	switch {
 	case o.verdict == throttled:
 		delay := max(throttleBackoff().Delay(failures, u.config.Jitter()), o.retryAfter)
-		return delay, !expireBefore(records, u.needed(time.Now().Add(delay)))
+		return delay, last(records, time.Now().Add(delay), u.needed())
 	case (o.verdict == failed || o.verdict == partial) && !u.traits.Redelivers:
 		return u.config.RetryBackoff.Delay(failures, u.config.Jitter()), true
 	default:
@@ -278,36 +278,31 @@ func (l *queueLane) giveBackRest(n int) {
 	}
 }
 
-// needed is until when a record must be the mapping's still to be handed to the handler
-// at a moment: of a source that redelivers for as long as the handler may take. It is
-// the one rule for all who ask whether a record is worth starting.
-func (u *unordered) needed(at time.Time) time.Time {
+// needed is how long a record must last to be handed to the handler: of a source that
+// redelivers as long as the handler may take.
+func (u *unordered) needed() time.Duration {
 	if u.traits.Redelivers {
-		return at.Add(u.config.Timeout)
+		return u.config.Timeout
 	}
-	return at
+	return 0
 }
 
-// expiresBefore reports whether a record is the mapping's no longer at a moment.
-func expiresBefore(r *sources.Record, at time.Time) bool {
-	return !r.Expires.IsZero() && r.Expires.Before(at)
-}
-
-// expireBefore reports whether that is so of one of records.
-func expireBefore(records []sources.Record, at time.Time) bool {
+// last reports whether all of records last from a moment on for so long.
+func last(records []sources.Record, at time.Time, need time.Duration) bool {
 	for i := range records {
-		if expiresBefore(&records[i], at) {
-			return true
+		if !records[i].Lasts(at, need) {
+			return false
 		}
 	}
-	return false
+	return true
 }
 
-// cutExpiring moves those of records to the front that are the mapping's still at a
-// moment, and returns how many those are, and the others.
-func cutExpiring(records []sources.Record, at time.Time) (kept int, others []sources.Record) {
+// cutExpiring moves those of records to the front that last from now on for so long,
+// and returns how many those are, and the others.
+func cutExpiring(records []sources.Record, need time.Duration) (kept int, others []sources.Record) {
+	now := time.Now()
 	for _, r := range records {
-		if expiresBefore(&r, at) {
+		if !r.Lasts(now, need) {
 			others = append(others, r)
 			continue
 		}
@@ -323,11 +318,11 @@ func cutExpiring(records []sources.Record, at time.Time) (kept int, others []sou
 // back, a source that hides records too shortly would hand it out again at once, for
 // ever.
 func (l *queueLane) dropUnstartable(n int) int {
-	u, need := l.pool, l.pool.needed(time.Now())
-	if !expireBefore(l.held[:n], need) {
+	u := l.pool
+	if last(l.held[:n], time.Now(), u.needed()) {
 		return n
 	}
-	kept, late := cutExpiring(l.held[:n], need)
+	kept, late := cutExpiring(l.held[:n], u.needed())
 	l.held = slices.Delete(l.held, kept, n)
 	l.unsettled = append(l.unsettled[:0], late...)
 	u.count(StaleEventCount, len(late))
@@ -335,10 +330,10 @@ func (l *queueLane) dropUnstartable(n int) int {
 	return kept - l.dropGroups(kept)
 }
 
-// extend has those of records that expire before a moment stay the mapping's for longer,
+// extend has records stay the mapping's for longer if some cannot be started any more,
 // where the source can do that.
-func (l *queueLane) extend(records []sources.Record, need time.Time) {
-	if !l.pool.traits.Redelivers || !expireBefore(records, need) {
+func (l *queueLane) extend(records []sources.Record) {
+	if !l.pool.traits.Redelivers || last(records, time.Now(), l.pool.needed()) {
 		return
 	}
 	if extender, ok := sources.Ability[sources.Extender](l.pool.partition); ok {

@@ -27,7 +27,7 @@ type Record struct {
 
 	// Expires is the moment from which the record is no longer the mapping's:
 	// its visibility timeout or its own time to live has passed. The engine
-	// neither starts nor retries it from then on. Zero for never.
+	// neither starts nor retries it from then on; see [Record.Lasts]. Zero for never.
 	Expires time.Time
 
 	// Size is how many bytes the record takes in the event document, its
@@ -37,4 +37,12 @@ type Record struct {
 	// Offset counts the records of one partition in the order they were
 	// fetched. Filled by the engine, for its own books; adapters ignore it.
 	Offset uint64
+}
+
+// Lasts reports whether the record is the mapping's at a moment, and for so long after
+// it. With 0 this tells whether the record is still the mapping's; with how long a
+// handler may take, whether it is worth starting. Everybody who asks either asks here.
+func (r *Record) Lasts(now time.Time, d time.Duration) bool {
+	left := r.Expires.Sub(now)
+	return r.Expires.IsZero() || left > 0 && left >= d
 }

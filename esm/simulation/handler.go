@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -72,6 +73,10 @@ func (s *Sim) decide(items []Item) plan {
 
 	if s.Scenario.Long && s.rng.IntN(3) > 0 {
 		p.lasts = s.almost()
+	}
+
+	if s.Scenario.Busy > 0 {
+		p.lasts = s.most()
 	}
 
 	if !s.weather {
@@ -230,10 +235,19 @@ func (h bytesHandler) Invoke(ctx context.Context, payload []byte) ([]byte, error
 
 	quoted := make([]string, len(ids))
 	for i, id := range ids {
-		quoted[i] = fmt.Sprintf(`{"itemIdentifier":%q}`, id)
+		quoted[i] = `{"itemIdentifier":` + h.life.sim.identifier(id) + `}`
 	}
 
 	return []byte(`{"batchItemFailures":[` + strings.Join(quoted, ",") + `]}`), nil
+}
+
+// identifier is how an event document names a record.
+func (s *Sim) identifier(id string) string {
+	if world, is := s.world.(identifying); is {
+		return world.Identifier(id)
+	}
+
+	return strconv.Quote(id)
 }
 
 // handle is one invocation: it begins, lasts, and ends, each an event of its
@@ -274,7 +288,7 @@ func (l *Life) handle(ctx context.Context, items []Item, size int) ([]string, er
 		case <-l.sim.over:
 		}
 	default:
-		_ = l.pass(ctx, "run "+label, lasts, func(c *call) { l.finish(c, nil) })
+		_ = l.pass(l.listening(ctx), "run "+label, lasts, func(c *call) { l.finish(c, nil) })
 	}
 
 	if err := l.rest("return "+label, at, func(c *call) {

@@ -141,6 +141,8 @@ type queueSource struct {
 func (s *queueSource) Traits() sources.Traits { return s.queue.traits() }
 
 func (s *queueSource) AppendEvent(dst []byte, partition string, records []sources.Record) []byte {
+	s.life.toil(records)
+
 	return s.queue.AppendEvent(dst, partition, records)
 }
 

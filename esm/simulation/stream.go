@@ -255,6 +255,8 @@ type streamSource struct {
 func (s *streamSource) Traits() sources.Traits { return s.stream.traits() }
 
 func (s *streamSource) AppendEvent(dst []byte, partition string, records []sources.Record) []byte {
+	s.life.toil(records)
+
 	return s.stream.AppendEvent(dst, partition, records)
 }
 

@@ -38,6 +38,8 @@ const (
 	troubleRate        = "rate"        // a backlog, of which a few batches fail
 	troubleBytes       = "bytes"       // the bytes that an unordered mapping holds are bounded
 	troublePoll        = "poll"        // polls take messages that arrive after a stop
+	troubleBusy        = "busy"        // lanes run late, and handlers end just before their time limit
+	troubleRest        = "rest"        // a few batches are retried in place, which hold less than was fetched
 )
 
 // pending are the troubles that the engine does not bear yet. Scenarios are drawn
@@ -79,6 +81,8 @@ func troubles() []trouble {
 		{troublePoll, (*Scenario).poll},
 		{troubleStuck, (*Scenario).stuck},
 		{troubleRate, (*Scenario).rate},
+		{troubleBusy, (*Scenario).busy},
+		{troubleRest, (*Scenario).rest},
 	}
 }
 
@@ -281,6 +285,25 @@ func (s *Scenario) poll(d dice, kind Kind) {
 		s.Stops = pick(d, 0, 1, 2)
 		s.Config.DrainTimeout = max(s.Config.DrainTimeout, s.Config.Timeout+30*time.Second)
 	}
+}
+
+// rest has batches that take less than a fetch brings, a few of which are retried in
+// place for long. Nothing else goes wrong.
+func (s *Scenario) rest(d dice, kind Kind) {
+	if s.Calm || kind.Ordered || kind.Redelivers || !d.chance(0.1) {
+		return
+	}
+
+	*s = Scenario{
+		Seed: s.Seed, Records: 10 + d.IntN(40), Keys: 1, Size: 30, Partitions: 1, Visibility: time.Hour, AckBatch: 1,
+		Bytes: s.Bytes, Slowest: s.Slowest, Faults: make(map[Fault]float64), Moods: make(map[mood]float64),
+	}
+	s.Poison = s.Records / pick(d, 1, 2)
+	s.Config.BatchSize = 10
+	s.Config.MaximumBatchBytes = overhead + pick(d, 1, 2, 3)*(s.mostBytes()-recordBytes)
+	s.Config.MaximumConcurrency = pick(d, 3, 5)
+	s.Config.ReportBatchItemFailures = true
+	s.Config.Timeout = time.Minute
 }
 
 // rate has a few invocations fail, of so many that the mapping has a backlog.

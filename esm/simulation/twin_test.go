@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"context"
-	"flag"
 	"slices"
 	"sync"
 	"testing"
@@ -10,29 +9,6 @@ import (
 
 	"github.com/openesm/openesm/sources"
 )
-
-var flagCatch = flag.Bool("simulation.catch", false, "name the first promise that a seed breaks and do no more, for .ci/mutants")
-
-// catch simulates seeds of a kind until one of them breaks a promise, and returns
-// it with what it broke; nil if none of so many does.
-func catch(t *testing.T, kind Kind, broken wrap, seeds uint64) (uint64, *Violation) {
-	t.Helper()
-
-	for seed := range seeds {
-		if v := violation(t, kind, seed, broken); v != nil {
-			return seed, v
-		}
-	}
-
-	return 0, nil
-}
-
-// violation is what a seed breaks.
-func violation(t *testing.T, kind Kind, seed uint64, broken wrap) *Violation {
-	t.Helper()
-
-	return simulate(t, kind, draw(kind, seed), broken).Violation
-}
 
 // twin is a source with one thing wrong. The simulation must catch it in each of
 // the kinds, within so many seeds, as a break of one of the promises: the first,

@@ -23,7 +23,7 @@ func (o *Observer) checkLeft(i *invocation, began time.Time) {
 
 	for _, it := range i.items {
 		t := o.records[it.Number]
-		if left := t.expires.Sub(began); !t.expires.IsZero() && left < o.sim.limit() {
+		if left := t.expires.Sub(began) + o.sim.Scenario.Busy; !t.expires.IsZero() && left < o.sim.limit() {
 			o.violate(5, "record %d is started %v before it expires, the time limit is %v", t.number, left, o.sim.limit())
 		}
 	}

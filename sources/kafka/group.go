@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -32,13 +33,8 @@ func (m *member) onAssigned(_ context.Context, client *kgo.Client, assigned map[
 			}
 		}
 
-		left := s.left
-		s.left = nil
 		s.mu.Unlock()
-
-		for _, l := range left {
-			l.tell(gone)
-		}
+		s.dismiss()
 	})
 }
 
@@ -70,9 +66,22 @@ func (s *Source) lose(a *assignment) {
 	}
 }
 
+// dismiss tells the lanes that were lost.
+func (s *Source) dismiss() {
+	s.mu.Lock()
+	left := s.left
+	s.left = nil
+	s.mu.Unlock()
+
+	for _, l := range left {
+		l.tell(gone)
+	}
+}
+
 // begin has a partition read. The caller holds the mutex.
 func (s *Source) begin(a *assignment) {
 	s.owned[a.key] = a
+	a.retention = s.retentionOf(a.topic)
 
 	if !s.options.MixPartitions {
 		a.lane = newLane(s, a.name)
@@ -228,6 +237,9 @@ func (s *Source) lanesOf(partitions map[string][]int32) []*lane {
 			}
 		}
 	}
+
+	// Lanes are told one after the other; in which order is not the client's map's to say.
+	slices.SortFunc(lanes, func(a, b *lane) int { return strings.Compare(a.id, b.id) })
 
 	return lanes
 }

@@ -83,7 +83,11 @@
 //     is replaced by one behind the last record that was read (KIN-41).
 //   - A position that was trimmed: the shard goes on with the oldest record it has, as
 //     the service does (KIN-45). Nobody tells of the loss; watch the metrics IteratorAge
-//     and MillisBehindLatest against the retention of the stream.
+//     and [MillisBehindLatest] against the retention of the stream.
+//   - MillisBehindLatest is what the service answered last (KIN-29), or the age of the
+//     oldest record that was read and is not settled if that is more: it grows while a
+//     handler fails. A shard that was not read in the last half minute, and of which
+//     nothing is in hand, has none: what is not known is not told, and no old answer.
 //   - A record that is older than the stream's retention is given up by rule, as one that
 //     is too old: it goes to the on-failure destination if there is one, is counted, and
 //     blocks its shard no longer. The retention is read at the start, and every five

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/openesm/openesm/retry"
@@ -20,7 +19,7 @@ type partition struct {
 	id     string
 	held   *lease.Held
 	reader reader
-	behind atomic.Int64 // milliseconds, of the last answer
+	lag    lag
 
 	// Of Fetch, and of Close after it.
 	stock    stock
@@ -90,7 +89,10 @@ func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.D
 	until := time.Now().Add(wait)
 
 	for {
-		if n := p.unstock(buf); n > 0 {
+		n := p.unstock(buf)
+		p.lag.fetch(buf[:n], p.stock.arrival())
+
+		if n > 0 {
 			return n, nil
 		}
 
@@ -126,7 +128,7 @@ func (p *partition) take(a answer) {
 	}
 
 	if a.answered {
-		p.behind.Store(a.behind.Milliseconds())
+		p.lag.answer(a.behind, time.Now())
 	}
 
 	if a.ended {
@@ -171,6 +173,10 @@ func (p *partition) AckWindow(ctx context.Context, records []sources.Record, win
 	err = p.held.Commit(ctx, position, window)
 	if err != nil {
 		return err
+	}
+
+	if last := len(records) - 1; last >= 0 {
+		p.lag.settle(native(&records[last]).position(), records[last].Time)
 	}
 
 	p.mu.Lock()

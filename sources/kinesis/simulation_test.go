@@ -14,7 +14,7 @@ import (
 func TestSimulation(t *testing.T) {
 	t.Parallel()
 
-	const seeds = 40
+	const seeds = 4
 
 	t.Log(simulation.Attack(t, simulated("kinesis", false), seeds,
 		"stop", "kill", "poison", "batch of several", "bisect",
@@ -30,7 +30,7 @@ func TestSimulation(t *testing.T) {
 func TestFanOutSimulation(t *testing.T) {
 	t.Parallel()
 
-	const seeds = 20
+	const seeds = 2
 
 	t.Log(simulation.Attack(t, simulated("kinesis-fan-out", true), seeds,
 		"stop", "kill", "split", "merged", "stolen", "handed over", "trimmed", "expired shard",

@@ -222,7 +222,9 @@ func (s *Source) Close(ctx context.Context) error {
 }
 
 // Measure tells how far each shard is behind, and the shards that are held, lost and
-// waiting for their parents (KIN-29). See [sources.Meter].
+// waiting for their parents (KIN-29). A shard of which that is not known is left out:
+// one that was not read in the last half minute, and of which nothing is in hand. See
+// [sources.Meter].
 func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 	manager := s.leases()
 	if manager == nil {
@@ -231,18 +233,20 @@ func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 
 	stats := manager.Stats()
 	dst = append(dst,
-		sources.Measure{Name: "LeasesHeld", Count: stats.Held},
-		sources.Measure{Name: "LeasesLost", Count: int(stats.Lost), Total: true}, //nolint:gosec // far below
-		sources.Measure{Name: "ShardsWaiting", Count: stats.Waiting},
+		sources.Measure{Name: LeasesHeld, Count: stats.Held},
+		sources.Measure{Name: LeasesLost, Count: int(stats.Lost), Total: true}, //nolint:gosec // far below
+		sources.Measure{Name: ShardsWaiting, Count: stats.Waiting},
 	)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
+	now, life := time.Now(), s.options.IdleInterval+answerLife
+
 	for p := range s.shards {
-		dst = append(dst, sources.Measure{
-			Name: "MillisBehindLatest", Partition: p.id, Duration: time.Duration(p.behind.Load()) * time.Millisecond,
-		})
+		if far, known := p.lag.measure(now, life, s.skew); known {
+			dst = append(dst, sources.Measure{Name: MillisBehindLatest, Partition: p.id, Duration: far})
+		}
 	}
 
 	return dst

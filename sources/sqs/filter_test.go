@@ -45,7 +45,8 @@ func TestMappingFilter_FILT08_FILT90_FILT91_SQS61(t *testing.T) {
 		"both FILT04":                    {[]string{`{"body":{"urgent":[true]}}`, `{"body":[{"suffix":"100"}]}`}, []string{urgent, spaced, text}},
 		"metadata FILT73 FILT76":         {[]string{`{"attributes":{"ApproximateReceiveCount":["1"]}}`}, bodies},
 		"other metadata":                 {[]string{`{"attributes":{"ApproximateReceiveCount":[{"anything-but":"1"}]}}`}, nil},
-		"pollers' FILT56":                {[]string{`{"eventSource":["aws:sqs"]}`, `{"awsRegion":[{"exists":true}]}`}, nil},
+		"pollers' FILT56":                {[]string{`{"eventSource":["aws:sqs"],"awsRegion":[{"exists":true}]}`}, bodies},
+		"other pollers' FILT56":          {[]string{`{"eventSource":["aws:kinesis"]}`, `{"awsRegion":[{"exists":false}]}`}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -139,7 +140,7 @@ func TestMetadata_FILT50_FILT55(t *testing.T) {
 
 		for into, text := range map[any][]byte{
 			&document: source.AppendEvent(nil, "", []sources.Record{record}),
-			&metadata: source.Filtering().AppendMetadata(nil, &record),
+			&metadata: source.Filtering().AppendMetadata(nil, "", &record, nil),
 		} {
 			if err := json.Unmarshal(text, into); err != nil {
 				t.Fatal(err)
@@ -177,7 +178,7 @@ func TestMetadataAllocatesNothing(t *testing.T) { //nolint:paralleltest // count
 	dst := make([]byte, 0, 4<<10)
 
 	// Under the race detector a pool forgets at random, hence one.
-	if got := testing.AllocsPerRun(1000, func() { dst = appendMetadata(dst[:0], &record) }); got > 1 {
+	if got := testing.AllocsPerRun(1000, func() { dst = appendMetadata(dst[:0], "", &record, nil) }); got > 1 {
 		t.Errorf("%v allocations", got)
 	}
 

@@ -93,7 +93,7 @@ func (p *partition) sweep(now time.Time) {
 	var next time.Time
 	p.late.arrivals = slices.DeleteFunc(p.late.arrivals, func(a arrival) bool {
 		soonest := slices.MinFunc(a.records, func(a, b sources.Record) int { return a.Expires.Compare(b.Expires) })
-		if p.setup.standing(&soonest, now) != fresh {
+		if !soonest.Lasts(now, p.setup.timeout) {
 			p.pool.Do(request{keep: a})
 			return true
 		}
@@ -150,7 +150,7 @@ func (p *partition) extended(a arrival) ([]sources.Record, error) {
 	err := p.Extend(p.work, a.records)
 	now := time.Now()
 	kept := slices.DeleteFunc(slices.Clone(a.records), func(r sources.Record) bool {
-		return p.setup.standing(&r, now) != fresh
+		return !r.Lasts(now, p.setup.timeout)
 	})
 	if p.waiters.whole && len(kept) < len(a.records) {
 		return nil, err // what came together stays together

@@ -100,13 +100,20 @@ func (p *partition) records(dst []sources.Record, messages []types.Message, expi
 	}
 	scratch := p.source.scratch.get()
 	defer p.source.scratch.put(scratch)
+	var oldest time.Time
 	for i := range messages {
 		if deref(messages[i].MessageId) == "" || deref(messages[i].ReceiptHandle) == "" {
 			continue
 		}
 		r := p.source.record(&messages[i], scratch)
 		r.Expires = expires
+		if oldest.IsZero() || !r.Time.IsZero() && r.Time.Before(oldest) {
+			oldest = r.Time
+		}
 		dst = append(dst, r)
+	}
+	if !oldest.IsZero() {
+		p.source.backlog.received(time.Since(oldest))
 	}
 	return dst
 }
@@ -129,7 +136,7 @@ func (p *partition) deliver(r request, records []sources.Record, o outcome) (tol
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.note(r, o, now)
-	startable := len(records) == 0 || p.setup.standing(&records[0], now) == fresh
+	startable := len(records) == 0 || records[0].Lasts(now, p.setup.timeout)
 	switch w := r.own; w {
 	case nil:
 		p.asked -= r.units
@@ -161,7 +168,7 @@ func (p *partition) note(r request, o outcome, now time.Time) {
 		p.dry, p.answer = false, now.Sub(o.sent)
 		p.lingerLess(now)
 	case o.err == nil && r.wait > 0:
-		p.dry, p.crowd = true, maxEntries
+		p.dry = true
 	}
 }
 

