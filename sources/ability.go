@@ -110,7 +110,7 @@ type Revocable interface {
 	// OnRevoke is called once, before the first Fetch, with what the adapter
 	// calls when the partition goes.
 	//
-	// revoked says that the partition is asked back. The engine fetches no more
+	// revoked says that the partition is revoked. The engine fetches no more
 	// and starts no further invocation or retry; it lets the running invocations
 	// end, settles what they finished, releases what was never started, and calls
 	// Close. Until then the partition is the mapping's, and Ack must work: the

@@ -25,11 +25,9 @@ type callback struct {
 func newCallback(s *Scenario) *callback {
 	c := &callback{seed: s.Seed, rates: make(map[Fault]float64)}
 	c.share, c.odd = shares()[s.Jitter]
-
 	for _, f := range []Fault{FaultObserver, FaultLogger, FaultJitter} {
 		c.rates[f] = s.Faults[f]
 	}
-
 	return c
 }
 
@@ -39,7 +37,6 @@ func (c *callback) fails(f Fault) {
 	if rate == 0 || c.fair.Load() {
 		return
 	}
-
 	if c.draw(hash(string(f))) < rate {
 		panic("simulation: " + string(f))
 	}
@@ -53,11 +50,9 @@ func (c *callback) draw(what uint64) float64 {
 // jitter is Config.Jitter.
 func (c *callback) jitter() float64 {
 	c.fails(FaultJitter)
-
 	if c.odd && !c.fair.Load() {
 		return c.share
 	}
-
 	return c.draw(0)
 }
 
@@ -66,7 +61,6 @@ func (c *callback) Enabled(context.Context, slog.Level) bool { return c.rates[Fa
 
 func (c *callback) Handle(context.Context, slog.Record) error {
 	c.fails(FaultLogger)
-
 	return nil
 }
 
@@ -90,7 +84,6 @@ func (g logger) Handle(ctx context.Context, r slog.Record) error {
 	if strings.HasPrefix(r.Message, "reading the source failed") {
 		g.hearing.line()
 	}
-
 	return g.callback.Handle(ctx, r)
 }
 
@@ -112,7 +105,6 @@ type hearing struct {
 // line notes a line of the log.
 func (h *hearing) line() {
 	const soon = 10 * time.Millisecond
-
 	now := time.Now().UnixNano()
 	if last := h.said.Swap(now); last > 0 && now-last < int64(soon) {
 		h.repeats.Add(1)
@@ -131,11 +123,9 @@ func (l *Life) observe(o esm.Observation) {
 	case esm.OnFailureDestinationDeliveryErrorCount:
 		l.hearing.deliveries.Add(int64(o.Count))
 	}
-
 	if world, observes := l.sim.world.(observing); observes {
 		world.Observed(l, o)
 	}
-
 	l.sim.callback.fails(FaultObserver)
 }
 
@@ -146,17 +136,12 @@ func (o *Observer) checkHeard(l *Life, op Op) {
 	if h.failed == nil {
 		h.failed = make(map[Op]int64)
 	}
-
 	h.failed[op]++
-
 	if !l.stopped.IsZero() || o.sim.kind.Ordered && o.sim.Scenario.Disturbances+o.sim.Scenario.Revocations > 0 {
 		return
 	}
-
 	var failed int64
-
 	heard := func() int64 { return h.polls.Load() }
-
 	switch op {
 	case OpStart, OpAccept, OpFetch:
 		failed = h.failed[OpStart] + h.failed[OpAccept] + h.failed[OpFetch]
@@ -170,10 +155,8 @@ func (o *Observer) checkHeard(l *Life, op Op) {
 	default:
 		return
 	}
-
 	o.sim.gate.after(time.Minute, func() {
 		o.checkLog(l)
-
 		if heard() < failed && l.stopped.IsZero() && !l.dead.Load() {
 			o.violate(14, "nobody heard of a failed %s within a minute: %d of %d", op, heard(), failed)
 		}
@@ -200,10 +183,8 @@ func (o *Observer) Failed(l *Life, op Op) {
 		if l.hearing.failed == nil {
 			l.hearing.failed = make(map[Op]int64)
 		}
-
 		l.hearing.failed[op]++
 	}
-
 	o.sim.gate.after(time.Minute, func() { o.checkTrue(l) })
 }
 
@@ -214,7 +195,6 @@ func (o *Observer) checkTrue(l *Life) {
 	for _, failed := range l.hearing.failed {
 		all += failed
 	}
-
 	if heard := l.hearing.polls.Load(); heard > all && !l.dead.Load() {
 		o.violate(15, "the observer heard of %d failed calls, there were %d", heard, all)
 	}

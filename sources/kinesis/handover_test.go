@@ -86,7 +86,6 @@ func scaleOut(t *testing.T, w *world, fanOut bool, takes time.Duration) {
 	config := esm.Config{BatchSize: 1000, DrainTimeout: time.Minute}
 	one := w.run(w.journal(slowly(takes)), options, config)
 	trickle(20)
-
 	options.Worker = "two"
 	two := w.run(w.journal(slowly(takes)), options, config)
 	trickle(60)
@@ -99,7 +98,6 @@ func scaleOut(t *testing.T, w *world, fanOut bool, takes time.Duration) {
 	if owners["one"] != 2 || owners["two"] != 2 {
 		t.Errorf("owners %v, want two shards for each", owners)
 	}
-
 	one.end()
 	w.until(sent, 2*time.Minute)
 	two.end()

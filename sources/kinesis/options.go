@@ -140,13 +140,11 @@ type Options struct {
 
 func (o Options) validate() error {
 	var errs []error
-
 	require := func(ok bool, format string, args ...any) {
 		if !ok {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-
 	require(o.StartingPosition >= TrimHorizon && o.StartingPosition <= AtTimestamp,
 		"StartingPosition: %d is not TrimHorizon, Latest or AtTimestamp", o.StartingPosition)
 	require(o.StartingPosition == AtTimestamp || o.StartingPositionTimestamp.IsZero(),
@@ -164,7 +162,6 @@ func (o Options) validate() error {
 		"HandoverTimeout: %v is longer than an hour", o.HandoverTimeout)
 	require(o.ListInterval == 0 || o.ListInterval >= lease.ShortestList,
 		"ListInterval: %v is shorter than %v", o.ListInterval, lease.ShortestList)
-
 	return errors.Join(errs...)
 }
 
@@ -172,21 +169,16 @@ func (o Options) withDefaults() Options {
 	if o.IdleInterval == 0 {
 		o.IdleInterval = DefaultIdleInterval
 	}
-
 	if o.CallInterval == 0 {
 		o.CallInterval = DefaultCallInterval
 	}
-
 	o.CallInterval = max(o.CallInterval, 0)
-
 	if o.BytesPerSecond == 0 {
 		o.BytesPerSecond = DefaultBytesPerSecond
 	}
-
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64
 	}
-
 	return o
 }
 

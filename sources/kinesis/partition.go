@@ -54,18 +54,15 @@ type reader interface {
 func newPartition(s *Source, held *lease.Held) *partition {
 	l := held.Lease()
 	at := l.Position
-
 	from := s.resumed(at)
 	p := &partition{
 		source: s, id: held.Shard(), held: held, read: from, fetched: from, position: at, window: l.Window,
 	}
-
 	if s.fanOut != nil {
 		p.reader = newSubscriber(p)
 	} else {
 		p.reader = newPoller(p)
 	}
-
 	return p
 }
 
@@ -85,30 +82,23 @@ func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.D
 	if err != nil {
 		return 0, err
 	}
-
 	until := time.Now().Add(wait)
-
 	for {
 		n := p.unstock(buf)
 		p.lag.fetch(buf[:n], p.stock.arrival())
-
 		if n > 0 {
 			return n, nil
 		}
-
 		if p.ended {
 			return 0, sources.ErrEnd
 		}
-
 		left := time.Until(until)
 		if wait > 0 && left <= 0 {
 			return 0, nil
 		}
-
 		a, err := p.reader.next(ctx, left)
 		p.take(a)
 		p.reader.ahead()
-
 		switch {
 		case p.isLost():
 			return 0, sources.ErrLost
@@ -126,11 +116,9 @@ func (p *partition) take(a answer) {
 	if len(a.records) > 0 {
 		p.put(a.records)
 	}
-
 	if a.answered {
 		p.lag.answer(a.behind, time.Now())
 	}
-
 	if a.ended {
 		p.ended, p.children = true, childrenOf(a.children)
 	}
@@ -159,31 +147,24 @@ func (p *partition) AckWindow(ctx context.Context, records []sources.Record, win
 	if err != nil {
 		return err
 	}
-
 	p.mu.Lock()
 	position := p.position
 	p.mu.Unlock()
-
 	if last := len(records) - 1; last >= 0 {
 		if to := native(&records[last]).position(); behind(to, p.source.resumed(position)) {
 			position = to
 		}
 	}
-
 	err = p.held.Commit(ctx, position, window)
 	if err != nil {
 		return err
 	}
-
 	if last := len(records) - 1; last >= 0 {
 		p.lag.settle(native(&records[last]).position(), records[last].Time)
 	}
-
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
 	p.position, p.window = position, window
-
 	return nil
 }
 
@@ -192,9 +173,7 @@ func (p *partition) AckWindow(ctx context.Context, records []sources.Record, win
 func (p *partition) settled() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
 	at := p.source.resumed(p.position)
-
 	return p.ended && p.stock.empty() && len(p.window) == 0 && (at == p.fetched || !behind(p.fetched, at))
 }
 
@@ -203,16 +182,13 @@ func (p *partition) settled() bool {
 func (p *partition) Close(ctx context.Context) error {
 	p.source.forget(p)
 	p.reader.close()
-
 	if !p.isLost() && p.settled() {
 		err := p.end(ctx)
 		if err == nil {
 			return nil
 		}
-
 		return errors.Join(err, p.held.Release(ctx)) // the next owner ends it
 	}
-
 	return p.held.Release(ctx)
 }
 
@@ -222,7 +198,6 @@ func (p *partition) failed(operation string, err error) error {
 	if operation == "SubscribeToShard" {
 		target += " for consumer " + p.source.consumer
 	}
-
 	return failed(operation, target, err)
 }
 
@@ -230,15 +205,12 @@ func (p *partition) failed(operation string, err error) error {
 // children wait for that.
 func (p *partition) end(ctx context.Context) error {
 	const most = 8
-
 	delay := retry.Backoff{Initial: 100 * time.Millisecond, Max: 2 * time.Second}
-
 	for failures := 1; ; failures++ {
 		err := p.held.End(ctx, p.children)
 		if err == nil || failures == most || errors.Is(err, sources.ErrLost) {
 			return err
 		}
-
 		if !sleep(ctx, delay.Delay(failures, p.source.options.Jitter())) {
 			return err
 		}
@@ -250,10 +222,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
 	}
-
 	timer := time.NewTimer(d)
 	defer timer.Stop()
-
 	select {
 	case <-timer.C:
 		return true

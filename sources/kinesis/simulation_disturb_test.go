@@ -15,7 +15,6 @@ import (
 // which the process may not learn of, for the store is out of its reach.
 func (w *service) Disturb() {
 	choice, which := w.random.IntN(5), w.random.IntN(1<<16)
-
 	switch {
 	case choice < 2 && w.sim.Enabled(simulation.FaultReshard):
 		w.reshard(which)
@@ -26,7 +25,6 @@ func (w *service) Disturb() {
 			w.sim.Cover("store out of reach")
 			w.outage = time.Now().Add(time.Duration(w.random.Int64N(int64(3 * w.options.LeaseDuration))))
 		}
-
 		w.steal(which)
 	}
 }
@@ -45,21 +43,16 @@ func (w *service) open() []kinesistest.Shard {
 
 func (w *service) split(which int) {
 	const most = 8
-
 	open := w.open()
 	if len(open) >= most {
 		return
 	}
-
 	parent := open[which%len(open)].ID
-
 	children, err := w.server.Split(telemetry, parent)
 	if err != nil {
 		return // it has one hash key
 	}
-
 	w.sim.Cover("split")
-
 	for _, child := range children {
 		w.sim.Observer().Child(child, parent)
 	}
@@ -68,13 +61,11 @@ func (w *service) split(which int) {
 func (w *service) merge(which int) {
 	open := w.open()
 	one := open[which%len(open)]
-
 	for _, other := range open {
 		child, err := w.server.Merge(telemetry, one.ID, other.ID)
 		if err == nil {
 			w.sim.Cover("merged")
 			w.sim.Observer().Child(child, one.ID, other.ID)
-
 			return
 		}
 	}
@@ -84,20 +75,16 @@ func (w *service) merge(which int) {
 func (w *service) age() {
 	for _, s := range w.server.Shards(telemetry) {
 		records := w.server.Records(telemetry, s.ID)
-
 		settled := w.positions[s.ID] - (s.Put - s.Records)
 		if settled <= 0 || settled >= len(records) {
 			continue
 		}
-
 		err := w.server.Trim(telemetry, s.ID, records[settled].Number)
 		if err != nil {
 			panic(err)
 		}
-
 		w.sim.Cover("trimmed")
 	}
-
 	for _, l := range w.leases() {
 		if l.Position.Ended() && w.server.Expire(telemetry, l.Shard) == nil {
 			w.sim.Cover("expired shard")
@@ -112,7 +99,6 @@ func (w *service) steal(which int) {
 	if len(held) == 0 {
 		return
 	}
-
 	w.thieves++
 	last := held[which%len(held)]
 	next := last
@@ -127,7 +113,6 @@ func (w *service) steal(which int) {
 			w.lost(p, last.Shard, epoch)
 		}
 	})
-
 	w.leave(next)
 }
 
@@ -135,10 +120,8 @@ func (w *service) steal(which int) {
 func (w *service) leave(last checkpoint.Lease) {
 	if w.random.IntN(2) == 0 {
 		w.sim.Cover("thief died")
-
 		return
 	}
-
 	w.sim.After(time.Duration(w.random.Int64N(int64(10*time.Second))), "given back "+last.Shard, func() {
 		free := last
 		free.Owner, free.Counter = "", last.Counter+1
@@ -160,7 +143,6 @@ func (w *service) ask(which int) {
 	if len(held) == 0 {
 		return
 	}
-
 	w.thieves++
 	last := held[which%len(held)]
 	next := last
@@ -182,7 +164,6 @@ func (w *service) await(shard, owner string, until time.Time) {
 				w.await(shard, owner, until)
 			default:
 				w.sim.Cover("taken anyway")
-
 				next := l
 				next.CheckpointOwner, next.Counter = "", l.Counter+1
 				w.put(l, next)

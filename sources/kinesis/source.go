@@ -25,8 +25,8 @@ import (
 const (
 	eventSource = "aws:kinesis"
 
-	// mostRecords is how many records one call brings at most (KIN-23).
-	mostRecords = 10_000
+	// maxRecords is how many records one call brings at most (KIN-23).
+	maxRecords = 10_000
 
 	// rest is how long a goroutine that makes calls stays when there is none to make.
 	rest = 100 * time.Millisecond
@@ -68,28 +68,21 @@ var (
 // else. New makes no call; its error names every violation.
 func New(client Client, streamNameOrARN string, store checkpoint.Store, options Options) (*Source, error) {
 	var errs []error
-
 	if c, typed := client.(*kinesis.Client); client == nil || typed && c == nil {
 		errs = append(errs, errors.New("client: is nil"))
 	}
-
 	if store == nil {
 		errs = append(errs, errors.New("store: is nil; positions would not outlive the process (package checkpoint/memory, if that is meant)"))
 	}
-
 	s, err := parseStream(streamNameOrARN)
-
 	fanOut, able := client.(FanOutClient)
-
 	err = errors.Join(append(errs, err, options.validate(), validateFanOut(s, options, able))...)
 	if err != nil {
 		return nil, fmt.Errorf("kinesis: %w", err)
 	}
-
 	if !fansOut(s, options) {
 		fanOut = nil
 	}
-
 	source := &Source{
 		client: client, fanOut: fanOut, store: store, stream: s, consumer: s.consumer,
 		options: options.withDefaults(), single: []func(*kinesis.Options){once},
@@ -97,7 +90,6 @@ func New(client Client, streamNameOrARN string, store checkpoint.Store, options 
 		shards: make(map[*partition]struct{}),
 	}
 	source.encoder = source.newEncoder(s.given)
-
 	return source, nil
 }
 
@@ -113,12 +105,11 @@ func (s *Source) Traits() sources.Traits {
 		// and what its pointers point at.
 		recordBytes = 560 + 160
 	)
-
 	return sources.Traits{
 		EventSource:    eventSource,
 		ARN:            s.stream.given,
 		Ordered:        true,
-		BatchSize:      sources.Bounds[int]{Default: defaultRecords, Max: mostRecords},
+		BatchSize:      sources.Bounds[int]{Default: defaultRecords, Max: maxRecords},
 		Window:         sources.Bounds[time.Duration]{Max: longestWindow},
 		TumblingWindow: longestRun,
 		MaxTimeout:     longestRun,
@@ -131,38 +122,29 @@ func (s *Source) Traits() sources.Traits {
 // there is one, and starts to share it with the other workers.
 func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	const operation = "DescribeStreamSummary"
-
 	out, err := s.describe(ctx)
 	if hopeless := awscall.Hopeless(err); hopeless != "" {
 		return fmt.Errorf("%w (%s): %w", s.failed(operation, err), hopeless, sources.ErrUnusable)
 	}
-
 	if err != nil {
 		return s.refused(operation, err)
 	}
-
 	if s.leases() != nil {
 		return nil
 	}
-
 	err = s.identify(out.StreamDescriptionSummary)
 	if err != nil {
 		return s.failed(operation, err)
 	}
-
 	s.options.Logger = cmp.Or(s.options.Logger, settings.Logger, slog.New(slog.DiscardHandler))
-
 	if s.fanOut != nil {
 		err = s.findConsumer(ctx)
 		if err != nil {
 			return err
 		}
 	}
-
 	s.skew = skew(&out.ResultMetadata)
-
 	report := s.reportTo(settings)
-
 	manager, err := lease.New(s.store, s.lister(report), lease.Options{
 		Stream: s.stream.arn,
 		Worker: s.options.Worker, Duration: s.options.LeaseDuration, ListInterval: s.options.ListInterval,
@@ -174,12 +156,9 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	if err != nil {
 		return fmt.Errorf("kinesis: stream %s: %w: %w", s.stream.name, err, sources.ErrUnusable)
 	}
-
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	s.manager = manager
-
 	return nil
 }
 
@@ -188,10 +167,8 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 func (s *Source) reportTo(settings sources.Settings) func(error) {
 	if settings.Report == nil {
 		logger := s.options.Logger
-
 		return func(err error) { logger.Warn("kinesis", "stream", s.stream.name, "error", err) }
 	}
-
 	return func(err error) { settings.Report(fmt.Errorf("kinesis: stream %s: %w", s.stream.name, err)) }
 }
 
@@ -199,7 +176,6 @@ func (s *Source) reportTo(settings sources.Settings) func(error) {
 func (s *Source) leases() *lease.Manager {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	return s.manager
 }
 
@@ -209,19 +185,14 @@ func (s *Source) Accept(ctx context.Context) (sources.Partition, error) {
 	if manager == nil {
 		return nil, fmt.Errorf("kinesis: stream %s: Accept before Start: %w", s.stream.name, sources.ErrUnusable)
 	}
-
 	held, err := manager.Next(ctx)
 	if err != nil {
 		return nil, err
 	}
-
 	p := newPartition(s, held)
-
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	s.shards[p] = struct{}{}
-
 	return p, nil
 }
 
@@ -231,9 +202,7 @@ func (s *Source) Close(ctx context.Context) error {
 	if manager := s.leases(); manager != nil {
 		err = manager.Close(ctx)
 	}
-
 	s.calls.Close()
-
 	return err
 }
 
@@ -246,25 +215,20 @@ func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 	if manager == nil {
 		return dst
 	}
-
 	stats := manager.Stats()
 	dst = append(dst,
 		sources.Measure{Name: LeasesHeld, Count: stats.Held},
 		sources.Measure{Name: LeasesLost, Count: int(stats.Lost), Total: true}, //nolint:gosec // far below
 		sources.Measure{Name: ShardsWaiting, Count: stats.Waiting},
 	)
-
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	now, life := time.Now(), s.options.IdleInterval+answerLife
-
 	for p := range s.shards {
 		if far, known := p.lag.measure(now, life, s.skew); known {
 			dst = append(dst, sources.Measure{Name: MillisBehindLatest, Partition: p.id, Duration: far})
 		}
 	}
-
 	return dst
 }
 
@@ -272,7 +236,6 @@ func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 func (s *Source) forget(p *partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	delete(s.shards, p)
 }
 
@@ -281,7 +244,6 @@ func (s *Source) forget(p *partition) {
 // on (KIN-50).
 func (s *Source) now() time.Time {
 	const early = time.Second
-
 	return time.Now().Add(s.skew - early)
 }
 
@@ -290,11 +252,9 @@ func (s *Source) now() time.Time {
 func skew(answer *middleware.Metadata) time.Duration {
 	there, told := awsmiddleware.GetServerTime(*answer)
 	here, known := awsmiddleware.GetResponseAt(*answer)
-
 	if !told || !known {
 		return 0
 	}
-
 	return there.Sub(here)
 }
 
@@ -305,11 +265,9 @@ func (s *Source) failed(operation string, err error) error {
 
 func failed(operation, target string, err error) error {
 	var wrapped error = &awscall.Error{Service: "kinesis", Operation: operation, Target: target, Err: err}
-
 	if isKeyDenied(err) {
 		wrapped = fmt.Errorf("%w: the caller lacks the permission kms:Decrypt on the key of the stream", wrapped)
 	}
-
 	return wrapped
 }
 

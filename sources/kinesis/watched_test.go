@@ -22,11 +22,9 @@ type watchedStore struct {
 func (s *watchedStore) isDown() error {
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
-
 	if s.w.down {
 		return errStoreDown
 	}
-
 	return nil
 }
 
@@ -44,7 +42,6 @@ func (s *watchedStore) Leases(ctx context.Context) ([]checkpoint.Lease, error) {
 	if err := s.isDown(); err != nil {
 		return nil, err
 	}
-
 	return s.Store.Leases(ctx)
 }
 
@@ -52,7 +49,6 @@ func (s *watchedStore) Create(ctx context.Context, l checkpoint.Lease) error {
 	if err := s.isDown(); err != nil {
 		return err
 	}
-
 	return s.Store.Create(ctx, l)
 }
 
@@ -60,29 +56,24 @@ func (s *watchedStore) Update(ctx context.Context, last, next checkpoint.Lease) 
 	if err := s.isDown(); err != nil {
 		return err
 	}
-
 	err := s.Store.Update(ctx, last, next)
 	if err == nil {
 		s.w.audit(next)
 	}
-
 	return err
 }
 
 func (w *world) audit(l checkpoint.Lease) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
 	to, ok := new(big.Int).SetString(l.Position.Sequence, 10)
 	if !ok && !l.Position.Ended() {
 		return
 	}
-
 	for _, number := range w.put[l.Shard] {
 		n, _ := new(big.Int).SetString(number, 10)
 		if w.done[number] == 0 && (to == nil || n.Cmp(to) <= 0) {
 			w.problems = append(w.problems, fmt.Sprintf("P3: %s at %s, but %s is not done", l.Shard, l.Position.Sequence, number))
-
 			return
 		}
 	}

@@ -75,7 +75,6 @@ func roundTrip(p *probe) {
 		created := full("created-" + name)
 		change(&created)
 		p.create(created)
-
 		last := full("updated-" + name)
 		p.create(last)
 		next := last.Clone()
@@ -138,7 +137,6 @@ func keepsNothing(p *probe) {
 	scribble(&created)
 	scribble(&last)
 	scribble(&next)
-
 	want := full("created")
 	p.holds("after the slices were used again", want, renewed(full("updated")))
 
@@ -164,7 +162,6 @@ func givesCopies(p *probe) {
 	}
 	a = full("a")
 	p.holds("after the slices of an earlier Leases were used again", a)
-
 	before := p.leases()
 	kept := slices.Clone(before)
 	for i := range kept {

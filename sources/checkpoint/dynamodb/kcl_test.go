@@ -60,7 +60,6 @@ func TestTakeOverFromKCL(t *testing.T) {
 	if !got.Equal(want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-
 	taken := next(got)
 	taken.Owner, taken.CheckpointOwner = "openesm-1", ""
 	taken.Window = []byte("state")
@@ -156,7 +155,6 @@ func TestRowForKCL(t *testing.T) {
 	if r := rows(t, w.client, tableName)[l.Shard]; !reflect.DeepEqual(r, want) {
 		t.Errorf("Create writes %v, want %v", r, want)
 	}
-
 	owned := next(l)
 	owned.Owner, owned.Position.Timestamp = "w", time.Date(2026, 1, 2, 3, 4, 5, 600, time.FixedZone("X", 3600))
 	if err := w.store.Update(t.Context(), l, owned); err != nil {

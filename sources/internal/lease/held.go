@@ -44,10 +44,8 @@ func (h *Held) Shard() string { return h.shard }
 func (h *Held) Lease() checkpoint.Lease {
 	h.m.mu.Lock()
 	defer h.m.mu.Unlock()
-
 	l := h.lease
 	l.Parents, l.Children, l.Window = slices.Clone(l.Parents), slices.Clone(l.Children), slices.Clone(l.Window)
-
 	return l
 }
 
@@ -60,11 +58,9 @@ func (h *Held) Lost() <-chan struct{} { return h.lost }
 func (h *Held) OnLost(f func()) {
 	h.m.mu.Lock()
 	defer h.m.mu.Unlock()
-
 	if h.shut {
 		f()
 	}
-
 	h.onLost = f
 }
 
@@ -76,22 +72,17 @@ func (h *Held) OnLost(f func()) {
 // lease is this worker's no more.
 func (h *Held) Commit(ctx context.Context, position checkpoint.Position, window []byte) error {
 	p := &progress{position: position, window: slices.Clone(window)}
-
 	if h.postpone(p) {
 		return nil
 	}
-
 	err := h.enter(ctx)
 	if err != nil {
 		return err
 	}
-
 	defer h.leave()
-
 	if h.postpone(p) { // another write was under way, and has just ended
 		return nil
 	}
-
 	return h.writeInTurn(ctx, p.onto)
 }
 
@@ -103,7 +94,6 @@ func (h *Held) Commit(ctx context.Context, position checkpoint.Position, window 
 func (h *Held) End(ctx context.Context, children []Shard) error {
 	position := childPosition(h.m.options.Start)
 	ids := make([]string, 0, len(children))
-
 	for _, child := range children {
 		if !slices.Contains(child.Parents, h.shard) {
 			child.Parents = append(slices.Clone(child.Parents), h.shard)
@@ -114,10 +104,8 @@ func (h *Held) End(ctx context.Context, children []Shard) error {
 		if err != nil {
 			return err
 		}
-
 		ids = append(ids, child.ID)
 	}
-
 	err := h.write(ctx, func(l *checkpoint.Lease) {
 		l.Owner, l.CheckpointOwner, l.Children, l.Window = "", "", ids, nil
 		l.Position = checkpoint.Position{Sequence: checkpoint.ShardEnd}
@@ -125,11 +113,9 @@ func (h *Held) End(ctx context.Context, children []Shard) error {
 	if err != nil {
 		return err
 	}
-
 	h.drop()
 	signal(h.m.takeSoon)
 	signal(h.m.listSoon)
-
 	return nil
 }
 
@@ -139,7 +125,6 @@ func (h *Held) End(ctx context.Context, children []Shard) error {
 // nothing back, but must be called too.
 func (h *Held) Release(ctx context.Context) error {
 	defer h.drop()
-
 	return h.giveBack(ctx)
 }
 
@@ -148,22 +133,17 @@ func (h *Held) giveBack(ctx context.Context) error {
 	h.m.mu.Lock()
 	gone := h.gone
 	h.m.mu.Unlock()
-
 	if gone {
 		return nil
 	}
-
 	err := h.flush(ctx, h.m.giveAway)
-
 	h.m.mu.Lock()
 	h.lose("")
 	h.shutLost()
 	h.m.mu.Unlock()
-
 	if errors.Is(err, sources.ErrLost) {
 		return nil
 	}
-
 	return err
 }
 
@@ -171,7 +151,6 @@ func (h *Held) giveBack(ctx context.Context) error {
 func (h *Held) drop() {
 	h.m.mu.Lock()
 	defer h.m.mu.Unlock()
-
 	h.gone = true
 	h.forget()
 }
@@ -181,7 +160,6 @@ func (h *Held) forget() {
 	if h.m.held[h.shard] == h {
 		delete(h.m.held, h.shard)
 	}
-
 	h.m.unqueue(h)
 }
 
@@ -195,14 +173,11 @@ func (h *Held) lose(reason string) {
 	if h.gone {
 		return
 	}
-
 	h.gone = true
 	h.shutLost()
-
 	if !h.handed {
 		h.forget() // nobody reads it
 	}
-
 	if reason != "" {
 		h.m.lost++
 		h.m.options.Logger.Warn("shard lost", "shard", h.shard, "reason", reason)
@@ -214,7 +189,6 @@ func (h *Held) shutLost() {
 	if !h.shut {
 		h.shut = true
 		close(h.lost)
-
 		if h.onLost != nil {
 			h.onLost()
 		}
@@ -232,11 +206,9 @@ func (h *Held) renewal() time.Time {
 	if paced := h.since.Add(h.m.pace); h.unstored != nil && paced.Before(at) {
 		at = paced
 	}
-
 	if h.next.After(at) {
 		return h.next
 	}
-
 	return at
 }
 
@@ -253,13 +225,10 @@ func (h *Held) observe(l checkpoint.Lease, found bool, began time.Time) {
 	if h.gone || h.writing || !h.doubt.IsZero() {
 		return
 	}
-
 	if found && l.CheckpointOwner == h.m.owner && l.Counter > h.lease.Counter {
 		h.hear(l)
-
 		return
 	}
-
 	deleted := !found && h.since.Before(began) && h.m.known[h.shard] == nil
 	if deleted || found && l.Owner != h.m.owner && l.Counter > h.lease.Counter {
 		h.lose("lease was taken by another worker")

@@ -38,12 +38,10 @@ type call struct {
 func (c call) roll(seed uint64, of string, n uint64) uint64 {
 	h := fnv.New64a()
 	_, _ = fmt.Fprintln(h, seed, of, c.worker, c.method, c.shard, c.number)
-
 	x := h.Sum64()
 	x ^= x >> 31
 	x *= 0x9e3779b97f4a7c15
 	x ^= x >> 29
-
 	return x % n
 }
 

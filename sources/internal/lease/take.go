@@ -45,16 +45,12 @@ const neglect = 3
 func (s *share) take(ready []seen, now time.Time) (free, steal []checkpoint.Lease) {
 	counts := map[string]int{s.owner: 0}
 	all := 0
-
 	var neglected, waiting []checkpoint.Lease
-
 	for _, x := range ready {
 		if x.lease.Position.Ended() {
 			continue
 		}
-
 		all++
-
 		switch {
 		case x.held && (s.exclusive || x.lease.Owner == s.owner):
 			counts[s.owner]++
@@ -68,28 +64,23 @@ func (s *share) take(ready []seen, now time.Time) (free, steal []checkpoint.Leas
 			waiting = append(waiting, x.lease)
 		}
 	}
-
 	have := counts[s.owner]
 	room := all
 	if s.most > 0 {
 		room = s.most - have
 	}
-
 	target := (all + len(counts) - 1) / len(counts)
 	free = slices.Concat(neglected, waiting[:max(0, min(len(waiting), target-have-len(neglected)))])
 	free = free[:max(0, min(len(free), room))]
-
 	if len(free) == 0 && room > 0 {
 		steal = s.richest(ready, counts, now)
 	}
-
 	return free, steal
 }
 
 // free reports whether a lease that is not held may be taken.
 func (s *share) free(x seen, now time.Time) bool {
 	owner, quiet := x.lease.Owner, now.Sub(x.since)
-
 	switch {
 	case s.exclusive:
 		return true
@@ -109,21 +100,17 @@ func (s *share) richest(ready []seen, counts map[string]int, now time.Time) []ch
 	for owner := range counts {
 		owners = append(owners, owner)
 	}
-
 	richest := slices.MaxFunc(owners, func(a, b string) int {
 		return cmp.Or(cmp.Compare(counts[a], counts[b]), cmp.Compare(b, a))
 	})
 	if counts[richest] < counts[s.owner]+2 {
 		return nil
 	}
-
 	var all []checkpoint.Lease
-
 	for _, x := range ready {
 		if x.lease.Owner == richest && x.lease.CheckpointOwner == "" && !x.held && !x.lease.Position.Ended() && !s.free(x, now) {
 			all = append(all, x.lease)
 		}
 	}
-
 	return all
 }
