@@ -67,6 +67,8 @@ func TestViolations(t *testing.T) {
 		"destination timeout of nanoseconds":  {stream, esm.Config{OnFailure: none, OnFailureTimeout: 30}, "OnFailureTimeout", "30*time.Second"},
 		"destination a nil function":          {stream, esm.Config{OnFailure: esm.DestinationFunc(nil)}, "OnFailure", "must be a destination"},
 		"destination a nil pointer":           {stream, esm.Config{OnFailure: (*failures)(nil)}, "OnFailure", "must be a destination"},
+		"destination that wraps none":         {stream, esm.Config{OnFailure: traced{}}, "OnFailure", "must be a destination"},
+		"destination that wraps a nil one":    {stream, esm.Config{OnFailure: traced{(*failures)(nil)}}, "OnFailure", "must be a destination"},
 		"destination timeout alone":           {stream, esm.Config{OnFailureTimeout: time.Second}, "OnFailureTimeout", "without OnFailure"},
 		"factor on a queue":                   {sqsLike, esm.Config{ParallelizationFactor: 2}, "ParallelizationFactor", "ordered sources"},
 		"buffer negative on a queue":          {sqsLike, esm.Config{MaximumBufferedBytes: -1}, "MaximumBufferedBytes", "greater than 0"},

@@ -3,6 +3,7 @@ package esm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"runtime/debug"
@@ -38,7 +39,8 @@ func (s *sublane) giveUp(records []sources.Record, step retry.Step) bool {
 			Metric: OnFailureDestinationDeliveryErrorCount, Partition: o.id, Count: 1, Err: err,
 		})
 		o.config.Logger.Error("delivery to the on-failure destination failed", append(o.attrs(),
-			slog.Any("error", err), slog.Int("records", len(records)), slog.Int("attempt", failures))...)
+			slog.Any("error", err), slog.Int("records", len(records)), slog.Int("attempt", failures),
+			slog.String("effect", o.deliveryEffect()))...)
 		delay := deliveryBackoff().Delay(failures, o.config.Jitter())
 		if left = o.deliveryTime(began); left <= 0 && !o.over() {
 			s.drop(records, step, "the on-failure destination did not take them in time")
@@ -57,6 +59,14 @@ func (p *part) deliveryTime(began time.Time) time.Duration {
 		return math.MaxInt64
 	}
 	return p.config.OnFailureTimeout - time.Since(began)
+}
+
+// deliveryEffect is what a failed delivery means for the user.
+func (p *part) deliveryEffect() string {
+	if p.config.OnFailureTimeout == 0 {
+		return "the partition stands still until the destination takes them; OnFailureTimeout would bound that"
+	}
+	return fmt.Sprintf("the partition stands still until the destination takes them, for %v at most", p.config.OnFailureTimeout)
 }
 
 // drop finishes records that are delivered nowhere (DST-62, DST-66).

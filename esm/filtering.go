@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime/debug"
+	"slices"
 
 	"github.com/openesm/openesm/esm/filter"
 	"github.com/openesm/openesm/sources"
@@ -29,7 +31,8 @@ type FilterCriteria struct {
 // filtering decides which records reach the handler.
 type filtering struct {
 	criteria *filter.Criteria // nil if there are no patterns
-	metadata func(dst []byte, r *sources.Record) []byte
+	metadata func(dst []byte, partition string, r *sources.Record, asked []sources.Member) []byte
+	asked    []sources.Member
 	function func(*sources.Record) bool // nil if there is none
 }
 
@@ -61,6 +64,7 @@ func (f *filtering) compile(to *checker, c FilterCriteria, source sources.Source
 	}
 	kind := filterer.Filtering()
 	body := filter.Body{Key: kind.Key, Text: kind.Text, KeepMismatch: kind.KeepMismatch}
+	body.Members = append([]string{}, kind.Members...) // not nil: they are known
 	options := filter.Options{MaxFilters: filter.MaxFilters, Extensions: c.Extensions}
 	for i, pattern := range c.Filters { // one by one, for a violation each
 		_, err := filter.Compile([]string{pattern}, body, options)
@@ -76,8 +80,19 @@ func (f *filtering) compile(to *checker, c FilterCriteria, source sources.Source
 	to.require(err == nil, field, "set", "must be filters: %v", err)
 	f.criteria = criteria
 	if f.metadata = kind.AppendMetadata; f.metadata == nil {
-		f.metadata = func(dst []byte, _ *sources.Record) []byte { return dst }
+		f.metadata = func(dst []byte, _ string, _ *sources.Record, _ []sources.Member) []byte { return dst }
 	}
+	f.asked = asked(criteria)
+}
+
+// asked are the members that patterns name, in the order of their names.
+func asked(criteria *filter.Criteria) []sources.Member {
+	named := criteria.Metadata()
+	members := make([]sources.Member, 0, len(named))
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		members = append(members, sources.Member{Name: name, Fields: slices.Sorted(slices.Values(named[name]))})
+	}
+	return members
 }
 
 // excerpt is the beginning of a pattern, to know it by.
@@ -92,7 +107,7 @@ func (p *part) separate(records, rejected []sources.Record) (int, []sources.Reco
 	passed, panics := 0, 0
 	var last *PanicError
 	for i := range records {
-		passes, panicked := p.filter.passes(&records[i])
+		passes, panicked := p.filter.passes(p.id, &records[i])
 		if panicked != nil {
 			panics++
 			last = panicked
@@ -117,13 +132,14 @@ func (p *part) separate(records, rejected []sources.Record) (int, []sources.Reco
 
 // passes reports whether a record passes. A panic must not cost the record: it
 // passes then.
-func (f *filtering) passes(r *sources.Record) (passes bool, panicked *PanicError) {
+func (f *filtering) passes(partition string, r *sources.Record) (passes bool, panicked *PanicError) {
 	defer func() {
 		if value := recover(); value != nil {
 			passes, panicked = true, &PanicError{Value: value, Stack: debug.Stack()}
 		}
 	}()
-	if f.criteria != nil && !f.criteria.Match(r.Data, func(dst []byte) []byte { return f.metadata(dst, r) }) {
+	metadata := func(dst []byte) []byte { return f.metadata(dst, partition, r, f.asked) }
+	if f.criteria != nil && !f.criteria.Match(r.Data, metadata) {
 		return false, nil
 	}
 	return f.function == nil || f.function(r), nil

@@ -28,7 +28,9 @@ func newFlood(ordered bool, records int, body string) *flood {
 }
 
 func (*flood) Filtering() sources.Filtering {
-	return sources.Filtering{Key: "body", Text: true, AppendMetadata: func(dst []byte, r *sources.Record) []byte {
+	return sources.Filtering{Key: "body", Text: true, Members: []string{"messageId"}, AppendMetadata: func(
+		dst []byte, _ string, r *sources.Record, _ []sources.Member,
+	) []byte {
 		return append(append(append(dst, `{"messageId":"`...), r.ID...), `"}`...)
 	}}
 }

@@ -53,8 +53,8 @@ func TestFilterCriteriaOnAQueue(t *testing.T) {
 		{"FILT73 FILT76 metadata", patterns(`{"attributes":{"ApproximateReceiveCount":["1"]}}`), []int{0, 1, 2, 3, 4, 5, 6}},
 		{"FILT73 FILT76 other metadata", patterns(`{"attributes":{"ApproximateReceiveCount":["2"]}}`), nil},
 		{"FILT55 body and metadata", patterns(`{"body":{"urgent":[true]},"attributes":{"SenderId":[{"exists":true}]}}`), []int{2}},
-		{"FILT56 what pollers add is absent", patterns(`{"eventSource":["aws:sqs"]}`), nil},
-		{"FILT56 and so may be asked for to be", patterns(`{"eventSourceARN":[{"exists":false}],"body":["hello"]}`), []int{4}},
+		{"FILT56 what pollers add is there", patterns(`{"eventSource":["aws:sqs"],"body":["hello"]}`), []int{4}},
+		{"FILT56 and so cannot be absent", patterns(`{"eventSourceARN":[{"exists":false}]}`), nil},
 		{"FILT03 ten", esm.FilterCriteria{Filters: append(slices.Repeat([]string{largeInvoices}, 9), urgentOrEurope), MaximumFilters: 10}, []int{0, 2, 3}},
 		{"FILT37 extensions", esm.FilterCriteria{Filters: []string{`{"body":[{"wildcard":"h*d"}]}`}, Extensions: true}, []int{6}},
 	} {
@@ -105,8 +105,7 @@ func TestFilterCriteriaOnAStream(t *testing.T) {
 		{"FILT80 KIN204 absent", patterns(`{"data":{"wind":[{"exists":false}]}}`), []int{0, 1, 2}},
 		{"FILT79 KIN204 metadata", patterns(`{"partitionKey":["key-1","key-3"]}`), []int{1, 3}},
 		{"FILT55 both", patterns(`{"data":{"temp":[{"exists":true}]},"sequenceNumber":["1","3","4"]}`), []int{0, 2}},
-		{"FILT57 top level", patterns(`{"kinesis":{"data":{"temp":[{"exists":true}]}}}`), nil},
-		{"FILT56", patterns(`{"eventName":["aws:kinesis:record"]}`), nil},
+		{"FILT56", patterns(`{"eventName":["aws:kinesis:record"],"eventID":[{"suffix":":3"}]}`), []int{2}},
 		{"arrival", patterns(`{"approximateArrivalTimestamp":[{"numeric":["=",946684800]}]}`), []int{0, 1, 2, 3, 4, 5, 6}},
 	} {
 		for _, factor := range []int{1, 4} {
@@ -284,8 +283,8 @@ func TestMetadataThatPanicsLosesNothing_P1(t *testing.T) {
 		q.End()
 		calls := 0
 		source := &filterable{Source: q.Source(), filtering: sources.Filtering{
-			Key: "body", Text: true,
-			AppendMetadata: func(dst []byte, _ *sources.Record) []byte {
+			Key: "body", Text: true, Members: []string{"a"},
+			AppendMetadata: func(dst []byte, _ string, _ *sources.Record, _ []sources.Member) []byte {
 				if calls++; calls%2 == 0 {
 					panic("metadata panics")
 				}
@@ -333,6 +332,7 @@ func TestFilteringAsTheSourceSays_FILT84_FILT85_FILT88(t *testing.T) {
 
 		// Without AppendMetadata there are no metadata.
 		source = &filterable{Source: s.Source("other"), filtering: source.filtering}
+		source.filtering.Members = []string{"topic"}
 		j = newJournal()
 		mustRun(t, mustNew(t, source, j.handler(nil), j.config(esm.Config{FilterCriteria: patterns(`{"topic":[{"exists":false}],"value":["text"]}`)})))
 		equal(t, "handled", fmt.Sprintf("%q", j.seen()), `["{\"level\":\"ERROR\"}" "{\"level\":\"INFO\"}" "text" "\xff"]`)
@@ -444,6 +444,16 @@ func TestFilterViolations_API26_API67_API83(t *testing.T) {
 			{"FilterCriteria.Filters[2]", `"simple string"`, "must be a filter pattern: is not JSON"},
 			{"FilterCriteria.Filters[3]", `"{\"body\":[{\"wildcard\":\"*\"}]}"`, "must be a filter pattern: body: wildcard: is not among AWS Lambda's operators"},
 		}},
+		"a member of no record": {queue, patterns(`{"Body":["x"]}`), []esm.Violation{
+			{"FilterCriteria.Filters[0]", `"{\"Body\":[\"x\"]}"`, "must be a filter pattern: Body: records of this source have no such member, only attributes, awsRegion, body,"},
+		}},
+		"FILT57 the member around": {stream, patterns(`{"$or":[{"data":{"a":[1]}},{"kinesis":{"data":[1]}}]}`), []esm.Violation{
+			{"FilterCriteria.Filters[0]", `"{\"$or\":[{\"data\":{\"a\":[1]}},{\"kinesis\":{\"data\":[1]}}]}"`, "must be a filter pattern: $or.kinesis: records of this source have no such member"},
+		}},
+		"a source without metadata": {
+			func() sources.Source { return &filterable{queue(), sources.Filtering{Key: "body"}} }, patterns(`{"topic":[{"exists":false}]}`),
+			[]esm.Violation{{"FilterCriteria.Filters[0]", `"{\"topic\":[{\"exists\":false}]}"`, "must be a filter pattern: topic: records of this source have no such member, only body"}},
+		},
 		"FILT69 empty": {queue, patterns(""), []esm.Violation{{"FilterCriteria.Filters[0]", `""`, "must be a filter pattern: is empty"}}},
 		"FILT68 KIN205 text on a stream": {stream, patterns(`{"data":["x"]}`), []esm.Violation{
 			{"FilterCriteria.Filters[0]", `"{\"data\":[\"x\"]}"`, "must be a filter pattern: data: must be an object: this source is filtered by JSON only"},

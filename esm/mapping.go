@@ -47,6 +47,8 @@ type Mapping struct {
 	// panics logs those of Observer and Jitter, reports what the source tells of by
 	// itself.
 	panics, reports *occasionally
+	// health is what Status tells.
+	health health
 }
 
 // New makes a mapping. It makes no call to any service. A *ConfigError names
@@ -113,12 +115,15 @@ func (m *Mapping) occasionally(message string, attrs ...any) *occasionally {
 //
 // Other errors: ErrSpent on a second call, ErrSourceInUse while another mapping
 // reads the source, and what the source says when it cannot work as configured
-// (sources.ErrUnusable): a missing queue, say, or denied access. All other
-// troubles of the source are waited out.
-func (m *Mapping) Run(ctx context.Context) error {
+// (sources.ErrUnusable): a missing queue, say, or denied access. The same goes for the
+// on-failure destination when it is checked at the start (ErrDestinationUnusable, see
+// [Checker]). All other troubles of the source are waited out.
+func (m *Mapping) Run(ctx context.Context) (err error) {
 	if m.spent.Swap(true) {
 		return ErrSpent
 	}
+	m.health.become(StateEnabling, nil)
+	defer func() { m.health.become(StateDisabled, err) }()
 	release := claim(m.source)
 	if release == nil {
 		return m.unusable(ErrSourceInUse)
@@ -139,6 +144,7 @@ func (m *Mapping) Run(ctx context.Context) error {
 			return
 		case <-soft.Done():
 		}
+		m.health.become(StateDisabling, nil)
 		if expire(finished, m.config.DrainTimeout) {
 			cancelWork(ErrDrainTimeout)
 		}
@@ -151,7 +157,7 @@ func (m *Mapping) Run(ctx context.Context) error {
 	}
 
 	m.config.Logger.Info("mapping started", m.attr(), slog.String("source", m.traits.ARN))
-	err := m.use(stages{soft, work, settle}, stop) //nolint:contextcheck // it has all three
+	err = m.use(stages{soft, work, settle}, stop) //nolint:contextcheck // it has all three
 	close(finished)
 	watch.Wait()
 	if err == nil && m.cut.Load() {
@@ -205,13 +211,17 @@ func (m *Mapping) leftBehind(err error) error {
 	return ErrDrainTimeout
 }
 
-// serve starts the source and serves each of its partitions until all have
-// ended.
+// serve checks the on-failure destination, starts the source and serves each of its
+// partitions until all have ended.
 func (m *Mapping) serve(s stages, stop context.CancelFunc) error {
 	soft := s.soft
+	if err := m.checkDestination(soft); err != nil {
+		return m.unusable(err)
+	}
 	if err := m.start(s); err != nil {
 		return m.unusable(err)
 	}
+	m.health.become(StateEnabled, nil)
 	var partitions sync.WaitGroup
 	defer partitions.Wait()
 	arrived := m.waiting(s, slog.LevelInfo, "Accept of the first partition")
@@ -315,8 +325,9 @@ func (m *Mapping) report(err error) {
 func (m *Mapping) observe(o Observation) {
 	o.Mapping = m.config.Name
 	if o.Kind == Counter {
-		o.Kind = o.Metric.kind()
+		o.Kind = kindOf(o.Metric)
 	}
+	m.health.note(&o)
 	m.config.Observer(o)
 }
 

@@ -18,18 +18,15 @@ import (
 //	                     ThrottledEventCount, StaleEventCount,
 //	                     PollingErrorCount, InvokeErrorCount, CommitErrorCount,
 //	                     OnFailureDestinationDeliveryErrorCount,
-//	                     AbandonedInvokeCount, AbandonedDeliveryCount,
-//	                     LeasesLost, OffsetsLost (Kafka)
+//	                     AbandonedInvokeCount, AbandonedDeliveryCount
 //	Counter    Count     InvokedEventCount; its Duration is one value of a
 //	                     histogram beside that
 //	Histogram  Duration  IteratorAge; Count is the records that it is about
-//	Gauge      Count     ConcurrentLanes, ProvisionedPollers, LeasesHeld,
-//	                     ShardsWaiting, and of Kafka OffsetLag, MaxOffsetLag and
-//	                     SumOffsetLag
-//	Gauge      Duration  MillisBehindLatest
+//	Gauge      Count     ConcurrentLanes, ProvisionedPollers
 //
-// A source may have more metrics of its own; their Kind says how to read them.
-type Metric string
+// A source has metrics of its own, such as kafka.OffsetLag: their names are constants
+// of its package, and their Kind says how to read them.
+type Metric = sources.Metric
 
 // Kind says how the observations of a metric go together.
 type Kind int
@@ -58,8 +55,8 @@ func (k Kind) String() string {
 	}
 }
 
-// kind is the kind of the engine's own metrics.
-func (m Metric) kind() Kind {
+// kindOf is the kind of the engine's own metrics.
+func kindOf(m Metric) Kind {
 	switch m {
 	case ConcurrentLanes, ProvisionedPollers:
 		return Gauge
@@ -106,19 +103,6 @@ const (
 	// IteratorAge: Duration is the age of the last record of a batch of an
 	// ordered source when it is invoked (ESM-98).
 	IteratorAge Metric = "IteratorAge"
-
-	// MillisBehindLatest: Duration is how far the reading of a shard is behind its
-	// newest record (KIN-29). Every ten seconds.
-	MillisBehindLatest Metric = "MillisBehindLatest"
-	// LeasesHeld: the shards that this process reads of a stream. Every ten
-	// seconds. Ours.
-	LeasesHeld Metric = "LeasesHeld"
-	// ShardsWaiting: the shards of a stream whose parents are not settled. Every
-	// ten seconds. Ours.
-	ShardsWaiting Metric = "ShardsWaiting"
-	// LeasesLost: the shards that this process lost since the last time, to others
-	// or because it could not renew its lease. Every ten seconds. Ours.
-	LeasesLost Metric = "LeasesLost"
 
 	// ThrottledEventCount: records whose handler was throttled. Not a metric of
 	// the mapping on AWS, where the function counts its throttles.
@@ -173,13 +157,16 @@ type meter struct {
 }
 
 // measured is what a total is of.
-type measured struct{ name, partition string }
+type measured struct {
+	name      Metric
+	partition string
+}
 
 // read measures, and tells each value.
 func (m *meter) read(tell Observer) {
 	m.all = m.source.Measure(m.all[:0])
 	for _, v := range m.all {
-		o := Observation{Metric: Metric(v.Name), Kind: Gauge, Partition: v.Partition, Count: v.Count, Duration: v.Duration}
+		o := Observation{Metric: v.Name, Kind: Gauge, Partition: v.Partition, Count: v.Count, Duration: v.Duration}
 		if v.Total {
 			o.Kind = Counter
 			o.Count = m.rise(v)

@@ -64,6 +64,7 @@ func (p *part) serve() {
 		p.warn("closing the partition failed", err)
 	}
 	p.end(nil)
+	p.health.forget(p.id)
 	p.config.Logger.Debug("partition closed", p.attrs()...)
 }
 

@@ -36,8 +36,8 @@ func (e *ConfigError) Error() string {
 
 // checkLoop refuses a destination that feeds the source.
 func (c Config) checkLoop(to *checker, source sources.Source) {
-	feeder, ok := c.OnFailure.(Feeder)
-	to.require(!ok || isNil(feeder) || !feeder.Feeds(source), "OnFailure", fmt.Sprintf("a %T that feeds the source", c.OnFailure),
+	feeder, ok := destinationAbility[Feeder](c.OnFailure)
+	to.require(!ok || !feeder.Feeds(source), "OnFailure", fmt.Sprintf("a %T that feeds the source", c.OnFailure),
 		"must be one that the source does not read: what fails would go round for ever")
 }
 
@@ -131,7 +131,7 @@ func (c Config) checkOrdered(to *checker, traits sources.Traits) {
 		"must be 0 if ParallelizationFactor (%d) is greater than 1", c.ParallelizationFactor)
 	to.require(c.OnFailureTimeout >= 0, "OnFailureTimeout", c.OnFailureTimeout, "must not be negative; 0 or NoLimit is no bound")
 	notTiny(to, "OnFailureTimeout", c.OnFailureTimeout)
-	to.require(c.OnFailure == nil || !isNil(c.OnFailure), "OnFailure", fmt.Sprintf("a nil %T", c.OnFailure),
+	to.require(c.OnFailure == nil || !hollow(c.OnFailure), "OnFailure", fmt.Sprintf("a %T that is nil or wraps nil", c.OnFailure),
 		"must be a destination, or nil for none")
 	to.require(c.OnFailureTimeout <= 0 || c.OnFailure != nil, "OnFailureTimeout", c.OnFailureTimeout, "must be 0 without OnFailure")
 	to.require(c.MaximumConcurrency == 0, "MaximumConcurrency", c.MaximumConcurrency,

@@ -42,10 +42,14 @@ type Meter interface {
 	Measure(dst []Measure) []Measure
 }
 
+// Metric names what is counted or measured. The metrics of the engine are constants of
+// package esm, those of an adapter constants of its package.
+type Metric string
+
 // Measure is a value at one moment.
 type Measure struct {
-	// Name of the metric, such as "LeasesHeld".
-	Name string
+	// Name of the metric. The adapter has a constant for each of its own.
+	Name Metric
 	// Partition that it is about; "" for the whole source.
 	Partition string
 	// Count, or Duration, is the value; the other is zero.
@@ -98,8 +102,8 @@ type Stopper interface {
 }
 
 // Revocable is a [Partition] that may get another owner while it is read, and
-// learns of it by itself: its consumer group is rebalanced, or its lease was not
-// renewed in time. Without it the engine learns of a loss from the next Fetch or
+// learns of it by itself: its consumer group is rebalanced, another worker asks for its
+// lease, or that was not renewed in time. Without it the engine learns of a loss from the next Fetch or
 // Ack only, and until then goes on to invoke the handler with records that the
 // new owner may be handling already.
 type Revocable interface {
@@ -207,15 +211,29 @@ type Filtering struct {
 	// Elsewhere it is rejected (FILT-74..88).
 	KeepMismatch bool
 
+	// Members are the names of all that may stand beside Key in a pattern: what
+	// the event document tells of a record (FILT-55, FILT-56). A pattern that
+	// names another member is refused, for it could never match. Empty if there
+	// are none.
+	Members []string
+
 	// AppendMetadata appends to dst one JSON object and returns the longer
-	// slice: the members that stand beside Key in the event document of r. What
-	// is encoded there as the body is, such as the key of a Kafka record, is
-	// decoded as the body is. Patterns see neither a member named Key nor what
-	// AWS's pollers add, such as eventSource (FILT-56): those may be there or
-	// not.
+	// slice: those of the members of r, which is of the partition with the given
+	// ID, that are asked for. What is encoded in
+	// the event document as the body is, such as the key of a Kafka record, is
+	// decoded as the body is. Other members may be there too.
 	//
 	// It is called only if a pattern names such a member, concurrently with
 	// everything, allocates nothing but dst, and keeps nothing. nil means that
-	// there are no such members.
-	AppendMetadata func(dst []byte, r *Record) []byte
+	// no record has such members.
+	AppendMetadata func(dst []byte, partition string, r *Record, asked []Member) []byte
+}
+
+// Member is a member of a record that filter patterns name.
+type Member struct {
+	// Name is one of Filtering.Members.
+	Name string
+	// Fields are the names right below it that patterns ask for, in order. Where
+	// there are none they ask for its value.
+	Fields []string
 }

@@ -22,6 +22,13 @@
 //
 // # Trouble
 //
+// When a mapping starts it checks its destination, without a delivery. One that does not
+// exist, or that the service says the caller may not deliver to, ends Run with
+// esm.ErrDestinationUnusable: a shard would stand still for ever at its first failure.
+// The checks need permissions of their own, which AWS does not ask for; without these
+// the mapping starts unchecked. So it does, with a line in the log, if a check comes to
+// no result.
+//
 // A destination makes one attempt of a call and turns the SDK's own retries off; the
 // mapping tries again, with back-off, until it succeeds. Until then the position of
 // the shard stays in front of what is to be delivered, so that nothing is lost;

@@ -45,6 +45,8 @@ func (c *compiler) object(at int, e *element, sofar []combination) ([]combinatio
 		switch {
 		case isOr(&m):
 			sofar, err = c.or(at, m.value.elements, sofar)
+		case at == metadataNode && !c.body.has(m.name):
+			err = c.fail(c.body.unknown())
 		case m.value.kind == '{':
 			sofar, err = c.object(c.kid(at, m.name), &m.value, sofar)
 		case m.value.kind == '[':
@@ -104,7 +106,7 @@ func (c *compiler) kid(above int, name string) int {
 	key := kid{name, above}
 	id, ok := c.kids[key]
 	if !ok {
-		id = c.plan.addKid(above, name, above == metadataNode && isPollers(name))
+		id = c.plan.addKid(above, name)
 		c.kids[key] = id
 	}
 	return id
@@ -115,17 +117,6 @@ func (c *compiler) fail(err error) error {
 		return err
 	}
 	return fmt.Errorf("%s: %w", strings.Join(c.path, "."), err)
-}
-
-// isPollers tells whether a member of an event record comes from the poller
-// and so is unknown to filters (FILT-56). A pattern may name it; it is absent.
-func isPollers(name string) bool {
-	switch name {
-	case "awsRegion", "eventID", "eventSource", "eventSourceARN", "eventVersion", "invokeIdentityArn":
-		return true
-	default:
-		return false
-	}
 }
 
 // isOr tells whether a member is alternatives and not a field of that name:

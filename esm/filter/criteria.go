@@ -3,6 +3,8 @@ package filter
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 )
 
@@ -34,6 +36,22 @@ type Body struct {
 	// KAF-153). Otherwise, as for SQS, Kinesis and DynamoDB Streams, the
 	// pattern does not match (FILT-74, FILT-75, FILT-80, KIN-204).
 	KeepMismatch bool
+
+	// Members are the names of all that may stand beside Key in a record. A
+	// pattern that names another one is refused: what it asks for can never be
+	// there. nil means that they are not known, and none is refused.
+	Members []string
+}
+
+// has tells whether a pattern may name a member of the record.
+func (b *Body) has(name string) bool {
+	return b.Members == nil || name == b.Key || slices.Contains(b.Members, name)
+}
+
+// unknown is what is wrong with the name of any other member.
+func (b *Body) unknown() error {
+	names := slices.Sorted(slices.Values(append([]string{b.Key}, b.Members...)))
+	return fmt.Errorf("records of this source have no such member, only %s", strings.Join(names, ", "))
 }
 
 // Options are what AWS does not have by default. The zero value is AWS's.
@@ -118,6 +136,19 @@ func Compile(patterns []string, body Body, options Options) (*Criteria, error) {
 	}
 	c.match.New = func() any { return newMatcher(&c.plan) }
 	return c, nil
+}
+
+// Metadata returns the members beside the body that patterns name, each with the
+// names of the fields right below it that they ask for.
+func (c *Criteria) Metadata() map[string][]string {
+	members := make(map[string][]string)
+	for _, member := range c.plan.nodes[metadataNode].kids {
+		members[member.name] = nil
+		for _, field := range c.plan.nodes[member.node].kids {
+			members[member.name] = append(members[member.name], field.name)
+		}
+	}
+	return members
 }
 
 // Match reports whether a record passes a filter.

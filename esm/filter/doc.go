@@ -73,19 +73,29 @@
 // (FILT-58) and ApproximateCreationDateTime as a number (FILT-59).
 //
 // The other members are the metadata, one JSON object, built only when a
-// pattern names one of them:
+// pattern names one of them, and of those members only:
 //
-//	SQS               messageId, attributes, messageAttributes, md5OfBody
-//	Kinesis           partitionKey, sequenceNumber, approximateArrivalTimestamp
-//	DynamoDB Streams  eventName
+//	SQS               messageId, receiptHandle, attributes, messageAttributes,
+//	                  md5OfBody, eventSource, eventSourceARN, awsRegion
+//	Kinesis           partitionKey, sequenceNumber, approximateArrivalTimestamp,
+//	                  kinesisSchemaVersion, encryptionType, and what stands beside
+//	                  "kinesis" in the event document
+//	DynamoDB Streams  eventName and what else stands beside "dynamodb"
 //	Kafka             topic, partition, offset, timestamp, timestampType, key, headers
 //	MQ                all but data
 //
 // They stand at the top level, not within "kinesis" (FILT-57). AWS's guide says
-// that the body's key alone can be filtered, yet eventName was seen to work; a
-// member that is supplied is matched (FILT-55). What AWS's pollers add, such as
-// eventSource or awsRegion, is absent for every pattern, supplied or not
-// (FILT-56).
+// that the body's key alone can be filtered, yet others were seen to work, what
+// its pollers add among them; a member of the record is matched (FILT-55,
+// FILT-56). A pattern that names any other member is refused where Body.Members
+// says which there are, for it could never match.
+//
+// The key of a Kafka record and the values of its headers are as its value is:
+// an object or array if they are JSON, otherwise a text, and bytes that are not
+// UTF-8 stand in it as U+FFFD. The headers are one object by their names, and one
+// of several with a name matches if any does:
+//
+//	{"headers": {"kind": ["invoice"], "tenant": [{"prefix": "eu-"}]}}
 //
 // What becomes of records that do not match is the engine's affair.
 package filter

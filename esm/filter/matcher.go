@@ -69,7 +69,7 @@ func (m *matcher) readMetadata(metadata func(dst []byte) []byte) {
 	}
 	m.undecided = len(root.groups)
 	m.metadata = metadata(m.metadata[:0])
-	if at(m.metadata, 0) != '{' || !m.read(m.metadata) || !utf8.Valid(m.metadata) {
+	if at(m.metadata, 0) != '{' || !m.read(m.metadata, maxDepth+aroundBodies) || !utf8.Valid(m.metadata) {
 		m.begin(metadataNode, true) // as without any
 	}
 }
@@ -90,7 +90,7 @@ func (m *matcher) readBody(body []byte, every bool) bool {
 			m.decided[m.plan.groups[g].item] = m.epoch
 		}
 	}
-	whole := m.read(body)
+	whole := m.read(body, maxDepth)
 	for _, i := range m.open {
 		if g := m.plan.rules[i].body; g != none && m.holds(g) {
 			m.matched = true
@@ -100,10 +100,15 @@ func (m *matcher) readBody(body []byte, every bool) bool {
 	return whole
 }
 
-// read reads a document, and reports whether it read all of it.
-func (m *matcher) read(document []byte) bool {
+// aroundBodies is how much deeper metadata may nest than a body: they may hold
+// what was a body of its own, such as the key of a Kafka record.
+const aroundBodies = 3
+
+// read reads a document of at most so many levels, and reports whether it read
+// all of it.
+func (m *matcher) read(document []byte, depth int) bool {
 	m.document = document
-	i := m.value(m.root, space(document, 0), maxDepth)
+	i := m.value(m.root, space(document, 0), depth)
 	return i >= 0 && space(document, i) == len(document)
 }
 

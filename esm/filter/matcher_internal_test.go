@@ -94,7 +94,7 @@ func TestMetadataIsBuiltWhenNamed(t *testing.T) {
 		want    int
 	}{
 		{`{"b":{"a":[1]}}`, 0},
-		{`{"b":{"a":[1]},"eventSource":[{"exists":false}]}`, 0},
+		{`{"b":{"a":[1]},"eventSource":[{"exists":false}]}`, 1},
 		{`{"b":{"a":[1]},"eventName":["INSERT"]}`, 1},
 		{`{"$or":[{"b":{"a":[1]}},{"eventName":["INSERT"]},{"x":{"y":[1]}}]}`, 1},
 	} {

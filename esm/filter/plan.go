@@ -105,14 +105,10 @@ func (n *node) find(name []byte) int {
 
 func lengthBit(n int) uint64 { return 1 << min(n, 63) }
 
-// addKid makes the field of a name below a node. A hidden one is never found
-// in a document.
-func (p *plan) addKid(parent int, name string, hidden bool) int {
+// addKid makes the field of a name below a node.
+func (p *plan) addKid(parent int, name string) int {
 	id := len(p.nodes)
 	p.nodes = append(p.nodes, node{parent: parent})
-	if hidden {
-		return id
-	}
 	n := &p.nodes[parent]
 	n.kids = append(n.kids, kid{name, id})
 	n.lengths |= lengthBit(len(name))

@@ -91,7 +91,7 @@ func (r *reference) match(body []byte, metadata string) bool {
 		if object, ok := tree.(refObject); ok {
 			kept := refObject{}
 			for _, m := range object {
-				if m.name != r.body.Key && !isPollers(m.name) {
+				if m.name != r.body.Key {
 					kept = append(kept, m)
 				}
 			}

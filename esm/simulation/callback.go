@@ -134,6 +134,10 @@ func (l *Life) observe(o esm.Observation) {
 		l.hearing.deliveries.Add(int64(o.Count))
 	}
 
+	if world, observes := l.sim.world.(observing); observes {
+		world.Observed(l, o)
+	}
+
 	l.sim.callback.fails(FaultObserver)
 }
 

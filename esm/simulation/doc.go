@@ -34,11 +34,12 @@
 //
 // # Replaying a seed
 //
-// A failure prints the command that replays it. The flags of the test binary:
+// A failure prints the command that replays it, and the file that has the seeds of a
+// kind which failed once: they are always played. The flags of the test binary:
 //
 //	-simulation.seed=7     play seed 7 only, and print its history
 //	-simulation.seeds=3000 play so many seeds of each kind
-//	-simulation.first=1000 begin with this seed
+//	-simulation.first=1000 begin with this seed; $SIMULATION_FIRST says it for go test ./...
 //	-simulation.for=10m    go on for so long
 //	-simulation.all        with what the engine does not bear yet
 //	-simulation.with=a,b   with these troubles of that
@@ -54,12 +55,12 @@
 // [Sim.Chance] make them fail. What fails in another way is told to Observer.Failed. A
 // [Kind] names the World and how it settles. Then
 //
-//	simulation.Attack(t, kind, 300, "fetch before", "ack after")
+//	simulation.Attack(t, kind, 30, "fetch before", "ack after")
 //	simulation.Enumerate(t, kind)
 //
-// plays 300 seeds, and more until the faults named were reached, and kills a small
-// scenario's process before and after every single step. [Queue] and [Stream] are
-// the worlds of the engine's own tests.
+// plays 30 seeds (with -simulation.seeds=300 and above so many, and more until the
+// faults named were reached), and kills a small scenario's process before and after
+// every single step. [Queue] and [Stream] are the worlds of the engine's own tests.
 //
 // # Promises, and who guards the guards
 //

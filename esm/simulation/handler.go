@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -234,10 +235,19 @@ func (h bytesHandler) Invoke(ctx context.Context, payload []byte) ([]byte, error
 
 	quoted := make([]string, len(ids))
 	for i, id := range ids {
-		quoted[i] = fmt.Sprintf(`{"itemIdentifier":%q}`, id)
+		quoted[i] = `{"itemIdentifier":` + h.life.sim.identifier(id) + `}`
 	}
 
 	return []byte(`{"batchItemFailures":[` + strings.Join(quoted, ",") + `]}`), nil
+}
+
+// identifier is how an event document names a record.
+func (s *Sim) identifier(id string) string {
+	if world, is := s.world.(identifying); is {
+		return world.Identifier(id)
+	}
+
+	return strconv.Quote(id)
 }
 
 // handle is one invocation: it begins, lasts, and ends, each an event of its

@@ -19,6 +19,7 @@ var errKilled = errors.New("simulation: the process was killed")
 type Life struct {
 	sim    *Sim
 	number int
+	slot   int
 	cancel context.CancelFunc
 	dead   atomic.Bool
 	closed atomic.Bool        // the source was closed
@@ -138,6 +139,32 @@ func (l *Life) wait(ctx context.Context, label string, delay func(*rand.Rand) ti
 		run(c)
 	})
 }
+
+// Turn does something in its turn, and returns when it is done; a killed life does
+// nothing any more.
+func (l *Life) Turn(label string, do func()) {
+	at := func(*rand.Rand) time.Duration { return 0 }
+
+	_ = l.rest(label, at, func(c *call) {
+		do()
+		l.finish(c, nil)
+	})
+}
+
+// Number tells the life from all others of the simulation, and Slot the place in which
+// its process runs.
+func (l *Life) Number() int { return l.number }
+
+// Slot is the number of the place in which the process runs, one after the other.
+func (l *Life) Slot() int { return l.slot }
+
+// Running reports whether the process lives and was not told to stop. Only for the
+// simulation's goroutine.
+func (l *Life) Running() bool { return l.running() }
+
+// Over reports whether nothing is left of the process: it was killed, or Run has
+// returned. Only for the simulation's goroutine.
+func (l *Life) Over() bool { return l.isOver() }
 
 // rest is pass for what nothing cancels but a kill.
 func (l *Life) rest(label string, delay func(*rand.Rand) time.Duration, run func(*call)) error {

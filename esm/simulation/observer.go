@@ -36,6 +36,10 @@ type Observer struct {
 	// a partition is asked back.
 	owners  map[string]*Life
 	revoked map[string]time.Time
+	// asked says that a partition was asked back, ever.
+	asked bool
+	// ousted are lives that have lost a partition and do not know it.
+	ousted map[string]map[*Life]bool
 	// ends is when the last invocation with records of a partition, or their
 	// last delivery, ended.
 	ends map[string]time.Time
@@ -67,19 +71,21 @@ type trace struct {
 	// order of its key, and of its partition.
 	earlier []*trace
 
-	handed   time.Time // last time
-	holder   *Life     // to whom
-	expires  time.Time // until when it is the mapping's; zero if nobody tells
-	released time.Time // when it was given back last
-	waiting  time.Time // since when it waits in its source though there is a lane for it
-	started  bool      // since then
-	invoked  int       // how often, ever
-	failed   int       // how often, in this life
-	retried  time.Time // since when it is to be retried in place; zero if it is not
-	finished bool      // an invocation succeeded with it
-	offered  time.Time // when it was first offered to the destination, in this life
-	given    bool      // delivered to the destination
+	handed   time.Time     // last time
+	holder   *Life         // to whom
+	expires  time.Time     // until when it is the mapping's; zero if nobody tells
+	released time.Time     // when it was given back last
+	waiting  time.Time     // since when it waits in its source though there is a lane for it
+	started  bool          // since then
+	invoked  int           // how often, ever
+	failed   map[*Life]int // how often, in the lives that go on
+	retried  time.Time     // since when it is to be retried in place; zero if it is not
+	finished bool          // an invocation succeeded with it
+	offered  time.Time     // when it was first offered to the destination, in this life
+	given    bool          // delivered to the destination
 	settled  bool
+	gone     bool // it needs no invocation
+	ageless  bool // it has no time
 	redriven bool
 	stayed   bool // when nothing was left to do
 }
@@ -104,12 +110,25 @@ func (i *invocation) partition(o *Observer) string {
 	return o.records[i.items[0].Number].partition
 }
 
+// partitions are those that its records are from.
+func (i *invocation) partitions(o *Observer) []string {
+	var all []string
+
+	for _, it := range i.items {
+		if p := o.records[it.Number].partition; !slices.Contains(all, p) {
+			all = append(all, p)
+		}
+	}
+
+	return all
+}
+
 func newObserver(s *Sim) *Observer {
 	return &Observer{
 		sim: s, began: time.Now(),
 		byKey: make(map[string]*trace), byPart: make(map[string]*trace), open: make(map[string]map[int]bool),
 		attempts: make(map[string]time.Time), hasty: make(map[string]int),
-		owners: make(map[string]*Life), revoked: make(map[string]time.Time), ends: make(map[string]time.Time),
+		ousted: make(map[string]map[*Life]bool), owners: make(map[string]*Life), revoked: make(map[string]time.Time), ends: make(map[string]time.Time),
 		deaf:       s.Scenario.Faults[FaultDeaf] > 0,
 		unreleased: s.keeps(OpRelease), keeping: s.keeps(OpRelease) || s.keeps(OpFail), duplicates: s.Scenario.Faults[FaultDuplicate] > 0,
 	}
@@ -129,7 +148,7 @@ func (o *Observer) log(format string, args ...any) { //nolint:goprintffuncname /
 // Entered tells that a record has entered the source. partition names where, if
 // the source is ordered; size is what it takes in an event document.
 func (o *Observer) Entered(r Record, partition string, size int) {
-	t := &trace{number: r.Number, partition: partition, key: r.Key, size: size, entered: time.Now()}
+	t := &trace{number: r.Number, partition: partition, key: r.Key, size: size, entered: time.Now(), failed: make(map[*Life]int)}
 	if len(o.records) != r.Number {
 		panic(fmt.Sprintf("simulation: record %d sent as number %d", r.Number, len(o.records)))
 	}
@@ -172,7 +191,8 @@ func (o *Observer) called(l *Life, label string) {
 		o.violate(11, "life %d calls %q after Run has returned", l.number, label)
 	}
 
-	fetches := strings.HasPrefix(label, "fetch") && time.Since(l.stopped) > o.late()
+	// A call that was on its way at the moment of the stop may have its turn after it.
+	fetches := strings.HasPrefix(label, "fetch") && time.Since(l.stopped) > o.late()+time.Millisecond
 	if !l.stopped.IsZero() && (fetches || label == "accept") {
 		o.violate(11, "life %d calls %q after the stop", l.number, label)
 	}
@@ -195,6 +215,11 @@ func (o *Observer) Handed(l *Life, n int) {
 	t := o.records[n]
 	held := o.holding(t.partition)
 	o.log("life %d: gets %d", l.number, n)
+
+	if o.ousted[t.partition][l] {
+		return
+	}
+
 	o.checkForgotten(t, held[n])
 
 	t.handed, t.holder, t.started, t.expires = time.Now(), l, false, time.Time{}
@@ -276,7 +301,7 @@ func (o *Observer) settle(n, promise int) {
 
 // done reports whether a record needs no invocation any more.
 func (o *Observer) done(t *trace) bool {
-	return t.settled || t.finished || t.given || t.redriven || o.rejected(t.number) || o.discarded(t)
+	return t.settled || t.gone || t.finished || t.given || t.redriven || o.rejected(t.number) || o.discarded(t)
 }
 
 // rejected reports whether the filter rejects the record.
@@ -324,24 +349,51 @@ func (o *Observer) mayGiveUp(t *trace) bool {
 		return false
 	}
 
-	if attempts := s.Config.MaximumRetryAttempts; attempts != nil && *attempts >= 0 && t.failed+o.abandoned(t) > *attempts {
+	if limit := o.retries(); limit >= 0 && o.mostFailed(t) > limit {
 		return true
 	}
 
-	if age := s.Config.MaximumRecordAge; age > 0 && time.Since(t.entered) > age {
+	if age := s.Config.MaximumRecordAge; age > 0 && !t.ageless && time.Since(t.entered) > age {
 		return true
 	}
 
 	return o.tooLarge(t)
 }
 
-// abandoned is how many invocations with the record go on although their time is
-// over. They have failed.
-func (o *Observer) abandoned(t *trace) int {
+// retries is how often a batch that failed is tried again, -1 for no limit.
+func (o *Observer) retries() int {
+	s := &o.sim.Scenario
+	if limit := s.Config.MaximumRetryAttempts; limit != nil && *limit >= 0 {
+		return *limit
+	}
+
+	if limit := o.sim.traits.RetriesWithDestination; s.Destination && limit > 0 {
+		return limit
+	}
+
+	return -1
+}
+
+// mostFailed is how often the record has failed in the life in which it did most often.
+func (o *Observer) mostFailed(t *trace) int {
+	most := 0
+
+	for _, l := range o.sim.lives {
+		if !l.isOver() {
+			most = max(most, t.failed[l]+o.abandoned(l, t))
+		}
+	}
+
+	return most
+}
+
+// abandoned is how many invocations with the record go on in a life although their time
+// is over. They have failed.
+func (o *Observer) abandoned(l *Life, t *trace) int {
 	count := 0
 
 	for _, i := range o.running {
-		if i.ctx.Err() != nil && slices.ContainsFunc(i.items, func(it Item) bool { return it.Number == t.number }) {
+		if i.life == l && i.ctx.Err() != nil && slices.ContainsFunc(i.items, func(it Item) bool { return it.Number == t.number }) {
 			count++
 		}
 	}
@@ -395,7 +447,7 @@ func (o *Observer) invoked(ctx context.Context, l *Life, items []Item, size int,
 		t.invoked++
 		t.started = true
 
-		if o.sim.kind.Ordered && t.settled {
+		if o.sim.kind.Ordered && t.settled && !o.ousted[t.partition][l] {
 			o.violate(12, "record %d is invoked, it lies before the stored position", it.Number)
 		}
 
@@ -462,7 +514,7 @@ func (o *Observer) returned(i *invocation) {
 		case !failing:
 			t.finished = true
 		case mood != moodThrottle || i.ctx.Err() != nil:
-			t.failed++
+			t.failed[i.life]++
 		}
 
 		t.retried = time.Time{}

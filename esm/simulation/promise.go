@@ -149,11 +149,16 @@ func (o *Observer) checkForgotten(t *trace, held bool) {
 // checkOwner holds an invocation, as it begins and as it ends, against P4: who
 // has lost a partition leaves its records to the next owner.
 func (o *Observer) checkOwner(i *invocation) {
-	if !o.sim.kind.Ordered || i.ctx.Err() != nil || o.owners[i.partition(o)] == i.life && !i.lost {
+	if !o.sim.kind.Ordered || i.ctx.Err() != nil {
 		return
 	}
 
-	o.violate(4, "records %v are handled by life %d, which has lost %s", i.items, i.life.number, i.partition(o))
+	for _, partition := range i.partitions(o) {
+		owns := o.owners[partition] == i.life && !i.lost
+		if !owns && !o.ousted[partition][i.life] {
+			o.violate(4, "records %v are handled by life %d, which has lost %s", i.items, i.life.number, partition)
+		}
+	}
 }
 
 // checkBegun holds an invocation against P11: after a stop none begins, nor with the
@@ -286,7 +291,7 @@ func (o *Observer) checkEnd() {
 			o.violate(8, "record %d still waits for its batch, since %v", t.number, time.Since(t.handed))
 		case !o.done(t) && !o.stays(t):
 			o.violate(1, "record %d of %s was never finished", t.number, t.partition)
-		case !t.settled && !t.redriven && !o.stays(t):
+		case !t.settled && !t.gone && !t.redriven && !o.stays(t):
 			o.violate(1, "record %d of %s is finished but still in its source", t.number, t.partition)
 		case o.unique() && t.invoked > 1:
 			o.violate(5, "record %d was invoked %d times without any fault", t.number, t.invoked)
@@ -307,7 +312,7 @@ func (o *Observer) gathers(t *trace) bool {
 func (o *Observer) unique() bool {
 	s := &o.sim.Scenario
 
-	return s.Calm && (s.Stops+s.Revocations == 0 || s.Config.ParallelizationFactor <= 1)
+	return s.Calm && (s.Stops+s.Revocations == 0 && s.Members < 2 && !o.asked || s.Config.ParallelizationFactor <= 1)
 }
 
 // stays reports whether a record rightly stays in its queue: it is too large for
@@ -333,7 +338,7 @@ func (o *Observer) stays(t *trace) bool {
 // drained reports whether nothing is left to do.
 func (o *Observer) drained() bool {
 	for _, t := range o.records {
-		if !t.settled && !t.redriven && !o.stays(t) {
+		if !t.settled && !t.gone && !t.redriven && !o.stays(t) {
 			return false
 		}
 	}
@@ -366,7 +371,11 @@ func (o *Observer) checkIsolation() {
 	}
 
 	// One that goes on, slowly, is not held up.
-	const lately = 10 * time.Minute
+	lately := 10 * time.Minute
+	if o.sim.kind.Patience > 0 {
+		lately = o.sim.isolation() / 3
+	}
+
 	for partition, end := range o.ends {
 		if o.sim.kind.Ordered && time.Since(end) < lately+c.MaximumBatchingWindow {
 			bad[partition] = true
@@ -399,6 +408,8 @@ func (o *Observer) checkIsolation() {
 // lane is what a poison record may hold up.
 func (o *Observer) lane(t *trace) string {
 	switch {
+	case o.sim.Scenario.Mixed:
+		return ""
 	case o.sim.kind.Ordered:
 		return t.partition
 	case o.sim.kind.Grouped:

@@ -25,7 +25,8 @@ type Scenario struct {
 	Records, Keys, Size int
 	Spread              time.Duration
 
-	// The source.
+	// The source, and how many processes read it at once.
+	Members    int
 	Partitions int
 	Named      bool // as sources.Traits.RetryNamed
 	Ahead      bool // as sources.Traits.ReadsAhead
@@ -72,6 +73,8 @@ type Scenario struct {
 	Busy time.Duration
 	// Backlog says that there are more records than lanes for them.
 	Backlog bool
+	// Mixed says that batches have records of several partitions, which hold each other up.
+	Mixed bool
 
 	// KillAt kills the process just before the step of this number, and
 	// KillAfter just after it, when what the step did is done and nobody has
@@ -144,6 +147,10 @@ func draw(kind Kind, seed uint64) Scenario {
 	}
 
 	s.trouble(kind)
+
+	if kind.Members > 1 {
+		s.Members = dice{rand.New(rand.NewPCG(seed, hash("members")))}.number(kind.Members)
+	}
 
 	return s
 }
@@ -250,6 +257,7 @@ func (s *Scenario) String() string {
 	line("Calm", s.Calm, !s.Calm)
 	line("Records", fmt.Sprintf("%d, %d keys, up to %d bytes, within %v", s.Records, s.Keys, s.Size, s.Spread), false)
 	line("Partitions", s.Partitions, s.Partitions < 2)
+	line("Members", s.Members, s.Members < 2)
 	line("Named", s.Named, !s.Named)
 	line("Ahead", s.Ahead, !s.Ahead)
 	line("Visibility", s.Visibility, s.Visibility == 0)

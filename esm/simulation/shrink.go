@@ -76,6 +76,7 @@ func simplifications(s Scenario) []Scenario {
 	without(s.Records > 1, func(c *Scenario) { c.Records /= 2 })
 	without(s.Records > 1, func(c *Scenario) { c.Records-- })
 	without(s.Keys > 1, func(c *Scenario) { c.Keys = 1 })
+	without(s.Members > 1, func(c *Scenario) { c.Members-- })
 	without(s.Partitions > 1, func(c *Scenario) { c.Partitions = 1 })
 	without(s.Size > 0, func(c *Scenario) { c.Size = 0 })
 	without(s.Spread > 0, func(c *Scenario) { c.Spread = 0 })

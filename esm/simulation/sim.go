@@ -38,7 +38,7 @@ type Sim struct {
 	deaf     []func()  // ends deliveries that ignore theirs
 	callback *callback // the user's functions
 
-	life  *Life   // the one that runs
+	slots []*slot // the places for processes, one at a time in each
 	lives []*Life // all there were
 	runs  sync.WaitGroup
 	over  chan struct{} // closed in the end, for handlers that hear nothing else
@@ -127,8 +127,9 @@ const (
 // play runs the scenario: bad weather first, then good, in which everything must
 // drain.
 func (s *Sim) play(broken wrap) {
+	s.place()
 	s.plan(broken)
-	s.begin(broken)
+	s.populate(broken)
 	s.observer.watch()
 
 	end := s.Scenario.Spread + calmAfter
@@ -174,19 +175,19 @@ func (s *Sim) plan(broken wrap) {
 	}
 
 	for range c.Stops {
-		s.gate.after(time.Duration(s.rng.Int64N(span)), func() { s.stop(broken) })
+		s.gate.after(time.Duration(s.rng.Int64N(span)), func() { s.stop(s.any(), broken) })
 	}
 
 	if c.KillAt+c.KillAfter > 0 {
 		s.gate.between = func(step int, after bool) {
 			if !after && step == c.KillAt || after && step == c.KillAfter {
-				s.kill(broken)
+				s.kill(s.any(), broken)
 			}
 		}
 	}
 
 	for range c.Kills {
-		s.gate.after(time.Duration(s.rng.Int64N(span)), func() { s.kill(broken) })
+		s.gate.after(time.Duration(s.rng.Int64N(span)), func() { s.kill(s.any(), broken) })
 	}
 }
 
@@ -207,6 +208,10 @@ func (s *Sim) calm() {
 
 	s.Scenario.Faults = nil
 	s.Scenario.Moods = nil
+
+	if world, is := s.world.(calming); is {
+		world.Calm()
+	}
 }
 
 // heal ends everything that is bad and waits until all is drained.
@@ -214,6 +219,7 @@ func (s *Sim) heal() {
 	s.weather = false
 	s.observer.log("everything works")
 
+	patience := s.patience()
 	deadline := time.Now().Add(patience)
 
 	var look func()
@@ -221,7 +227,7 @@ func (s *Sim) heal() {
 	look = func() {
 		switch {
 		case s.observer.drained():
-			s.last()
+			s.rest()
 		case time.Now().After(deadline):
 			s.observer.checkEnd()
 
@@ -235,25 +241,6 @@ func (s *Sim) heal() {
 	look()
 }
 
-// last is the stop at the end.
-func (s *Sim) last() {
-	if s.life.dead.Load() || !s.life.stopped.IsZero() {
-		s.gate.after(time.Second, s.last) // the next life is to come
-
-		return
-	}
-
-	l := s.life
-	s.tell(l)
-	s.gate.after(s.stopLimit()+time.Second, func() {
-		if s.life == l && !l.dead.Load() {
-			s.done = true
-		} else {
-			s.last()
-		}
-	})
-}
-
 // isolation is how long a poison record may try to hold up others: as long as
 // they may need to be retried. Poison of one group is ended by the redrive rule one
 // after the other.
@@ -261,7 +248,11 @@ func (s *Sim) isolation() time.Duration {
 	const rounds = 12
 
 	c := &s.Scenario
-	if !s.kind.Redelivers {
+
+	switch {
+	case s.kind.Patience > 0:
+		return s.kind.Patience / 2 //nolint:mnd // as long as it may take afterwards
+	case !s.kind.Redelivers:
 		return time.Hour + rounds*c.Config.RetryBackoff.Max
 	}
 
@@ -274,10 +265,10 @@ func (s *Sim) isolation() time.Duration {
 }
 
 // begin starts a new life.
-func (s *Sim) begin(broken wrap) {
+func (s *Sim) begin(at *slot, broken wrap) {
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &Life{sim: s, number: len(s.lives) + 1, cancel: cancel, calls: make(map[*call]struct{})}
-	s.life = l
+	l := &Life{sim: s, slot: at.number, number: len(s.lives) + 1, cancel: cancel, calls: make(map[*call]struct{})}
+	at.life = l
 	s.lives = append(s.lives, l)
 	s.observer.born(l)
 
@@ -362,13 +353,13 @@ func (s *Sim) tell(l *Life) {
 	})
 }
 
-// stop stops the mapping and starts it again later.
-func (s *Sim) stop(broken wrap) {
-	if !s.life.stopped.IsZero() || s.life.dead.Load() {
+// stop stops a mapping and starts it again later.
+func (s *Sim) stop(at *slot, broken wrap) {
+	l := at.life
+	if !l.running() {
 		return // it is going down already
 	}
 
-	l := s.life
 	s.tell(l)
 	s.cover("stop")
 
@@ -376,9 +367,9 @@ func (s *Sim) stop(broken wrap) {
 
 	again = func() {
 		switch {
-		case l.dead.Load() || s.life != l:
+		case l.dead.Load() || at.life != l:
 		case l.ended:
-			s.begin(broken)
+			s.begin(at, broken)
 		default:
 			s.gate.after(time.Second, again)
 		}
@@ -386,17 +377,18 @@ func (s *Sim) stop(broken wrap) {
 	again()
 }
 
-// kill kills the process and starts another one later.
-func (s *Sim) kill(broken wrap) {
-	if s.life == nil || s.life.dead.Load() || s.done {
+// kill kills a process and starts another one later.
+func (s *Sim) kill(at *slot, broken wrap) {
+	l := at.life
+	if l == nil || l.dead.Load() || s.done {
 		return
 	}
 
-	s.observer.log("life %d: is killed", s.life.number)
+	s.observer.log("life %d: is killed", l.number)
 	s.cover("kill")
-	s.life.kill()
-	s.world.Killed(s.life)
-	s.gate.after(time.Duration(s.rng.Int64N(int64(10*time.Second))), func() { s.begin(broken) })
+	l.kill()
+	s.world.Killed(l)
+	s.gate.after(time.Duration(s.rng.Int64N(int64(10*time.Second))), func() { s.begin(at, broken) })
 }
 
 // finish ends all lives, so that the bubble can end.

@@ -95,7 +95,7 @@ func (o *Observer) handling(l *Life) int {
 func (o *Observer) checkWaiting(numbers []int) {
 	const longest = time.Minute
 
-	l := o.sim.life
+	l := o.sim.slots[0].life
 	free := !l.dead.Load() && l.stopped.IsZero() && o.handling(l) < o.lanes()
 
 	for _, t := range o.records {
@@ -126,7 +126,7 @@ func (o *Observer) checkBacklog(waiting int) {
 
 	b := &o.backlog
 	b.looks++
-	b.running += o.handling(o.sim.life)
+	b.running += o.handling(o.sim.slots[0].life)
 
 	if use := float64(b.running) / float64(b.looks*o.lanes()); b.looks >= looks && use < share {
 		o.violate(6, "%.0f %% of %d lanes handle a backlog, though few invocations fail", 100*use, o.lanes())

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
 )
 
@@ -20,6 +21,14 @@ type Kind struct {
 	// Ahead is how many records of a partition an unordered source may hold for
 	// later besides those that it has given to the lanes.
 	Ahead int
+	// Members is how many processes may read the source at once, as Scenario.Members
+	// says; 0 means one.
+	Members int
+	// Drifts says that a seed does not always take the same course, because what clients do
+	// between two calls is not all in the simulation's hands. See [Replay].
+	Drifts bool
+	// Patience is how long draining may take without faults; 0 means 48 hours.
+	Patience time.Duration
 	// New returns the world of one simulation.
 	New func(*Sim) World
 }
@@ -43,6 +52,24 @@ type World interface {
 	Decode(payload []byte) []Item
 	// Close ends the world, after the last life.
 	Close()
+}
+
+// observing is a world that is told what the mapping of a life observes, by the mapping's
+// own goroutines.
+type observing interface {
+	Observed(life *Life, observation esm.Observation)
+}
+
+// calming is a world with misfortunes of its own, which end with the others.
+type calming interface {
+	Calm()
+}
+
+// identifying is a world whose event documents name records otherwise than by their ID
+// as a text.
+type identifying interface {
+	// Identifier is the JSON value that names a record.
+	Identifier(id string) string
 }
 
 // Record is what is sent to a world.

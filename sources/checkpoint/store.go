@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // ErrConflict from a Store: the lease is not as the caller said it is: somebody
@@ -39,6 +40,16 @@ type Store interface {
 	// Delete removes a lease. ErrConflict says that the stored one has another
 	// Owner or Counter. That there is none is no error.
 	Delete(ctx context.Context, last Lease) error
+}
+
+// Paced is a [Store] whose writes cost money or time. The position of a shard is written
+// no more often than once in Interval, which is 0 or more, and besides when its lease is
+// renewed, given back or ended. What a process had not written when it was killed is
+// handled again. An [Exclusive] store is not paced.
+type Paced interface {
+	// Interval is the least time between two writes of a shard's position. It is asked
+	// once.
+	Interval() time.Duration
 }
 
 // Exclusive is a [Store] that only one process can use at a time, which it makes

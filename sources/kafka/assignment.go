@@ -30,12 +30,20 @@ type assignment struct {
 	prefix string // of the IDs of its records
 	lane   *lane
 
+	retention *retention // of its topic
+
 	owned bool
 	// placed says that the client knows where it begins; astray that it does not, or does
 	// not read it any more, until it is told where.
 	placed, astray bool
-	mending        bool // that is looked up
-	asked          bool // a rebalance asks it back: nothing more is begun
+	since          time.Time // it is not placed, or this was told
+	outside        bool      // the topic does not have the offset that is next
+	hasRead        bool      // something was read of it
+	mending        bool      // that is looked up
+	// rewinding says that the client is to read again what is not settled, from next on:
+	// until it does, what it brings is dropped.
+	rewinding bool
+	asked     bool // a rebalance asks it back: nothing more is begun
 	// first is the first offset that was read, next the one behind all that was;
 	// -1 until they are known.
 	first, next int64
@@ -50,13 +58,19 @@ type assignment struct {
 	known time.Time
 	// troubles is how often in a row it could not be read.
 	troubles int
+	// leader is the broker that has it, -1 if that is not known; stood where it was when
+	// somebody looked whether it stands still; bare what is known to lie there.
+	leader int32
+	stood  int64
+	bare   bareness
 }
 
 func newAssignment(k key) *assignment {
 	prefix := k.name() + ":"
 
 	return &assignment{
-		key: k, name: prefix[:len(prefix)-1], prefix: prefix, owned: true, first: -1, next: -1, end: -1,
+		key: k, name: prefix[:len(prefix)-1], prefix: prefix, retention: new(retention), owned: true, since: time.Now(),
+		first: -1, next: -1, end: -1, leader: -1, stood: -1,
 		settled: kgo.EpochOffset{Epoch: -1, Offset: -1}, committed: kgo.EpochOffset{Epoch: -1, Offset: -1},
 	}
 }
@@ -81,7 +95,7 @@ func behind(r *kgo.Record) kgo.EpochOffset {
 // records fills dst, which is as long as from. mixed says that there may be other
 // partitions in one event document.
 func (a *assignment) records(dst []sources.Record, from []*kgo.Record, mixed bool) {
-	ids, sizes := a.newIDs(from), sizer{mixed: mixed}
+	ids, sizes, expires := a.newIDs(from), sizer{mixed: mixed}, a.retention.expiry()
 
 	// Field by field, which is faster than a record at a time.
 	for i, r := range from {
@@ -91,7 +105,7 @@ func (a *assignment) records(dst []sources.Record, from []*kgo.Record, mixed boo
 		to.Data = r.Value
 		to.Native = r
 		to.Time = stamp(r)
-		to.Expires = time.Time{}
+		to.Expires = expires.of(to.Time)
 		to.Size = sizes.size(r)
 		to.Offset = 0
 	}

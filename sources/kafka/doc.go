@@ -38,7 +38,8 @@
 // twenty times a second; so a crash repeats about as much, and a stop or a rebalance
 // nothing but what was done behind a record that was not. Offsets that are missing,
 // through compaction or transactions, are passed by, the marks at the end of transactions
-// too.
+// too. Where nothing comes behind such offsets that takes some seconds; five minutes where
+// the broker has not even an empty batch.
 //
 // After a partial failure only the records that were named are tried again (KAF-67), so
 // those that came behind them in the batch may be done before. Further batches wait.
@@ -54,10 +55,20 @@
 // owner's. Nothing is committed of a partition that is not owned any more: brokers do
 // not check that.
 //
+// A record that its topic does not keep any longer (retention.ms, where cleanup.policy has
+// delete) is tried no more: it goes to the on-failure destination, or is dropped and
+// counted. Its age is that of its timestamp, as for brokers; one without never expires. One
+// that is read all the same, for brokers delete whole segments, is tried for five minutes.
+// Brokers are asked at the start and every five minutes, which takes DescribeConfigs on the
+// topic: without that permission nothing expires.
+//
 // # In trouble
 //
 //   - A broker that is down, moves, or answers with errors: the client tries again. The
 //     mapping goes on with what it has; commits are repeated until they succeed.
+//   - A connection that fails is told of with what it likely comes from: TLS at a port
+//     for plain text, plain text at one for TLS, a password that is wrong, where brokers
+//     say no more than to hang up; a certificate that is refused ends the start.
 //   - A member that was cut off for longer than the session timeout loses its
 //     partitions: handlers are cancelled with sources.ErrLost, nothing more is committed,
 //     and the mapping joins the group anew.
@@ -74,7 +85,9 @@
 //     stopped, and a commit was refused three times, it is not waited for.
 //   - A request that a broker does not answer is given up ten seconds after the broker
 //     should have answered, a commit or a leave after five; a call of Start after 30. It
-//     is made again, and told as a failed read. kgo.RequestTimeoutOverhead among
+//     is made again, and told as a failed read. One to join the group, which waits for the
+//     other members to give partitions back, is told of after 45 seconds, and given up
+//     40 seconds after RevokeTimeout. kgo.RequestTimeoutOverhead among
 //     [Options.ClientOptions] changes the ten seconds. A kgo.Dialer must have a time
 //     limit of its own.
 //   - What the brokers refuse at the start (KAF-18), and a topic that does not exist, end
@@ -99,6 +112,9 @@
 //     whatever the destination.
 //   - The zero Options begin at TRIM_HORIZON; AWS wants a position to be named.
 //   - A partition that comes later is read from its beginning (KAF-08).
+//   - Filter patterns may name topic, partition, offset, timestamp, key and headers beside
+//     value, which is all that AWS speaks of (KAF-150). Package filter says how they are
+//     seen. Members that no record has are refused.
 //   - A batching window starts with the first record of a batch (KAF-13 is in conflict
 //     with itself on AWS).
 //   - A batch of mixed partitions is bisected in the order in which it came, so that

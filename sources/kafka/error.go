@@ -4,16 +4,18 @@ import "fmt"
 
 // LossError says that records were deleted from a topic before they were read: the
 // mapping is slower than the topic's retention, or was down for longer (KAF-37). The
-// mapping goes on behind them; the reaction is to make it faster, or the retention
-// longer.
+// mapping goes on with the oldest record that is left, or, if it had committed the offset
+// in an earlier life and begins at Latest, at the end: then what it skips is counted too.
+// The reaction is to make it faster, or the retention longer.
 type LossError struct {
 	// Partition is topic, hyphen, number.
 	Partition string
-	// From is the first offset that is gone, and Count how many are.
+	// From is the first offset that is lost, and Count how many are.
 	From, Count int64
 }
 
 // Error tells partition and offsets.
 func (e *LossError) Error() string {
-	return fmt.Sprintf("kafka: partition %s: %d offsets from %d on were deleted before they were read", e.Partition, e.Count, e.From)
+	return fmt.Sprintf("kafka: partition %s: %d offsets from %d on are lost: the topic does not have offset %d any more",
+		e.Partition, e.Count, e.From, e.From)
 }

@@ -45,12 +45,6 @@ func (s *Source) overhead() int {
 	return s.encoder.Overhead() + eventjson.KafkaPartitionOverhead(longest, math.MaxInt32)
 }
 
-// Filtering tells how filter patterns see records: by value alone (KAF-150), JSON or
-// text, and what is of the other form passes (KAF-151, KAF-153).
-func (s *Source) Filtering() sources.Filtering {
-	return sources.Filtering{Key: "value", Text: true, KeepMismatch: true}
-}
-
 // RecordID reads how handlers of event documents name a record that failed (KAF-66):
 //
 //	{"partition": "orders-0", "offset": 100}

@@ -247,46 +247,6 @@ func TestOversize_KAF36_DST23(t *testing.T) {
 	w.until("all is committed", func() bool { return w.committed("g")[0] == 3 })
 }
 
-// Filtered records are committed with the others; text against a pattern of JSON
-// passes.
-func TestFilter_KAF150_KAF151_KAF152_KAF153_KAF190(t *testing.T) {
-	t.Parallel()
-
-	w := newWorld(t, 1)
-	for _, value := range []string{`{"price":5}`, `{"price":50}`, `no JSON`, `{"price":7}`} {
-		w.put(0, "k", value)
-	}
-
-	config := unwindowed
-	config.FilterCriteria.Filters = []string{`{"value":{"price":[{"numeric":[">",10]}]}}`}
-
-	m := start(t, w.options("g"), config, nil)
-	m.seen.await(t, 2)
-	w.until("all is committed", func() bool { return w.committed("g")[0] == 4 })
-
-	if got := m.seen.of("orders-0"); !slices.Equal(got, []string{`{"price":50}`, `no JSON`}) {
-		t.Errorf("handled %v", got)
-	}
-}
-
-// A poll with no match at all is committed without an invocation.
-func TestFilterOfAll_KAF152(t *testing.T) {
-	t.Parallel()
-
-	w := newWorld(t, 1)
-	w.send(0, 0, 50)
-
-	config := unwindowed
-	config.Filter = func(*sources.Record) bool { return false }
-
-	m := start(t, w.options("g"), config, nil)
-	w.until("all is committed", func() bool { return w.committed("g")[0] == 50 })
-
-	if n := m.seen.total(); n != 0 {
-		t.Errorf("%d records were handled", n)
-	}
-}
-
 // Sub-lanes by key: a key that is held up holds up no other, and nothing behind it is
 // committed.
 func TestSubLanes_KAF69(t *testing.T) {

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -32,13 +33,8 @@ func (m *member) onAssigned(_ context.Context, client *kgo.Client, assigned map[
 			}
 		}
 
-		left := s.left
-		s.left = nil
 		s.mu.Unlock()
-
-		for _, l := range left {
-			l.tell(gone)
-		}
+		s.dismiss()
 	})
 }
 
@@ -70,9 +66,22 @@ func (s *Source) lose(a *assignment) {
 	}
 }
 
+// dismiss tells the lanes that were lost.
+func (s *Source) dismiss() {
+	s.mu.Lock()
+	left := s.left
+	s.left = nil
+	s.mu.Unlock()
+
+	for _, l := range left {
+		l.tell(gone)
+	}
+}
+
 // begin has a partition read. The caller holds the mutex.
 func (s *Source) begin(a *assignment) {
 	s.owned[a.key] = a
+	a.retention = s.retentionOf(a.topic)
 
 	if !s.options.MixPartitions {
 		a.lane = newLane(s, a.name)
@@ -229,6 +238,9 @@ func (s *Source) lanesOf(partitions map[string][]int32) []*lane {
 		}
 	}
 
+	// Lanes are told one after the other; in which order is not the client's map's to say.
+	slices.SortFunc(lanes, func(a, b *lane) int { return strings.Compare(a.id, b.id) })
+
 	return lanes
 }
 
@@ -365,7 +377,8 @@ func (s *Source) end(l *lane) {
 }
 
 // succeed has another lane go on with the partitions that are left of a mixed one,
-// from the first record that was not settled. The caller holds the mutex.
+// from the first record that was not settled: where records were handed out they are
+// read again. The caller holds the mutex.
 func (s *Source) succeed(l *lane) {
 	next := newLane(s, l.id)
 	next.errs = l.errs
@@ -381,14 +394,20 @@ func (s *Source) succeed(l *lane) {
 		return
 	}
 
-	for _, s := range l.open.rest() {
-		if s.of.lane == next {
-			next.put(chunk{of: s.of, records: s.records, end: s.end})
+	for _, open := range l.open.rest() {
+		if open.of.lane == next && open.last >= 0 {
+			s.rewind(open.of)
+		}
+	}
+
+	for _, open := range l.open.rest() {
+		if open.of.lane == next && !open.of.rewinding {
+			next.put(chunk{of: open.of, end: open.end}) // no records
 		}
 	}
 
 	for _, c := range l.chunks.rest() {
-		if c.of.lane == next {
+		if c.of.lane == next && !c.of.rewinding {
 			next.put(c)
 		}
 	}

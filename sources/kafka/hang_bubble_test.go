@@ -126,6 +126,7 @@ var hungRequests = map[string]struct {
 	"FindCoordinator": {kmsg.FindCoordinator, 30 * time.Second},
 	"OffsetFetch":     {kmsg.OffsetFetch, 30 * time.Second},
 	"ListOffsets":     {kmsg.ListOffsets, 50 * time.Second},
+	"DescribeConfigs": {kmsg.DescribeConfigs, 30 * time.Second},
 	"JoinGroup":       {kmsg.JoinGroup, 80 * time.Second},
 	"SyncGroup":       {kmsg.SyncGroup, 80 * time.Second},
 	"Heartbeat":       {kmsg.Heartbeat, 30 * time.Second},
@@ -154,9 +155,9 @@ func (l *ledger) all(t *testing.T, partitions, n int) {
 	}
 }
 
-// TestHungRequestAtTheStart has the requests of a kind not answered for some seconds
+// TestHungRequestAtTheStartInBubbles has the requests of a kind not answered for some seconds
 // from the start on: the mapping reads after their deadline, and tells of it.
-func TestHungRequestAtTheStart_P9_P11_P14(t *testing.T) {
+func TestHungRequestAtTheStartInBubbles_P9_P11_P14(t *testing.T) {
 	t.Parallel()
 
 	for name, kind := range hungRequests {
@@ -191,9 +192,9 @@ func TestHungRequestAtTheStart_P9_P11_P14(t *testing.T) {
 	}
 }
 
-// TestHungRequestsForAWhile has the requests of a kind not answered for two minutes,
+// TestHungRequestsForAWhileInBubbles has the requests of a kind not answered for two minutes,
 // while records come and another member joins.
-func TestHungRequestsForAWhile_P1_P9_P11_P14(t *testing.T) {
+func TestHungRequestsForAWhileInBubbles_P1_P9_P11_P14(t *testing.T) {
 	t.Parallel()
 
 	for name, kind := range hungRequests {
@@ -241,9 +242,59 @@ func TestHungRequestsForAWhile_P1_P9_P11_P14(t *testing.T) {
 	}
 }
 
-// TestStopWithHungRequests stops mappings whose requests of a kind are never answered,
+// TestHungRequestIsToldInBubbles has the requests of a kind never answered, from the start
+// on or from some moment on while the group changes: that is told within a minute.
+func TestHungRequestIsToldInBubbles_P14(t *testing.T) {
+	t.Parallel()
+
+	for name, kind := range hungRequests {
+		for _, from := range []time.Duration{0, 20 * time.Second} {
+			t.Run(name+" from "+from.String(), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					w := newVirtualWorld(t, 2)
+					w.send(0, 0, 5)
+
+					var l listener
+
+					seen, config := newLedger(), esm.Config{DrainTimeout: time.Second}
+
+					if from > 0 {
+						cancel, ended := w.runListened(seen, &l, config)
+						defer func() {
+							cancel()
+							<-ended
+						}()
+
+						time.Sleep(from)
+					}
+
+					hung := w.hang(kind.key)
+					cancel, ended := w.runListened(seen, &l, config)
+
+					w.send(1, 0, 5)
+
+					for began := time.Now(); hung.asked.Load() == 0 && time.Since(began) < time.Minute; {
+						time.Sleep(time.Second)
+					}
+
+					time.Sleep(55 * time.Second)
+
+					if l.heard("kafka: "+name+" ", "orders", "not answered within") == nil {
+						t.Errorf("after %d requests told %v, want that %s is not answered", hung.asked.Load(), l.errs, name)
+					}
+
+					cancel()
+					<-ended
+				})
+			})
+		}
+	}
+}
+
+// TestStopWithHungRequestsInBubbles stops mappings whose requests of a kind are never answered,
 // from the start on and later.
-func TestStopWithHungRequests_P11(t *testing.T) {
+func TestStopWithHungRequestsInBubbles_P11(t *testing.T) {
 	t.Parallel()
 
 	const (

@@ -2,17 +2,23 @@ package kafka
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl"
+
+	"github.com/openesm/openesm/sources/kafka/access"
 )
 
 // hearing tells of brokers that cannot be reached, and of requests that they do not
@@ -22,17 +28,47 @@ import (
 type hearing struct {
 	source *Source
 
-	mu   sync.Mutex
-	told map[string]time.Time // when which operation was told of
+	mu    sync.Mutex
+	told  map[string]time.Time  // when which operation was told of
+	awake map[int16]*time.Timer // of which requests it is told soon that they are not answered
+	tls   bool                  // connections begin with TLS
+	sasl  bool                  // and go on with SASL
+	// advice is what the last connection failed of, in case the call that needed it
+	// learns only that time ran out.
+	advice string
 }
 
+// tellAfter is after what time something is told that may take longer and yet end well. So
+// a request to join the group waits for other members, who may take their time to give
+// partitions back.
+const tellAfter = 45 * time.Second
+
 var (
+	_ kgo.HookNewClient     = (*hearing)(nil)
 	_ kgo.HookBrokerConnect = (*hearing)(nil)
+	_ kgo.HookBrokerWrite   = (*hearing)(nil)
 	_ kgo.HookBrokerE2E     = (*hearing)(nil)
 )
 
+func newHearing(s *Source) *hearing {
+	return &hearing{source: s, told: make(map[string]time.Time), awake: make(map[int16]*time.Timer)}
+}
+
+// OnNewClient looks how the client connects.
+func (h *hearing) OnNewClient(client *kgo.Client) {
+	encryption, _ := client.OptValue(kgo.DialTLSConfig).(*tls.Config)
+	mechanisms, _ := client.OptValue(kgo.SASL).([]sasl.Mechanism)
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	h.tls, h.sasl = encryption != nil, len(mechanisms) > 0
+}
+
 // OnBrokerConnect hears of a broker that was connected to, or was not.
-func (h *hearing) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+func (h *hearing) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, conn net.Conn, err error) {
+	err = h.explain(conn != nil, err)
+
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed):
 	case errors.Is(err, os.ErrDeadlineExceeded): // of a request, which is told of below
@@ -41,15 +77,117 @@ func (h *hearing) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, _ 
 	}
 }
 
+// OnBrokerWrite hears of a request that was written. Only one member joins at a time.
+func (h *hearing) OnBrokerWrite(broker kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, err error) {
+	if err != nil || !joins(key) {
+		return
+	}
+
+	h.calm(key)
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	h.awake[key] = time.AfterFunc(tellAfter, func() {
+		h.source.background(func() {
+			h.tell(kmsg.NameForKey(key), fmt.Errorf("broker %s: %w", addressOf(broker), unanswered(tellAfter, context.DeadlineExceeded)))
+		})
+	})
+}
+
+// joins says that a request is one to join the group, which may wait for other members.
+func joins(key int16) bool { return key == kmsg.JoinGroup.Int16() || key == kmsg.SyncGroup.Int16() }
+
+// calm has nothing told of a kind of request any more.
+func (h *hearing) calm(key int16) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	if timer := h.awake[key]; timer != nil {
+		timer.Stop()
+		delete(h.awake, key)
+	}
+}
+
 // OnBrokerE2E hears of a request that was answered, or was not. Whoever commits or
 // leaves is told by the call.
 func (h *hearing) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, e2e kgo.BrokerE2E) {
+	if joins(key) {
+		h.calm(key)
+	}
+
 	if !errors.Is(e2e.Err(), os.ErrDeadlineExceeded) || key == kmsg.OffsetCommit.Int16() || key == kmsg.LeaveGroup.Int16() {
 		return
 	}
 
 	err := unanswered(e2e.DurationE2E(), context.DeadlineExceeded)
+	if key == kmsg.ApiVersions.Int16() { // the first request of a connection
+		err = h.explain(true, err)
+	}
+
 	h.tell(kmsg.NameForKey(key), fmt.Errorf("broker %s: %w", addressOf(broker), err))
+}
+
+// explain says of a connection that failed what it may come from, where that is known
+// better than the error tells. connected says that the broker was reached and, if it is
+// to be, that TLS was agreed on.
+func (h *hearing) explain(connected bool, err error) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	h.advice = h.adviceOn(connected, err)
+	if h.advice == "" {
+		return err
+	}
+
+	return fmt.Errorf("%w (%s)", err, h.advice)
+}
+
+// explained adds what the last connection failed of to the error of a call that was
+// given up while it waited for one.
+func (h *hearing) explained(err error) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+
+	if h.advice == "" || !isHangUp(err) && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+
+	return fmt.Errorf("%w (%s)", err, h.advice)
+}
+
+// adviceOn is what a failed connection may come from; "" where the error says it.
+func (h *hearing) adviceOn(connected bool, err error) string {
+	_, said := errors.AsType[*kgo.ErrFirstReadEOF](err)
+	_, plain := errors.AsType[tls.RecordHeaderError](err)
+	closed := isHangUp(err)
+	late := errors.Is(err, context.DeadlineExceeded)
+
+	switch {
+	case said:
+		return ""
+	case access.Refused(err):
+		return access.Advice(err)
+	case connected && closed && h.sasl:
+		return "the broker hung up while this client authenticated: the user name or the password may be wrong, " +
+			"or the mechanism; some brokers say no more"
+	case connected && (closed || late) && !h.tls:
+		return "the broker's port may be one for TLS: see access.TLS and access.ServerRootCA"
+	case !connected && h.tls && (plain || closed || late && !isDialling(err)):
+		return "the broker did not answer in TLS: its port may be one for plain text, see access.Plaintext and access.SASLPlaintext"
+	default:
+		return ""
+	}
+}
+
+// isHangUp tells that the broker closed the connection.
+func isHangUp(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) }
+
+// isDialling tells that not even the broker's host was reached.
+func isDialling(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+
+	return ok && op.Op == "dial"
 }
 
 // tell tells of a failure, unless one of this operation was told of a moment ago.

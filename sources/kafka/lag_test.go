@@ -17,7 +17,7 @@ import (
 func lagOf(source *kafka.Source, partition string) (int, bool) {
 	all := source.Measure(nil)
 
-	i := slices.IndexFunc(all, func(m sources.Measure) bool { return m.Name == "OffsetLag" && m.Partition == partition })
+	i := slices.IndexFunc(all, func(m sources.Measure) bool { return m.Name == kafka.OffsetLag && m.Partition == partition })
 	if i < 0 {
 		return 0, false
 	}
@@ -75,7 +75,7 @@ func TestLagOfWhatCannotBeRead_P15(t *testing.T) {
 	w.until("it was asked for", func() bool { return unlisted.Hits() >= 2 })
 
 	for _, m := range source.Measure(nil) {
-		if m.Name != "OffsetsLost" {
+		if m.Name != kafka.OffsetsLost {
 			t.Errorf("told %+v, of which nothing is known", m)
 		}
 	}

@@ -19,8 +19,8 @@ const enough = 2 << 20
 
 // lane is what the engine reads as one partition: one partition of a topic, or with
 // Options.MixPartitions all that this member of the group owns. It hands records out
-// in the order in which they came, and remembers what it handed out until that is
-// settled, so that a position in this order tells an offset of each partition.
+// in the order in which they came, and remembers the offsets of what it handed out until
+// that is settled, so that a position in this order tells an offset of each partition.
 type lane struct {
 	source *Source
 	id     string
@@ -63,8 +63,6 @@ type span struct {
 	of   *assignment
 	last int64           // the offset of the last record; -1 for none
 	end  kgo.EpochOffset // behind it, and behind what is no record
-	// records are kept where partitions are mixed, for a lane that goes on with them.
-	records []*kgo.Record
 }
 
 var (
@@ -227,10 +225,6 @@ func (l *lane) handOut(c chunk) {
 		s.last = c.records[len(c.records)-1].Offset
 	}
 
-	if l.source.options.MixPartitions {
-		s.records = c.records
-	}
-
 	l.open.push(s)
 
 	if l.pass() {
@@ -340,7 +334,6 @@ func (l *lane) settle(r *kgo.Record) {
 
 		if same && r.Offset < first.last {
 			first.of.settled = behind(r)
-			first.settle(r.Offset + 1)
 
 			return
 		}
@@ -354,13 +347,6 @@ func (l *lane) settle(r *kgo.Record) {
 
 			return
 		}
-	}
-}
-
-// settle forgets what lies before an offset.
-func (s *span) settle(offset int64) {
-	for len(s.records) > 0 && s.records[0].Offset < offset {
-		s.records = s.records[1:]
 	}
 }
 

@@ -6,12 +6,10 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
-// Measure tells how many offsets each partition is behind its newest one, OffsetLag
-// (KAF-170), the largest and the sum of them, MaxOffsetLag and SumOffsetLag (KAF-171), and
-// OffsetsLost, a total: how many were deleted before they were read (KAF-37). The lag
-// counts from what was settled. The brokers are asked every five seconds; a lag that is
-// not known is not told, and neither are the largest and the sum then. See
-// [sources.Meter].
+// Measure tells [OffsetLag] of each partition, [MaxOffsetLag], [SumOffsetLag] and
+// [OffsetsLost]. The lag counts from what was settled. The brokers are asked every five
+// seconds; a lag that is not known is not told, and neither are the largest and the sum
+// then. See [sources.Meter].
 func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -27,15 +25,15 @@ func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 			continue
 		}
 
-		dst = append(dst, sources.Measure{Name: "OffsetLag", Partition: a.name, Count: lag})
+		dst = append(dst, sources.Measure{Name: OffsetLag, Partition: a.name, Count: lag})
 		most, sum = max(most, lag), sum+lag
 	}
 
 	if !unknown {
-		dst = append(dst, sources.Measure{Name: "MaxOffsetLag", Count: most}, sources.Measure{Name: "SumOffsetLag", Count: sum})
+		dst = append(dst, sources.Measure{Name: MaxOffsetLag, Count: most}, sources.Measure{Name: SumOffsetLag, Count: sum})
 	}
 
-	return append(dst, sources.Measure{Name: "OffsetsLost", Count: int(s.missed), Total: true})
+	return append(dst, sources.Measure{Name: OffsetsLost, Count: int(s.missed), Total: true})
 }
 
 // lag is how many offsets lie between what was settled and the newest one, if both are

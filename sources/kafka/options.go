@@ -61,8 +61,8 @@ type Options struct {
 
 	// TopicPattern is a regular expression (package regexp) instead of Topics: all
 	// topics whose whole name it matches are read, also those that are created
-	// later, which the client finds within some minutes. Internal topics, which begin
-	// with two underscores, are left out. An extension.
+	// later, which are found within a minute. Internal topics, which begin with two
+	// underscores, are left out. An extension.
 	TopicPattern string
 
 	// ConsumerGroupID names the group, and so where the offsets are kept. Mappings
@@ -82,8 +82,9 @@ type Options struct {
 	// that gets a partition of the topic, for all of them.
 	//
 	// It also says where to go on when a committed offset is not in the topic any
-	// more (KAF-37, UNSURE on AWS): at the end for Latest, else at the oldest record.
-	// What was lost is told as an error of the partition, and by the measure
+	// more (KAF-37, UNSURE on AWS): at the end for Latest, else at the oldest record,
+	// where a mapping that has read of the partition goes on with Latest too.
+	// What was lost is told at once as an error of the partition, and by the measure
 	// OffsetsLost.
 	StartingPosition StartingPosition
 
@@ -172,15 +173,6 @@ func (o *Options) validate() error {
 // isOdd reports whether no host and no port has such a character.
 func isOdd(r rune) bool {
 	return strings.ContainsRune("@/,\"\\", r) || unicode.IsSpace(r) || !unicode.IsPrint(r)
-}
-
-// reset is where a partition goes on whose offset is gone (KAF-37).
-func (o *Options) reset() kgo.Offset {
-	if o.StartingPosition == Latest {
-		return kgo.NewOffset().AtEnd()
-	}
-
-	return kgo.NewOffset().AtStart()
 }
 
 // whole is TopicPattern for the whole name of a topic.

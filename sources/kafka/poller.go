@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -153,13 +154,8 @@ func (s *Source) distribute(fetches kgo.Fetches) bool {
 		s.member.client.PauseFetchPartitions(resting)
 	}
 
-	left := s.left
-	s.left = nil
 	s.mu.Unlock()
-
-	for _, l := range left {
-		l.tell(gone)
-	}
+	s.dismiss()
 
 	return well || records > 0
 }
@@ -178,12 +174,16 @@ func (s *Source) trouble(t *kgo.FetchTopic, p *kgo.FetchPartition, resting map[s
 		return false
 	}
 
-	a.fail(s.failed("Fetch", fmt.Errorf("partition %s: %w", a.name, p.Err)))
+	if errors.Is(p.Err, kerr.OffsetOutOfRange) {
+		a.outside = true // relocate tells what that comes to
+	} else {
+		a.fail(s.failed("Fetch", fmt.Errorf("partition %s: %w", a.name, p.Err)))
+	}
 
 	s.rest(a)
 	resting[t.Topic] = append(resting[t.Topic], p.Partition)
 
-	a.astray = a.astray || isTooLarge(p.Err)
+	a.astray = a.astray || a.outside || isTooLarge(p.Err)
 
 	if isOtherTopic(p.Err) {
 		signal(s.curious)
@@ -236,7 +236,7 @@ func (s *Source) deliver(topic string, got *kgo.FetchPartition) {
 		of.end, of.known = max(of.end, got.HighWatermark), time.Now()
 	}
 
-	if len(got.Records) == 0 || of.asked || of.lane.state == closed {
+	if len(got.Records) == 0 || of.asked || of.rewinding || of.lane.state == closed {
 		return
 	}
 
@@ -245,8 +245,7 @@ func (s *Source) deliver(topic string, got *kgo.FetchPartition) {
 	}
 
 	if missed := of.missing(got); missed > 0 {
-		s.missed += missed
-		of.fail(&LossError{Partition: of.name, From: of.next, Count: missed})
+		s.miss(of, missed)
 	}
 
 	of.troubles = 0
@@ -256,7 +255,7 @@ func (s *Source) deliver(topic string, got *kgo.FetchPartition) {
 	}
 
 	end := behind(got.Records[len(got.Records)-1])
-	of.next = end.Offset
+	of.next, of.hasRead = end.Offset, true
 	of.lane.put(chunk{of: of, records: withoutMarks(got.Records), end: end})
 }
 
@@ -295,6 +294,12 @@ func (a *assignment) missing(p *kgo.FetchPartition) int64 {
 	}
 
 	return min(p.LogStartOffset, first) - a.next
+}
+
+// miss tells of offsets that are lost. The caller holds the mutex.
+func (s *Source) miss(a *assignment, count int64) {
+	s.missed += count
+	a.fail(&LossError{Partition: a.name, From: a.next, Count: count})
 }
 
 // fail has the next Fetch of the partition's lane return an error. The caller holds

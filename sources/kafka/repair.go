@@ -51,17 +51,23 @@ func (s *Source) repair(a *assignment) {
 	}
 
 	a.mending = true
+	from := a.next
 
 	s.living.Go(func() {
 		at, err := m.whereabouts(s.life, a)
 		if err == nil {
-			m.place(a, at)
+			// What a poll has brought is where it belongs before.
+			s.betweenPolls(func() { m.place(a, from, at) })
 		}
 
 		s.mu.Lock()
 		defer s.mu.Unlock()
 
 		a.mending = false
+
+		if err == nil && a.rewinding && a.owned && !a.asked {
+			s.repair(a) // it was rewound in between
+		}
 
 		if err == nil || s.life.Err() != nil || !a.owned {
 			return
@@ -74,6 +80,18 @@ func (s *Source) repair(a *assignment) {
 			s.interrupt() // the poll is to end when it has rested
 		}
 	})
+}
+
+// rewind has what is not settled of a partition read again. The caller holds the mutex.
+func (s *Source) rewind(a *assignment) {
+	if a.rewinding {
+		return
+	}
+
+	a.next = a.position()
+	a.astray, a.rewinding = true, true
+	s.member.client.PauseFetchPartitions(map[string][]int32{a.topic: {a.partition}})
+	s.repair(a)
 }
 
 // rest has a partition not asked for, for a while. The caller holds the mutex.
@@ -89,7 +107,12 @@ func (m *member) whereabouts(ctx context.Context, a *assignment) (kgo.EpochOffse
 
 	s.mu.Lock()
 	at := kgo.EpochOffset{Epoch: -1, Offset: a.next}
+	outside, hasRead := a.outside, a.hasRead
 	s.mu.Unlock()
+
+	if at.Offset >= 0 && outside {
+		return m.inside(ctx, a, at.Offset, hasRead)
+	}
 
 	if at.Offset >= 0 {
 		return at, nil
@@ -111,32 +134,29 @@ func (m *member) whereabouts(ctx context.Context, a *assignment) (kgo.EpochOffse
 
 // lookUp is where the group has committed of a partition, or its beginning.
 func (m *member) lookUp(ctx context.Context, a *assignment) (at kgo.EpochOffset, err error) { //nolint:varnamelen // as everywhere
-	admin := kadm.NewClient(m.client)
-
-	fetched, err := within(ctx, callLimit, func(ctx context.Context) (kadm.OffsetResponses, error) {
-		return admin.FetchOffsetsForTopics(ctx, m.source.options.ConsumerGroupID, a.topic)
-	})
-
-	answer, ok := fetched.Lookup(a.topic, a.partition)
-	if err == nil && ok {
-		err = answer.Err
-	}
-
+	fetched, err := m.source.fetchOffsets(ctx, m.client, map[string][]int32{a.topic: {a.partition}})
 	if err != nil {
 		return at, m.source.failed("OffsetFetch", fmt.Errorf("partition %s: %w", a.name, err))
 	}
 
-	if ok && answer.At >= 0 {
-		return kgo.EpochOffset{Epoch: answer.LeaderEpoch, Offset: answer.At}, nil
+	if found, ok := fetched.Lookup(a.topic, a.partition); ok {
+		return kgo.EpochOffset{Epoch: found.LeaderEpoch, Offset: found.At}, nil
 	}
 
-	listed, err := within(ctx, callLimit, func(ctx context.Context) (kadm.ListedOffsets, error) {
-		return admin.ListStartOffsets(ctx, a.topic)
-	})
+	first, err := m.list(ctx, a, kadm.NewClient(m.client).ListStartOffsets)
 
-	first, ok := listed.Lookup(a.topic, a.partition)
+	return kgo.EpochOffset{Epoch: -1, Offset: first}, err
+}
+
+// list asks for an offset of a partition.
+func (m *member) list(
+	ctx context.Context, a *assignment, ask func(context.Context, ...string) (kadm.ListedOffsets, error),
+) (int64, error) {
+	listed, err := within(ctx, callLimit, func(ctx context.Context) (kadm.ListedOffsets, error) { return ask(ctx, a.topic) })
+
+	at, ok := listed.Lookup(a.topic, a.partition)
 	if err == nil && ok {
-		err = first.Err
+		err = at.Err
 	}
 
 	if err == nil && !ok {
@@ -144,14 +164,72 @@ func (m *member) lookUp(ctx context.Context, a *assignment) (at kgo.EpochOffset,
 	}
 
 	if err != nil {
-		return at, m.source.failed("ListOffsets", fmt.Errorf("partition %s: %w", a.name, err))
+		return 0, m.source.failed("ListOffsets", fmt.Errorf("partition %s: %w", a.name, err))
 	}
 
-	return kgo.EpochOffset{Epoch: -1, Offset: first.Offset}, nil
+	return at.Offset, nil
+}
+
+// inside is where a partition goes on whose topic does not have the offset that is next
+// (KAF-37). One that has read here goes on with the oldest record that is left: that is
+// exactly what it lost.
+func (m *member) inside(ctx context.Context, a *assignment, next int64, hasRead bool) (at kgo.EpochOffset, err error) { //nolint:varnamelen // as everywhere
+	admin := kadm.NewClient(m.client)
+
+	first, err := m.list(ctx, a, admin.ListStartOffsets)
+	if err != nil {
+		return at, err
+	}
+
+	end, err := m.list(ctx, a, admin.ListEndOffsets)
+	if err != nil {
+		return at, err
+	}
+
+	at = kgo.EpochOffset{Epoch: -1, Offset: next}
+
+	switch latest := m.source.options.StartingPosition == Latest; {
+	case next >= first && next <= end:
+	case latest && (next > end || !hasRead):
+		at.Offset = end
+	default:
+		at.Offset = first
+	}
+
+	return at, nil
+}
+
+// relocate notes that a partition whose offset the topic did not have goes on elsewhere,
+// and tells of that. The caller holds the mutex.
+func (s *Source) relocate(a *assignment, at kgo.EpochOffset) *assignment { //nolint:varnamelen // as everywhere
+	if !a.outside || a.next < 0 {
+		a.outside = false
+
+		return a
+	}
+
+	a.outside = false
+
+	switch {
+	case at.Offset == a.next:
+		a.fail(s.failed("Fetch", fmt.Errorf("partition %s: offset %d: %w", a.name, a.next, kerr.OffsetOutOfRange)))
+
+		return a
+	case at.Offset < a.next:
+		a = s.renew(a, at.Offset)
+	default:
+		s.miss(a, at.Offset-a.next)
+	}
+
+	a.next = at.Offset
+	a.lane.put(chunk{of: a, end: at})
+
+	return a
 }
 
 // place has the client read a partition on from an offset.
-func (m *member) place(a *assignment, at kgo.EpochOffset) { //nolint:varnamelen // as everywhere
+// from is what was next when that was looked for.
+func (m *member) place(a *assignment, from int64, at kgo.EpochOffset) { //nolint:varnamelen // as everywhere
 	s := m.source
 	set := func(offset int64) {
 		m.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{a.topic: {a.partition: {Epoch: at.Epoch, Offset: offset}}})
@@ -168,15 +246,23 @@ func (m *member) place(a *assignment, at kgo.EpochOffset) { //nolint:varnamelen 
 	// Paused, it reads nothing in between. The client ignores an offset that it has.
 	set(at.Offset + 1)
 	set(at.Offset)
+	m.goOn(a, from, at)
+	s.dismiss()
+}
+
+// goOn has a partition whose place the client knows read, unless it was rewound since.
+func (m *member) goOn(a *assignment, from int64, at kgo.EpochOffset) { //nolint:varnamelen // as everywhere
+	s := m.source
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if !a.owned {
+	if !a.owned || a.asked || a.lane.state == closed || a.rewinding && a.next != from {
 		return
 	}
 
-	a.astray = false
+	a.astray, a.rewinding = false, false
+	a = s.relocate(a, at)
 
 	if a.next < 0 {
 		a.next = at.Offset

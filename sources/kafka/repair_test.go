@@ -170,7 +170,7 @@ func TestBatchOverTheDecompressionLimit_P14(t *testing.T) {
 	handled.await(t, 6)
 	w.until("it is told three times", func() bool { return seen.count("orders-0") >= 3 })
 	w.until("the lag is told", func() bool {
-		return slices.Contains(source.Measure(nil), sources.Measure{Name: "OffsetLag", Partition: "orders-0", Count: 4})
+		return slices.Contains(source.Measure(nil), sources.Measure{Name: kafka.OffsetLag, Partition: "orders-0", Count: 4})
 	})
 
 	if err := w.cluster.DeleteRecords(w.topic, 0, 2); err != nil {

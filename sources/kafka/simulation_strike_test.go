@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -15,23 +16,42 @@ import (
 )
 
 // strikes are what may strike the group, by name. Two numbers say how and whom.
-func strikes() map[string]func(s *sim, one, other int) {
-	all := map[string]func(s *sim, one, other int){
-		"a member is fenced":       (*sim).fence,
-		"connections are cut":      (*sim).cutOff,
-		"the network stands":       (*sim).standStill,
-		"a broker is away":         (*sim).takeAway,
-		"the coordinator moves":    func(s *sim, _, _ int) { s.cluster.RehashCoordinators() },
-		"a leader moves":           (*sim).moveLeader,
-		"records are deleted":      (*sim).deleteRecords,
-		"settled ones are deleted": (*sim).deleteSettled,
+func strikes() map[string]func(w *brokers, one, other int) {
+	all := map[string]func(w *brokers, one, other int){
+		"a member is fenced":       (*brokers).fence,
+		"connections are cut":      (*brokers).cutOff,
+		"the network stands":       (*brokers).standStill,
+		"a broker is away":         (*brokers).takeAway,
+		"the coordinator moves":    func(w *brokers, _, _ int) { w.cluster.RehashCoordinators() },
+		"a leader moves":           (*brokers).moveLeader,
+		"records are deleted":      (*brokers).deleteRecords,
+		"settled ones are deleted": (*brokers).deleteSettled,
+		"partitions are added":     (*brokers).addPartition,
+		"the topic is made anew":   (*brokers).makeAnew,
 	}
 
 	for name, refusal := range refusals() {
-		all[name] = func(s *sim, one, other int) { s.refuse(name, refusal, one, other) }
+		all[name] = func(w *brokers, one, other int) { w.refuse(name, refusal, one, other) }
+	}
+
+	for name, refusal := range denials() {
+		all[name] = func(w *brokers, one, other int) { w.deny(name, refusal, other) }
 	}
 
 	return all
+}
+
+// fault is one that a broker was told of.
+type fault struct {
+	name   string
+	handle *kfake.FaultHandle
+}
+
+// denial is a permission that is withdrawn.
+type denial struct {
+	fault
+
+	first atomic.Int64 // when a request was denied first, in nanoseconds
 }
 
 // refusals are how brokers refuse requests.
@@ -49,7 +69,7 @@ func refusals() map[string]kfake.Fault {
 		kerr.RequestTimedOut, // after it was applied
 		kerr.UnknownServerError)
 	add(kmsg.Fetch, false, kerr.NotLeaderForPartition, kerr.UnknownServerError, kerr.KafkaStorageError, kerr.UnknownTopicOrPartition)
-	add(kmsg.OffsetFetch, false, kerr.NotCoordinator, kerr.CoordinatorLoadInProgress, kerr.UnstableOffsetCommit)
+	add(kmsg.OffsetFetch, false, kerr.NotCoordinator, kerr.CoordinatorLoadInProgress, kerr.UnstableOffsetCommit, kerr.UnknownServerError)
 	add(kmsg.ListOffsets, false, kerr.NotLeaderForPartition, kerr.UnknownServerError)
 	add(kmsg.FindCoordinator, false, kerr.CoordinatorNotAvailable)
 	add(kmsg.Metadata, false, kerr.LeaderNotAvailable)
@@ -68,90 +88,183 @@ func refusals() map[string]kfake.Fault {
 	return all
 }
 
-// strike does one of strikes, in bad weather.
-func (s *sim) strike(name string, one, other int) {
-	if !s.bad() {
+// denials are permissions that may be withdrawn.
+func denials() map[string]kfake.Fault {
+	all := make(map[string]kfake.Fault)
+
+	add := func(top bool, err *kerr.Error, keys ...kmsg.Key) {
+		for _, key := range keys {
+			all["denied "+key.Name()] = kfake.Fault{Keys: []kmsg.Key{key}, TopLevel: top, Err: err, Count: -1}
+		}
+	}
+
+	add(false, kerr.TopicAuthorizationFailed, kmsg.Fetch, kmsg.Metadata, kmsg.ListOffsets)
+	add(false, kerr.GroupAuthorizationFailed, kmsg.OffsetCommit, kmsg.OffsetFetch, kmsg.FindCoordinator)
+	add(true, kerr.GroupAuthorizationFailed, kmsg.JoinGroup, kmsg.SyncGroup, kmsg.Heartbeat, kmsg.ConsumerGroupHeartbeat)
+
+	return all
+}
+
+// Disturb strikes the group.
+func (w *brokers) Disturb() {
+	one, other, which := w.random.IntN(1<<16), w.random.IntN(1<<16), w.random.IntN(1<<16)
+	if len(w.strikes) == 0 || w.calm {
 		return
 	}
 
-	s.observer.logf("strike: %s", name)
-	strikes()[name](s, one, other)
+	name := w.strikes[which%len(w.strikes)]
+	strikes()[name](w, one, other)
 
 	if _, refusal := refusals()[name]; !refusal {
-		s.cover(name)
+		w.sim.Cover(name)
+	}
+}
+
+// Calm ends all that strikes.
+func (w *brokers) Calm() {
+	w.calm = true
+	w.permit()
+
+	for _, f := range w.faults {
+		f.handle.Remove()
+
+		if f.handle.Hits() > 0 {
+			w.sim.Cover(f.name)
+		}
+	}
+
+	w.mu.Lock()
+	clear(w.away)
+	w.mu.Unlock()
+
+	for _, p := range w.processes {
+		p.freeze(time.Time{})
 	}
 }
 
 // refuse has brokers refuse some requests, or all for a while.
-func (s *sim) refuse(name string, refusal kfake.Fault, one, other int) {
+func (w *brokers) refuse(name string, refusal kfake.Fault, one, other int) {
 	refusal.Count = 1 + one%5
 	last := time.Duration(0)
 
-	if one%4 == 0 && !s.passes(refusal) {
+	if one%4 == 0 && !w.passes(refusal) {
 		refusal.Count = -1
 		last = time.Duration(other%30_000) * time.Millisecond
 	}
 
-	if key := refusal.Keys[0]; other%2 == 0 && slices.Contains([]kmsg.Key{kmsg.Fetch, kmsg.OffsetCommit, kmsg.ListOffsets}, key) {
-		refusal.Partitions = []int32{int32(other / 2 % s.partitions)}
+	single := []kmsg.Key{kmsg.Fetch, kmsg.OffsetCommit, kmsg.ListOffsets, kmsg.OffsetFetch}
+	if other%2 == 0 && slices.Contains(single, refusal.Keys[0]) {
+		refusal.Partitions = []int32{int32(other / 2 % len(w.current))}
 	}
 
-	handle := s.cluster.Fault(refusal)
-
-	s.mu.Lock()
-	s.faults = append(s.faults, fault{name, handle})
-	s.mu.Unlock()
+	handle := w.cluster.Fault(refusal)
+	w.faults = append(w.faults, fault{name, handle})
 
 	if last > 0 {
-		s.after(last, handle.Remove)
+		w.sim.After(last, "remove "+name, handle.Remove)
 	}
 }
 
-// passes reports whether a refusal is not repeated for long: no broker goes on saying
-// that a join went wrong, or that a leader is another one. And the client (v1.22.2) asks
-// for the coordinator again and again without a pause if brokers assign the partitions.
-func (s *sim) passes(refusal kfake.Fault) bool {
+// passes reports whether a refusal is not repeated for long: no broker goes on saying that
+// a join went wrong, or that a leader is another one. And the client (v1.22.2) asks for the
+// coordinator again and again without a pause if brokers assign the partitions.
+func (w *brokers) passes(refusal kfake.Fault) bool {
 	key := refusal.Keys[0]
 
 	return key == kmsg.SyncGroup || refusal.When != nil || errors.Is(refusal.Err, kerr.NotLeaderForPartition) ||
-		s.serverSide && key == kmsg.FindCoordinator
+		w.options.ServerSideAssignment && key == kmsg.FindCoordinator
 }
 
-func (s *sim) removeFaults() {
-	s.mu.Lock()
-	faults := s.faults
-	s.faults = nil
-	s.mu.Unlock()
-
-	for _, f := range faults {
-		f.handle.Remove()
-		s.coverN(f.name, f.handle.Hits())
+// deny withdraws a permission for a while, if all processes have started: what is never
+// allowed ends the start.
+func (w *brokers) deny(name string, refusal kfake.Fault, other int) {
+	if !w.allStarted() {
+		return
 	}
+
+	d := &denial{}
+	refusal.When = func(kmsg.Request) bool {
+		d.first.CompareAndSwap(0, time.Now().UnixNano())
+
+		return true
+	}
+	d.fault = fault{name, w.cluster.Fault(refusal)}
+	w.denials = append(w.denials, d)
+	w.sim.After(time.Second+time.Duration(other%120_000)*time.Millisecond, "permit "+name, w.permit)
 }
 
-// fence throws a member out of the group, as an administrator does, or a broker that
-// has not heard of it for too long.
-func (s *sim) fence(one, _ int) {
-	info := s.cluster.GroupInfo(simGroup)
-	if info == nil || len(info.Members) == 0 || !s.serverSide && info.State != "Stable" {
+func (w *brokers) allStarted() bool {
+	running := 0
+
+	for _, p := range w.processes {
+		if !p.life.Over() {
+			running++
+
+			if !p.started || !p.life.Running() {
+				return false
+			}
+		}
+	}
+
+	return running == max(w.sim.Scenario.Members, 1)
+}
+
+// permit ends denials. What was denied for longer than a minute was told (P14).
+func (w *brokers) permit() {
+	for _, d := range w.denials {
+		d.handle.Remove()
+
+		if d.handle.Hits() > 0 {
+			w.sim.Cover(d.name + " and refused")
+		}
+
+		first := d.first.Load()
+		if first == 0 || time.Since(time.Unix(0, first)) <= time.Minute {
+			continue
+		}
+
+		w.sim.Cover("denied for a minute")
+
+		heard := func(p *process) bool { return p.heard.Load() >= first || p.dead.Load() }
+		if !slices.ContainsFunc(w.processes, heard) {
+			w.violate(14, "%s for more than a minute, and nobody heard of it", d.name)
+		}
+	}
+
+	w.denials = nil
+}
+
+// fence throws a member out of the group, as an administrator does, or a broker that has
+// not heard of it for too long.
+func (w *brokers) fence(one, _ int) {
+	info := w.cluster.GroupInfo(simGroup)
+	if info == nil || len(info.Members) == 0 || !w.options.ServerSideAssignment && info.State != "Stable" {
 		return // in a rebalance the embedded broker counts wrongly from then on who has joined
 	}
 
-	member := info.Members[one%len(info.Members)]
+	slices.SortFunc(info.Members, func(a, b kfake.GroupMember) int { return cmpClients(a, b) })
+	w.expel(info.Members[one%len(info.Members)])
+}
 
-	s.expel(member)
+func cmpClients(a, b kfake.GroupMember) int {
+	switch {
+	case a.ClientID < b.ClientID:
+		return -1
+	case a.ClientID > b.ClientID:
+		return 1
+	default:
+		return 0
+	}
 }
 
 // expel has a member leave.
-func (s *sim) expel(member kfake.GroupMember) {
-	s.observer.logf("%s is expelled, which is %s", member.MemberID, member.ClientID)
-
+func (w *brokers) expel(member kfake.GroupMember) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 
 	var request kmsg.Request
 
-	if s.serverSide {
+	if w.options.ServerSideAssignment {
 		leave := kmsg.NewPtrConsumerGroupHeartbeatRequest()
 		leave.Group, leave.MemberID, leave.MemberEpoch = simGroup, member.MemberID, -1
 		leave.InstanceID = member.InstanceID
@@ -159,109 +272,152 @@ func (s *sim) expel(member kfake.GroupMember) {
 	} else {
 		leave := kmsg.NewPtrLeaveGroupRequest()
 		leave.Group = simGroup
-		leaver := kmsg.NewLeaveGroupRequestMember()
-		leaver.MemberID, leaver.InstanceID = member.MemberID, member.InstanceID
-		leave.Members = append(leave.Members, leaver)
+		leave.Members = []kmsg.LeaveGroupRequestMember{{MemberID: member.MemberID, InstanceID: member.InstanceID}}
 		request = leave
 	}
 
-	_, err := s.client.Request(ctx, request)
-	if err != nil {
-		s.observer.logf("that fails: %v", err)
-	}
+	_, _ = w.client.Request(ctx, request) // it may be gone
 }
 
-// victim is a member that runs; nil if there is none.
-func (s *sim) victim(n int) *life {
-	lives := s.running()
-	if len(lives) == 0 {
+// running are the processes that run.
+func (w *brokers) running() []*process {
+	return slices.DeleteFunc(slices.Clone(w.processes), func(p *process) bool { return !p.life.Running() })
+}
+
+// victim is a process that runs; nil if there is none.
+func (w *brokers) victim(n int) *process {
+	all := w.running()
+	if len(all) == 0 {
 		return nil
 	}
 
-	return lives[n%len(lives)]
+	return all[n%len(all)]
 }
 
-// cutOff breaks some or all connections of a member.
-func (s *sim) cutOff(one, other int) {
-	l := s.victim(one)
-	if l == nil {
-		return
+// cutOff breaks some or all connections of a process.
+func (w *brokers) cutOff(one, other int) {
+	if p := w.victim(one); p != nil {
+		p.cut(func(c *wire) bool { return other%3 == 0 || p.latency(fmt.Sprint(c.label, other))%2 == 0 })
 	}
-
-	n := 0
-
-	cut := l.host.cut(func(*wire) bool {
-		n++
-
-		return other%3 == 0 || (n+other)%2 == 0
-	})
-	s.observer.logf("%s: %d connections are cut", l.name, cut)
 }
 
-// standStill has a member's network stand still: for a moment, for so long that
-// calls fail, or for so long that the group takes it for dead.
-func (s *sim) standStill(one, other int) {
-	l := s.victim(one)
-	if l == nil {
-		return
+// standStill has a process' network stand still: for a moment, for so long that calls
+// fail, or for so long that the group takes it for dead.
+func (w *brokers) standStill(one, other int) {
+	if p := w.victim(one); p != nil {
+		most := []time.Duration{time.Second, 15 * time.Second, w.session + 15*time.Second}[other%3]
+		p.freeze(time.Now().Add(most/2 + time.Duration(other)*most/2/(1<<16)))
 	}
-
-	most := []time.Duration{time.Second, 15 * time.Second, s.sessionTimeout + 15*time.Second}[other%3]
-	last := most/2 + time.Duration(other)*most/2/(1<<16)
-
-	s.observer.logf("%s: the network stands for %v", l.name, last)
-	l.host.freeze()
-	s.after(last, func() {
-		s.observer.logf("%s: the network goes on", l.name)
-		l.host.thaw()
-	})
 }
 
 // takeAway has nobody reach a broker for a while.
-func (s *sim) takeAway(one, other int) {
-	address := s.cluster.ListenAddrs()[one%s.brokers]
-	last := time.Duration(other%20_000) * time.Millisecond
+func (w *brokers) takeAway(one, other int) {
+	address := w.cluster.ListenAddrs()[one%w.size()]
 
-	s.observer.logf("%s is away for %v", address, last)
+	w.mu.Lock()
+	w.away[address] = time.Now().Add(time.Duration(other%20_000) * time.Millisecond)
+	w.mu.Unlock()
 
-	s.mu.Lock()
-	s.down[address] = time.Now().Add(last)
-	s.mu.Unlock()
-
-	for _, l := range s.running() {
-		l.host.cut(func(w *wire) bool { return w.address == address })
+	for _, p := range w.running() {
+		p.cut(func(c *wire) bool { return c.address == address })
 	}
 }
 
-func (s *sim) moveLeader(one, other int) {
-	if s.brokers == 1 {
-		return
-	}
+func (w *brokers) isAway(address string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 
-	s.must(s.cluster.MoveTopicPartition(simTopic, int32(one%s.partitions), int32(other%s.brokers)))
+	return time.Now().Before(w.away[address])
 }
 
-// deleteRecords deletes records of a partition, handled or not.
-func (s *sim) deleteRecords(one, other int) {
-	partition := one % s.partitions
-	info := s.cluster.PartitionInfo(simTopic, int32(partition))
+func (w *brokers) moveLeader(one, other int) {
+	if w.size() > 1 && !w.absent {
+		w.must(w.cluster.MoveTopicPartition(simTopic, int32(one%len(w.current)), int32(other%w.size())))
+	}
+}
 
-	if info.HighWatermark > info.LogStartOffset {
-		s.deleteUpTo(partition, info.LogStartOffset+1+int64(other)%(info.HighWatermark-info.LogStartOffset))
+// deleteRecords deletes records of a partition, handled or not, as retention does.
+func (w *brokers) deleteRecords(one, other int) {
+	p := w.current[one%len(w.current)]
+
+	info := w.cluster.PartitionInfo(simTopic, p.number)
+	if info != nil && info.HighWatermark > info.LogStartOffset {
+		w.deleteUpTo(p, info.LogStartOffset+1+int64(other)%(info.HighWatermark-info.LogStartOffset))
 	}
 }
 
 // deleteSettled deletes what was settled, which nobody may miss.
-func (s *sim) deleteSettled(one, _ int) {
-	partition := one % s.partitions
-	info := s.cluster.PartitionInfo(simTopic, int32(partition))
+func (w *brokers) deleteSettled(one, _ int) {
+	p := w.current[one%len(w.current)]
 
-	if at := s.observer.settledUpTo(partition); at > info.LogStartOffset {
-		s.deleteUpTo(partition, at)
+	info := w.cluster.PartitionInfo(simTopic, p.number)
+	if info != nil && p.committed > info.LogStartOffset {
+		w.deleteUpTo(p, p.committed)
 	}
 }
 
-func (s *sim) deleteUpTo(partition int, offset int64) {
-	s.observer.deletes(partition, offset)
-	s.must(s.cluster.DeleteRecords(simTopic, int32(partition), offset))
+func (w *brokers) deleteUpTo(p *part, offset int64) {
+	p.deleted = max(p.deleted, offset)
+	w.must(w.cluster.DeleteRecords(simTopic, p.number, offset))
+	w.place(p)
+}
+
+// addPartition adds a partition, which the group reads from its beginning (KAF-08).
+func (w *brokers) addPartition(_, _ int) {
+	const most = 6
+
+	if len(w.current) >= most || w.absent {
+		return
+	}
+
+	request := kmsg.NewPtrCreatePartitionsRequest()
+	request.TimeoutMillis = 1000
+	request.Topics = []kmsg.CreatePartitionsRequestTopic{{Topic: simTopic, Count: int32(len(w.current) + 1)}}
+
+	answer, err := request.RequestWith(context.Background(), w.client)
+	if err == nil {
+		err = kerr.ErrorForCode(answer.Topics[0].ErrorCode)
+	}
+
+	w.must(err)
+	w.settleDown(len(w.current))
+}
+
+// makeAnew deletes the topic and makes it again, at once or some time later. A mapping
+// that starts meanwhile would end, so only where all have started.
+func (w *brokers) makeAnew(one, other int) {
+	const longest = 2 * time.Second // as long as a start looks for it
+
+	if !w.allStarted() || w.absent || len(w.open) > 0 {
+		return
+	}
+
+	partitions := len(w.current)
+	w.must(w.cluster.DeleteTopic(simTopic))
+
+	for _, p := range w.current {
+		for _, s := range p.records {
+			s.gone, s.silent = true, true
+			w.sim.Observer().Gone(s.number, true)
+		}
+	}
+
+	w.absent = true
+	again := func() {
+		w.must(w.cluster.CreateTopic(simTopic, int32(partitions), nil))
+		w.absent, w.current = false, nil
+		w.settleDown(0)
+
+		for waiting := w.waiting; len(waiting) > 0; waiting = waiting[1:] {
+			w.Send(waiting[0])
+		}
+
+		w.waiting = nil
+	}
+
+	if one%2 == 0 {
+		again()
+	} else {
+		w.sim.After(time.Duration(other)*longest/(1<<16), "the topic is made", again)
+	}
 }

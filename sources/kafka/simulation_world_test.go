@@ -5,21 +5,25 @@ package kafka_test
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"hash/fnv"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/openesm/openesm/esm"
+	"github.com/openesm/openesm/esm/simulation"
+	"github.com/openesm/openesm/retry"
+	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/kafka"
 )
 
 const (
@@ -28,602 +32,418 @@ const (
 	simPort  = 19200 // of the first broker, in a network of the simulation's own
 )
 
-// sim is one simulation: brokers, members of a group, and what befalls them.
-type sim struct {
-	scenario
+// slowAnswer is a fault of the network.
+const slowAnswer simulation.Fault = "slow answer"
 
-	random   dice // of the plan, which is made before anything begins
-	network  kfake.VirtualNetwork
-	cluster  *kfake.Cluster
-	client   *kgo.Client // of the producer and the administrator, out of reach of the weather
-	observer *observer
-	slots    []*slot
-	over     chan struct{}  // closed in the end
-	work     sync.WaitGroup // what goes on besides
+// brokers is Kafka as the world of a simulation: the embedded broker, and what befalls it.
+// It draws what the scenario leaves open from the seed.
+type brokers struct {
+	sim     *simulation.Sim
+	random  *rand.Rand // of the simulation's goroutine
+	network kfake.VirtualNetwork
+	cluster *kfake.Cluster
+	client  *kgo.Client // of the producer and the administrator, whom nothing befalls
+	work    sync.WaitGroup
 
-	weather   atomic.Bool // is bad
-	poisoning atomic.Bool
-	sent      atomic.Int64
-	verbose   bool
+	options                        kafka.Options
+	session, heartbeat, fetchWait  time.Duration
+	static, transactions, timeless bool
+	strikes                        []string // that may happen
 
-	mu       sync.Mutex
-	faults   []fault
-	down     map[string]time.Time // brokers by address, until when nobody reaches them
-	lives    int
-	coverage map[string]int
+	processes []*process
+	lanes     map[string][]*watchedLane // by what reads: each part's name
+	parts     []*part                   // all there were
+	current   []*part                   // those of the topic as it is now
+	records   map[int]*sent             // by number
+	joins     map[string]int            // how often a member ID joined with epoch 0 (KIP-848)
+	began     bool                      // a mapping has started
+	open      []*sent                   // of the transaction
+	faults    []fault
+	denials   []*denial
+	closed    bool
+	calm      bool                // nothing strikes any more
+	absent    bool                // the topic is deleted
+	waiting   []simulation.Record // that are to be sent when it is there again
+
+	mu   sync.Mutex
+	away map[string]time.Time // brokers by address, until when nobody reaches them
 }
 
-// fault is one that a broker was told of.
-type fault struct {
-	name   string
-	handle *kfake.FaultHandle
+// part is a partition of the topic, for as long as that was not made anew.
+type part struct {
+	name    string // which tells it from those that had its place before
+	number  int32
+	records []*sent // in the order of their offsets
+	// committed is what the group has, -1 for nothing.
+	committed int64
+	// start is where the group begins, -1 while that is not known; latest is the last
+	// offset that it may be.
+	start, latest int64
+	// late says that it came when the group had begun: it is read from its beginning.
+	late bool
+	// read says that a handler was given records of it.
+	read bool
+	// deleted is the offset up to which records may be gone.
+	deleted int64
 }
 
-// result is how a simulation ended.
-type result struct {
-	violation *violation
-	history   []string
-	coverage  map[string]int
+// sent is a record.
+type sent struct {
+	number int
+	part   *part
+	offset int64
+	handed bool
+	// gone says that it was deleted before it was finished, silent that nobody may be told.
+	gone, silent bool
+	aborted      bool
 }
 
-// simulate runs a scenario in a bubble of its own, which panics if goroutines are
-// left when it ends.
-func simulate(t *testing.T, scenario scenario, verbose bool) (r result) {
-	t.Helper()
-
-	s := &sim{
-		scenario: scenario, random: dice{rand.New(rand.NewPCG(scenario.seed, 2))}, verbose: verbose,
-		down: make(map[string]time.Time), coverage: make(map[string]int),
+// simulated is the kind of this world.
+func simulated() simulation.Kind {
+	return simulation.Kind{
+		Name: "kafka", Ordered: true, Members: 3, Patience: time.Hour, Drifts: true,
+		New: func(s *simulation.Sim) simulation.World { return newBrokers(s) },
 	}
-	s.observer = newObserver(s)
+}
 
-	guard := watch(s)
-	defer guard.Stop()
+func newBrokers(s *simulation.Sim) *brokers {
+	w := &brokers{
+		sim: s, random: rand.New(rand.NewPCG(s.Scenario.Seed, 3)), lanes: make(map[string][]*watchedLane),
+		records: make(map[int]*sent), joins: make(map[string]int), away: make(map[string]time.Time),
+	}
+	w.configure()
+	w.misfortune()
+	w.build()
+	w.sweep()
 
-	defer func() {
-		value := recover()
-		if value == nil {
-			return
+	return w
+}
+
+func choose[T any](r *rand.Rand, values ...T) T { return values[r.IntN(len(values))] }
+
+// configure draws the group and its topic. All is drawn in any case, so that a simpler
+// scenario has the same.
+func (w *brokers) configure() {
+	s, r := &w.sim.Scenario, w.random
+	c := &s.Config
+
+	w.options = kafka.Options{
+		Topics: []string{simTopic}, ConsumerGroupID: simGroup,
+		StartingPosition:     choose(r, kafka.TrimHorizon, kafka.TrimHorizon, kafka.Latest, kafka.AtTimestamp),
+		ServerSideAssignment: r.IntN(10) < 4,
+		RevokeTimeout:        choose(r, 0, 500*time.Millisecond, 3*time.Second, 10*time.Second),
+		ReadCommitted:        r.IntN(5) == 0,
+		MixPartitions:        r.IntN(10) < 3,
+	}
+	w.static, w.transactions, w.timeless = r.IntN(7) == 0, r.IntN(7) == 0, r.IntN(7) == 0
+	w.session = choose(r, 6*time.Second, 10*time.Second, 45*time.Second)
+	w.fetchWait = choose(r, 100*time.Millisecond, 500*time.Millisecond, 500*time.Millisecond, 5*time.Second)
+
+	if w.options.StartingPosition == kafka.AtTimestamp {
+		w.options.StartingPositionTimestamp = time.Now()
+	}
+
+	if s.Calm { // nothing ends before it is done
+		w.options.RevokeTimeout = max(w.options.RevokeTimeout, c.Timeout+20*time.Second)
+	}
+
+	if s.Poison > 0 { // for half an hour
+		w.session, w.fetchWait = 45*time.Second, 10*time.Second
+	}
+
+	w.heartbeat = w.session / 5
+	s.Mixed = w.options.MixPartitions
+	s.Spread = min(s.Spread, 90*time.Second)
+	c.Timeout = min(c.Timeout, 14*time.Minute)
+	c.MaximumBatchingWindow = min(c.MaximumBatchingWindow, 20*time.Second)
+	c.RetryBackoff = retry.Backoff{Initial: min(c.RetryBackoff.Initial, time.Second), Max: min(c.RetryBackoff.Max, time.Minute)}
+
+	if c.MaximumBatchBytes > 0 {
+		c.MaximumBatchBytes = 600 + 2*c.MaximumBatchBytes
+	}
+}
+
+// misfortune draws what goes wrong.
+func (w *brokers) misfortune() {
+	s, r := &w.sim.Scenario, w.random
+
+	slow := choose(r, 0, 0, 0.002, 0.01, 0.05)
+
+	for _, name := range slices.Sorted(maps.Keys(strikes())) {
+		if r.IntN(10) < 3 {
+			w.strikes = append(w.strikes, name)
 		}
+	}
 
-		if text := fmt.Sprint(value); strings.HasPrefix(text, "deadlock") {
-			s.observer.violated = nil // it belongs to the bubble
-			s.observer.violate(11, "%s\n%s", text, stacks())
-			r = s.result()
+	if s.Calm {
+		return
+	}
 
-			return
+	s.Disturbances *= 4
+	delete(s.Faults, simulation.FaultJitter) // the engine's own randomness would stand in
+
+	for f := range s.Faults { // of each request, of which there are many
+		if !strings.HasPrefix(string(f), string(simulation.OpDeliver)) && !isCallback(f) {
+			s.Faults[f] /= 10
 		}
+	}
 
-		panic(fmt.Sprintf("simulation: seed %d: %v\n%s", scenario.seed, value, tail(s.observer.history)))
-	}()
-
-	synctest.Test(t, func(*testing.T) { s.play() })
-
-	return s.result()
-}
-
-func (s *sim) result() result {
-	return result{s.observer.violation, s.observer.history, s.coverage}
-}
-
-// bad reports whether things go wrong that the environment does.
-func (s *sim) bad() bool { return s.weather.Load() }
-
-// cover counts that a fault or a rare branch was reached.
-func (s *sim) cover(what string) { s.coverN(what, 1) }
-
-func (s *sim) coverN(what string, n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	if n > 0 {
-		s.coverage[what] += n
+	if slow > 0 {
+		s.Faults[slowAnswer] = slow
 	}
 }
 
-// after does something later, unless the simulation is over.
-func (s *sim) after(d time.Duration, do func()) {
-	s.work.Go(func() {
-		if s.sleep(d) {
-			do()
-		}
-	})
-}
+func isCallback(f simulation.Fault) bool { return strings.HasSuffix(string(f), "panics") }
 
-// sleep reports whether the simulation is not over yet.
-func (s *sim) sleep(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-
-	select {
-	case <-timer.C:
-		return true
-	case <-s.over:
-		return false
-	case <-s.observer.violated:
-		return false
-	}
-}
-
-// play runs the scenario: bad weather first, then good, in which everything must
-// drain.
-func (s *sim) play() {
-	s.over = make(chan struct{})
-	s.observer.begin()
-	s.build()
-	s.weather.Store(!s.calm)
-	s.poisoning.Store(!s.calm)
-
-	end := s.spread + 20*time.Second + s.random.upTo(40*time.Second)
-	s.plan(end)
-	s.work.Go(s.sweep)
-
-	if s.sleep(end) && s.clearUp() && s.settle() {
-		s.stopAll()
-	}
-
-	s.finish()
-}
-
-// build starts the brokers, and the clients that know no weather.
-func (s *sim) build() {
-	ports := make([]int, s.brokers)
+// build starts the brokers, and the client that knows no misfortune.
+func (w *brokers) build() {
+	ports := make([]int, 1+w.random.IntN(3))
 	for i := range ports {
 		ports[i] = simPort + i
 	}
 
 	cluster, err := kfake.NewCluster(
-		kfake.Ports(ports...), kfake.ListenFn(s.network.Listen), kfake.SeedTopics(int32(s.partitions), simTopic),
+		kfake.Ports(ports...), kfake.ListenFn(w.network.Listen), kfake.SeedTopics(int32(w.sim.Scenario.Partitions), simTopic),
 		kfake.GroupMinSessionTimeout(time.Second),
 		kfake.BrokerConfigs(map[string]string{
-			"group.initial.rebalance.delay.ms":     pick(s.random, "0", "3000"),
-			"group.consumer.heartbeat.interval.ms": strconv.FormatInt(s.heartbeat.Milliseconds(), 10),
-			"group.consumer.session.timeout.ms":    strconv.FormatInt(s.sessionTimeout.Milliseconds(), 10),
+			"group.initial.rebalance.delay.ms":     choose(w.random, "0", "3000"),
+			"group.consumer.heartbeat.interval.ms": strconv.FormatInt(w.heartbeat.Milliseconds(), 10),
+			"group.consumer.session.timeout.ms":    strconv.FormatInt(w.session.Milliseconds(), 10),
 		}),
 	)
 	if err != nil {
 		panic(err)
 	}
 
-	s.cluster = cluster
-	s.cluster.Control(func(request kmsg.Request) (kmsg.Response, error, bool) {
-		s.cluster.KeepControl()
-		s.observer.asked(request)
-
-		return s.control(request)
-	})
+	w.cluster = cluster
+	w.cluster.Control(w.control)
 
 	options := []kgo.Opt{
-		kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.Dialer(s.network.DialContext), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ClientID("producer"), kgo.MetadataMinAge(100 * time.Millisecond), kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.Dialer(w.network.DialContext), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ClientID("producer"), kgo.MetadataMinAge(10 * time.Millisecond), kgo.ProducerBatchCompression(kgo.NoCompression()),
 	}
-	if s.transactions {
+	if w.transactions {
 		options = append(options, kgo.TransactionalID("tx"), kgo.TransactionTimeout(15*time.Minute))
 	}
 
-	s.client, err = kgo.NewClient(options...)
+	w.client, err = kgo.NewClient(options...)
 	if err != nil {
 		panic(err)
 	}
+
+	w.settleDown(0)
 }
 
-// plan decides what happens when, besides what the mappings do.
-func (s *sim) plan(end time.Duration) {
-	d := s.random
-	s.produce(s.messages(d))
-
-	for i := range s.members {
-		slot := &slot{sim: s, number: i + 1}
-		s.slots = append(s.slots, slot)
-
-		if i == 0 {
-			s.after(d.upTo(time.Second), slot.start)
-		} else {
-			s.after(pick(d, d.upTo(time.Second), d.upTo(end)), slot.start)
-		}
-	}
-
-	for range s.stops {
-		slot, again := pick(d, s.slots...), d.upTo(20*time.Second)
-		s.after(d.upTo(end), func() { slot.stop(again) })
-	}
-
-	for range s.kills {
-		slot, again := pick(d, s.slots...), d.upTo(20*time.Second)
-		s.after(d.upTo(end), func() { slot.kill(again) })
-	}
-
-	for range s.strikes {
-		name, one, other := pick(d, s.scenario.faults...), d.IntN(1<<16), d.IntN(1<<16)
-		s.after(d.upTo(end), func() { s.strike(name, one, other) })
-	}
-}
-
-// message is a record that is to be sent.
-type message struct {
-	at        time.Duration
-	partition int
-	key       string
-	size      int
-	ends      string // "commit" or "abort" if its transaction ends with it
-}
-
-// messages draws what is to be sent, the first ones at once.
-func (s *sim) messages(d dice) []message {
-	all := make([]message, s.records)
-	for i := range all {
-		all[i] = message{
-			partition: d.IntN(s.partitions), key: fmt.Sprint("key-", d.IntN(s.keys)), size: d.IntN(s.size + 1),
-			ends: pick(d, "", "commit", "commit", "abort"),
-		}
-
-		if i >= s.backlog {
-			all[i].at = d.upTo(s.spread)
-		}
-	}
-
-	slices.SortStableFunc(all, func(a, b message) int { return cmp.Compare(a.at, b.at) })
-
-	if len(all) > 0 && all[len(all)-1].ends == "" {
-		all[len(all)-1].ends = "commit"
-	}
-
-	return all
-}
-
-// produce sends messages one after the other.
-func (s *sim) produce(messages []message) {
-	began := time.Now()
-
-	s.work.Go(func() {
-		open := []*record(nil) // of the transaction
-
-		for i := range messages {
-			m := &messages[i]
-
-			if wait := time.Until(began.Add(m.at)); wait > 0 && !s.sleep(wait) {
-				return
-			}
-
-			if s.transactions && open == nil {
-				s.must(s.client.BeginTransaction())
-			}
-
-			open = append(open, s.send(m))
-
-			if s.transactions && m.ends != "" {
-				s.end(open, m.ends == "commit")
-
-				open = nil
-			}
-
-			s.sent.Add(1)
-		}
-	})
-}
-
-// send sends one record.
-func (s *sim) send(m *message) *record {
-	r := s.observer.enters(m)
-	sent := &kgo.Record{
-		Topic: simTopic, Partition: int32(m.partition), Key: []byte(m.key), Value: body(r.number, m.size), Timestamp: time.Now(),
-	}
-
-	err := s.client.ProduceSync(context.Background(), sent).FirstErr()
-	s.must(err)
-
-	if err == nil {
-		s.observer.placed(r, sent.Offset)
-	}
-
-	return r
-}
-
-// end ends a transaction.
-func (s *sim) end(records []*record, commit bool) {
-	if !commit {
-		s.observer.aborts(records)
-		s.cover("aborted transaction")
-	}
-
-	s.must(s.client.EndTransaction(context.Background(), kgo.TransactionEndTry(commit)))
-	s.observer.shows(records)
-}
-
-// must holds the simulation's own calls.
-func (s *sim) must(err error) {
-	if err != nil {
-		s.observer.violate(0, "the simulation itself fails: %v", err)
-	}
-}
-
-// clearUp ends the bad weather. What poison does not hold up must be done soon.
-func (s *sim) clearUp() bool {
-	s.weather.Store(false)
-	s.observer.logf("the weather is good")
-	s.removeFaults()
-
-	s.mu.Lock()
-	clear(s.down)
-	s.mu.Unlock()
-
-	for _, slot := range s.slots {
-		slot.recover()
-	}
-
-	if s.calm || s.poison == 0 {
-		return true
-	}
-
-	const calm = 5 * time.Minute // sessions and rebalances that have to run out, and retries
-
-	if !s.sleep(calm + time.Duration(s.records)*(s.slowest+time.Second)) {
-		return false
-	}
-
-	s.look()
-	s.observer.checkIsolation()
-
-	return true
-}
-
-// settle waits until everything is done.
-func (s *sim) settle() bool {
-	const patience = 20 * time.Minute
-
-	s.poisoning.Store(false)
-	s.observer.logf("everything works")
-
-	var late []message
-	for p := range s.partitions {
-		late = append(late, message{at: time.Duration(p) * time.Second, partition: p, key: "late", size: 1, ends: "commit"})
-	}
-
-	if !s.sleep(time.Second) {
-		return false
-	}
-
-	for s.sent.Load() < int64(s.records) { // the transaction that is open
-		if !s.sleep(time.Second) {
-			return false
-		}
-	}
-
-	s.produce(late)
-
-	for began := time.Now(); ; {
-		if !s.sleep(time.Second) {
-			return false
-		}
-
-		s.look()
-
-		switch {
-		case s.sent.Load() == int64(s.records+len(late)) && s.observer.drained():
-			return s.idle()
-		case time.Since(began) > patience+time.Duration(s.records)*s.slowest:
-			s.observer.checkEnd()
-			s.observer.violate(1, "not drained after %v", time.Since(began))
-
-			return false
-		}
-	}
-}
-
-// idle sees what the mappings do with nothing to do.
-func (s *sim) idle() bool {
-	const (
-		span   = 20 * time.Second
-		resent = 10 // requests a second of each member, besides fetches
-	)
-
-	s.observer.logf("everything is done")
-
-	lives := s.running()
-	before := make([]int, len(lives))
-
-	for i, l := range lives {
-		before[i] = l.requests()
-	}
-
-	if !s.sleep(span) {
-		return false
-	}
-
-	most := int(span/time.Second)*resent + int(span/s.fetchMaxWait)*s.brokers*2
-
-	for i, l := range lives {
-		if n := l.requests() - before[i]; n > most {
-			s.observer.violate(9, "%s makes %d requests within %v with nothing to do, the most is %d", l.name, n, span, most)
-		}
-	}
-
-	return true
-}
-
-func (s *sim) running() []*life {
-	var all []*life
-
-	for _, slot := range s.slots {
-		if l := slot.running(); l != nil {
-			all = append(all, l)
-		}
-	}
-
-	return all
-}
-
-// stopAll stops the members, one after the other or together.
-func (s *sim) stopAll() {
-	together := s.random.chance(0.5)
-
-	var stops sync.WaitGroup
-
-	for _, slot := range s.slots {
-		stops.Go(func() { slot.last() })
-
-		if !together {
-			stops.Wait()
-		}
-	}
-
-	stops.Wait()
-	s.look()
-	s.observer.checkEnd()
-}
-
-// finish ends everything, so that the bubble can end.
-func (s *sim) finish() {
-	close(s.over)
-
-	for _, slot := range s.slots {
-		slot.kill(-1)
-	}
-
-	s.removeFaults()
-
-	for _, slot := range s.slots {
-		slot.await()
-	}
-
-	s.work.Wait()
-	s.client.Close()
-	s.cluster.Close()
-	synctest.Wait()
-}
-
-// look reads what the group has committed at the broker.
-func (s *sim) look() {
-	info := s.cluster.GroupInfo(simGroup)
-	if info != nil {
-		s.observer.looked(info)
-	}
-}
-
-func (s *sim) isDown(address string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	return time.Now().Before(s.down[address])
-}
-
-// control does what the embedded broker does otherwise than a real one.
-func (s *sim) control(request kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as the broker wants it
-	switch request := request.(type) {
-	case *kmsg.OffsetForLeaderEpochRequest:
-		return s.epochs(request), nil, true
-	case *kmsg.SyncGroupRequest:
-		s.keepAlive(request.MemberID, request.Generation)
-	}
-
-	return nil, nil, false
-}
-
-// epochs answers where epochs end. A real leader knows where its own began; the
-// embedded one forgets all of them until something is produced, so that its clients
-// have to think that everything is lost.
-func (s *sim) epochs(request *kmsg.OffsetForLeaderEpochRequest) kmsg.Response {
-	response, _ := request.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
-
-	for _, t := range request.Topics {
-		topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
-		topic.Topic = t.Topic
-
-		for _, p := range t.Partitions {
-			partition := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
-			partition.Partition = p.Partition
-			info := s.cluster.PartitionInfo(t.Topic, p.Partition)
-
-			if info.Leader == s.cluster.CurrentNode() {
-				partition.LeaderEpoch, partition.EndOffset = p.LeaderEpoch, info.HighWatermark
-			} else {
-				partition.ErrorCode = kerr.NotLeaderForPartition.Code
-			}
-
-			topic.Partitions = append(topic.Partitions, partition)
-		}
-
-		response.Topics = append(response.Topics, topic)
-	}
-
-	return response
-}
-
-// keepAlive keeps the session of a member that waits for the leader's plan, as a real
-// broker does. The embedded one lets it run out, answers nothing, and counts wrongly
-// from then on who has joined.
-func (s *sim) keepAlive(member string, generation int32) {
-	const share = 4
-
-	s.work.Go(func() {
-		for s.sleep(s.sessionTimeout / share) {
-			info := s.cluster.GroupInfo(simGroup)
-			if info == nil || info.State != "CompletingRebalance" || info.Epoch != generation || s.observer.isDead(member) {
-				return
-			}
-
-			beat := kmsg.NewPtrHeartbeatRequest()
-			beat.Group, beat.MemberID, beat.Generation = simGroup, member, generation
-
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			_, _ = beat.RequestWith(ctx, s.client)
-
-			cancel()
-		}
-	})
-}
-
-// sweep does away with what a real broker does not leave behind. The embedded one keeps a
-// member for ever that was lost while it waited for others to join. And it may count
-// wrongly who has joined, after one whose connection broke while it waited for the
-// leader's plan has come back; then nobody's join is answered, and each one that is
-// tried anew puts off the time when all would be.
-func (s *sim) sweep() {
-	const margin = 30*time.Second + 15*time.Second // the adapter's, and some more
-
-	since, generation := time.Now(), int32(0)
-	left := make(map[string]time.Time) // members that nobody is any more
-
-	for s.sleep(time.Second) {
-		info := s.cluster.GroupInfo(simGroup)
-		if info == nil || s.serverSide {
+// settleDown has the topic's partitions from the first of these on, which nobody knows
+// yet, be where the seed says.
+func (w *brokers) settleDown(first int) {
+	for n, info := range w.cluster.PartitionInfos(simTopic) {
+		if n < first {
 			continue
 		}
 
-		if info.State != "PreparingRebalance" || info.Epoch != generation {
-			since, generation = time.Now(), info.Epoch
+		w.must(w.cluster.MoveTopicPartition(simTopic, int32(n), int32(n%w.size())))
+
+		p := &part{
+			name: fmt.Sprintf("%s-%d/%d", simTopic, n, len(w.parts)), number: info.Partition,
+			committed: -1, start: -1, latest: -1, late: w.began,
+		}
+		w.parts, w.current = append(w.parts, p), append(w.current, p)
+	}
+}
+
+// size is how many brokers there are.
+func (w *brokers) size() int { return len(w.cluster.ListenAddrs()) }
+
+// must holds the simulation's own calls.
+func (w *brokers) must(err error) {
+	if err != nil {
+		w.sim.Observer().Violate(0, fmt.Sprintf("the simulation itself fails: %v", err))
+	}
+}
+
+// Open returns the source of a new process. What is denied from the start ends it, so
+// nothing is.
+func (w *brokers) Open(life *simulation.Life) sources.Source {
+	w.permit()
+
+	p := w.newProcess(life)
+
+	w.mu.Lock()
+	w.processes = append(w.processes, p)
+	w.mu.Unlock()
+
+	source, err := kafka.New(p.options())
+	if err != nil {
+		panic(err)
+	}
+
+	p.source = source
+
+	return &watched{Source: source, process: p}
+}
+
+// Send puts a record into the topic.
+func (w *brokers) Send(r simulation.Record) {
+	if w.absent {
+		w.waiting = append(w.waiting, r)
+
+		return
+	}
+
+	h := fnv.New32()
+	_, _ = h.Write([]byte(r.Key))
+	p := w.current[int(h.Sum32()>>1)%len(w.current)]
+
+	to := &kgo.Record{Topic: simTopic, Partition: p.number, Key: []byte(r.Key), Value: r.Data, Timestamp: time.Now()}
+	s := &sent{number: r.Number, part: p, offset: -1}
+	w.records[r.Number] = s
+
+	r.Key += "@" + p.name // in another partition nothing is in its order
+	w.sim.Observer().Entered(r, p.name, 0)
+
+	if w.timeless && r.Number%2 == 0 {
+		to.Timestamp = time.UnixMilli(-1)
+		w.sim.Observer().Ageless(r.Number)
+		w.sim.Cover("record without a time")
+	}
+
+	if w.transactions && w.open == nil {
+		w.must(w.client.BeginTransaction())
+	}
+
+	w.must(w.produce(to))
+
+	s.offset = to.Offset
+	p.records = append(p.records, s)
+	w.place(p)
+
+	if w.transactions {
+		w.open = append(w.open, s)
+		w.end(r.Number == w.sim.Scenario.Records-1)
+	}
+}
+
+// produce sends a record. The client does not know of new partitions, and of a topic that
+// was made anew, until it is told to forget the topic.
+func (w *brokers) produce(r *kgo.Record) (err error) {
+	for range 5 {
+		again := *r
+		if err = w.client.ProduceSync(context.Background(), &again).FirstErr(); err == nil {
+			r.Offset = again.Offset
+
+			return nil
 		}
 
-		stuck := time.Since(since) > s.patience()+margin
+		w.client.PurgeTopicsFromProducing(simTopic)
+	}
 
-		for _, m := range info.Members {
-			switch at, known := left[m.MemberID]; {
-			case s.isSomebody(m):
-				delete(left, m.MemberID)
-			case !known:
-				left[m.MemberID] = time.Now()
-			case time.Since(at) > s.sessionTimeout+2*time.Second:
-				s.expel(m)
-			}
+	return err
+}
 
-			if stuck {
-				s.expel(m)
-			}
+// end ends the transaction now and then, and at last.
+func (w *brokers) end(last bool) {
+	commit, goesOn := w.random.IntN(3) > 0, w.random.IntN(3) == 0
+	if goesOn && !last {
+		return
+	}
+
+	for _, s := range w.open {
+		s.aborted = !commit
+
+		if s.aborted && w.options.ReadCommitted {
+			w.sim.Observer().Gone(s.number, true)
+		}
+	}
+
+	if w.open = nil; !commit {
+		w.sim.Cover("aborted transaction")
+	}
+
+	w.must(w.client.EndTransaction(context.Background(), kgo.TransactionEndTry(commit)))
+}
+
+// Killed cuts the process off.
+func (w *brokers) Killed(life *simulation.Life) {
+	for _, p := range w.processes {
+		if p.life == life {
+			p.die()
 		}
 	}
 }
 
-// isSomebody reports whether a member is a process that runs.
-func (s *sim) isSomebody(m kfake.GroupMember) bool {
-	for _, slot := range s.slots {
-		slot.mu.Lock()
-		l := slot.life
-		slot.mu.Unlock()
+// Close ends the brokers.
+func (w *brokers) Close() {
+	w.closed = true
 
-		if l != nil && !l.isOver() && l.name == m.ClientID {
-			return l.member() == m.MemberID
+	for _, p := range w.processes {
+		p.die()
+	}
+
+	w.client.Close()
+	w.cluster.Close()
+	w.work.Wait()
+}
+
+// Decode reads an event document.
+func (*brokers) Decode(payload []byte) []simulation.Item {
+	var event struct {
+		Records map[string][]struct {
+			Offset int64  `json:"offset"`
+			Value  []byte `json:"value"`
+		} `json:"records"`
+	}
+
+	err := json.Unmarshal(payload, &event)
+	if err != nil {
+		panic(err)
+	}
+
+	var items []simulation.Item
+
+	for _, name := range slices.Sorted(maps.Keys(event.Records)) {
+		for _, r := range event.Records[name] {
+			items = append(items, simulation.Item{Number: simulation.Number(r.Value), ID: fmt.Sprint(name, ":", r.Offset)})
 		}
 	}
 
-	return false
+	return items
+}
+
+// Identifier names a record as an event response does.
+func (*brokers) Identifier(id string) string {
+	name, offset, found := strings.Cut(id, ":")
+	if !found {
+		return strconv.Quote(id)
+	}
+
+	return fmt.Sprintf(`{"partition":%q,"offset":%s}`, name, offset)
+}
+
+// Observed hears of failures and losses.
+func (w *brokers) Observed(life *simulation.Life, o esm.Observation) {
+	p := w.of(life)
+	if o.Err != nil {
+		p.heard.Store(time.Now().UnixNano())
+	}
+
+	if loss, ok := asLoss(o.Err); ok {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+
+		p.losses = append(p.losses, loss)
+	}
+}
+
+// of is the process of a life.
+func (w *brokers) of(life *simulation.Life) *process {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	return w.processes[slices.IndexFunc(w.processes, func(p *process) bool { return p.life == life })]
+}
+
+// ordered are the parts, the same way each time.
+func ordered(parts map[*part]bool) []*part {
+	return slices.SortedFunc(maps.Keys(parts), func(a, b *part) int { return cmp.Compare(a.name, b.name) })
 }

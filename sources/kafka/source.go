@@ -27,6 +27,7 @@ const (
 type Source struct {
 	options Options
 	reach   []kgo.Opt // of every client
+	hearing *hearing
 	encoder *eventjson.Kafka
 
 	living sync.WaitGroup
@@ -53,6 +54,8 @@ type Source struct {
 	// ids tell the topics that are read from others that had their names before.
 	ids   map[string]topicID
 	mixed *lane // of all partitions, with Options.MixPartitions
+	// retentions are how long topics keep their records.
+	retentions map[string]*retention
 	// stopping says that the mapping begins nothing more, closing that it is done.
 	stopping, closing bool
 	// listener is told of failures of the background; nil if nobody listens.
@@ -107,11 +110,12 @@ func New(options Options) (*Source, error) {
 		laden:    make(map[*lane]struct{}),
 		resting:  make(map[*assignment]time.Time),
 		owned:    make(map[key]*assignment),
-		ids:      make(map[string]topicID), curious: make(chan struct{}, 1),
+		ids:      make(map[string]topicID), curious: make(chan struct{}, 1), retentions: make(map[string]*retention),
 	}
+	s.hearing = newHearing(s)
 	s.encoder = eventjson.NewKafka(s.eventSource(), options.EventSourceARN, s.bootstrapServers())
 	s.reach = slices.Concat([]kgo.Opt{kgo.SeedBrokers(options.BootstrapServers...), kgo.ClientID("openesm")}, reach, options.ClientOptions,
-		[]kgo.Opt{kgo.WithHooks(&hearing{source: s, told: make(map[string]time.Time)})})
+		[]kgo.Opt{kgo.WithHooks(s.hearing)})
 
 	return s, nil
 }
@@ -243,6 +247,16 @@ func (s *Source) tell(err error) {
 		listener(err)
 	} else {
 		s.report(err)
+	}
+}
+
+// background does something beside everything else, unless the source is being closed.
+func (s *Source) background(do func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if s.stop != nil && !s.closing {
+		s.living.Go(do)
 	}
 }
 

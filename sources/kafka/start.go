@@ -64,17 +64,21 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	return nil
 }
 
-// fetching is how much is fetched at once and how long a fetch waits for it, unless
-// Options.ClientOptions say otherwise. A partition that is resumed, or assigned, is
-// fetched when the fetch under way has ended, so that one must not wait long.
+// fetching is how much is fetched at once and how long a fetch waits for it, and how often
+// new topics and partitions are looked for, unless Options.ClientOptions say otherwise. A
+// partition that is resumed, or assigned, is fetched when the fetch under way has ended,
+// so that one must not wait long.
 func fetching() []kgo.Opt {
 	const (
 		most          = 16 << 20
 		partitionMost = 1 << 20
 		longest       = time.Second
+		search        = time.Minute
 	)
 
-	return []kgo.Opt{kgo.FetchMaxBytes(most), kgo.FetchMaxPartitionBytes(partitionMost), kgo.FetchMaxWait(longest)}
+	return []kgo.Opt{
+		kgo.FetchMaxBytes(most), kgo.FetchMaxPartitionBytes(partitionMost), kgo.FetchMaxWait(longest), kgo.MetadataMaxAge(search),
+	}
 }
 
 // consumerOptions are those of the member of the group.
@@ -85,7 +89,7 @@ func (s *Source) consumerOptions() []kgo.Opt {
 		kgo.ConsumerGroup(s.options.ConsumerGroupID),
 		kgo.DisableAutoCommit(),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), // what is to begin elsewhere has an offset
-		kgo.ConsumeResetOffset(s.options.reset()),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),       // see relocate
 		kgo.RebalanceTimeout(s.options.RevokeTimeout + margin),
 		kgo.KeepControlRecords(),       // so that the position passes them
 		kgo.KeepRetryableFetchErrors(), // or the client fetches again at once, see rest
@@ -123,17 +127,20 @@ func (s *Source) prepare(ctx context.Context) (*kgo.Client, error) {
 		return nil, s.failed("NewClient", fmt.Errorf("%w: %w", err, sources.ErrUnusable))
 	}
 
-	admin := kadm.NewClient(client)
-
-	topics, err := s.find(ctx, admin)
+	topics, err := s.find(ctx, kadm.NewClient(client))
 	if err == nil {
-		err = s.pin(ctx, admin, topics)
+		err = s.pin(ctx, client, topics)
 	}
 
 	if err != nil {
 		client.Close()
 
 		return nil, err
+	}
+
+	err = s.learnRetention(ctx, client, topics)
+	if err != nil {
+		s.tell(err)
 	}
 
 	return client, nil
@@ -206,13 +213,13 @@ func (s *Source) matching(found kadm.TopicDetails) []string {
 
 // pin stores where the group is to start, if it has committed nothing of a topic yet.
 // What has no offset after that came later, and begins at its beginning (KAF-08).
-func (s *Source) pin(ctx context.Context, admin *kadm.Client, topics []string) error {
+func (s *Source) pin(ctx context.Context, client *kgo.Client, topics []string) error {
 	if len(topics) == 0 {
 		return nil // those of a pattern that come later are read from their beginning
 	}
 
 	// Asked for also where it is not needed: it tells whether the group may be read.
-	committed, err := s.committed(ctx, admin, topics)
+	committed, err := s.committed(ctx, client, topics)
 	if err != nil || s.options.StartingPosition == TrimHorizon {
 		return err
 	}
@@ -223,7 +230,7 @@ func (s *Source) pin(ctx context.Context, admin *kadm.Client, topics []string) e
 	}
 
 	listed, err := within(ctx, callLimit, func(ctx context.Context) (kadm.ListedOffsets, error) {
-		return admin.ListOffsetsAfterMilli(ctx, s.startMilli(), none...)
+		return kadm.NewClient(client).ListOffsetsAfterMilli(ctx, s.startMilli(), none...)
 	})
 	if err == nil {
 		err = listed.Error()
@@ -233,16 +240,16 @@ func (s *Source) pin(ctx context.Context, admin *kadm.Client, topics []string) e
 		return s.refused("ListOffsets", err)
 	}
 
-	return s.store(ctx, admin, listed.Offsets())
+	return s.store(ctx, client, listed.Offsets())
 }
 
 // store commits starts, but those of topics of which somebody has stored one since they
 // were looked up. So one that overwrites another, which was stored after this question,
 // was looked up before that: nothing that came since then is missed.
-func (s *Source) store(ctx context.Context, admin *kadm.Client, starts kadm.Offsets) error {
+func (s *Source) store(ctx context.Context, client *kgo.Client, starts kadm.Offsets) error {
 	topics := slices.Collect(maps.Keys(starts))
 
-	committed, err := s.committed(ctx, admin, topics)
+	committed, err := s.committed(ctx, client, topics)
 	if err != nil {
 		return err
 	}
@@ -253,7 +260,7 @@ func (s *Source) store(ctx context.Context, admin *kadm.Client, starts kadm.Offs
 	}
 
 	answers, err := within(ctx, callLimit, func(ctx context.Context) (kadm.OffsetResponses, error) {
-		return admin.CommitOffsets(ctx, s.options.ConsumerGroupID, starts)
+		return kadm.NewClient(client).CommitOffsets(ctx, s.options.ConsumerGroupID, starts)
 	})
 	if err == nil {
 		err = answers.Error()
@@ -282,7 +289,7 @@ func (m *member) settleStarts(ctx context.Context, offsets map[string]map[int32]
 		return nil
 	}
 
-	stored, err := s.committed(ctx, kadm.NewClient(m.client), topics)
+	stored, err := s.committed(ctx, m.client, topics)
 	if err != nil {
 		return err
 	}
@@ -376,24 +383,6 @@ func (s *Source) startMilli() int64 {
 	return s.options.StartingPositionTimestamp.UnixMilli()
 }
 
-// committed is what the group has committed of topics.
-func (s *Source) committed(ctx context.Context, admin *kadm.Client, topics []string) (kadm.Offsets, error) {
-	fetched, err := within(ctx, callLimit, func(ctx context.Context) (kadm.OffsetResponses, error) {
-		return admin.FetchOffsetsForTopics(ctx, s.options.ConsumerGroupID, topics...)
-	})
-	if err == nil {
-		err = fetched.Error()
-	}
-
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-		return nil, s.refused("OffsetFetch", err)
-	}
-
-	fetched.DeleteFunc(func(at kadm.OffsetResponse) bool { return at.At < 0 })
-
-	return fetched.Offsets(), nil
-}
-
 // without are those topics of which nothing is committed.
 func without(committed kadm.Offsets, topics []string) []string {
 	return slices.DeleteFunc(slices.Clone(topics), func(topic string) bool { return len(committed[topic]) > 0 })
@@ -434,10 +423,9 @@ func isThrownOut(err error) bool {
 
 // refused tells what will not pass from what may.
 func (s *Source) refused(operation string, err error) error {
-	if access.Refused(err) {
-		return fmt.Errorf("%w (a mapping needs Read and Describe on the topic and on the group, KAF-42): %w",
-			s.failed(operation, err), sources.ErrUnusable)
+	if advice := access.Advice(err); advice != "" {
+		return fmt.Errorf("%w (%s): %w", s.failed(operation, err), advice, sources.ErrUnusable)
 	}
 
-	return s.failed(operation, err)
+	return s.failed(operation, s.hearing.explained(err))
 }

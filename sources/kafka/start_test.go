@@ -191,3 +191,38 @@ func TestTopicUnknownForAMoment_P9(t *testing.T) {
 	m := start(t, w.options("g"), unwindowed, nil)
 	m.seen.await(t, 5)
 }
+
+// Asked for all offsets of a group, a broker leaves out those of topics that the client may
+// not see for the moment. That is no group that has committed nothing, whose start would be
+// stored over what it has.
+func TestOffsetsAreAskedForByName_P1(t *testing.T) {
+	t.Parallel()
+
+	w := newWorld(t, 1)
+	w.send(0, 0, 5)
+	w.commit(0, 3)
+
+	w.cluster.ControlKey(kmsg.OffsetFetch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		w.cluster.KeepControl()
+
+		request := r.(*kmsg.OffsetFetchRequest)
+		if len(request.Groups) != 1 || request.Groups[0].Topics != nil {
+			return nil, nil, false
+		}
+
+		answer := request.ResponseKind().(*kmsg.OffsetFetchResponse)
+		answer.Groups = []kmsg.OffsetFetchResponseGroup{{Group: request.Groups[0].Group}}
+
+		return answer, nil, true
+	})
+
+	options := w.options("g")
+	options.StartingPosition = kafka.Latest
+
+	m := start(t, options, unwindowed, nil)
+	m.seen.await(t, 2)
+
+	if got := m.seen.of("orders-0"); !slices.Equal(got, []string{"3", "4"}) {
+		t.Errorf("handled %v", got)
+	}
+}

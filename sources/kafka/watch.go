@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,8 +31,17 @@ func (s *Source) watch(ctx context.Context, client *kgo.Client) {
 
 	var failing time.Time // when it was last told that nothing can be learned
 
+	described := time.Now() // when all topics were asked for how long they keep records
+
 	for ctx.Err() == nil {
 		err := s.learn(ctx, client)
+
+		all := time.Since(described) >= retentionInterval
+		if all {
+			described = time.Now()
+		}
+
+		err = errors.Join(err, s.learnRetention(ctx, client, s.described(all)))
 
 		switch {
 		case err == nil:
@@ -60,7 +70,12 @@ func (s *Source) learn(ctx context.Context, client *kgo.Client) error {
 		return err
 	}
 
-	return s.learnEnds(ctx, kadm.NewClient(client))
+	err = s.learnEnds(ctx, kadm.NewClient(client))
+	if err != nil {
+		return err
+	}
+
+	return s.learnTails(ctx, client)
 }
 
 // learnTopics has topics read anew that were deleted and made again. The client does not
@@ -93,6 +108,8 @@ func (s *Source) learnTopics(ctx context.Context, client *kgo.Client) error {
 		return s.failed("Metadata", err)
 	}
 
+	s.learnLeaders(answer)
+
 	for i := range answer.Topics {
 		if t := &answer.Topics[i]; t.ErrorCode == 0 && t.Topic != nil && s.isAnew(*t.Topic, t.TopicID) {
 			s.tell(s.failed("Metadata", fmt.Errorf("topic %s was made anew; it is read from its beginning", *t.Topic)))
@@ -101,6 +118,25 @@ func (s *Source) learnTopics(ctx context.Context, client *kgo.Client) error {
 	}
 
 	return nil
+}
+
+// learnLeaders notes which brokers have the partitions.
+func (s *Source) learnLeaders(answer *kmsg.MetadataResponse) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	for i := range answer.Topics {
+		t := &answer.Topics[i]
+		for j := range t.Partitions {
+			if t.Topic == nil {
+				continue
+			}
+
+			if a := s.owned[key{*t.Topic, t.Partitions[j].Partition}]; a != nil {
+				a.leader = t.Partitions[j].Leader
+			}
+		}
+	}
 }
 
 // topicID tells a topic from others that had its name before. Old brokers have none.
@@ -141,7 +177,8 @@ func (m *member) reload(topic string) {
 
 	s.drop(all, s.lanesOf(all))
 	m.client.PurgeTopicsFromConsuming(topic)
-	m.client.AddConsumeTopics(topic) // those of a pattern come back by themselves
+	m.client.AddConsumeTopics(topic) // those of a pattern come back by themselves,
+	m.client.ForceMetadataRefresh()  // but not before the client has looked for topics again
 }
 
 // learnEnds asks for the ends of all partitions, and for the beginning of those of which
@@ -173,6 +210,8 @@ func (s *Source) learnEnds(ctx context.Context, admin *kadm.Client) error {
 	defer s.mu.Unlock()
 
 	for k, a := range s.owned {
+		a.complain()
+
 		if at, ok := starts.Lookup(k.topic, k.partition); ok && at.Err == nil && a.first < 0 {
 			a.first = at.Offset
 		}
@@ -183,6 +222,15 @@ func (s *Source) learnEnds(ctx context.Context, admin *kadm.Client) error {
 	}
 
 	return nil
+}
+
+// complain tells now and then that the client does not get an answer where the partition
+// begins. It asks again and again by itself. The caller holds the mutex.
+func (a *assignment) complain() {
+	if !a.placed && time.Since(a.since) >= tellAfter {
+		a.since = time.Now()
+		a.fail(a.lane.source.failed("OffsetFetch", fmt.Errorf("partition %s: where it begins is not known after %v", a.name, tellAfter)))
+	}
 }
 
 // topicsOwned are the topics of which partitions are owned, and those of them of which

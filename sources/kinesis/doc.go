@@ -6,11 +6,12 @@
 //	store, err := file.Open("telemetry.positions", file.Options{})
 //	source, err := kinesis.New(client, "arn:aws:kinesis:eu-west-1:123456789012:stream/telemetry", store, kinesis.Options{})
 //
-// The client must be one of the stream's region. The store keeps how far each shard is
-// settled: package checkpoint/file for one process, checkpoint/dynamodb for any number
-// of processes that share a stream, checkpoint/memory for tests. One store belongs to
-// one stream and one consumer. A handler of records finds a *[Record] in Record.Native,
-// and in it the SDK's types.Record.
+// A stream may be named too, as "telemetry". The client must be one of the stream's
+// region. The store keeps how far each shard is settled: package checkpoint/file for one
+// process, checkpoint/dynamodb for any number of processes that share a stream,
+// checkpoint/memory for tests. One store belongs to one stream and one consumer. A
+// handler of records finds a *[Record] in Record.Native, and in it the SDK's
+// types.Record.
 //
 // For many shards give the SDK an HTTP client with as many idle connections for one
 // host as there are shards; its own default keeps ten.
@@ -35,7 +36,8 @@
 // At least once, in order for each partition key. The position of a shard is stored
 // after its records succeeded or were given up by a rule, and never before; it never
 // passes an open record, with a ParallelizationFactor neither (KIN-105). What lies
-// behind the stored position comes again after a crash. A stop that drains repeats
+// behind the stored position comes again after a crash; package checkpoint/dynamodb
+// stores one a second, so that it is up to a second's records more. A stop that drains repeats
 // nothing, except with a ParallelizationFactor: there, what one sub-lane finished
 // behind an open record of another comes again.
 //
@@ -82,7 +84,11 @@
 //     is replaced by one behind the last record that was read (KIN-41).
 //   - A position that was trimmed: the shard goes on with the oldest record it has, as
 //     the service does (KIN-45). Nobody tells of the loss; watch the metrics IteratorAge
-//     and MillisBehindLatest against the retention of the stream.
+//     and [MillisBehindLatest] against the retention of the stream.
+//   - MillisBehindLatest is what the service answered last (KIN-29), or the age of the
+//     oldest record that was read and is not settled if that is more: it grows while a
+//     handler fails. A shard that was not read in the last half minute, and of which
+//     nothing is in hand, has none: what is not known is not told, and no old answer.
 //   - A record that is older than the stream's retention is given up by rule, as one that
 //     is too old: it goes to the on-failure destination if there is one, is counted, and
 //     blocks its shard no longer. The retention is read at the start, and every five
@@ -94,6 +100,10 @@
 //   - A store that is down: handlers go on until the lease has run out, which is nine
 //     tenths of [Options.LeaseDuration]; then the shard is dropped, and taken again when
 //     the store is back. With package checkpoint/file leases do not run out.
+//   - A worker that joins asks the others for its share of the shards. They fetch no more
+//     of those, finish and store what they have begun, and hand over; nothing is begun
+//     twice, but with a ParallelizationFactor as at a stop, and what takes longer than
+//     [Options.HandoverTimeout].
 //   - A worker that dies: others have its shards after one to one and a half lease times.
 //
 // # What differs from Lambda

@@ -20,15 +20,13 @@ func (s *Source) AppendEvent(dst []byte, partition string, records []sources.Rec
 // the event document says of the record. Text is refused in patterns, and dropped
 // where a pattern is about data (KIN-204, KIN-205, FILT-68).
 func (s *Source) Filtering() sources.Filtering {
-	return sources.Filtering{Key: "data", AppendMetadata: s.appendMetadata}
+	return sources.Filtering{Key: "data", Members: eventjson.KinesisMembers(), AppendMetadata: s.appendMetadata}
 }
 
-// appendMetadata appends what stands beside the data in the event document: the
-// members of its object kinesis.
-func (s *Source) appendMetadata(dst []byte, r *sources.Record) []byte {
+// appendMetadata appends what the event document says of a record besides its data.
+func (s *Source) appendMetadata(dst []byte, partition string, r *sources.Record, _ []sources.Member) []byte {
 	event := native(r).event()
-
-	return eventjson.AppendKinesisMetadata(dst, &event)
+	return s.encoder.AppendMetadata(dst, partition, &event)
 }
 
 // AppendBatchInfo appends the KinesisBatchInfo of DST-10.

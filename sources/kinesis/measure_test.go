@@ -40,8 +40,8 @@ func TestMeasure_KIN29(t *testing.T) {
 
 		for _, m := range source.Measure(nil) {
 			switch {
-			case m.Name == "LeasesHeld" && m.Count == 2, m.Name == "LeasesLost" && m.Count == 0, m.Name == "ShardsWaiting" && m.Count == 0:
-			case m.Name == "MillisBehindLatest" && m.Partition != "" && m.Duration == 0:
+			case m.Name == kinesis.LeasesHeld && m.Count == 2, m.Name == kinesis.LeasesLost && m.Count == 0, m.Name == kinesis.ShardsWaiting && m.Count == 0:
+			case m.Name == kinesis.MillisBehindLatest && m.Partition != "" && m.Duration == 0:
 				shards++
 			default:
 				t.Errorf("%+v", m)

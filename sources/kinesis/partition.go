@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/openesm/openesm/retry"
@@ -20,7 +19,7 @@ type partition struct {
 	id     string
 	held   *lease.Held
 	reader reader
-	behind atomic.Int64 // milliseconds, of the last answer
+	lag    lag
 
 	// Of Fetch, and of Close after it.
 	stock    stock
@@ -73,9 +72,12 @@ func newPartition(s *Source, held *lease.Held) *partition {
 // ID is the shard's.
 func (p *partition) ID() string { return p.id }
 
-// OnRevoke has lost called when another worker has the shard, or may have it soon.
-// Shards are not asked back: workers take them.
-func (p *partition) OnRevoke(_, lost func()) { p.held.OnLost(lost) }
+// OnRevoke has revoked called when another worker has asked for the shard, and lost when
+// it has it, or may have it soon.
+func (p *partition) OnRevoke(revoked, lost func()) {
+	p.held.OnAsked(revoked)
+	p.held.OnLost(lost)
+}
 
 // Fetch returns what was read before, or reads on.
 func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
@@ -87,7 +89,10 @@ func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.D
 	until := time.Now().Add(wait)
 
 	for {
-		if n := p.unstock(buf); n > 0 {
+		n := p.unstock(buf)
+		p.lag.fetch(buf[:n], p.stock.arrival())
+
+		if n > 0 {
 			return n, nil
 		}
 
@@ -123,7 +128,7 @@ func (p *partition) take(a answer) {
 	}
 
 	if a.answered {
-		p.behind.Store(a.behind.Milliseconds())
+		p.lag.answer(a.behind, time.Now())
 	}
 
 	if a.ended {
@@ -168,6 +173,10 @@ func (p *partition) AckWindow(ctx context.Context, records []sources.Record, win
 	err = p.held.Commit(ctx, position, window)
 	if err != nil {
 		return err
+	}
+
+	if last := len(records) - 1; last >= 0 {
+		p.lag.settle(native(&records[last]).position(), records[last].Time)
 	}
 
 	p.mu.Lock()

@@ -19,6 +19,7 @@ import (
 	"github.com/openesm/openesm/sources/checkpoint"
 	"github.com/openesm/openesm/sources/internal/eventjson"
 	"github.com/openesm/openesm/sources/internal/lease"
+	"github.com/openesm/openesm/sources/internal/pool"
 )
 
 const (
@@ -26,6 +27,9 @@ const (
 
 	// mostRecords is how many records one call brings at most (KIN-23).
 	mostRecords = 10_000
+
+	// rest is how long a goroutine that makes calls stays when there is none to make.
+	rest = 100 * time.Millisecond
 )
 
 // Source is one stream as a source of a mapping.
@@ -37,7 +41,7 @@ type Source struct {
 	options Options
 	single  []func(*kinesis.Options) // options of every call
 	encoder *eventjson.Kinesis
-	calls   *pool
+	calls   *pool.Pool[func()] // makes calls, so that those that wait keep shallow stacks
 
 	consumer string        // ARN, with enhanced fan-out; by name not known before Start
 	skew     time.Duration // how far the service's clock is ahead of this one
@@ -58,11 +62,11 @@ var (
 	_ sources.Meter         = (*Source)(nil)
 )
 
-// New returns the source that reads the stream with the given ARN; the ARN of a
-// consumer reads with enhanced fan-out (KIN-01). The store keeps the positions of
-// this stream for this consumer and nothing else. New makes no call; its error names
-// every violation.
-func New(client Client, streamARN string, store checkpoint.Store, options Options) (*Source, error) {
+// New returns the source that reads a stream: an ARN, or a name, which is looked up in
+// the client's account and region. The ARN of a consumer reads with enhanced fan-out
+// (KIN-01). The store keeps the positions of this stream for this consumer and nothing
+// else. New makes no call; its error names every violation.
+func New(client Client, streamNameOrARN string, store checkpoint.Store, options Options) (*Source, error) {
 	var errs []error
 
 	if c, typed := client.(*kinesis.Client); client == nil || typed && c == nil {
@@ -73,7 +77,7 @@ func New(client Client, streamARN string, store checkpoint.Store, options Option
 		errs = append(errs, errors.New("store: is nil; positions would not outlive the process (package checkpoint/memory, if that is meant)"))
 	}
 
-	s, err := parseStream(streamARN)
+	s, err := parseStream(streamNameOrARN)
 
 	fanOut, able := client.(FanOutClient)
 
@@ -86,15 +90,20 @@ func New(client Client, streamARN string, store checkpoint.Store, options Option
 		fanOut = nil
 	}
 
-	return &Source{
+	source := &Source{
 		client: client, fanOut: fanOut, store: store, stream: s, consumer: s.consumer,
 		options: options.withDefaults(), single: []func(*kinesis.Options){once},
-		encoder: eventjson.NewKinesis(eventSource, s.given, s.region, options.RoleARN),
-		calls:   newPool(), shards: make(map[*partition]struct{}),
-	}, nil
+		calls:  pool.New(func() func(func()) { return func(call func()) { call() } }, rest),
+		shards: make(map[*partition]struct{}),
+	}
+	source.encoder = source.newEncoder(s.given)
+
+	return source, nil
 }
 
-// Traits tells the bounds of Kinesis (KIN-04..06, KIN-11).
+// Traits tells the bounds of Kinesis (KIN-04..06, KIN-11). The ARN is the one given; of a
+// stream that was named it is the name, for it must not change over time. Event documents
+// bear the ARN that the service tells at Start.
 func (s *Source) Traits() sources.Traits {
 	const (
 		defaultRecords = 100
@@ -121,13 +130,24 @@ func (s *Source) Traits() sources.Traits {
 // Start checks that the stream is there and may be read, and its consumer too if
 // there is one, and starts to share it with the other workers.
 func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
+	const operation = "DescribeStreamSummary"
+
 	out, err := s.describe(ctx)
+	if hopeless := awscall.Hopeless(err); hopeless != "" {
+		return fmt.Errorf("%w (%s): %w", s.failed(operation, err), hopeless, sources.ErrUnusable)
+	}
+
 	if err != nil {
-		return s.refused("DescribeStreamSummary", err)
+		return s.refused(operation, err)
 	}
 
 	if s.leases() != nil {
 		return nil
+	}
+
+	err = s.identify(out.StreamDescriptionSummary)
+	if err != nil {
+		return s.failed(operation, err)
 	}
 
 	s.options.Logger = cmp.Or(s.options.Logger, settings.Logger, slog.New(slog.DiscardHandler))
@@ -146,7 +166,8 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	manager, err := lease.New(s.store, s.lister(report), lease.Options{
 		Stream: s.stream.arn,
 		Worker: s.options.Worker, Duration: s.options.LeaseDuration, ListInterval: s.options.ListInterval,
-		Start: s.options.start(), Now: s.now(),
+		Handover: s.options.HandoverTimeout,
+		Start:    s.options.start(), Now: s.now(),
 		MaxLeases: s.options.MaxShards, Logger: s.options.Logger, Jitter: s.options.Jitter,
 		Report: report,
 	})
@@ -211,13 +232,15 @@ func (s *Source) Close(ctx context.Context) error {
 		err = manager.Close(ctx)
 	}
 
-	s.calls.close()
+	s.calls.Close()
 
 	return err
 }
 
 // Measure tells how far each shard is behind, and the shards that are held, lost and
-// waiting for their parents (KIN-29). See [sources.Meter].
+// waiting for their parents (KIN-29). A shard of which that is not known is left out:
+// one that was not read in the last half minute, and of which nothing is in hand. See
+// [sources.Meter].
 func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 	manager := s.leases()
 	if manager == nil {
@@ -226,18 +249,20 @@ func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 
 	stats := manager.Stats()
 	dst = append(dst,
-		sources.Measure{Name: "LeasesHeld", Count: stats.Held},
-		sources.Measure{Name: "LeasesLost", Count: int(stats.Lost), Total: true}, //nolint:gosec // far below
-		sources.Measure{Name: "ShardsWaiting", Count: stats.Waiting},
+		sources.Measure{Name: LeasesHeld, Count: stats.Held},
+		sources.Measure{Name: LeasesLost, Count: int(stats.Lost), Total: true}, //nolint:gosec // far below
+		sources.Measure{Name: ShardsWaiting, Count: stats.Waiting},
 	)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
+	now, life := time.Now(), s.options.IdleInterval+answerLife
+
 	for p := range s.shards {
-		dst = append(dst, sources.Measure{
-			Name: "MillisBehindLatest", Partition: p.id, Duration: time.Duration(p.behind.Load()) * time.Millisecond,
-		})
+		if far, known := p.lag.measure(now, life, s.skew); known {
+			dst = append(dst, sources.Measure{Name: MillisBehindLatest, Partition: p.id, Duration: far})
+		}
 	}
 
 	return dst
@@ -293,8 +318,8 @@ func (s *Source) refused(operation string, err error) error {
 	switch {
 	case isMissing(err):
 		// The words of KIN-15.
-		return fmt.Errorf("kinesis: Stream not found: %s (create it, or correct its ARN or the client's region): %w",
-			s.stream.arn, sources.ErrUnusable)
+		return fmt.Errorf("kinesis: Stream not found: %s (create it, or correct its name or ARN, or the client's region): %w",
+			cmp.Or(s.stream.arn, s.stream.name), sources.ErrUnusable)
 	case s.grants.refuses(operation, err):
 		return fmt.Errorf("%w (%s): %w", s.failed(operation, err), needs, sources.ErrUnusable)
 	default:

@@ -24,7 +24,7 @@ func TestNewNamesEveryViolation_KIN01_KIN02_KIN03(t *testing.T) {
 
 	_, err := kinesis.New((*awskinesis.Client)(nil), "arn:aws:sqs:eu-west-1:123456789012:orders", nil, kinesis.Options{
 		StartingPosition: 7, StartingPositionTimestamp: time.Now().Add(time.Hour), Worker: "\xff",
-		LeaseDuration: time.Millisecond, MaxShards: -1, ListInterval: -1, IdleInterval: -1,
+		LeaseDuration: time.Millisecond, MaxShards: -1, ListInterval: -1, IdleInterval: -1, HandoverTimeout: 2 * time.Hour,
 	})
 	if err == nil {
 		t.Fatal("no error")
@@ -34,6 +34,7 @@ func TestNewNamesEveryViolation_KIN01_KIN02_KIN03(t *testing.T) {
 		"client: is nil", "store: is nil", `of service "sqs"`, "StartingPosition: 7", "is set, which only AtTimestamp takes",
 		"is in the future", "Worker:", "LeaseDuration: 1ms is shorter than 100ms", "MaxShards: -1 is negative",
 		"ListInterval: -1ns is shorter than 1s", "IdleInterval: -1ns is negative",
+		"HandoverTimeout: 2h0m0s is longer than an hour",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: does not tell of %q", err, want)
@@ -41,7 +42,7 @@ func TestNewNamesEveryViolation_KIN01_KIN02_KIN03(t *testing.T) {
 	}
 
 	for _, arn := range []string{
-		"", "telemetry", "arn:aws:kinesis:eu-west-1:123456789012:stream/", "arn:aws:kinesis::123456789012:stream/a",
+		"", "tele metry", strings.Repeat("x", 129), "arn:aws:kinesis:eu-west-1:123456789012:stream/", "arn:aws:kinesis::123456789012:stream/a",
 		"arn:aws:kinesis:eu-west-1::stream/a", "arn:aws:kinesis:eu-west-1:123456789012:stream/a/consumer/",
 		"arn:aws:kinesis:eu-west-1:123456789012:stream/a/b",
 	} {
@@ -69,8 +70,12 @@ func TestStartRefusals_KIN15(t *testing.T) {
 		unusable bool
 		want     string
 	}{
-		"missing":   {kinesistest.Fault{Err: kinesistest.ResourceNotFound()}, true, "Stream not found: " + telemetry},
-		"denied":    {kinesistest.Fault{Err: denied}, true, "lacks the permission kinesis:DescribeStreamSummary"},
+		"missing": {kinesistest.Fault{Err: kinesistest.ResourceNotFound()}, true, "Stream not found: " + telemetry},
+		"denied":  {kinesistest.Fault{Err: denied}, true, "lacks the permission kinesis:DescribeStreamSummary"},
+		"unknown key": {
+			kinesistest.Fault{Err: &kinesistest.Error{Status: http.StatusBadRequest, Type: "UnrecognizedClientException", Message: secret}},
+			true, "correct the client's credentials",
+		},
 		"throttled": {kinesistest.Fault{Err: kinesistest.LimitExceeded()}, false, "LimitExceededException"},
 		"cut":       {kinesistest.Fault{Cut: kinesistest.CutAfter}, false, "DescribeStreamSummary on stream telemetry"},
 	} {

@@ -3,6 +3,7 @@ package kinesis
 import (
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/openesm/openesm/sources"
@@ -17,6 +18,18 @@ type stock struct {
 }
 
 func (s *stock) empty() bool { return len(s.records) == 0 && s.open.left == 0 }
+
+// arrival is when the next record arrived; zero if there is none.
+func (s *stock) arrival() time.Time {
+	switch {
+	case s.open.left > 0:
+		return aws.ToTime(s.open.record.ApproximateArrivalTimestamp)
+	case len(s.records) > 0:
+		return aws.ToTime(s.records[0].ApproximateArrivalTimestamp)
+	default:
+		return time.Time{}
+	}
+}
 
 // put stocks the records of an answer that lie behind what was read before.
 func (p *partition) put(from []types.Record) {

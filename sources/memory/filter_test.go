@@ -43,7 +43,7 @@ func TestQueueMetadata_FILT50_FILT55(t *testing.T) {
 			record := fetch(t, partition, 1, time.Minute)[0]
 
 			var m events.SQSMessage
-			if err := json.Unmarshal(f.AppendMetadata(nil, &record), &m); err != nil {
+			if err := json.Unmarshal(f.AppendMetadata(nil, "", &record, nil), &m); err != nil {
 				t.Fatal(err)
 			}
 
@@ -73,12 +73,17 @@ func TestStreamMetadata_FILT51_FILT57(t *testing.T) {
 			t.Errorf("%q, %t, %t", f.Key, f.Text, f.KeepMismatch)
 		}
 
+		const pollers = `,"eventName":"aws:kinesis:record","invokeIdentityArn":"arn:aws:iam::000000000000:role/memory","awsRegion":"us-east-1",` +
+			`"eventSourceARN":"arn:aws:kinesis:us-east-1:000000000000:stream/stream"}`
+
 		for i, record := range fetch(t, accept(t, source), 2, 0) {
 			want := []string{
-				`{"kinesisSchemaVersion":"1.0","partitionKey":"k\n\ufffd","sequenceNumber":"1","approximateArrivalTimestamp":946684801.25}`,
-				`{"kinesisSchemaVersion":"1.0","partitionKey":"key","sequenceNumber":"2","approximateArrivalTimestamp":946684801.999}`,
-			}[i]
-			if got := string(f.AppendMetadata(nil, &record)); got != want {
+				`{"kinesisSchemaVersion":"1.0","partitionKey":"k\n\ufffd","sequenceNumber":"1","approximateArrivalTimestamp":946684801.25,` +
+					`"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":"shard:1"`,
+				`{"kinesisSchemaVersion":"1.0","partitionKey":"key","sequenceNumber":"2","approximateArrivalTimestamp":946684801.999,` +
+					`"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":"shard:2"`,
+			}[i] + pollers
+			if got := string(f.AppendMetadata(nil, "shard", &record, nil)); got != want {
 				t.Errorf("got\n%s\nwant\n%s", got, want)
 			}
 		}
@@ -98,7 +103,7 @@ func TestMetadataAllocatesNothing(t *testing.T) { //nolint:paralleltest // count
 		appendMetadata := filteringOf(t, all[name]).AppendMetadata
 		dst := make([]byte, 0, 1<<10)
 
-		if got := testing.AllocsPerRun(100, func() { appendMetadata(dst, &record) }); got > 0 {
+		if got := testing.AllocsPerRun(100, func() { appendMetadata(dst, "shard", &record, nil) }); got > 0 {
 			t.Errorf("%s: %v allocations", name, got)
 		}
 	}

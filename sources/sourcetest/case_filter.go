@@ -55,6 +55,10 @@ func filteringNames(p *probe) {
 		p.brokenf("Filtering: Key is empty")
 	}
 
+	if len(first.Members) > 0 && first.AppendMetadata == nil {
+		p.brokenf("Filtering: there are Members, but no AppendMetadata")
+	}
+
 	for range p.harness.Partitions {
 		r.accept()
 	}
@@ -69,7 +73,7 @@ func filteringNames(p *probe) {
 	}
 
 	now := r.filtering()
-	if now.Key != first.Key || now.Text != first.Text || now.KeepMismatch != first.KeepMismatch {
+	if now.Key != first.Key || now.Text != first.Text || now.KeepMismatch != first.KeepMismatch || !slices.Equal(now.Members, first.Members) {
 		p.brokenf("Filtering: %q, %t, %t at first, %q, %t, %t later",
 			first.Key, first.Text, first.KeepMismatch, now.Key, now.Text, now.KeepMismatch)
 	}
@@ -91,8 +95,8 @@ func metadata(p *probe) {
 	r.sendAll(messages)
 
 	for _, record := range r.collect(len(bodies), defaultBatch) {
-		seen := r.metadata(filtering, &record.Record)
-		if again := r.metadata(filtering, &record.Record); !reflect.DeepEqual(again, seen) {
+		seen := r.metadata(filtering, record.from.ID(), &record.Record)
+		if again := r.metadata(filtering, record.from.ID(), &record.Record); !reflect.DeepEqual(again, seen) {
 			p.brokenf("AppendMetadata: the same record has other metadata the second time")
 		}
 
@@ -106,35 +110,48 @@ func metadata(p *probe) {
 			p.brokenf("AppendEvent: a document that is not JSON: %v", err)
 		}
 
-		r.sameMembers(filtering, seen, beside(document, filtering.Key))
+		r.sameMembers(filtering, seen, beside(document, filtering.Key, nil))
 	}
 }
 
+// members are asked for whole.
+func members(filtering sources.Filtering) []sources.Member {
+	all := make([]sources.Member, len(filtering.Members))
+	for i, name := range filtering.Members {
+		all[i].Name = name
+	}
+
+	return all
+}
+
 // metadata is what patterns see of a record beside its body.
-func (r *reader) metadata(filtering sources.Filtering, record *sources.Record) map[string]any {
+func (r *reader) metadata(filtering sources.Filtering, partition string, record *sources.Record) map[string]any {
 	const prefix = "what was there before"
 
 	if filtering.AppendMetadata == nil {
 		return nil
 	}
 
-	out := filtering.AppendMetadata([]byte(prefix), record)
+	out := filtering.AppendMetadata([]byte(prefix), partition, record, members(filtering))
 	if !bytes.HasPrefix(out, []byte(prefix)) {
 		r.p.brokenf("AppendMetadata: does not append to dst")
 	}
 
-	var members map[string]any
-	if err := json.Unmarshal(out[len(prefix):], &members); err != nil || members == nil {
+	var seen map[string]any
+	if err := json.Unmarshal(out[len(prefix):], &seen); err != nil || seen == nil {
 		r.p.brokenf("AppendMetadata: what it appends is not one JSON object: %v", err)
 	}
 
-	return visible(members, filtering.Key)
+	delete(seen, filtering.Key) // which patterns do not see
+
+	return seen
 }
 
-// sameMembers looks that metadata are what the event document has. Where IDs
-// are composed the document may encode what filters see decoded.
-func (r *reader) sameMembers(filtering sources.Filtering, seen, documented map[string]any) {
-	if documented == nil {
+// sameMembers looks that metadata are what the event document has, beside the body
+// or around that object. Where IDs are composed the document may encode what filters
+// see decoded.
+func (r *reader) sameMembers(filtering sources.Filtering, seen map[string]any, document neighbourhood) {
+	if document.beside == nil {
 		r.p.brokenf("AppendEvent: the record has no member %q, which Filtering names as that of the body", filtering.Key)
 	}
 
@@ -142,15 +159,24 @@ func (r *reader) sameMembers(filtering sources.Filtering, seen, documented map[s
 		return // patterns see none
 	}
 
-	documented = visible(documented, filtering.Key)
-	for _, name := range slices.Sorted(maps.Keys(documented)) {
-		if _, ok := seen[name]; !ok {
+	for _, name := range slices.Sorted(maps.Keys(seen)) {
+		if !slices.Contains(filtering.Members, name) {
+			r.p.brokenf("AppendMetadata: has %q, which is not among Members", name)
+		}
+	}
+
+	for _, name := range slices.Sorted(maps.Keys(document.beside)) {
+		if _, ok := seen[name]; !ok && name != filtering.Key {
 			r.p.brokenf("AppendMetadata: lacks %q, which the event document has", name)
 		}
 	}
 
 	for _, name := range slices.Sorted(maps.Keys(seen)) {
-		value, ok := documented[name]
+		value, ok := document.beside[name]
+		if !ok {
+			value, ok = document.around[name]
+		}
+
 		if !ok {
 			r.p.brokenf("AppendMetadata: has %q, which the event document has not", name)
 		}
@@ -161,41 +187,35 @@ func (r *reader) sameMembers(filtering sources.Filtering, seen, documented map[s
 	}
 }
 
-// visible drops what patterns do not see: the body, and what AWS's pollers add
-// (FILT-56).
-func visible(members map[string]any, key string) map[string]any {
-	kept := maps.Clone(members)
-	delete(kept, key)
-
-	for _, name := range []string{"awsRegion", "eventID", "eventSource", "eventSourceARN", "eventVersion", "invokeIdentityArn"} {
-		delete(kept, name)
-	}
-
-	return kept
+// neighbourhood is what an event document tells of a record: the members beside its
+// body, and those of the object that is right around them.
+type neighbourhood struct {
+	beside, around map[string]any
 }
 
-// beside returns the outermost object of a document that has a member key.
-func beside(document any, key string) map[string]any {
+// beside finds the outermost object of a document that has a member key.
+func beside(document any, key string, around map[string]any) neighbourhood {
 	var inner []any
 
 	switch value := document.(type) {
 	case map[string]any:
 		if _, ok := value[key]; ok {
-			return value
+			return neighbourhood{value, around}
 		}
 
+		around = value
 		inner = slices.Collect(maps.Values(value))
 	case []any:
-		inner = value
+		inner, around = value, nil
 	}
 
 	for _, value := range inner {
-		if found := beside(value, key); found != nil {
+		if found := beside(value, key, around); found.beside != nil {
 			return found
 		}
 	}
 
-	return nil
+	return neighbourhood{}
 }
 
 func metadataAllocations(p *probe) {
@@ -203,23 +223,26 @@ func metadataAllocations(p *probe) {
 	defer r.close()
 
 	r.send(1)
-	record := r.collect(1, 1)[0].Record
+	first := r.collect(1, 1)[0]
 	filtering := r.filtering()
 
 	if filtering.AppendMetadata == nil {
 		return
 	}
 
+	asked := members(filtering)
+	appendTo := func(dst []byte) []byte { return filtering.AppendMetadata(dst, first.from.ID(), &first.Record, asked) }
+
 	var together sync.WaitGroup
 	for range lanes {
-		together.Go(func() { filtering.AppendMetadata(nil, &record) })
+		together.Go(func() { appendTo(nil) })
 	}
 
 	together.Wait()
 
 	// An append may write on more than it returns.
-	room := make([]byte, 0, 2*len(filtering.AppendMetadata(nil, &record)))
-	if got := allocations(func() { filtering.AppendMetadata(room, &record) }); got > 0 {
+	room := make([]byte, 0, 2*len(appendTo(nil)))
+	if got := allocations(func() { appendTo(room) }); got > 0 {
 		p.brokenf("AppendMetadata: %d allocations with room enough in dst", got)
 	}
 }

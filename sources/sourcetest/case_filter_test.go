@@ -56,8 +56,8 @@ func filteredBy(h Harness, change func(sources.Filtering) sources.Filtering) Har
 func metadataBy(change func(metadata []byte) []byte) func(sources.Filtering) sources.Filtering {
 	return func(f sources.Filtering) sources.Filtering {
 		inner := f.AppendMetadata
-		f.AppendMetadata = func(dst []byte, r *sources.Record) []byte {
-			return append(dst, change(inner(nil, r))...)
+		f.AppendMetadata = func(dst []byte, partition string, r *sources.Record, asked []sources.Member) []byte {
+			return append(dst, change(inner(nil, partition, r, asked))...)
 		}
 
 		return f
@@ -69,7 +69,7 @@ func metadataBy(change func(metadata []byte) []byte) func(sources.Filtering) sou
 func TestCatchesMisfiltered(t *testing.T) {
 	t.Parallel()
 
-	var calls atomic.Int32
+	var calls, sets atomic.Int32
 
 	replace := func(old, by string) func(sources.Filtering) sources.Filtering {
 		return metadataBy(func(m []byte) []byte { return bytes.Replace(m, []byte(old), []byte(by), 1) })
@@ -92,17 +92,32 @@ func TestCatchesMisfiltered(t *testing.T) {
 			func(f sources.Filtering) sources.Filtering { f.Key = "text"; return f },
 			"Metadata", `no member "text"`,
 		},
-		"no metadata":   {metadataBy(func([]byte) []byte { return []byte("{}") }), "Metadata", "lacks"},
-		"nothing":       {metadataBy(func([]byte) []byte { return nil }), "Metadata", "not one JSON object"},
-		"null":          {metadataBy(func([]byte) []byte { return []byte("null") }), "Metadata", "not one JSON object"},
-		"cut":           {metadataBy(func(m []byte) []byte { return m[:len(m)-1] }), "Metadata", "not one JSON object"},
-		"another name":  {replace("messageId", "messageID"), "Metadata", `lacks "messageId"`},
+		"no metadata":  {metadataBy(func([]byte) []byte { return []byte("{}") }), "Metadata", "lacks"},
+		"nothing":      {metadataBy(func([]byte) []byte { return nil }), "Metadata", "not one JSON object"},
+		"null":         {metadataBy(func([]byte) []byte { return []byte("null") }), "Metadata", "not one JSON object"},
+		"cut":          {metadataBy(func(m []byte) []byte { return m[:len(m)-1] }), "Metadata", "not one JSON object"},
+		"another name": {replace("messageId", "messageID"), "Metadata", `has "messageID", which is not among Members`},
+		"fewer":        {replace("messageId", "body"), "Metadata", `lacks "messageId"`},
+		"not said": {
+			func(f sources.Filtering) sources.Filtering { f.Members = f.Members[1:]; return f },
+			"Metadata", `has "messageId", which is not among Members`,
+		},
+		"another set": {
+			func(f sources.Filtering) sources.Filtering { f.Members = f.Members[sets.Add(1)-1:]; return f },
+			"Filtering", "later",
+		},
+		"no way": {
+			func(f sources.Filtering) sources.Filtering { f.AppendMetadata = nil; return f },
+			"Filtering", "no AppendMetadata",
+		},
 		"one more":      {replace("{", `{"more":1,`), "Metadata", `has "more"`},
 		"another value": {replace(`"messageId":"`, `"messageId":"x`), "Metadata", `"messageId" is`},
 		"drops the start": {
 			func(f sources.Filtering) sources.Filtering {
 				inner := f.AppendMetadata
-				f.AppendMetadata = func(_ []byte, r *sources.Record) []byte { return inner(nil, r) }
+				f.AppendMetadata = func(_ []byte, partition string, r *sources.Record, asked []sources.Member) []byte {
+					return inner(nil, partition, r, asked)
+				}
 
 				return f
 			},

@@ -35,9 +35,9 @@ func keyKept(p *probe) {
 	r := p.open()
 	defer r.close()
 
-	body := r.send(1, "the key")[0]
-	if got := r.collect(1, 1)[0]; got.Key != "the key" {
-		p.brokenf("Key of %q is %q, want %q", body, got.Key, "the key")
+	body := r.send(1, "the-key")[0]
+	if got := r.collect(1, 1)[0]; got.Key != "the-key" {
+		p.brokenf("Key of %q is %q, want %q", body, got.Key, "the-key")
 	}
 }
 

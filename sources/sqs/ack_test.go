@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/sqs"
 )
@@ -313,7 +314,7 @@ func TestFailureBackoff(t *testing.T) {
 				s.send(fmt.Sprint("a:", i))
 			}
 
-			_, p := open(t, s, sqs.Options{FailureBackoff: sqs.Backoff{Initial: 100 * time.Second, Max: 300 * time.Second}})
+			_, p := open(t, s, sqs.Options{FailureBackoff: retry.Backoff{Initial: 100 * time.Second, Max: 300 * time.Second}})
 
 			for i, most := range []int32{100, 200, 300, 300} {
 				fail(t, p, fetch(t, p, 10, 0))

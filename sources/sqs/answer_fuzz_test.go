@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/internal/eventjson"
 	"github.com/openesm/openesm/sources/sqs"
@@ -146,7 +147,7 @@ func FuzzAnswer(f *testing.F) {
 		}
 
 		o := &oddity{action: actions[int(action)%len(actions)], status: int(status), header: header, body: body}
-		source := o.source(t, sqs.Options{FailureBackoff: sqs.Backoff{Initial: time.Minute}})
+		source := o.source(t, sqs.Options{FailureBackoff: retry.Backoff{Initial: time.Minute}})
 
 		err := source.Start(t.Context(), sources.Settings{BatchSize: 10, BatchBytes: 6_291_456, Timeout: 3 * time.Second})
 		quiet(t, err)

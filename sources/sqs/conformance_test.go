@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/sourcetest"
 	"github.com/openesm/openesm/sources/sqs"
@@ -77,7 +78,7 @@ func TestConformance(t *testing.T) {
 		"quick":     {"orders", sqs.Options{WaitTime: time.Second}},
 		"FIFO":      {"orders.fifo", sqs.Options{}},
 		"heartbeat": {"orders", sqs.Options{Heartbeat: true}},
-		"backoff":   {"orders", sqs.Options{FailureBackoff: sqs.Backoff{Initial: time.Second, Max: 5 * time.Second}}},
+		"backoff":   {"orders", sqs.Options{FailureBackoff: retry.Backoff{Initial: time.Second, Max: 5 * time.Second}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

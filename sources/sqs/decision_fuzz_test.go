@@ -17,6 +17,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/awscall"
 )
@@ -147,8 +148,8 @@ func FuzzDelays(f *testing.F) {
 	f.Add(int64(1), int64(maxVisibility), "99999999999", int64(maxVisibility), false)
 	f.Add(int64(maxVisibility), int64(maxVisibility), "-1", int64(0), false)
 	f.Fuzz(func(t *testing.T, initial, most int64, receives string, left int64, fifo bool) {
-		b := Backoff{Initial: time.Duration(initial), Max: time.Duration(most)}
-		if b.validate() != nil || b.Initial == 0 {
+		b := retry.Backoff{Initial: time.Duration(initial), Max: time.Duration(most)}
+		if checkBackoff(b) != nil || b.Initial == 0 {
 			return
 		}
 
@@ -162,11 +163,11 @@ func FuzzDelays(f *testing.F) {
 
 		ceiling = min(ceiling, b.Max)
 		record := sources.Record{Native: &types.Message{Attributes: map[string]string{"ApproximateReceiveCount": receives}}}
-		delays := b.delays(fifo, limit)
+		next := delays(b, rand.Float64, fifo, limit)
 
-		first := delays(&record)
+		first := next(&record)
 		for range 5 {
-			delay := delays(&record)
+			delay := next(&record)
 			if longest := min(ceiling, limit).Round(time.Second); delay < 0 || time.Duration(delay)*time.Second > longest+2*time.Nanosecond {
 				t.Fatalf("%+v after %s receives: %d s, at most %v", b, receives, delay, longest)
 			}

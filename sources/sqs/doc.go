@@ -89,6 +89,14 @@
 //   - The queue's visibility timeout is read at the start. If it is changed while the
 //     mapping runs, that has no effect until the next start.
 //
+// # Metrics
+//
+// The mapping's observer is told how many messages the queue has, by the names of
+// CloudWatch, about once a minute ([ApproximateNumberOfMessagesVisible], [ApproximateNumberOfMessagesNotVisible],
+// [ApproximateNumberOfMessagesDelayed]), and how old those are that come ([AgeOfOldestReceivedMessage]).
+// What is not known is not told. It takes one GetQueueAttributes a minute; if that is
+// denied while the mapping runs, it is given up with one line in the log.
+//
 // # Errors
 //
 // The text of an error names operation, queue and error code. It leaves the

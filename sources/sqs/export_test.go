@@ -1,5 +1,5 @@
 package sqs
 
-// SetThrow replaces the random numbers of the failure back-off, so that a
+// SetJitter replaces the random numbers of the failure back-off, so that a
 // simulation can be replayed.
-func (s *Source) SetThrow(throw func() float64) { s.throw = throw }
+func (s *Source) SetJitter(jitter func() float64) { s.jitter = jitter }

@@ -1,6 +1,7 @@
 package sqs_test
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -45,7 +46,8 @@ func TestMappingFilter_FILT08_FILT90_FILT91_SQS61(t *testing.T) {
 		"both FILT04":                    {[]string{`{"body":{"urgent":[true]}}`, `{"body":[{"suffix":"100"}]}`}, []string{urgent, spaced, text}},
 		"metadata FILT73 FILT76":         {[]string{`{"attributes":{"ApproximateReceiveCount":["1"]}}`}, bodies},
 		"other metadata":                 {[]string{`{"attributes":{"ApproximateReceiveCount":[{"anything-but":"1"}]}}`}, nil},
-		"pollers' FILT56":                {[]string{`{"eventSource":["aws:sqs"]}`, `{"awsRegion":[{"exists":true}]}`}, nil},
+		"pollers' FILT56":                {[]string{`{"eventSource":["aws:sqs"],"awsRegion":[{"exists":true}]}`}, bodies},
+		"other pollers' FILT56":          {[]string{`{"eventSource":["aws:kinesis"]}`, `{"awsRegion":[{"exists":false}]}`}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -139,7 +141,7 @@ func TestMetadata_FILT50_FILT55(t *testing.T) {
 
 		for into, text := range map[any][]byte{
 			&document: source.AppendEvent(nil, "", []sources.Record{record}),
-			&metadata: source.Filtering().AppendMetadata(nil, &record),
+			&metadata: source.Filtering().AppendMetadata(nil, "", &record, nil),
 		} {
 			if err := json.Unmarshal(text, into); err != nil {
 				t.Fatal(err)
@@ -168,6 +170,25 @@ func TestMetadata_FILT50_FILT55(t *testing.T) {
 	}
 }
 
+// A pattern that no message can match is refused, rather than deleting all of them.
+func TestFilterOfNoMember_P1(t *testing.T) {
+	t.Parallel()
+
+	for _, pattern := range []string{`{"Body":["x"]}`, `{"data":{"a":[1]}}`, `{"attributes.SenderId":["x"]}`} {
+		source, err := sqs.New(newStub(standardARN), standardARN, sqs.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		_, err = esm.New(source, esm.Records(func(context.Context, []sources.Record) (esm.Response, error) {
+			return esm.Response{}, nil
+		}), esm.Config{FilterCriteria: esm.FilterCriteria{Filters: []string{pattern}}})
+		if err == nil || !strings.Contains(err.Error(), "have no such member, only attributes, awsRegion, body, eventSource") {
+			t.Errorf("%s: %v", pattern, err)
+		}
+	}
+}
+
 func TestMetadataAllocatesNothing(t *testing.T) { //nolint:paralleltest // counts allocations
 	source := started(t, standardARN, 0)
 	appendMetadata := source.Filtering().AppendMetadata
@@ -177,7 +198,7 @@ func TestMetadataAllocatesNothing(t *testing.T) { //nolint:paralleltest // count
 	dst := make([]byte, 0, 4<<10)
 
 	// Under the race detector a pool forgets at random, hence one.
-	if got := testing.AllocsPerRun(1000, func() { dst = appendMetadata(dst[:0], &record) }); got > 1 {
+	if got := testing.AllocsPerRun(1000, func() { dst = appendMetadata(dst[:0], "", &record, nil) }); got > 1 {
 		t.Errorf("%v allocations", got)
 	}
 

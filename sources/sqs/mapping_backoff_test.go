@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/openesm/openesm/esm"
+	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/sqs"
 )
@@ -22,7 +23,7 @@ func TestFailureBackoffOfLongVisibility_P9(t *testing.T) {
 				r := w.run(w.journal(func(context.Context, []sources.Record) (esm.Response, error) {
 					time.Sleep(10 * time.Millisecond)
 					return esm.Response{}, errHandler
-				}), sqs.Options{FailureBackoff: sqs.Backoff{Initial: 10 * time.Second, Max: 20 * time.Second}}, esm.Config{})
+				}), sqs.Options{FailureBackoff: retry.Backoff{Initial: 10 * time.Second, Max: 20 * time.Second}}, esm.Config{})
 				time.Sleep(10 * time.Minute)
 				if n := len(w.log()); n < 20 || n > 200 {
 					t.Errorf("started %d times in ten minutes, want about one each 10 s", n)

@@ -8,6 +8,7 @@ import (
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/sqs"
 )
@@ -70,16 +71,16 @@ func TestNewNamesEveryViolation(t *testing.T) {
 			queue: "orders",
 			options: sqs.Options{
 				WaitTime: 30500 * time.Millisecond, VisibilityTimeout: 13 * time.Hour,
-				FailureBackoff: sqs.Backoff{Initial: time.Minute, Max: time.Second},
+				FailureBackoff: retry.Backoff{Initial: time.Minute, Max: time.Second},
 			},
 			want: []string{"WaitTime: 30.5s is not between 1s and 20s", "WaitTime: 30.5s is not a whole", "VisibilityTimeout: 13h0m0s", "FailureBackoff.Max: 1s is less than"},
 		},
 		"backoff": {
-			queue: "orders", options: sqs.Options{FailureBackoff: sqs.Backoff{Initial: -1, Max: 13 * time.Hour}},
+			queue: "orders", options: sqs.Options{FailureBackoff: retry.Backoff{Initial: -1, Max: 13 * time.Hour}},
 			want: []string{"FailureBackoff.Initial: -1ns", "FailureBackoff.Max: 13h0m0s"},
 		},
 		"half": {
-			queue: "orders", options: sqs.Options{FailureBackoff: sqs.Backoff{Max: time.Hour}},
+			queue: "orders", options: sqs.Options{FailureBackoff: retry.Backoff{Max: time.Hour}},
 			want: []string{"FailureBackoff.Initial: is 0s"},
 		},
 	} {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/openesm/openesm/retry"
 )
 
 const (
@@ -31,26 +33,16 @@ type Options struct {
 	// does so (SQS-03), and needs no permission for it.
 	Heartbeat bool
 
-	// FailureBackoff makes messages whose handler failed come back after a
-	// growing delay. The zero value leaves them alone, as Lambda does: they
-	// come back when their visibility timeout ends (SQS-81).
-	FailureBackoff Backoff
+	// FailureBackoff makes messages whose handler failed come back after a delay that
+	// doubles with each receive: a random share of Initial after the first, of
+	// 2×Initial after the second, up to Max, in whole seconds. Initial and Max are at
+	// most 12 h; a Max of 0 is 12 h. The zero value leaves the messages alone, as Lambda
+	// does: they come back when their visibility timeout ends (SQS-81).
+	FailureBackoff retry.Backoff
 
 	// Logger is told what no caller can be told: failed extensions, advice
 	// about the queue's settings. Nil means the mapping's.
 	Logger *slog.Logger
-}
-
-// Backoff is a delay that doubles with each receive of a message: a random
-// time (full jitter) between 0 and Initial after the first receive, 2×Initial
-// after the second, and so on up to Max. The service counts whole seconds.
-type Backoff struct {
-	// Initial is the upper end of the first delay, up to 12 h; 0 turns the
-	// back-off off.
-	Initial time.Duration
-
-	// Max is the upper end of every delay, Initial to 12 h; 0 means 12 h.
-	Max time.Duration
 }
 
 func (o Options) validate() error {
@@ -64,10 +56,10 @@ func (o Options) validate() error {
 		errs = append(errs, checkSeconds("VisibilityTimeout", o.VisibilityTimeout, maxVisibility))
 	}
 
-	return errors.Join(append(errs, o.FailureBackoff.validate())...)
+	return errors.Join(append(errs, checkBackoff(o.FailureBackoff))...)
 }
 
-func (b Backoff) validate() error {
+func checkBackoff(b retry.Backoff) error {
 	var errs []error
 
 	if b.Initial < 0 || b.Initial > maxVisibility {

@@ -27,6 +27,9 @@ type partition struct {
 	cut  context.CancelFunc
 	pool *pool.Pool[request]
 
+	watch     sync.WaitGroup // of the goroutine that asks for the backlog
+	stopWatch context.CancelFunc
+
 	heart   *heartbeat // nil if off
 	handled handled
 	denied  atomic.Bool // Fail lacks the permission
@@ -36,11 +39,13 @@ type partition struct {
 	asked    int           // units that the shared receives under way asked for
 	dry      bool          // the last long poll brought nothing
 	answer   time.Duration // that the last receive took which brought something
-	crowd    int           // units of those that were served last: they may come back at once
 	lingerer *time.Timer   // of a receive that waits for others to share it
 	// lingering says that such a receive will begin, at lingers.
 	lingering bool
 	lingers   time.Time
+	company   int // how many Fetches waited when that was decided
+	vain      int // how many receives do not wait the next time that nobody came
+	skips     int // how many more do not wait now
 	late      late
 	stopped   bool // no receive begins any more
 	closing   bool // what comes is given back
@@ -59,13 +64,16 @@ func newPartition(ctx context.Context, s *Source) *partition {
 
 	p := &partition{
 		source: s, setup: s.setup,
-		waiters: waiters{whole: s.queue.FIFO}, late: late{whole: s.queue.FIFO}, crowd: maxEntries,
+		waiters: waiters{whole: s.queue.FIFO}, late: late{whole: s.queue.FIFO},
 	}
 	p.work, p.cut = context.WithCancel(context.WithoutCancel(ctx))
 	p.pool = pool.New(func() func(request) {
 		receipt := new(receipt)
 		return func(r request) { p.do(r, receipt) }
 	}, rest)
+	watched, stop := context.WithCancel(p.work)
+	p.stopWatch = stop
+	p.watch.Go(func() { p.watchBacklog(watched) })
 	if s.options.Heartbeat {
 		p.heart = startHeartbeat(p) //nolint:contextcheck // lives as long as the partition
 	}
@@ -166,6 +174,7 @@ func (p *partition) Stop() {
 // off when ctx is done.
 func (p *partition) Close(ctx context.Context) error {
 	p.heart.stop()
+	p.stopWatch()
 	p.mu.Lock()
 	p.stopped, p.closing = true, true
 	if p.lingerer != nil {
@@ -177,6 +186,7 @@ func (p *partition) Close(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		p.pool.Close()
+		p.watch.Wait()
 		close(done)
 	}()
 	select {

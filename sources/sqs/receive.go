@@ -100,13 +100,20 @@ func (p *partition) records(dst []sources.Record, messages []types.Message, expi
 	}
 	scratch := p.source.scratch.get()
 	defer p.source.scratch.put(scratch)
+	var oldest time.Time
 	for i := range messages {
 		if deref(messages[i].MessageId) == "" || deref(messages[i].ReceiptHandle) == "" {
 			continue
 		}
 		r := p.source.record(&messages[i], scratch)
 		r.Expires = expires
+		if oldest.IsZero() || !r.Time.IsZero() && r.Time.Before(oldest) {
+			oldest = r.Time
+		}
 		dst = append(dst, r)
+	}
+	if !oldest.IsZero() {
+		p.source.backlog.received(time.Since(oldest))
 	}
 	return dst
 }
@@ -161,7 +168,7 @@ func (p *partition) note(r request, o outcome, now time.Time) {
 		p.dry, p.answer = false, now.Sub(o.sent)
 		p.lingerLess(now)
 	case o.err == nil && r.wait > 0:
-		p.dry, p.crowd = true, maxEntries
+		p.dry = true
 	}
 }
 

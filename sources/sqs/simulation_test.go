@@ -12,7 +12,7 @@ import (
 func TestSimulation(t *testing.T) {
 	t.Parallel()
 
-	const seeds = 100
+	const seeds = 10
 
 	for _, kind := range simulated() {
 		t.Run(kind.Name, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/openesm/openesm/esm/simulation"
+	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/internal/eventjson"
 	"github.com/openesm/openesm/sources/sqs"
@@ -84,7 +85,7 @@ func (w *service) configure() time.Duration {
 	w.options.Heartbeat = beats || s.Throttles && changed
 
 	if slow {
-		w.options.FailureBackoff = sqs.Backoff{Initial: time.Second, Max: 20 * time.Second}
+		w.options.FailureBackoff = retry.Backoff{Initial: time.Second, Max: 20 * time.Second}
 	}
 
 	beating = beating && !s.Calm && !s.Backlog
@@ -185,7 +186,7 @@ func (w *service) Open(life *simulation.Life) sources.Source {
 	}
 
 	// Of the instant only, so that it does not matter which lane asks first.
-	source.SetThrow(func() float64 {
+	source.SetJitter(func() float64 {
 		return rand.New(rand.NewPCG(w.sim.Scenario.Seed, uint64(time.Now().UnixNano()))).Float64()
 	})
 

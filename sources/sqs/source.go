@@ -24,7 +24,7 @@ const (
 )
 
 // Source is one queue as a source of a mapping. It implements
-// [sources.Source], [sources.Starter] and [sources.EventAppender].
+// [sources.Source], [sources.Starter], [sources.EventAppender] and [sources.Meter].
 type Source struct {
 	client  Client
 	queue   awscall.Queue
@@ -32,17 +32,19 @@ type Source struct {
 	options Options
 	single  []func(*sqs.Options) // options of every call
 	scratch scratches
-	throw   func() float64 // of the failure back-off
+	jitter  func() float64 // of the failure back-off
 
 	setup    *setup // of the last Start that succeeded
 	accepted bool
 	repeats  atomic.Uint64
+	backlog  backlog
 }
 
 var (
 	_ sources.Source        = (*Source)(nil)
 	_ sources.Starter       = (*Source)(nil)
 	_ sources.EventAppender = (*Source)(nil)
+	_ sources.Meter         = (*Source)(nil)
 )
 
 // New returns the source that reads a queue: an ARN (SQS-01), a queue URL, or
@@ -64,7 +66,7 @@ func New(client Client, queue string, options Options) (*Source, error) {
 
 	return &Source{
 		client: client, queue: q, given: cmp.Or(q.URL, queue), options: options.withDefaults(),
-		single: []func(*sqs.Options){once}, throw: rand.Float64,
+		single: []func(*sqs.Options){once}, jitter: rand.Float64,
 	}, nil
 }
 

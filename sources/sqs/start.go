@@ -105,15 +105,16 @@ func (s *Source) attributes(ctx context.Context, url string) (map[string]string,
 	const operation = "GetQueueAttributes"
 	out, err := awscall.Do(ctx, callTime, s.client.GetQueueAttributes, &sqs.GetQueueAttributesInput{
 		QueueUrl: &url,
-		AttributeNames: []types.QueueAttributeName{
+		AttributeNames: append(countNames(),
 			types.QueueAttributeNameVisibilityTimeout,
 			types.QueueAttributeNameQueueArn,
 			types.QueueAttributeNameRedrivePolicy,
-		},
+		),
 	}, s.single...)
 	if err != nil {
 		return nil, s.refused(operation, err)
 	}
+	s.backlog.count(out.Attributes)
 	if s.options.VisibilityTimeout > 0 {
 		return out.Attributes, nil
 	}
@@ -162,6 +163,8 @@ func (s *Source) refused(operation string, err error) error {
 	case awscall.IsDenied(err):
 		return fmt.Errorf("%w (a mapping needs sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes): %w",
 			failed, sources.ErrUnusable)
+	case awscall.Hopeless(err) != "":
+		return fmt.Errorf("%w (%s): %w", failed, awscall.Hopeless(err), sources.ErrUnusable)
 	default:
 		return failed
 	}

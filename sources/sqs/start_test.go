@@ -31,6 +31,7 @@ func TestStartRefusals_API64_API77_SQS03(t *testing.T) {
 		"denied":         {op: "GetQueueAttributes", code: "AccessDenied", want: "sqs:GetQueueAttributes"},
 		"throttled":      {op: "GetQueueAttributes", code: "RequestThrottled", usable: true, want: "RequestThrottled"},
 		"expired token":  {op: "GetQueueUrl", code: "ExpiredToken", usable: true, want: "ExpiredToken"},
+		"unknown key":    {op: "GetQueueUrl", code: "InvalidClientTokenId", want: "correct the client's credentials"},
 		"server":         {op: "GetQueueUrl", code: "InternalFailure", usable: true, want: "InternalFailure"},
 		"timeout":        {timeout: 31 * time.Second, want: "Queue visibility timeout: 30 seconds is less than Function timeout: 31 seconds"},
 		"override":       {options: sqs.Options{VisibilityTimeout: 2 * time.Second}, want: "2 seconds is less than Function timeout: 3 seconds"},

@@ -13,6 +13,7 @@ import (
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/sqs"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
@@ -351,7 +352,7 @@ func TestStormInBadWeather_P1_P9_P11(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const n = 100
 
-				s := newCrowd(t, queue, "30", sqs.Options{WaitTime: time.Second, FailureBackoff: sqs.Backoff{Initial: time.Second}})
+				s := newCrowd(t, queue, "30", sqs.Options{WaitTime: time.Second, FailureBackoff: retry.Backoff{Initial: time.Second}})
 				s.send(n)
 				s.faulty = true
 				s.SetFault(func(c sqstest.Call) sqstest.Fault {

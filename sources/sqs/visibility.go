@@ -30,7 +30,7 @@ func (p *partition) Fail(ctx context.Context, records []sources.Record) error {
 	p.heart.drop(records)
 	now := time.Now()
 	if backoff := p.source.options.FailureBackoff; backoff.Initial > 0 {
-		c := p.changes(backoff.thrown(p.source.throw, p.source.queue.FIFO, p.setup.longest(records, now)))
+		c := p.changes(delays(backoff, p.source.jitter, p.source.queue.FIFO, p.setup.longest(records, now)))
 		return c.make(ctx, ours(records, now))
 	}
 	if time.Duration(p.setup.hidden)*time.Second <= p.setup.queued || p.denied.Load() {

@@ -15,6 +15,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/sqs"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
@@ -286,7 +287,7 @@ func TestWireRedrive_SQS51_SQS52(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		source, err := sqs.New(server.client, "orders", sqs.Options{FailureBackoff: sqs.Backoff{Initial: time.Second}})
+		source, err := sqs.New(server.client, "orders", sqs.Options{FailureBackoff: retry.Backoff{Initial: time.Second}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -249,7 +249,9 @@ func (w *world) mapping(handler esm.Handler, options sqs.Options, config esm.Con
 	}
 
 	config.Logger = slog.New(slog.DiscardHandler)
-	config.Observer = w.observe
+	if config.Observer == nil {
+		config.Observer = w.observe
+	}
 
 	m, err := esm.New(source, handler, config)
 	if err != nil {

@@ -16,7 +16,8 @@
 // payload is left out, as AWS does where a target is too small (ASYNC-58). Where AWS
 // still takes less, give [MaximumEntryBytes].
 //
-// It needs the permission events:PutEvents (ASYNC-57).
+// It needs the permission events:PutEvents (ASYNC-57). With events:DescribeEventBus a bus
+// that does not exist is told at the start.
 package eventbridge
 
 import (

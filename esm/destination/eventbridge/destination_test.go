@@ -46,11 +46,21 @@ func take(w http.ResponseWriter, _ *http.Request, body []byte) (document, place 
 	return e.Detail, strings.Join(append([]string{e.EventBusName, e.Source, e.DetailType}, e.Resources...), "|"), true
 }
 
+// checks answers DescribeEventBus.
+func checks(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+	asked := r.Header.Get("X-Amz-Target") == "AWSEvents.DescribeEventBus"
+	if asked && w != nil {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		_, _ = w.Write([]byte(`{"Name":"results"}`))
+	}
+	return asked
+}
+
 func TestDestination_ASYNC53_ASYNC56_ASYNC58_ASYNC125(t *testing.T) {
 	t.Parallel()
 
 	destinationtest.Run(t, destinationtest.Kind{
-		Wire: destinationtest.Wire{Take: take, Refuse: destinationtest.RefuseJSON},
+		Wire: destinationtest.Wire{Take: take, Refuse: destinationtest.RefuseJSON, Checks: checks},
 		New: func(client *http.Client, url string) (esm.Destination, error) {
 			return eventbridge.New(awseventbridge.New(awseventbridge.Options{
 				Region: "eu-west-1", BaseEndpoint: &url, HTTPClient: client, Credentials: credentials,
@@ -106,7 +116,7 @@ func TestSmallerLimit_DST65a(t *testing.T) {
 	t.Parallel()
 
 	destinationtest.Run(t, destinationtest.Kind{
-		Wire: destinationtest.Wire{Take: take, Refuse: destinationtest.RefuseJSON},
+		Wire: destinationtest.Wire{Take: take, Refuse: destinationtest.RefuseJSON, Checks: checks},
 		New: func(client *http.Client, url string) (esm.Destination, error) {
 			return eventbridge.New(awseventbridge.New(awseventbridge.Options{
 				Region: "eu-west-1", BaseEndpoint: &url, HTTPClient: client, Credentials: credentials,

@@ -10,6 +10,9 @@
 // (DST-43). esm.New refuses a topic that the mapping's own source reads, if client and
 // source have a bootstrap server in common.
 //
+// A topic that does not exist, or that the client's user may not describe, is told at the
+// start.
+//
 // A message that is too large for the topic or for the client's
 // ProducerBatchMaxBytes goes without the event document, as AWS does where a target
 // is too small (ASYNC-58). If it is still too large, it goes without the key.

@@ -7,7 +7,8 @@
 // If the record is larger than the 1 MB that Lambda takes (ASYNC-03), the payload
 // is left out, as AWS does where a target is too small (ASYNC-58).
 //
-// It needs the permission lambda:InvokeFunction (ASYNC-57).
+// It needs the permission lambda:InvokeFunction (ASYNC-57). The check at the start is a
+// dry run of an invocation.
 package lambda
 
 import (
@@ -81,10 +82,7 @@ func (d *Destination) invoke(ctx context.Context, document []byte) error {
 		FunctionName: &d.function, InvocationType: types.InvocationTypeEvent, Payload: document,
 	}, once)
 	if err != nil {
-		return &awscall.Error{
-			Service: "lambda", Operation: "Invoke", Target: "function " + d.function,
-			Permission: "lambda:InvokeFunction", Err: err,
-		}
+		return d.failed(err)
 	}
 
 	if out.StatusCode != http.StatusAccepted {
@@ -92,6 +90,13 @@ func (d *Destination) invoke(ctx context.Context, document []byte) error {
 	}
 
 	return nil
+}
+
+func (d *Destination) failed(err error) error {
+	return &awscall.Error{
+		Service: "lambda", Operation: "Invoke", Target: "function " + d.function,
+		Permission: "lambda:InvokeFunction", Err: err,
+	}
 }
 
 // once turns the SDK's own retries off: the mapping tries again.

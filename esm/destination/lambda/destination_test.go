@@ -26,17 +26,26 @@ func take(w http.ResponseWriter, r *http.Request, body []byte) (document, place 
 	return string(body), r.Header.Get("X-Amz-Invocation-Type") + " " + r.URL.Path, true
 }
 
+// checks answers dry runs.
+func checks(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+	dry := r.Header.Get("X-Amz-Invocation-Type") == "DryRun"
+	if dry && w != nil {
+		w.WriteHeader(http.StatusNoContent)
+	}
+	return dry
+}
+
 func TestDestination_ASYNC03_ASYNC52_ASYNC58(t *testing.T) {
 	t.Parallel()
 
 	destinationtest.Run(t, destinationtest.Kind{
-		Wire: destinationtest.Wire{Take: take, Refuse: destinationtest.RefuseJSON},
+		Wire: destinationtest.Wire{Take: take, Refuse: destinationtest.RefuseJSON, Checks: checks},
 		New: func(client *http.Client, url string) (esm.Destination, error) {
 			return lambda.New(awslambda.New(awslambda.Options{
 				Region: "eu-west-1", BaseEndpoint: &url, HTTPClient: client, Credentials: credentials,
 			}), function)
 		},
-		Missing: "ResourceNotFoundException", Denied: "AccessDeniedException", Permission: "permission lambda:InvokeFunction",
+		Missing: "ResourceNotFoundException", Denied: "AccessDeniedException", Permission: "permission lambda:InvokeFunction", CheckDenied: true,
 		Payload: esm.ObjectPayload, Limit: 1 << 20, Place: "Event /2015-03-31/functions/" + function + "/invocations",
 	})
 }

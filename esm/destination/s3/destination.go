@@ -12,7 +12,8 @@
 // For Kafka AWS documents no key; it is the same here (DST-25).
 //
 // It needs the permission s3:PutObject. AWS also wants s3:ListBucket (DST-09a);
-// with it a missing bucket is told from a forbidden one.
+// with it a missing bucket is told from a forbidden one. A bucket that does not exist is
+// told at the start.
 package s3
 
 import (

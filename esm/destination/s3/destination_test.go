@@ -24,6 +24,11 @@ func take(w http.ResponseWriter, r *http.Request, body []byte) (document, place 
 	return string(body), r.URL.Path + " " + r.Header.Get("Content-Type"), r.Method == http.MethodPut
 }
 
+// checks answers HeadBucket.
+func checks(_ http.ResponseWriter, r *http.Request, _ []byte) bool {
+	return r.Method == http.MethodHead
+}
+
 func TestDestination_DST30_DST31_DST32_DST33_DST34_DST36_DST86_DST89(t *testing.T) {
 	t.Parallel()
 
@@ -31,7 +36,7 @@ func TestDestination_DST30_DST31_DST32_DST33_DST34_DST36_DST86_DST89(t *testing.
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			destinationtest.Run(t, destinationtest.Kind{
-				Wire: destinationtest.Wire{Take: take, Refuse: destinationtest.RefuseXML(false)},
+				Wire: destinationtest.Wire{Take: take, Refuse: destinationtest.RefuseXML(false), Checks: checks},
 				New: func(client *http.Client, url string) (esm.Destination, error) {
 					return s3.New(awss3.New(awss3.Options{
 						Region: "eu-west-1", BaseEndpoint: &url, HTTPClient: client, Credentials: credentials, UsePathStyle: true,

@@ -3,7 +3,8 @@
 // (DST-19c, DST-19d). AWS allows it for Kinesis, DynamoDB Streams and Kafka
 // (DST-01..03).
 //
-// It needs the permission sns:Publish (DST-09a). A record takes a few hundred
+// It needs the permission sns:Publish (DST-09a). With sns:GetTopicAttributes a topic that
+// does not exist is told at the start. A record takes a few hundred
 // bytes, and that of a Kafka batch some more for each partition; what is larger than
 // the 256 KB of a message (DST-65) goes as several, each about a part of the batch.
 package sns

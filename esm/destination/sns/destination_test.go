@@ -34,11 +34,20 @@ func take(w http.ResponseWriter, _ *http.Request, body []byte) (document, place 
 	return form.Get("Message"), place, form.Get("Action") == "Publish"
 }
 
+// checks answers GetTopicAttributes.
+func checks(w http.ResponseWriter, _ *http.Request, body []byte) bool {
+	asked := strings.Contains(string(body), "Action=GetTopicAttributes")
+	if asked && w != nil {
+		_, _ = io.WriteString(w, "<GetTopicAttributesResponse><GetTopicAttributesResult/></GetTopicAttributesResponse>")
+	}
+	return asked
+}
+
 func TestDestination_DST19d(t *testing.T) {
 	t.Parallel()
 
 	destinationtest.Run(t, destinationtest.Kind{
-		Wire: destinationtest.Wire{Take: take, Refuse: destinationtest.RefuseXML(true)},
+		Wire: destinationtest.Wire{Take: take, Refuse: destinationtest.RefuseXML(true), Checks: checks},
 		New: func(client *http.Client, url string) (esm.Destination, error) {
 			return sns.New(awssns.New(awssns.Options{
 				Region: "eu-west-1", BaseEndpoint: &url, HTTPClient: client, Credentials: credentials,

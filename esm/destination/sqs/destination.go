@@ -3,7 +3,8 @@
 // AWS allows it for Kinesis, DynamoDB Streams and Kafka (DST-01..03).
 //
 // It needs the permission sqs:SendMessage, and sqs:GetQueueUrl only if the queue is
-// given by its name alone (DST-09a).
+// given by its name alone (DST-09a). With sqs:GetQueueAttributes a queue that does not
+// exist is told at the start.
 package sqs
 
 import (

@@ -37,9 +37,19 @@ func take(w http.ResponseWriter, r *http.Request, body []byte) (document, place 
 	return in["MessageBody"], in["QueueUrl"], true
 }
 
+// checks answers GetQueueAttributes.
+func checks(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+	asked := r.Header.Get("X-Amz-Target") == "AmazonSQS.GetQueueAttributes"
+	if asked && w != nil {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		_, _ = w.Write([]byte(`{"Attributes":{"QueueArn":"arn:aws:sqs:eu-west-1:123456789012:failures"}}`))
+	}
+	return asked
+}
+
 func kind(queue, place string) destinationtest.Kind {
 	return destinationtest.Kind{
-		Wire: destinationtest.Wire{Take: take, Refuse: destinationtest.RefuseJSON},
+		Wire: destinationtest.Wire{Take: take, Refuse: destinationtest.RefuseJSON, Checks: checks},
 		New: func(client *http.Client, url string) (esm.Destination, error) {
 			return sqs.New(awssqs.New(awssqs.Options{
 				Region: "eu-west-1", BaseEndpoint: &url, HTTPClient: client, Credentials: credentials,
@@ -143,10 +153,20 @@ func TestOtherRegionIsRefused(t *testing.T) {
 	}
 }
 
+// TestByName has the check find the URL; without it nothing can be delivered.
 func TestByName(t *testing.T) {
 	t.Parallel()
 
-	destinationtest.Run(t, kind("failures", "http://memhttp.test//failures"))
+	named := kind("failures", "http://memhttp.test//failures")
+	named.CheckDenied = true
+	named.Wire.Checks = func(w http.ResponseWriter, r *http.Request, body []byte) bool {
+		asked := r.Header.Get("X-Amz-Target") == "AmazonSQS.GetQueueUrl"
+		if asked && w != nil {
+			take(w, r, body)
+		}
+		return asked || checks(w, r, body)
+	}
+	destinationtest.Run(t, named)
 }
 
 func TestByURL(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -32,7 +33,10 @@ type Store struct {
 	read, created, updated atomic.Bool
 }
 
-var _ checkpoint.Store = (*Store)(nil)
+var (
+	_ checkpoint.Store = (*Store)(nil)
+	_ checkpoint.Paced = (*Store)(nil)
+)
 
 var (
 	errNoItems = errors.New("the answer has no Items")
@@ -48,9 +52,16 @@ func New(client Client, table string, options Options) (*Store, error) {
 	if table == "" {
 		return nil, errors.New("dynamodb store: table is empty, want its name or ARN")
 	}
+	options, err := options.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("dynamodb store: %w", err)
+	}
 	options.Tags = maps.Clone(options.Tags)
 	return &Store{client: client, table: table, options: options}, nil
 }
+
+// Interval is Options.PositionInterval, or 0 for none.
+func (s *Store) Interval() time.Duration { return s.options.PositionInterval }
 
 // Leases scans the table, with consistent reads, one megabyte a call. A row that
 // is no lease of one stream is an error that names it: going on without it would

@@ -2,43 +2,39 @@ package file
 
 import (
 	"fmt"
+	"sync"
 	"testing"
+
+	"github.com/openesm/openesm/sources/checkpoint"
 )
 
-// BenchmarkOpen opens a file of 10,000 leases, each written three times.
-func BenchmarkOpen(b *testing.B) {
-	path := newPath(b)
-	s := mustOpen(b, path, Options{})
-	for i := range 10_000 {
-		for n := range 3 {
-			mustPut(b, s, fmt.Sprintf("shardId-%012d", i), n)
-		}
-	}
-	mustClose(b, s)
-	b.ReportAllocs()
-	for b.Loop() {
-		s, err := Open(path, Options{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		mustClose(b, s)
-	}
-}
-
-// BenchmarkUpdate is one update of a lease among 10,000, new files included.
+// BenchmarkUpdate is the durable updates of one shard, and of many that share commits.
 func BenchmarkUpdate(b *testing.B) {
-	s := mustOpen(b, newPath(b), Options{})
-	for i := range 10_000 {
-		mustPut(b, s, fmt.Sprintf("shardId-%012d", i), 0)
-	}
-	last := lease("shardId-000000000042", 0)
-	next := last
-	b.ReportAllocs()
-	for b.Loop() {
-		next.Counter = last.Counter + 1
-		if err := s.Update(b.Context(), last, next); err != nil {
-			b.Fatal(err)
-		}
-		last = next
+	for _, shards := range []int{1, 200} {
+		b.Run(fmt.Sprint("shards=", shards), func(b *testing.B) {
+			s := mustOpen(b, newPath(b))
+			last := make([]checkpoint.Lease, shards)
+			for i := range last {
+				last[i] = lease(fmt.Sprintf("shardId-%012d", i), 0)
+				mustPut(b, s, last[i].Shard, 0)
+			}
+			var running sync.WaitGroup
+			b.ResetTimer()
+			for i := range last {
+				running.Go(func() {
+					for n := i; n < b.N; n += shards {
+						next := last[i]
+						next.Counter++
+						if err := s.Update(b.Context(), last[i], next); err != nil {
+							b.Error(err)
+							return
+						}
+						last[i] = next
+					}
+				})
+			}
+			running.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "updates/s")
+		})
 	}
 }

@@ -10,9 +10,9 @@ import (
 )
 
 // mustOpen opens the store and closes it when the test ends.
-func mustOpen(tb testing.TB, path string, options Options) *Store {
+func mustOpen(tb testing.TB, path string) *Store {
 	tb.Helper()
-	s, err := Open(path, options)
+	s, err := Open(path, Options{})
 	if err != nil {
 		tb.Fatal(err)
 	}

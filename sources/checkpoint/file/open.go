@@ -1,90 +1,146 @@
 package file
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"syscall"
 
-	"github.com/gofrs/flock"
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+const (
+	// leases is the bucket of the leases, by the IDs of their shards.
+	leases = "leases"
+
+	// mode is of files that are made.
+	mode fs.FileMode = 0o600
+
+	// formerStart begins a file of releases that kept their leases in a log.
+	formerStart = "openesm checkpoint "
 )
 
 // Open opens the store in the file at path, and makes it if there is none; its
 // folder must exist. The caller closes the store. Symbolic links are followed.
 // The errors to react to are [ErrLocked] and [ErrDamaged].
 func Open(path string, options Options) (*Store, error) {
-	path, err := resolve(path)
+	options, err := options.withDefaults()
 	if err != nil {
+		return nil, fmt.Errorf("file of leases %s: %w", path, err)
+	}
+	if err := prepare(path); err != nil {
 		return nil, err
 	}
-	lock := flock.New(path + ".lock")
-	locked, err := lock.TryLock()
+	s := newStore(path)
+	err = s.guard(func() error {
+		if s.db, err = bbolt.Open(path, mode, &bbolt.Options{Timeout: options.Wait}); err != nil {
+			return err
+		}
+		return s.inspect()
+	})
+	if err == nil {
+		err = syncFolder(path)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("lock of %s: %w", path, err)
+		return nil, errors.Join(opening(path, err), s.closeFile())
 	}
-	if !locked {
-		return nil, fmt.Errorf("%w: %s", ErrLocked, path)
-	}
-	s := newStore(path, lock, options)
-	if err := s.load(); err != nil {
-		return nil, errors.Join(err, lock.Close())
-	}
+	go s.run()
 	return s, nil
 }
 
-// resolve follows symbolic links: the lock belongs to the file and not to its
-// names, and a link is not to be replaced by a file.
-func resolve(path string) (string, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
+// opening is the error of Open.
+func opening(path string, err error) error {
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return fmt.Errorf("%w: %s", ErrLocked, path)
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
+		return fmt.Errorf("%w: %s: %w", ErrDamaged, path, err)
+	default:
+		return fmt.Errorf("file of leases %s: %w", path, err)
 	}
-	target, err := filepath.EvalSymlinks(path)
-	if err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return target, err
-	}
-	folder, err := filepath.EvalSymlinks(filepath.Dir(path))
-	return filepath.Join(folder, filepath.Base(path)), err
 }
 
-// load reads the file, and makes it if there is none.
-func (s *Store) load() error {
-	if err := os.Remove(newName(s.path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+// inspect makes sure that the file is one of leases, and that each can be read.
+func (s *Store) inspect() error {
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		if tx.Bucket([]byte(leases)) != nil {
+			return errUnchanged
+		}
+		if name, _ := tx.Cursor().First(); name != nil {
+			return fmt.Errorf("%w: it is a database of something else, with the bucket %q", ErrDamaged, name)
+		}
+		_, err := tx.CreateBucket([]byte(leases))
+		return err
+	})
+	if err != nil && !errors.Is(err, errUnchanged) {
 		return err
 	}
-	data, err := os.ReadFile(s.path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, begun, err := parseLine(s.path, data)
-	if err != nil {
-		return err
-	}
-	if !begun {
-		return s.compact()
-	}
-	end, err := f.scan(s.path, data, s.apply)
-	if err != nil {
-		return err
-	}
-	if s.wasteful(int64(end)) {
-		return s.compact()
-	}
-	return s.resume(f, int64(end), end < len(data))
+	_, err = s.read()
+	return err
 }
 
-// resume goes on with the file as it is, but for a torn end.
-func (s *Store) resume(f format, end int64, torn bool) error {
-	d, err := s.create(s.path, 0)
-	if err != nil {
-		return err
+// prepare refuses a file of a former release, and makes a file that is not there, whole
+// or not at all: one that a full disk cut short could not be opened any more.
+func prepare(path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return create(path)
 	}
-	if torn {
-		if err := d.Truncate(end); err != nil {
-			return errors.Join(err, d.Close())
+	if err != nil {
+		return fmt.Errorf("file of leases: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	start := make([]byte, len(formerStart))
+	if n, err := io.ReadFull(f, start); err == nil || errors.Is(err, io.ErrUnexpectedEOF) {
+		if bytes.HasPrefix([]byte(formerStart), start[:n]) && n > 0 {
+			return fmt.Errorf("%w: %s: it is the log of a former release, which this one does not read; "+
+				"move it away, which has every shard begin where the configuration says", ErrDamaged, path)
 		}
 	}
-	s.log = &log{disk: d, path: s.path, open: s.create, format: f, end: end, sync: s.options.Sync}
 	return nil
+}
+
+// create makes the file under another name. Where that cannot be given the right one,
+// or somebody else was first, it is made, or opened, as it is.
+func create(path string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.new")
+	if err != nil {
+		return fmt.Errorf("file of leases %s not made: %w", path, err)
+	}
+	fresh := f.Name()
+	defer func() { _ = os.Remove(fresh) }()
+	err = f.Close()
+	if err == nil {
+		var db *bbolt.DB
+		if db, err = bbolt.Open(fresh, mode, nil); err == nil {
+			err = db.Close()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("file of leases %s not made: %w", path, err)
+	}
+	_ = os.Link(fresh, path)
+	return nil
+}
+
+// syncFolder waits until the names in the file's folder are on the disk.
+func syncFolder(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil // folders cannot be opened there
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	err = folder.Sync()
+	if errors.Is(err, syscall.EINVAL) {
+		err = nil // the file system knows no such thing
+	}
+	return errors.Join(err, folder.Close())
 }

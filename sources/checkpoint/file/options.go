@@ -1,9 +1,23 @@
 package file
 
+import (
+	"fmt"
+	"time"
+)
+
 // Options are the settings of a store. The zero value is right for most.
 type Options struct {
-	// Sync has every write wait until it is on the disk (fsync), so that it
-	// survives the loss of power too. It makes a write as slow as the disk, often
-	// milliseconds, and writes of all shards stand in line for it. Default false.
-	Sync bool
+	// Wait is how long Open waits for another store that has the file, as that of a
+	// process that is about to end; up to an hour, default a second.
+	Wait time.Duration
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Wait < 0 || o.Wait > time.Hour {
+		return o, fmt.Errorf("option Wait: %v; want 0 to 1h", o.Wait)
+	}
+	if o.Wait == 0 {
+		o.Wait = time.Second
+	}
+	return o, nil
 }

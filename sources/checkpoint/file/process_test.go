@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/openesm/openesm/sources/checkpoint"
 )
@@ -21,7 +22,7 @@ func child(play string) int {
 	name, path, _ := strings.Cut(play, " ")
 	switch name {
 	case "open": // tells what Open gives
-		s, err := Open(path, Options{})
+		s, err := Open(path, Options{Wait: time.Millisecond})
 		switch {
 		case errors.Is(err, ErrLocked):
 			return 10
@@ -34,6 +35,8 @@ func child(play string) int {
 		return 0
 	case "write": // until it is killed
 		return writeForever(path)
+	case "full": // with room for a few pages
+		return full(path)
 	}
 	return 1
 }
@@ -45,7 +48,6 @@ func writeForever(path string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 11
 	}
-	s.slack = 4000 // a new file every few dozen writes
 	ctx := context.Background()
 	list, err := s.Leases(ctx)
 	if err != nil {
@@ -88,30 +90,32 @@ func process(t *testing.T, play string) *exec.Cmd {
 	return cmd
 }
 
+// The lock is waited for, but not for ever, and a process that gives it free meanwhile
+// is no fault.
 func TestLocked(t *testing.T) {
 	t.Parallel()
 	path := newPath(t)
-	s := mustOpen(t, path, Options{})
-	if _, err := Open(path, Options{}); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), path) {
+	s := mustOpen(t, path)
+	began := time.Now()
+	if _, err := Open(path, Options{Wait: 100 * time.Millisecond}); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), path) {
 		t.Errorf("a second Open gives %v, want ErrLocked that names the file", err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("a second Open took %v", took)
 	}
 	cmd := process(t, "open "+path)
 	if err := cmd.Run(); cmd.ProcessState.ExitCode() != 10 {
 		t.Errorf("Open in another process ends with %v, want ErrLocked", err)
 	}
-	s.slack = 0 // the file changes, the lock does not
-	for n := range 50 {
-		mustPut(t, s, "a", n)
+	time.AfterFunc(50*time.Millisecond, func() { mustClose(t, s) })
+	again, err := Open(path, Options{Wait: time.Minute})
+	if err != nil {
+		t.Fatalf("Open while the other store is being closed: %v", err)
 	}
-	cmd = process(t, "open "+path)
-	if err := cmd.Run(); cmd.ProcessState.ExitCode() != 10 {
-		t.Errorf("Open in another process ends with %v after compaction, want ErrLocked", err)
-	}
-	mustClose(t, s)
+	mustClose(t, again)
 	if err := process(t, "open "+path).Run(); err != nil {
 		t.Errorf("Open in another process after Close: %v", err)
 	}
-	mustOpen(t, path, Options{})
 }
 
 // What a process was acknowledged is there after kill -9, and nothing that it
@@ -120,7 +124,6 @@ func TestKill9_P12(t *testing.T) {
 	t.Parallel()
 	path := newPath(t)
 	acked := make(map[string]int64)
-	lines := make(map[string]bool) // first ones: each file has its own
 	for round := range 8 {
 		cmd := process(t, "write "+path)
 		out, err := cmd.StdoutPipe()
@@ -130,11 +133,12 @@ func TestKill9_P12(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
+		const least = 100
 		said := bufio.NewReader(out)
 		for i := 0; ; i++ {
 			line, err := said.ReadString('\n')
 			if err != nil { // all that it said before it was killed is read
-				if !errors.Is(err, io.EOF) || i < 3000 {
+				if !errors.Is(err, io.EOF) || i < least {
 					t.Fatalf("round %d: after %d writes: %v", round, i, err)
 				}
 				break
@@ -143,7 +147,7 @@ func TestKill9_P12(t *testing.T) {
 			if acked[shard], err = strconv.ParseInt(counter, 10, 64); err != nil {
 				t.Fatal(err)
 			}
-			if i == 3000+977*round {
+			if i == least+37*round {
 				if err := cmd.Process.Kill(); err != nil {
 					t.Fatal(err)
 				}
@@ -151,9 +155,7 @@ func TestKill9_P12(t *testing.T) {
 		}
 		_ = cmd.Wait() // killed
 
-		line, _, _ := strings.Cut(string(mustRead(t, path)), "\n")
-		lines[line] = true
-		s := mustOpen(t, path, Options{})
+		s := mustOpen(t, path)
 		got := versions(t, s)
 		unsaid := int64(0) // written, but killed before it was said
 		for shard, counter := range acked {
@@ -167,8 +169,5 @@ func TestKill9_P12(t *testing.T) {
 			t.Errorf("round %d: the file holds %v, acknowledged was %v", round, got, acked)
 		}
 		mustClose(t, s)
-	}
-	if len(lines) < 3 {
-		t.Errorf("%d new files were seen in 8 rounds: the processes were hardly killed while they made some", len(lines))
 	}
 }

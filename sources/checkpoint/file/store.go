@@ -3,9 +3,13 @@ package file
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
-	"github.com/gofrs/flock"
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/openesm/openesm/sources/checkpoint"
 )
@@ -13,30 +17,21 @@ import (
 // Store keeps leases in a file. Make one with [Open]. All methods may be called
 // concurrently.
 type Store struct {
-	path    string
-	lock    *flock.Flock
-	options Options
-	create  opener
-	slack   int64
+	path   string
+	db     *bbolt.DB
+	broken atomic.Bool // the database panicked, and is not touched any more
 
-	renamesOpen bool           // see the constant
-	making      sync.WaitGroup // of a new file
-
-	turn chan struct{} // has room for one: who put it in may use what follows
-
-	log    *log // nil after Close
-	leases map[string]*kept
-	live   int64  // the length of a file with these leases and no more
-	tryAt  int64  // the log's length at which a new file is tried again
-	buf    []byte // of the entry that is written
-
-	changed map[string]struct{} // shards, since a new file was begun; nil if there is none
+	requests chan *request
+	closing  func()
+	closed   chan struct{} // by Close
+	ended    chan struct{} // by run, when it ends
+	closeErr error         // of the file
 }
 
-// kept is a lease, and the length of its entry.
-type kept struct {
-	lease checkpoint.Lease
-	size  int64
+// request is a write that waits for its commit.
+type request struct {
+	change func(*bbolt.Bucket) error
+	done   chan error // has room for one
 }
 
 var (
@@ -44,186 +39,147 @@ var (
 	_ checkpoint.Exclusive = (*Store)(nil)
 )
 
-func newStore(path string, lock *flock.Flock, options Options) *Store {
-	return &Store{
-		path: path, lock: lock, options: options, create: openDisk, slack: slack, renamesOpen: renamesOpen,
-		turn:   make(chan struct{}, 1),
-		leases: make(map[string]*kept),
-		live:   int64(lineSize),
+// errUnchanged ends a transaction that has nothing to write.
+var errUnchanged = errors.New("nothing has changed")
+
+func newStore(path string) *Store {
+	s := &Store{
+		path:     path,
+		requests: make(chan *request), closed: make(chan struct{}), ended: make(chan struct{}),
 	}
+	s.closing = sync.OnceFunc(func() {
+		close(s.closed)
+		<-s.ended
+		s.closeErr = s.closeFile()
+	})
+	return s
 }
 
 // Exclusive says that no other process uses the file while this store is open.
 func (*Store) Exclusive() {}
 
-// Leases returns every lease, from memory.
+// Leases returns every lease.
 func (s *Store) Leases(ctx context.Context) ([]checkpoint.Lease, error) {
-	if err := s.begin(ctx); err != nil {
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	defer s.end()
-	list := make([]checkpoint.Lease, 0, len(s.leases))
-	for _, k := range s.leases {
-		list = append(list, k.lease.Clone())
-	}
-	return list, nil
+	var list []checkpoint.Lease
+	err := s.guard(func() (err error) {
+		list, err = s.read()
+		return err
+	})
+	return list, s.failed(err)
 }
 
-// Create adds a lease, or returns [checkpoint.ErrConflict]. After any other
-// error the lease was not added.
+func (s *Store) read() ([]checkpoint.Lease, error) {
+	var list []checkpoint.Lease
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte(leases)).ForEach(func(shard, value []byte) error {
+			l, err := decode(shard, value)
+			list = append(list, l)
+			return err
+		})
+	})
+	return list, err
+}
+
+// Create adds a lease, or returns [checkpoint.ErrConflict].
 func (s *Store) Create(ctx context.Context, lease checkpoint.Lease) error {
 	if err := lease.Check(); err != nil {
 		return err
 	}
-	if err := s.begin(ctx); err != nil {
-		return err
-	}
-	defer s.end()
-	if s.leases[lease.Shard] != nil {
-		return checkpoint.ErrConflict
-	}
-	return s.write(&lease)
+	return s.write(ctx, lease.Shard, &lease, func(stored *checkpoint.Lease) bool { return stored == nil })
 }
 
 // Update puts next in the place of last, or returns [checkpoint.ErrConflict].
-// After any other error last is still there.
 func (s *Store) Update(ctx context.Context, last, next checkpoint.Lease) error {
 	if err := last.CheckNext(next); err != nil {
 		return err
 	}
-	if err := s.begin(ctx); err != nil {
-		return err
-	}
-	defer s.end()
-	if k := s.leases[last.Shard]; k == nil || !k.lease.Matches(last) {
-		return checkpoint.ErrConflict
-	}
-	return s.write(&next)
+	return s.write(ctx, last.Shard, &next, func(stored *checkpoint.Lease) bool {
+		return stored != nil && stored.Matches(last)
+	})
 }
 
-// Delete removes a lease, or returns [checkpoint.ErrConflict]. After any other
-// error it is still there.
+// Delete removes a lease, or returns [checkpoint.ErrConflict].
 func (s *Store) Delete(ctx context.Context, last checkpoint.Lease) error {
-	if err := s.begin(ctx); err != nil {
-		return err
-	}
-	defer s.end()
-	k := s.leases[last.Shard]
-	switch {
-	case k == nil:
-		return nil
-	case !k.lease.Matches(last):
-		return checkpoint.ErrConflict
-	}
-	s.buf = appendDelete(openEntry(s.buf[:0]), last.Shard)
-	if err := s.append(last.Shard); err != nil {
-		return err
-	}
-	s.forget(last.Shard)
-	s.tidy()
-	return nil
+	return s.write(ctx, last.Shard, nil, func(stored *checkpoint.Lease) bool {
+		return stored == nil || stored.Matches(last)
+	})
 }
 
-// Close waits for the call under way, and for a new file that is being made, has
-// everything on the disk and gives the file free. Closing again is harmless.
+// write puts next in the place of what is stored of the shard, or nothing if next is
+// nil. fits says of what is stored, nil for nothing, whether it may be replaced.
+func (s *Store) write(ctx context.Context, shard string, next *checkpoint.Lease, fits func(*checkpoint.Lease) bool) error {
+	var value []byte
+	if next != nil {
+		var err error
+		if value, err = encode(next); err != nil {
+			return err
+		}
+	}
+	key := []byte(shard)
+	return s.failed(s.commit(ctx, func(b *bbolt.Bucket) error {
+		var stored *checkpoint.Lease
+		if old := b.Get(key); old != nil {
+			l, err := decode(key, old)
+			if err != nil {
+				return err
+			}
+			stored = &l
+		}
+		switch {
+		case !fits(stored):
+			return checkpoint.ErrConflict
+		case next == nil:
+			return b.Delete(key)
+		default:
+			return b.Put(key, value)
+		}
+	}))
+}
+
+// Close waits for the writes under way and gives the file free. Closing again is
+// harmless.
 func (s *Store) Close() error {
-	s.turn <- struct{}{}
-	l := s.log
-	s.log = nil // nothing is written from here on
-	s.end()
-	if l == nil {
+	s.closing()
+	return s.closeErr
+}
+
+func (s *Store) closeFile() error {
+	if s.db == nil || s.broken.Load() {
 		return nil
 	}
-	s.making.Wait()
-	return errors.Join(l.close(), s.lock.Close())
+	return s.db.Close()
 }
 
-// begin waits for the caller's turn. A mutex would not see that the context is
-// done while another call waits for the disk.
-func (s *Store) begin(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
+// guard calls f and has a panic of the database be an error, after which nothing
+// touches it: bbolt panics at pages that are damaged, and a file that was cut short
+// is a fault of memory.
+func (s *Store) guard(f func() error) (err error) {
+	if s.broken.Load() {
+		return fmt.Errorf("%w: it was found damaged before", ErrDamaged)
 	}
-	select {
-	case s.turn <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if s.log == nil {
-		s.end()
+	fault := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(fault)
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.broken.Store(true)
+			err = fmt.Errorf("%w: %v", ErrDamaged, cause)
+		}
+	}()
+	return f()
+}
+
+// failed names the file in an error of its database.
+func (s *Store) failed(err error) error {
+	switch {
+	case errors.Is(err, bolterrors.ErrDatabaseNotOpen):
 		return ErrClosed
-	}
-	return nil
-}
-
-func (s *Store) end() { <-s.turn }
-
-// write appends the lease to the log, and then remembers it.
-func (s *Store) write(lease *checkpoint.Lease) error {
-	s.buf = appendPut(openEntry(s.buf[:0]), lease)
-	if err := s.append(lease.Shard); err != nil {
+	case err == nil, errors.Is(err, checkpoint.ErrConflict), errors.Is(err, ErrClosed),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
-	}
-	s.remember(lease, int64(len(s.buf)))
-	s.tidy()
-	return nil
-}
-
-// append writes the entry that is in the buffer.
-func (s *Store) append(shard string) error {
-	if err := s.log.format.closeEntry(s.buf); err != nil {
-		return err
-	}
-	if err := s.log.append(s.buf); err != nil {
-		return err
-	}
-	if s.changed != nil {
-		s.changed[shard] = struct{}{}
-	}
-	return nil
-}
-
-// apply does what an entry of the log says.
-func (s *Store) apply(payload []byte) error {
-	kind, lease, err := parse(payload)
-	if err != nil {
-		return err
-	}
-	if kind == deleteEntry {
-		s.forget(lease.Shard)
-	} else {
-		s.adopt(&kept{lease: lease, size: int64(headSize + len(payload))})
-	}
-	return nil
-}
-
-// remember keeps a copy of the lease, in the memory of the one before.
-func (s *Store) remember(lease *checkpoint.Lease, size int64) {
-	k := s.leases[lease.Shard]
-	if k == nil {
-		s.adopt(&kept{lease: lease.Clone(), size: size})
-		return
-	}
-	own := *lease
-	own.Parents, own.Children, own.Window = k.lease.Parents[:0], k.lease.Children[:0], k.lease.Window[:0]
-	own.Parents = append(own.Parents, lease.Parents...)
-	own.Children = append(own.Children, lease.Children...)
-	own.Window = append(own.Window, lease.Window...)
-	k.lease = own
-	s.live += size - k.size
-	k.size = size
-}
-
-// adopt keeps the lease as it is.
-func (s *Store) adopt(k *kept) {
-	s.forget(k.lease.Shard)
-	s.leases[k.lease.Shard] = k
-	s.live += k.size
-}
-
-func (s *Store) forget(shard string) {
-	if k := s.leases[shard]; k != nil {
-		s.live -= k.size
-		delete(s.leases, shard)
+	default:
+		return fmt.Errorf("file of leases %s: %w", s.path, err)
 	}
 }

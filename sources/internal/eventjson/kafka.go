@@ -72,9 +72,6 @@ const (
 
 // Kafka is the encoder of the event documents of a cluster, which
 // [AppendKafka] writes (KAF-80..91). It is immutable.
-//
-// There is none for what filter patterns see of a record besides its value:
-// that is nothing (KAF-150).
 type Kafka struct {
 	// open is everything before the first partition.
 	open string

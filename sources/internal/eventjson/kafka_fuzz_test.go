@@ -94,7 +94,7 @@ func addEmpty(t *testing.T, document map[string]any, rows []eventjson.KafkaRecor
 	at := map[string]int{}
 
 	for _, r := range rows {
-		name := eventjson.KafkaPartitionName(r.Topic, r.Partition)
+		name := partitionName(r.Topic, r.Partition)
 		list := nested(t, document, "records")[name].([]any)
 		record := list[at[name]].(map[string]any)
 		at[name]++
@@ -184,13 +184,13 @@ func FuzzKafkaPartitionName(f *testing.F) {
 	f.Add("", int32(1))
 
 	f.Fuzz(func(t *testing.T, text string, number int32) {
-		topic, back, ok := eventjson.SplitKafkaPartitionName(eventjson.KafkaPartitionName(text, number))
+		topic, back, ok := splitPartitionName(partitionName(text, number))
 		if text != "" && number >= 0 && (topic != text || back != number || !ok) {
 			t.Errorf("%q, %d comes back as %q, %d, %t", text, number, topic, back, ok)
 		}
 
-		topic, back, ok = eventjson.SplitKafkaPartitionName(text)
-		if name := eventjson.KafkaPartitionName(topic, back); ok && name != text {
+		topic, back, ok = splitPartitionName(text)
+		if name := partitionName(topic, back); ok && name != text {
 			t.Errorf("%q comes back as %q", text, name)
 		}
 	})

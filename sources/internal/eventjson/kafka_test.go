@@ -80,7 +80,7 @@ func kafkaSize(k *eventjson.Kafka, records []eventjson.KafkaRecord) int {
 		r := &records[i]
 		size += r.Size()
 
-		if name := eventjson.KafkaPartitionName(r.Topic, r.Partition); !seen[name] {
+		if name := partitionName(r.Topic, r.Partition); !seen[name] {
 			seen[name] = true
 			size += eventjson.KafkaPartitionOverhead(r.Topic, r.Partition)
 		}
@@ -195,7 +195,7 @@ func TestKafkaPartitions_KAF83_KAF180_KAF188(t *testing.T) {
 
 			records := make([]eventjson.KafkaRecord, len(partitions))
 			for i, partition := range partitions {
-				topic, number, ok := eventjson.SplitKafkaPartitionName(partition)
+				topic, number, ok := splitPartitionName(partition)
 				if !ok {
 					t.Fatalf("no partition: %s", partition)
 				}
@@ -217,7 +217,7 @@ func TestKafkaPartitions_KAF83_KAF180_KAF188(t *testing.T) {
 			}
 
 			for key, list := range got.Records {
-				topic, number, ok := eventjson.SplitKafkaPartitionName(key)
+				topic, number, ok := splitPartitionName(key)
 				if !ok || list[0].Topic != topic || list[0].Partition != int64(number) {
 					t.Errorf("%s: topic %s, partition %d, %t, want those of %+v", key, topic, number, ok, list[0])
 				}

@@ -82,9 +82,19 @@ func (k *Kinesis) Size(shardID string, r *KinesisRecord) int {
 		2*contentSize(r.SequenceNumber) + len(k.tail)
 }
 
-// AppendKinesisMetadata appends what filter patterns see of r besides its data
-// (FILT-51, FILT-57), as one JSON object.
-func AppendKinesisMetadata(dst []byte, r *KinesisRecord) []byte {
+// KinesisMembers are the members of a record besides its data, those of the object
+// kinesis and those that stand beside it.
+func KinesisMembers() []string {
+	return []string{
+		"kinesisSchemaVersion", "partitionKey", "sequenceNumber", "approximateArrivalTimestamp", "encryptionType",
+		"eventSource", "eventVersion", "eventID", "eventName", "invokeIdentityArn", "awsRegion", "eventSourceARN",
+	}
+}
+
+// AppendMetadata appends what filter patterns see of r besides its data, as one JSON
+// object: the members of the object kinesis stand beside the others (FILT-51,
+// FILT-56, FILT-57).
+func (k *Kinesis) AppendMetadata(dst []byte, shardID string, r *KinesisRecord) []byte {
 	dst = append(dst, `{"kinesisSchemaVersion":"1.0","partitionKey":`...)
 	dst = AppendString(dst, r.PartitionKey)
 	dst = append(dst, `,"sequenceNumber":`...)
@@ -92,8 +102,10 @@ func AppendKinesisMetadata(dst []byte, r *KinesisRecord) []byte {
 	dst = append(dst, openArrival...)
 	dst = appendSeconds(dst, r.ApproximateArrivalTimestamp)
 	dst = appendMember(dst, openEncryption, r.EncryptionType)
+	dst = appendContent(append(dst, k.middle[len("}"):]...), shardID)
+	dst = appendContent(append(dst, ':'), r.SequenceNumber)
 
-	return append(dst, '}')
+	return append(dst, k.tail...)
 }
 
 // appendSeconds appends t as seconds with as few decimals as tell its

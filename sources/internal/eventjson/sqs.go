@@ -33,6 +33,14 @@ func NewSQS(eventSource, arn, region string) *SQS {
 	return &SQS{tail: string(append(tail, '}'))}
 }
 
+// SQSMembers are the members of a record besides its body.
+func SQSMembers() []string {
+	return []string{
+		"messageId", "receiptHandle", "attributes", "messageAttributes", "md5OfMessageAttributes", "md5OfBody",
+		"eventSource", "eventSourceARN", "awsRegion",
+	}
+}
+
 // WithNullMD5 returns an encoder that differs in how it writes a message
 // without attributes: null true writes its md5OfMessageAttributes as null, as
 // Lambda does for a batching window of a second or more; false, the default,

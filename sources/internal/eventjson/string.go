@@ -22,9 +22,6 @@ func AppendStringBytes(dst, s []byte) []byte {
 // StringSize returns how many bytes AppendString appends for s.
 func StringSize(s string) int { return contentSize(s) + 2 }
 
-// StringBytesSize returns how many bytes AppendStringBytes appends for s.
-func StringBytesSize(s []byte) int { return StringSize(view(s)) }
-
 // view returns b as a string without copying it. The callers only read it, and
 // let go of it before they return.
 func view(b []byte) string {

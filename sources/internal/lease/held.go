@@ -24,14 +24,17 @@ type Held struct {
 	lease    checkpoint.Lease // as it is stored, unless doubt is set
 	since    time.Time        // before the last write that is known to have taken effect
 	doubt    time.Time        // before the first write after that whose outcome is unknown
+	unstored *progress        // that Commit left to the next write; nil for none
 	next     time.Time        // not before then a renewal; after a failure
 	failures int              // of renewals in a row
 	handed   bool             // out by Next
 	renewing bool
 	writing  bool
-	gone     bool // lost, ended or released
-	shut     bool // lost is closed
+	gone     bool      // lost, ended or released
+	shut     bool      // lost is closed
+	asked    time.Time // when another worker's wish for it was heard; zero for none
 	onLost   func()
+	onAsked  func()
 }
 
 // Shard is the ID of the shard.
@@ -49,7 +52,7 @@ func (h *Held) Lease() checkpoint.Lease {
 }
 
 // Lost is closed when the lease is this worker's no more: somebody else took it,
-// it was not renewed in time, or the manager was closed.
+// it was not renewed or handed over in time, or the manager was closed.
 func (h *Held) Lost() <-chan struct{} { return h.lost }
 
 // OnLost has f called when Lost is closed, at once if it is. It must not block and
@@ -66,13 +69,30 @@ func (h *Held) OnLost(f func()) {
 }
 
 // Commit stores how far the shard is settled, and the state of its open window.
-// It is a renewal as well. One attempt: after an error it may or may not have
-// taken effect, and the caller tries again. It fails with sources.ErrLost if the
+// It is a renewal as well. With a store that is [checkpoint.Paced] it may leave that to
+// the next write of the lease, which comes in time: Release makes sure of it, and only
+// a process that is killed forgets it. One attempt: after an error it may or may not
+// have taken effect, and the caller tries again. It fails with sources.ErrLost if the
 // lease is this worker's no more.
 func (h *Held) Commit(ctx context.Context, position checkpoint.Position, window []byte) error {
-	window = slices.Clone(window)
+	p := &progress{position: position, window: slices.Clone(window)}
 
-	return h.write(ctx, func(l *checkpoint.Lease) { l.Position, l.Window = position, window })
+	if h.postpone(p) {
+		return nil
+	}
+
+	err := h.enter(ctx)
+	if err != nil {
+		return err
+	}
+
+	defer h.leave()
+
+	if h.postpone(p) { // another write was under way, and has just ended
+		return nil
+	}
+
+	return h.writeInTurn(ctx, p.onto)
 }
 
 // End says that the shard is settled to its end and lets go of it. children are
@@ -99,7 +119,7 @@ func (h *Held) End(ctx context.Context, children []Shard) error {
 	}
 
 	err := h.write(ctx, func(l *checkpoint.Lease) {
-		l.Owner, l.Children, l.Window = "", ids, nil
+		l.Owner, l.CheckpointOwner, l.Children, l.Window = "", "", ids, nil
 		l.Position = checkpoint.Position{Sequence: checkpoint.ShardEnd}
 	})
 	if err != nil {
@@ -113,16 +133,17 @@ func (h *Held) End(ctx context.Context, children []Shard) error {
 	return nil
 }
 
-// Release lets go of the shard and gives the lease back, so that others may take
-// it at once. One attempt: after an error they may once it has run out. Of a
-// lost lease it gives nothing back, but must be called too.
+// Release lets go of the shard and gives the lease back, so that others may take it at
+// once, or the one who has asked for it. One attempt, unless Commit has left it a
+// position: after an error they may once the lease has run out. Of a lost lease it gives
+// nothing back, but must be called too.
 func (h *Held) Release(ctx context.Context) error {
 	defer h.drop()
 
 	return h.giveBack(ctx)
 }
 
-// giveBack writes that the lease has no owner.
+// giveBack writes that the lease has no owner, or only the one who has asked for it.
 func (h *Held) giveBack(ctx context.Context) error {
 	h.m.mu.Lock()
 	gone := h.gone
@@ -132,7 +153,7 @@ func (h *Held) giveBack(ctx context.Context) error {
 		return nil
 	}
 
-	err := h.write(ctx, func(l *checkpoint.Lease) { l.Owner = "" })
+	err := h.flush(ctx, h.m.giveAway)
 
 	h.m.mu.Lock()
 	h.lose("")
@@ -161,7 +182,12 @@ func (h *Held) forget() {
 		delete(h.m.held, h.shard)
 	}
 
-	h.m.queue = slices.DeleteFunc(h.m.queue, func(x *Held) bool { return x == h })
+	h.m.unqueue(h)
+}
+
+// unqueue has a lease not be handed out. m.mu is held.
+func (m *Manager) unqueue(h *Held) {
+	m.queue = slices.DeleteFunc(m.queue, func(x *Held) bool { return x == h })
 }
 
 // lose closes Lost, once; reason is for the log. m.mu is held.
@@ -195,13 +221,18 @@ func (h *Held) shutLost() {
 	}
 }
 
-// until is when the lease is given up. renewal is when it is to be renewed.
+// until is when the lease is given up. renewal is when it is to be renewed, or the
+// position that Commit left to that.
 func (h *Held) until() time.Time {
 	return h.since.Add(h.m.options.Duration - h.m.options.Duration/margin)
 }
 
 func (h *Held) renewal() time.Time {
 	at := h.since.Add(h.m.options.Duration / renewals)
+	if paced := h.since.Add(h.m.pace); h.unstored != nil && paced.Before(at) {
+		at = paced
+	}
+
 	if h.next.After(at) {
 		return h.next
 	}
@@ -220,6 +251,12 @@ func sortByAge(all []*Held) {
 // written, or may have been, tells by itself. m.mu is held.
 func (h *Held) observe(l checkpoint.Lease, found bool, began time.Time) {
 	if h.gone || h.writing || !h.doubt.IsZero() {
+		return
+	}
+
+	if found && l.CheckpointOwner == h.m.owner && l.Counter > h.lease.Counter {
+		h.hear(l)
+
 		return
 	}
 

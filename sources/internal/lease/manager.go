@@ -21,7 +21,8 @@ type Manager struct {
 	options   Options
 	owner     string
 	exclusive bool
-	pin       time.Time // Options.Now, if it saw the stream without leases; of discover alone
+	pace      time.Duration // between two positions of a shard, if the store wants it
+	pin       time.Time     // Options.Now, if it saw the stream without leases; of discover alone
 
 	stop    chan struct{}   // closed by Close
 	reading context.Context //nolint:containedctx // of listing shards and reading leases; done by then
@@ -44,6 +45,7 @@ type Manager struct {
 	fatal  error           // for Next
 	closed bool
 	lost   uint64
+	wakes  time.Time // until then the keeper sleeps
 	told   time.Time // when a failed renewal was told of
 	untold int       // how many there were since
 }
@@ -53,6 +55,7 @@ type entry struct {
 	lease checkpoint.Lease
 	first time.Time // when this worker first knew that there is one
 	since time.Time // first seen with this Owner and Counter
+	asked time.Time // first seen with this Owner and CheckpointOwner
 	at    time.Time // when this worker itself wrote it; zero if it did not
 }
 
@@ -76,7 +79,7 @@ func New(store checkpoint.Store, list Lister, options Options) (*Manager, error)
 	_, exclusive := store.(checkpoint.Exclusive)
 
 	m := &Manager{
-		store: store, list: list, options: options, owner: owner, exclusive: exclusive,
+		store: store, list: list, options: options, owner: owner, exclusive: exclusive, pace: pace(store),
 		stop: make(chan struct{}), idle: true,
 		takeSoon: make(chan struct{}, 1), listSoon: make(chan struct{}, 1),
 		keepSoon: make(chan struct{}, 1), news: make(chan struct{}, 1),
@@ -239,6 +242,7 @@ func (m *Manager) Close(ctx context.Context) error {
 	m.mu.Unlock()
 
 	err := each(len(all), func(i int) error { return all[i].giveBack(ctx) })
+	err = errors.Join(err, m.disown(ctx))
 
 	m.unwork()
 	m.keeping.Wait()
@@ -273,7 +277,7 @@ func (m *Manager) ready() []seen {
 	for id, e := range m.known {
 		if !e.lease.Position.Ended() && g.ready(e.lease, m.listed.began.After(e.first)) {
 			_, held := m.held[id]
-			all = append(all, seen{lease: e.lease, since: e.since, held: held})
+			all = append(all, seen{lease: e.lease, since: e.since, asked: e.asked, held: held})
 		}
 	}
 

@@ -14,16 +14,27 @@ import (
 // write stores a changed lease with the next Counter, if the lease is still this
 // worker's.
 func (h *Held) write(ctx context.Context, change func(*checkpoint.Lease)) error {
-	select {
-	case h.turn <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	err := h.enter(ctx)
+	if err != nil {
+		return err
 	}
 
-	defer func() { <-h.turn }()
+	defer h.leave()
 
 	return h.writeInTurn(ctx, change)
 }
+
+// enter waits for the caller's turn to write.
+func (h *Held) enter(ctx context.Context) error {
+	select {
+	case h.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (h *Held) leave() { <-h.turn }
 
 // renew is a write that changes nothing, unless another one is under way. It tells of
 // its failure.
@@ -36,14 +47,18 @@ func (h *Held) renew(ctx context.Context) {
 
 // renewed is renew that returns what there is to tell.
 func (h *Held) renewed(ctx context.Context) error {
-	var err error
+	var (
+		err  error
+		busy bool
+	)
 
 	select {
 	case h.turn <- struct{}{}:
 		err = h.writeInTurn(ctx, func(*checkpoint.Lease) {})
 
-		<-h.turn
+		h.leave()
 	default:
+		busy = true
 	}
 
 	const part = 5 // of the duration is the longest delay after a failure
@@ -54,7 +69,11 @@ func (h *Held) renewed(ctx context.Context) error {
 	defer m.mu.Unlock()
 
 	h.renewing = false
-	h.next = time.Now().Add(m.options.Duration / (renewals * margin)) // if a write was under way
+	h.next = time.Time{}
+
+	if busy { // a write was under way
+		h.next = time.Now().Add(m.options.Duration / (renewals * margin))
+	}
 
 	if err != nil && !h.gone {
 		h.failures++
@@ -92,23 +111,24 @@ func (m *Manager) unrenewed(shard string, err error) error {
 
 func (h *Held) writeInTurn(ctx context.Context, change func(*checkpoint.Lease)) error {
 	for adopted := false; ; adopted = true {
-		last, ok := h.begin()
+		last, unstored, ok := h.begin()
 		if !ok {
 			return h.lostError()
 		}
 
 		next := last
+		unstored.onto(&next)
 		change(&next)
 
 		if adopted && same(next, last) {
-			h.done(last, h.stored())
+			h.done(last, h.stored(), unstored)
 
 			return nil // the earlier write was this one
 		}
 
 		next.Counter = last.Counter + 1
 
-		again, err := h.attempt(ctx, last, next)
+		again, err := h.attempt(ctx, last, next, unstored)
 		if !again {
 			return err
 		}
@@ -125,14 +145,16 @@ func (h *Held) stored() time.Time {
 
 // same reports whether two leases say the same of what a write may change.
 func same(a, b checkpoint.Lease) bool {
-	return a.Owner == b.Owner && bytes.Equal(a.Window, b.Window) && slices.Equal(a.Children, b.Children) &&
+	return a.Owner == b.Owner && a.CheckpointOwner == b.CheckpointOwner &&
+		bytes.Equal(a.Window, b.Window) && slices.Equal(a.Children, b.Children) &&
 		a.Position.Sequence == b.Position.Sequence && a.Position.SubSequence == b.Position.SubSequence &&
 		a.Position.Timestamp.Equal(b.Position.Timestamp)
 }
 
-// begin returns the lease to write upon, if it is valid. It is given up here
-// too: the keeper may not have run yet after a pause of the process.
-func (h *Held) begin() (checkpoint.Lease, bool) {
+// begin returns the lease to write upon, if it is valid, and what is to be written with
+// it. It is given up here too: the keeper may not have run yet after a pause of the
+// process.
+func (h *Held) begin() (last checkpoint.Lease, unstored *progress, valid bool) {
 	h.m.mu.Lock()
 	defer h.m.mu.Unlock()
 
@@ -142,12 +164,12 @@ func (h *Held) begin() (checkpoint.Lease, bool) {
 
 	h.writing = !h.gone
 
-	return h.lease, !h.gone
+	return h.lease, h.unstored, !h.gone
 }
 
-// attempt makes one write. again says that an earlier write had taken effect, so
+// attempt makes one write, which stores the progress that was not. again says that an earlier write had taken effect, so
 // that this one may be made upon that; it cannot say so twice in a row.
-func (h *Held) attempt(ctx context.Context, last, next checkpoint.Lease) (again bool, err error) {
+func (h *Held) attempt(ctx context.Context, last, next checkpoint.Lease, unstored *progress) (again bool, err error) {
 	ctx, cancel := h.bounded(ctx)
 	defer cancel()
 
@@ -157,14 +179,14 @@ func (h *Held) attempt(ctx context.Context, last, next checkpoint.Lease) (again 
 
 	switch {
 	case err == nil:
-		h.done(next, began)
+		h.done(next, began, unstored)
 
 		return false, nil
 	case !errors.Is(err, checkpoint.ErrConflict):
 		return false, h.unclear(began, err)
 	}
 
-	return h.refused(ctx, last, next)
+	return h.refused(ctx, last, next, unstored)
 }
 
 // bounded limits a write to the time between two renewals, and to the validity
@@ -181,15 +203,19 @@ func (h *Held) bounded(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeout(ctx, min(h.m.options.Duration/renewals, patience, time.Until(until)))
 }
 
-// done takes note of a write that took effect.
-func (h *Held) done(l checkpoint.Lease, began time.Time) {
+// done takes note of a write that took effect, and that stored what was not.
+func (h *Held) done(l checkpoint.Lease, began time.Time, stored *progress) {
 	m := h.m
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 
 	h.lease, h.since, h.doubt, h.writing = l, began, time.Time{}, false
-	h.gone = h.gone || l.Owner == ""
+	if h.unstored == stored {
+		h.unstored = nil
+	}
+
+	h.gone = h.gone || !m.has(&l)
 	m.wrote(l)
 }
 
@@ -216,34 +242,39 @@ func (h *Held) unclear(began time.Time, err error) error {
 	return err
 }
 
-// refused finds out why a write was: the lease was taken, or an earlier write
-// had taken effect though it was answered with an error.
-func (h *Held) refused(ctx context.Context, last, next checkpoint.Lease) (again bool, err error) {
+// refused finds out why a write was: the lease was taken or asked for, or an earlier
+// write had taken effect though it was answered with an error.
+func (h *Held) refused(ctx context.Context, last, next checkpoint.Lease, unstored *progress) (again bool, err error) {
 	m := h.m
 
 	m.mu.Lock()
 	doubt := h.doubt
 	m.mu.Unlock()
 
-	var stored checkpoint.Lease
+	stored, err := h.read(ctx)
+	if err != nil && !doubt.IsZero() {
+		return false, h.unclear(doubt, err)
+	}
 
-	if !doubt.IsZero() {
-		stored, err = h.read(ctx)
-		if err != nil {
-			return false, h.unclear(doubt, err)
-		}
+	if stored.CheckpointOwner == m.owner {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+
+		h.hear(stored)
+
+		return !h.gone, h.lostIfGone()
 	}
 
 	// Only this worker can have written this Owner upon last, or none.
 	written := !doubt.IsZero() && stored.Counter == last.Counter+1
 
 	switch {
-	case written && stored.Owner == m.owner:
-		h.done(stored, doubt)
+	case written && m.has(&stored):
+		h.done(stored, doubt, nil)
 
 		return true, nil
-	case written && stored.Owner == "" && next.Owner == "":
-		h.done(stored, doubt)
+	case written && !m.has(&next) && stored.Owner == next.Owner && stored.CheckpointOwner == next.CheckpointOwner:
+		h.done(stored, doubt, unstored)
 
 		return false, nil
 	}
@@ -255,6 +286,15 @@ func (h *Held) refused(ctx context.Context, last, next checkpoint.Lease) (again 
 	h.lose("lease was taken by another worker")
 
 	return false, h.lostError()
+}
+
+// lostIfGone is the error of a lease that is gone. m.mu is held.
+func (h *Held) lostIfGone() error {
+	if h.gone {
+		return h.lostError()
+	}
+
+	return nil
 }
 
 // read returns the lease as it is stored, or an empty one.

@@ -2,7 +2,8 @@ package access
 
 import (
 	"crypto/cipher"
-	"crypto/des"  //nolint:gosec // AWS demands it (KAF-114)
+	"crypto/des" //nolint:gosec // AWS demands it (KAF-114)
+	"crypto/fips140"
 	"crypto/md5"  //nolint:gosec // AWS demands it (KAF-114)
 	"crypto/sha1" //nolint:gosec // AWS demands it (KAF-114)
 	"encoding/binary"
@@ -21,6 +22,10 @@ const (
 // decrypterPBES1 is the cipher of a PBES1 scheme (RFC 8018, 6.1), or of its 3DES
 // variant that PKCS#12 adds (RFC 7292, C).
 func decrypterPBES1(scheme string, parameter pbeParameter, password []byte) (cipher.BlockMode, error) {
+	if fips140.Enforced() { // where these panic
+		return nil, errFIPS
+	}
+
 	switch scheme {
 	case oidMD5DES:
 		return decrypterDES(md5.New(), parameter, password) //nolint:gosec // AWS demands it (KAF-114)

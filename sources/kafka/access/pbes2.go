@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/des" //nolint:gosec // older OpenSSL encrypts keys with it
+	"crypto/fips140"
 	"crypto/pbkdf2"
 	"crypto/sha1" //nolint:gosec // the default of PBKDF2's parameters
 	"crypto/sha256"
@@ -55,13 +56,21 @@ func decrypterPBES2(der, password []byte) (cipher.BlockMode, error) {
 		return nil, errScheme
 	}
 
+	if fips140.Enforced() && !isApproved(newHash()) {
+		return nil, errFIPS
+	}
+
 	key, err := pbkdf2.Key(newHash, string(password), derivation.Salt, derivation.Iterations, size)
 	if err != nil {
-		return nil, errScheme
+		return nil, unsupported()
 	}
 
 	block, err := newCipher(key)
-	if err != nil || len(iv) != block.BlockSize() {
+	if err != nil {
+		return nil, unsupported()
+	}
+
+	if len(iv) != block.BlockSize() {
 		return nil, errScheme
 	}
 
@@ -83,6 +92,18 @@ func encryptionOf(oid string) (func(key []byte) (cipher.Block, error), int) {
 		return nil, 0
 	}
 }
+
+// unsupported says that a scheme cannot be used, here or anywhere.
+func unsupported() error {
+	if fips140.Enforced() { // which also wants a salt of sixteen bytes
+		return errFIPS
+	}
+
+	return errScheme
+}
+
+// isApproved tells a hash that FIPS 140-3 approves: any of prfOf but SHA-1.
+func isApproved(h hash.Hash) bool { return h.Size() != sha1.Size }
 
 // prfOf is the hash of PBKDF2's HMAC.
 func prfOf(oid string) func() hash.Hash {

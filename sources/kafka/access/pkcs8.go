@@ -16,6 +16,8 @@ var (
 	errPassword = errors.New("is not opened by privateKeyPassword")
 	errScheme   = errors.New("is encrypted in a way that is not supported: want PBES1 with DES and MD5 or SHA-1, " +
 		"PBE-SHA1-3DES, or PBES2 with PBKDF2 and AES or 3DES in CBC mode")
+	errFIPS = errors.New("is encrypted with what FIPS 140-3 does not approve, which GODEBUG=fips140=only refuses: " +
+		"want PBES2 with PBKDF2, a hash of SHA-2, a salt of 16 bytes and AES in CBC mode")
 	errIterations = fmt.Errorf("is encrypted with a number of iterations that is not between 1 and %d", mostIterations)
 )
 

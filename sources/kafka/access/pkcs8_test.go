@@ -1,9 +1,13 @@
 package access_test
 
 import (
+	"bytes"
+	"crypto/fips140"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
+	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/openesm/openesm/sources/kafka/access"
@@ -51,6 +55,41 @@ func TestEncryptedKeys_KAF114(t *testing.T) {
 		_, err := access.Options(access.ClientCertificateTLS(certificate, fixture(t, name), "testpassword"))
 		wantLines(t, err, "CLIENT_CERTIFICATE_TLS_AUTH: privateKey is encrypted in a way that is not supported: "+
 			"want PBES1 with DES and MD5 or SHA-1, PBE-SHA1-3DES, or PBES2 with PBKDF2 and AES or 3DES in CBC mode")
+	}
+}
+
+// Where only what FIPS 140-3 approves may be used, other keys are refused.
+func TestEncryptedKeysWithFIPS(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(fipsKeys) != "" {
+		return
+	}
+	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFIPSKeys$", "-test.v")
+	command.Env = append(os.Environ(), "GODEBUG=fips140=only", fipsKeys+"=1")
+	if out, err := command.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS: TestFIPSKeys")) {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// fipsKeys tells a process in which TestFIPSKeys is to look at keys.
+const fipsKeys = "OPENESM_TEST_FIPS_KEYS"
+
+// TestFIPSKeys is run by TestEncryptedKeysWithFIPS in a process of its own.
+func TestFIPSKeys(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(fipsKeys) == "" {
+		if fips140.Enforced() {
+			t.Error("enforced")
+		}
+		return
+	}
+	certificate := fixture(t, "certificate.pem")
+	for _, name := range []string{
+		"pbes1-PBE-MD5-DES.pem", "pbes1-PBE-SHA1-DES.pem", "pbes1-PBE-SHA1-3DES.pem", "pbes2-des3.pem", "pbes2-hmacWithSHA1.pem",
+	} {
+		_, err := access.Options(access.ClientCertificateTLS(certificate, fixture(t, name), "testpassword"))
+		wantLines(t, err, "CLIENT_CERTIFICATE_TLS_AUTH: privateKey is encrypted with what FIPS 140-3 does not approve, "+
+			"which GODEBUG=fips140=only refuses: want PBES2 with PBKDF2, a hash of SHA-2, a salt of 16 bytes and AES in CBC mode")
 	}
 }
 

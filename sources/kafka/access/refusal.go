@@ -2,6 +2,7 @@ package access
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -59,6 +60,34 @@ func Reason(err error) string {
 		return ReasonAuthentication
 	default:
 		return ""
+	}
+}
+
+// Advice says what a refusal comes from and what to do about it, without anything of
+// err in it; "" for what is no refusal.
+func Advice(err error) string {
+	_, unknown := errors.AsType[x509.UnknownAuthorityError](err)
+	_, misnamed := errors.AsType[x509.HostnameError](err)
+
+	switch {
+	case Reason(err) == "":
+		return ""
+	case Reason(err) == ReasonAuthorization:
+		return "a mapping needs Read and Describe on the topic and on the group, KAF-42"
+	case unknown:
+		return "the certificate is of an authority that this host does not trust: " +
+			"ServerRootCA takes the one of the brokers, oauthIdpCaCertificate that of the identity provider"
+	case misnamed:
+		return "the certificate has other names than the address that was dialled: " +
+			"brokers are to be reached, and to advertise themselves, by a name that is in it"
+	case isUnverified(err):
+		return "the certificate is not valid, see its dates and what it is for"
+	case isRejected(err):
+		return "the other side does not accept the certificate of this client, or wants one: see ClientCertificateTLS"
+	case errors.Is(err, kerr.UnsupportedSaslMechanism), errors.Is(err, kerr.IllegalSaslState):
+		return "the brokers do not take this way to authenticate at this port"
+	default:
+		return "the user name, the password or the token is not accepted"
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -69,6 +70,32 @@ func TestReason_KAF18(t *testing.T) {
 			if got := access.Reason(err); got != c.want || access.Refused(err) != (c.want != "") {
 				t.Errorf("reason %q of %v, want %q", got, err, c.want)
 			}
+		}
+	}
+}
+
+// Each refusal has advice of its own, and nothing else has any.
+func TestAdvice(t *testing.T) {
+	t.Parallel()
+
+	unverified := func(err error) error { return &tls.CertificateVerificationError{Err: err} }
+
+	for err, want := range map[error]string{
+		kerr.TopicAuthorizationFailed:            "Read and Describe",
+		kerr.SaslAuthenticationFailed:            "not accepted",
+		kerr.UnsupportedSaslMechanism:            "do not take this way",
+		kerr.IllegalSaslState:                    "do not take this way",
+		unverified(x509.UnknownAuthorityError{}): "ServerRootCA",
+		unverified(x509.HostnameError{Certificate: &x509.Certificate{}, Host: "broker"}): "other names",
+		unverified(x509.CertificateInvalidError{Reason: x509.Expired}):                   "its dates",
+		&net.OpError{Op: "remote error", Err: tls.AlertError(116)}:                       "ClientCertificateTLS",
+		access.ErrRefused:        "not accepted",
+		io.EOF:                   "",
+		context.DeadlineExceeded: "",
+	} {
+		got := access.Advice(fmt.Errorf("unable to dial: %w", err))
+		if !strings.Contains(got, want) || (want == "") != (got == "") {
+			t.Errorf("%q of %v, want %q", got, err, want)
 		}
 	}
 }

@@ -12,6 +12,9 @@ import (
 // purgeInterval is how long a queue must be left alone between purges.
 const purgeInterval = time.Minute
 
+// maxQueues is the most queues of a page.
+const maxQueues = 1000
+
 // queueURL is the answer that names a queue.
 type queueURL struct {
 	QueueURL string `json:"QueueUrl"`
@@ -106,6 +109,9 @@ func (r *listQueues) entries() []Entry { return nil }
 
 // run lists the queues by name. The token of a page is the last path on it.
 func (r *listQueues) run(_ context.Context, x exchange) ([]byte, error) {
+	if r.Max != nil && (*r.Max < 1 || *r.Max > maxQueues) {
+		return nil, invalidParameter("Value for parameter MaxResults is invalid. Reason: Must be between 1 and 1000, if provided.")
+	}
 	x.server.mu.Lock()
 	defer x.server.mu.Unlock()
 	var answer struct {
@@ -117,7 +123,7 @@ func (r *listQueues) run(_ context.Context, x exchange) ([]byte, error) {
 	paths = slices.DeleteFunc(paths, func(path string) bool {
 		return !strings.HasPrefix(path, own) || path <= r.Next
 	})
-	if r.Max != nil && *r.Max > 0 && *r.Max < len(paths) {
+	if r.Max != nil && *r.Max < len(paths) {
 		paths = paths[:*r.Max]
 		answer.NextToken = paths[*r.Max-1]
 	}

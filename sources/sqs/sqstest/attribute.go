@@ -49,11 +49,17 @@ func (a attribute) size() int {
 
 // check tells what SQS would not accept.
 func (a attribute) check() error {
+	if err := checkAttributeName(a.name); err != nil {
+		return err
+	}
 	kind, _, _ := strings.Cut(a.value.DataType, ".")
-	var empty bool
+	text := ""
+	if a.value.StringValue != nil {
+		text = *a.value.StringValue
+	}
+	empty := text == ""
 	switch kind {
 	case "String", "Number":
-		empty = a.value.StringValue == nil || *a.value.StringValue == ""
 	case "Binary":
 		empty = len(a.value.BinaryValue) == 0
 	default:
@@ -63,6 +69,28 @@ func (a attribute) check() error {
 	if empty {
 		return invalidParameter("Message attribute '" + a.name +
 			"' must contain a non-empty value of type '" + kind + "'.")
+	}
+	switch {
+	case len(a.value.DataType) > maxAttributeName || !legalText(a.value.DataType):
+		return invalidParameter("The type of message attribute '" + a.name + "' is invalid. It can have up to 256 characters.")
+	case kind == "String" && !legalText(text):
+		return invalidContents()
+	case kind == "Number" && !isNumber(text):
+		return invalidParameter("Can't cast the value of message attribute '" + a.name + "' to a number.")
+	default:
+		return nil
+	}
+}
+
+// checkSystem tells what SQS would not accept of the system attributes of a send.
+func checkSystem(attributes map[string]attributeValue) error {
+	for name, value := range attributes {
+		switch {
+		case name != "AWSTraceHeader":
+			return invalidParameter("Message system attribute name '" + name + "' is invalid.")
+		case value.DataType != "String" || value.StringValue == nil || *value.StringValue == "":
+			return invalidParameter("The message system attribute 'AWSTraceHeader' must have a non-empty value of type 'String'.")
+		}
 	}
 	return nil
 }

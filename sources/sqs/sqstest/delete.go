@@ -63,6 +63,9 @@ func (r *deleteMessageBatch) run(_ context.Context, x exchange) ([]byte, error) 
 // find returns the message that a handle means, nil if it is gone, and whether
 // the handle is that of its last receive.
 func (q *queue) find(text string) (m *message, latest bool, err error) {
+	if text == "" {
+		return nil, false, missingParameter("ReceiptHandle")
+	}
 	h, ok := parseHandle(text)
 	if !ok || h.queue != q.number {
 		return nil, false, ReceiptHandleIsInvalid()

@@ -18,9 +18,11 @@
 // for tags, permissions and message moves: visibility timeouts, a receipt
 // handle a receive, receive counts, redrive policies (SQS-51, SQS-52), delays,
 // retention, long polls, message groups that are withheld while in flight
-// (SQS-32), deduplication, attributes with their checksums, the limits on
-// sizes, batches and messages in flight. Errors are those of the service, so
-// that the SDK makes its own types of them.
+// (SQS-32), deduplication, receives that are tried again by their
+// ReceiveRequestAttemptId, attributes with their checksums, the limits on sizes,
+// batches and messages in flight, and the rules for bodies, IDs, attributes and
+// parameters. Errors are those of the service, so that the SDK makes its own types
+// of them.
 //
 // Where SQS leaves things open the fake chooses:
 //

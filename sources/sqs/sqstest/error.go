@@ -138,6 +138,12 @@ func missingParameter(name string) *Error {
 	}
 }
 
+func invalidContents() error {
+	return sqsError("InvalidMessageContents", "InvalidMessageContents",
+		"Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | "+
+			"#xE000 to #xFFFD | #x10000 to #x10FFFF")
+}
+
 // asError returns the *Error that err is. Other errors come from a client that
 // went away, and nobody reads their answer.
 func asError(err error) *Error {

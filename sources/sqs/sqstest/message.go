@@ -36,6 +36,7 @@ type message struct {
 	enqueued time.Time // retention counts from here
 	source   string    // ARN of the queue that it was moved from
 	receives int       // all of them, those before a move too
+	changes  int       // of its visibility timeout
 	tries    int       // those in this queue, which the redrive policy counts
 	first    time.Time // first receive
 	received time.Time // last receive

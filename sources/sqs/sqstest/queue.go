@@ -28,6 +28,7 @@ type queue struct {
 	counts   [3]int // by state
 	deleted  []string
 	dedups   dedups
+	attempts map[string]received // by ReceiveRequestAttemptId
 
 	waiters []*waiter   // receives that wait, longest first
 	serving bool        // the gate is to serve one of them
@@ -43,6 +44,7 @@ func newQueue(s *Server, name name, set settings, now time.Time) *queue {
 		arrivals: list.New(),
 		hidden:   heap[*message]{less: byDue},
 		dedups:   newDedups(),
+		attempts: make(map[string]received),
 	}
 	if set.fifo {
 		q.line = newFIFOLine()

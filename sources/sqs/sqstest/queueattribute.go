@@ -35,7 +35,7 @@ func (r *getQueueAttributes) run(_ context.Context, x exchange) ([]byte, error) 
 		case ok:
 			answer.Attributes[name] = value
 		case !isSettable(name):
-			return nil, sqsError("InvalidAttributeName", "InvalidAttributeName", "Unknown Attribute "+name+".")
+			return nil, unknownAttribute(name)
 		}
 	}
 	return json.Marshal(answer)
@@ -78,7 +78,7 @@ func (r *setQueueAttributes) run(_ context.Context, x exchange) ([]byte, error) 
 		return nil, err
 	}
 	if _, ok := r.Attributes["FifoQueue"]; ok {
-		return nil, sqsError("InvalidAttributeName", "InvalidAttributeName", "Unknown Attribute FifoQueue.")
+		return nil, unknownAttribute("FifoQueue")
 	}
 	set, err := q.settings.with(r.Attributes)
 	if err != nil {

@@ -16,6 +16,7 @@ type receiveMessage struct {
 	SystemNames    []string `json:"MessageSystemAttributeNames"`
 	OldNames       []string `json:"AttributeNames"`
 	AttributeNames []string `json:"MessageAttributeNames"`
+	Attempt        string   `json:"ReceiveRequestAttemptId"`
 
 	waiter *waiter // nil if there is nothing to wait for
 }
@@ -42,6 +43,9 @@ func (r *receiveMessage) run(ctx context.Context, x exchange) ([]byte, error) {
 	q, err := s.open(r.QueueURL, now)
 	if err != nil {
 		return nil, err
+	}
+	if r.Attempt != "" && !q.settings.fifo {
+		return nil, invalidParameter("Value for parameter ReceiveRequestAttemptId is invalid. Reason: " + reasonNotThisQueue)
 	}
 	messages, err := s.receive(q, r, x, now)
 	if wait := r.wait(q); err == nil && len(messages) == 0 && wait > 0 {
@@ -75,6 +79,10 @@ func (r *receiveMessage) answer(messages []delivery, err error) ([]byte, error) 
 
 // receive takes the next messages. The mutex is held.
 func (s *Server) receive(q *queue, r *receiveMessage, x exchange, now time.Time) ([]delivery, error) {
+	hidden := r.visibility(q)
+	if before := q.again(r.Attempt, now, hidden); before != nil {
+		return q.handOut(before, x), nil
+	}
 	n := min(r.limit(), s.room(q))
 	if n <= 0 {
 		if r.wait(q) == 0 && !q.settings.fifo {
@@ -83,7 +91,6 @@ func (s *Server) receive(q *queue, r *receiveMessage, x exchange, now time.Time)
 		return nil, nil
 	}
 	var taken []*message
-	hidden := r.visibility(q)
 	q.line.take(n, func(m *message) bool {
 		if s.redrive(q, m, now) {
 			return false
@@ -93,6 +100,12 @@ func (s *Server) receive(q *queue, r *receiveMessage, x exchange, now time.Time)
 		taken = append(taken, m)
 		return true
 	})
+	q.remember(r.Attempt, taken, now)
+	return q.handOut(taken, x), nil
+}
+
+// handOut makes the answer of messages that were taken.
+func (q *queue) handOut(taken []*message, x exchange) []delivery {
 	messages := make([]delivery, len(taken))
 	for i, m := range taken {
 		messages[i] = q.deliver(m)
@@ -101,7 +114,7 @@ func (s *Server) receive(q *queue, r *receiveMessage, x exchange, now time.Time)
 			q.reveal(m)
 		}
 	}
-	return messages, nil
+	return messages
 }
 
 // redrive moves a message whose receives are used up to the dead-letter queue
@@ -157,8 +170,28 @@ func (r *receiveMessage) check() error {
 	case r.Visibility != nil && (*r.Visibility < 0 || *r.Visibility > maxVisibility):
 		return invalidParameter("Value for parameter VisibilityTimeout is invalid. " +
 			"Reason: Must be >= 0 and <= 43200, if provided.")
+	}
+	for _, name := range r.SystemNames {
+		if !isSystemName(name) {
+			return unknownAttribute(name)
+		}
+	}
+	for _, name := range r.OldNames { // may be those of a queue too
+		if !isSystemName(name) && !isSettable(name) {
+			return unknownAttribute(name)
+		}
+	}
+	return checkIdentifier("ReceiveRequestAttemptId", r.Attempt)
+}
+
+// isSystemName says whether a receive may ask for the system attribute.
+func isSystemName(name string) bool {
+	switch name {
+	case "All", "SenderId", "SentTimestamp", "ApproximateReceiveCount", "ApproximateFirstReceiveTimestamp",
+		"SequenceNumber", "MessageDeduplicationId", "MessageGroupId", "AWSTraceHeader", "DeadLetterQueueSourceArn":
+		return true
 	default:
-		return nil
+		return false
 	}
 }
 

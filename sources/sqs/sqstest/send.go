@@ -1,6 +1,7 @@
 package sqstest
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -181,21 +182,19 @@ func (e *entry) check(set settings) error {
 		return invalidParameter("One or more parameters are invalid. Reason: Message must be shorter than " +
 			strconv.Itoa(set.maxSize) + " bytes.")
 	case !legalText(e.Body):
-		return sqsError("InvalidMessageContents", "InvalidMessageContents",
-			"Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | "+
-				"#xE000 to #xFFFD | #x10000 to #x10FFFF")
+		return invalidContents()
 	case e.DelaySeconds != nil && (*e.DelaySeconds < 0 || *e.DelaySeconds > maxDelay):
 		return invalidParameter("Value for parameter DelaySeconds is invalid. " +
 			"Reason: DelaySeconds must be >= 0 and <= 900.")
 	case len(e.Attributes) > maxAttributes:
 		return invalidParameter("Number of message attributes exceeds the allowed maximum of 10.")
 	}
-	for name, value := range e.Attributes {
-		if err := (attribute{name: name, value: value}).check(); err != nil {
+	for _, a := range sortAttributes(e.Attributes) {
+		if err := a.check(); err != nil {
 			return err
 		}
 	}
-	return e.checkKind(set)
+	return cmp.Or(checkSystem(e.SystemAttributes), e.checkKind(set))
 }
 
 // checkKind holds the entry to the kind of the queue.
@@ -211,7 +210,7 @@ func (e *entry) checkKind(set settings) error {
 		return invalidParameter("The queue should either have ContentBasedDeduplication enabled " +
 			"or MessageDeduplicationId provided explicitly")
 	default:
-		return nil
+		return cmp.Or(checkIdentifier("MessageGroupId", e.Group), checkIdentifier("MessageDeduplicationId", e.Dedup))
 	}
 }
 

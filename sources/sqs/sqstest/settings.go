@@ -3,6 +3,7 @@ package sqstest
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -38,13 +39,15 @@ func bounds() map[string]bound {
 		"MessageRetentionPeriod":        {60, 1_209_600},
 		"ReceiveMessageWaitTimeSeconds": {0, 20},
 		"MaximumMessageSize":            {1_024, 1_048_576},
+		"KmsDataKeyReusePeriodSeconds":  {60, 86_400},
 	}
 }
 
 // isOther says whether an attribute is kept and means nothing here.
 func isOther(name string) bool {
 	switch name {
-	case "Policy", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "RedriveAllowPolicy",
+	case "Policy", "KmsMasterKeyId", "RedriveAllowPolicy",
+
 		"SqsManagedSseEnabled", "FifoThroughputLimit":
 		return true
 	default:
@@ -76,7 +79,31 @@ func (set *settings) with(attributes map[string]string) (settings, error) {
 			return settings{}, err
 		}
 	}
-	return changed, nil
+	return changed, changed.check()
+}
+
+// check holds the attributes of FIFO queues to the kind of the queue and to each other.
+func (set *settings) check() error {
+	for _, name := range []string{"ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"} {
+		if _, given := set.raw[name]; given && !set.fifo {
+			return unknownAttribute(name)
+		}
+	}
+	if set.raw["FifoThroughputLimit"] == "perMessageGroupId" && !set.byGroup {
+		return invalidValue("FifoThroughputLimit")
+	}
+	return nil
+}
+
+// choices returns the attributes that have few values.
+func choices() map[string][]string {
+	return map[string][]string{
+		"FifoQueue":                 {"true"},
+		"ContentBasedDeduplication": {"true", "false"},
+		"SqsManagedSseEnabled":      {"true", "false"},
+		"DeduplicationScope":        {"messageGroup", "queue"},
+		"FifoThroughputLimit":       {"perQueue", "perMessageGroupId"},
+	}
 }
 
 func (set *settings) set(name, value string) error {
@@ -87,6 +114,12 @@ func (set *settings) set(name, value string) error {
 		}
 		set.setNumber(name, n)
 		return nil
+	}
+	if few, ok := choices()[name]; ok && !slices.Contains(few, value) {
+		if name == "FifoQueue" && value == "false" {
+			return unknownAttribute(name) // as SQS says of it
+		}
+		return invalidValue(name)
 	}
 	switch name {
 	case "RedrivePolicy":
@@ -99,7 +132,7 @@ func (set *settings) set(name, value string) error {
 		set.byGroup = value == "messageGroup"
 	default:
 		if !isOther(name) {
-			return sqsError("InvalidAttributeName", "InvalidAttributeName", "Unknown Attribute "+name+".")
+			return unknownAttribute(name)
 		}
 	}
 	set.raw[name] = value
@@ -145,6 +178,10 @@ func (set *settings) setRedrive(value string) error {
 	set.redrive = redrive{target: policy.Target, maxReceives: int(n)}
 	set.raw["RedrivePolicy"] = value
 	return nil
+}
+
+func unknownAttribute(name string) error {
+	return sqsError("InvalidAttributeName", "InvalidAttributeName", "Unknown Attribute "+name+".")
 }
 
 func invalidValue(name string) error {

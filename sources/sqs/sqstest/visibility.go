@@ -83,6 +83,7 @@ func (q *queue) change(e *extension, x exchange, now time.Time) error {
 		return invalidParameter(fmt.Sprintf("Value %d for parameter VisibilityTimeout is invalid. "+
 			"Reason: Total VisibilityTimeout for the message is beyond the limit [%d seconds].", *e.Seconds, maxVisibility))
 	}
+	m.changes++
 	q.unshelve(m)
 	if !due.After(now) {
 		q.tell(Returned, x, m)

@@ -1,6 +1,7 @@
 package destinationtest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -32,6 +33,8 @@ type Kind struct {
 	// Missing is the error code of a target that does not exist, Denied that of a
 	// caller who may not, and Permission what the error must name then.
 	Missing, Denied, Permission string
+	// CheckDenied says that a caller whose check is denied may not deliver.
+	CheckDenied bool
 	// Payload is the form in which the event document comes along.
 	Payload esm.Payload
 	// Limit is the longest document that the service takes; 0 for no limit that
@@ -63,6 +66,12 @@ func Run(t *testing.T, kind Kind) {
 		"too large":       tooLarge,
 		"parts":           parts,
 		"many, both ways": many,
+
+		"check: missing":      check(Trouble{Status: http.StatusNotFound, Code: kind.Missing}, true, "unusable"),
+		"check: forbidden":    check(Trouble{Status: http.StatusForbidden, Code: kind.Denied}, kind.CheckDenied, ""),
+		"check: out of order": check(Trouble{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable"}, false, "ServiceUnavailable"),
+		"check: connection":   check(Trouble{Cut: true}, false, "EOF"),
+		"check: hangs":        check(Trouble{Delay: time.Hour}, false, "not answered within 10s"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -143,6 +152,19 @@ func (w *world) run(bodies ...string) {
 func (w *world) handle(source sources.Source) {
 	w.t.Helper()
 
+	if err := w.start(source); err != nil {
+		w.t.Errorf("Run: %v", err)
+	}
+
+	if lag := w.stream.Lag("app"); lag != 0 {
+		w.t.Errorf("%d records are not passed", lag)
+	}
+}
+
+// start runs a mapping of the source.
+func (w *world) start(source sources.Source) error {
+	w.t.Helper()
+
 	mapping, err := esm.New(source, esm.Records(func(_ context.Context, records []sources.Record) (esm.Response, error) {
 		if slices.ContainsFunc(records, func(r sources.Record) bool { return strings.HasPrefix(string(r.Data), "poison") }) {
 			return esm.Response{}, errPoison
@@ -154,13 +176,7 @@ func (w *world) handle(source sources.Source) {
 		w.t.Fatal(err)
 	}
 
-	if err := mapping.Run(w.t.Context()); err != nil {
-		w.t.Errorf("Run: %v", err)
-	}
-
-	if lag := w.stream.Lag("app"); lag != 0 {
-		w.t.Errorf("%d records are not passed", lag)
-	}
+	return mapping.Run(w.t.Context())
 }
 
 var uuid = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
@@ -263,6 +279,40 @@ func trouble(what Trouble, text string) func(*testing.T, Kind) {
 
 		if world.counts[esm.OnFailureDestinationDeliveredEventCount] != 1 || world.counts[esm.DroppedEventCount] != 0 {
 			t.Errorf("observed %v", world.counts)
+		}
+	}
+}
+
+// check has trouble with the check at the start. If that is certain the mapping does not
+// start, and otherwise it goes on, and says so in its log if there is a text.
+func check(what Trouble, certain bool, text string) func(*testing.T, Kind) {
+	return func(t *testing.T, kind Kind) {
+		t.Helper()
+
+		var log bytes.Buffer
+
+		w := newWorld(t, kind, nil)
+		w.service.check = what
+		w.config.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		w.stream.Put("device-17", []byte("poison"))
+		w.stream.End()
+
+		err := w.start(w.stream.Source("app"))
+		documents, _, calls := w.service.got()
+
+		switch logged := strings.Contains(log.String(), "could not be checked"); {
+		case w.service.checks == 0:
+			t.Errorf("%d checks", w.service.checks)
+		case strings.Contains(log.String(), secret):
+			t.Errorf("a secret is in the log: %s", &log)
+		case certain:
+			if !errors.Is(err, esm.ErrDestinationUnusable) || !strings.Contains(err.Error(), text) || calls != 0 {
+				t.Errorf("Run: %v, after %d calls; want an error with %q at once", err, calls, text)
+			}
+		case err != nil || len(documents) != 1:
+			t.Errorf("Run: %v; delivered: %q", err, documents)
+		case logged != (text != "") || !strings.Contains(log.String(), text):
+			t.Errorf("log: %s, want %q", &log, text)
 		}
 	}
 }

@@ -20,6 +20,9 @@ type Wire struct {
 	Take func(w http.ResponseWriter, r *http.Request, body []byte) (document, place string, delivers bool)
 	// Refuse answers a call with an error of the service.
 	Refuse func(w http.ResponseWriter, status int, code, message string)
+	// Checks reports whether a call is one of the check at the start, and answers it
+	// with success unless w is nil.
+	Checks func(w http.ResponseWriter, r *http.Request, body []byte) bool
 }
 
 // Trouble is what happens to a call.
@@ -42,8 +45,10 @@ const secret = "what the service says"
 type service struct {
 	wire    Wire
 	trouble func(call int) Trouble
+	check   Trouble // of the first call that checks
 
 	mu        sync.Mutex
+	checks    int
 	calls     int
 	documents []string
 	places    []string
@@ -56,15 +61,8 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the client has gone
 	}
 
-	s.mu.Lock()
-	s.calls++
-	call := s.calls
-	s.mu.Unlock()
-
-	var trouble Trouble
-	if s.trouble != nil {
-		trouble = s.trouble(call)
-	}
+	checks := s.wire.Checks(nil, r, body)
+	trouble := s.count(checks)
 
 	if trouble.Delay > 0 && !wait(r, trouble.Delay) {
 		return
@@ -77,6 +75,10 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case trouble.Status > 0:
 		s.wire.Refuse(w, trouble.Status, trouble.Code, "denied to "+secret)
+
+		return
+	case checks:
+		s.wire.Checks(w, r, body)
 
 		return
 	}
@@ -93,6 +95,29 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if trouble.Lose {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// count counts a call, and returns what happens to it.
+func (s *service) count(checks bool) Trouble {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if checks {
+		s.checks++
+		if s.checks > 1 {
+			return Trouble{}
+		}
+
+		return s.check
+	}
+
+	s.calls++
+
+	if s.trouble == nil {
+		return Trouble{}
+	}
+
+	return s.trouble(s.calls)
 }
 
 // wait waits unless the client goes away first.

@@ -97,3 +97,6 @@ func Each(f *esm.FailureRecord, payload esm.Payload, most int, deliver func(docu
 
 	return nil
 }
+
+// Unusable is the error of a check that said for certain that nothing can be delivered.
+func Unusable(err error) error { return fmt.Errorf("%w: %w", err, esm.ErrDestinationUnusable) }

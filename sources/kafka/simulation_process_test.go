@@ -1,0 +1,294 @@
+//go:build synctests
+
+package kafka_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/openesm/openesm/esm/simulation"
+	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/kafka"
+)
+
+// process is a life's end of the network, and what is known of it as a member of the
+// group.
+type process struct {
+	world  *brokers
+	life   *simulation.Life
+	name   string
+	source *kafka.Source
+	dead   atomic.Bool
+	heard  atomic.Int64 // when its mapping's observer heard of a failure last, in nanoseconds
+
+	mu      sync.Mutex
+	dialed  map[string]int
+	wires   map[*wire]struct{}
+	thaws   time.Time
+	clients []*kgo.Client
+	losses  []*kafka.LossError
+
+	// Of the simulation's goroutine:
+	started bool
+	asked   map[kmsg.Key]*second
+	total   int
+	names   map[string]bool // that the group has called it
+}
+
+// second counts the requests of a kind in one second.
+type second struct {
+	at int64
+	n  int
+}
+
+func (w *brokers) newProcess(life *simulation.Life) *process {
+	return &process{
+		world: w, life: life, name: fmt.Sprintf("m%d-%d", life.Slot(), life.Number()),
+		dialed: make(map[string]int), wires: make(map[*wire]struct{}),
+		asked: make(map[kmsg.Key]*second), names: make(map[string]bool),
+	}
+}
+
+// options are those of the process' source.
+func (p *process) options() kafka.Options {
+	w := p.world
+	options := w.options
+	options.BootstrapServers = w.cluster.ListenAddrs()
+	options.ClientOptions = append([]kgo.Opt{
+		kgo.ClientID(p.name), kgo.Dialer(p.dial), kgo.WithHooks(p), kgo.DisableClientMetrics(),
+		kgo.SessionTimeout(w.session), kgo.HeartbeatInterval(w.heartbeat), kgo.FetchMaxWait(w.fetchWait),
+		kgo.MetadataMaxAge(30 * time.Second), // so that new partitions are found soon
+	}, w.options.ClientOptions...)
+
+	if w.static {
+		options.InstanceID = fmt.Sprint("m", p.life.Slot())
+	}
+
+	return options
+}
+
+// OnNewClient is a hook of the client.
+func (p *process) OnNewClient(client *kgo.Client) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+
+	p.clients = append(p.clients, client)
+}
+
+// member is what the group calls this process; "" for nothing.
+func (p *process) member() string {
+	p.mu.Lock()
+	clients := p.clients
+	p.mu.Unlock()
+
+	for i := len(clients) - 1; i >= 0; i-- { // one that is no member has none
+		if id, _ := clients[i].GroupMetadata(); id != "" {
+			return id
+		}
+	}
+
+	return ""
+}
+
+// fate is what becomes of a request.
+type fate struct{ cutBefore, cutAfter, hangs bool }
+
+// asks sees a request in its turn, just before a broker does.
+func (p *process) asks(w *wire, key kmsg.Key, frame []byte) fate {
+	p.count(key)
+
+	if !p.dead.Load() {
+		p.world.asked(p, key, frame)
+	}
+
+	return p.fate(w, key)
+}
+
+// fate draws what becomes of a request.
+func (p *process) fate(_ *wire, key kmsg.Key) fate {
+	op := operation(key)
+	s := p.world.sim
+	_, hangs := s.Hung(op)
+
+	return fate{
+		cutBefore: s.Chance(simulation.Fault(op) + " before"),
+		cutAfter:  s.Chance(simulation.Fault(op) + " after"),
+		hangs:     hangs,
+	}
+}
+
+// delay is that of a slow answer: often longer than a client waits for one.
+func (p *process) delay() time.Duration {
+	s := p.world.sim
+	if !s.Chance(slowAnswer) {
+		return 0
+	}
+
+	longest := []time.Duration{time.Second, 8 * time.Second, time.Minute}[p.world.random.IntN(3)]
+
+	return time.Duration(p.world.random.Int64N(int64(longest)))
+}
+
+// operation is the scenario's name for a request.
+func operation(key kmsg.Key) simulation.Op {
+	switch key {
+	case kmsg.Fetch:
+		return simulation.OpFetch
+	case kmsg.OffsetCommit:
+		return simulation.OpAck
+	case kmsg.LeaveGroup:
+		return simulation.OpClose
+	case kmsg.JoinGroup, kmsg.SyncGroup, kmsg.Heartbeat, kmsg.ConsumerGroupHeartbeat:
+		return simulation.OpAccept
+	default:
+		return simulation.OpStart
+	}
+}
+
+// count holds requests against P9.
+func (p *process) count(key kmsg.Key) {
+	const most = 300
+
+	p.total++
+
+	c := p.asked[key]
+	if c == nil {
+		c = new(second)
+		p.asked[key] = c
+	}
+
+	if now := time.Now().Unix(); now != c.at {
+		c.at, c.n = now, 0
+	}
+
+	if c.n++; c.n > most {
+		p.world.sim.Observer().Violate(9, fmt.Sprintf("a hot loop: %s makes more than %d requests of kind %s in one second", p.name, most, key.Name()))
+	}
+}
+
+// die cuts the process off for good.
+func (p *process) die() {
+	p.dead.Store(true)
+	p.cut(func(*wire) bool { return true })
+}
+
+// watched is the source, whose comings and goings the observer is told of.
+type watched struct {
+	*kafka.Source
+
+	process *process
+}
+
+// Start tells when it has succeeded.
+func (s *watched) Start(ctx context.Context, settings sources.Settings) error {
+	err := s.Source.Start(ctx, settings)
+	if err == nil {
+		s.process.life.Turn(s.process.name+" has started", func() { s.process.world.started(s.process) })
+	}
+
+	return err
+}
+
+// Accept returns a lane that tells the observer what becomes of it.
+func (s *watched) Accept(ctx context.Context) (sources.Partition, error) {
+	p, err := s.Source.Accept(ctx)
+	if err != nil {
+		return nil, err
+	}
+
+	switch p.(type) {
+	case sources.Releaser, sources.Failer, sources.WindowKeeper:
+		panic("the simulation hides an ability of the partition")
+	}
+
+	revocable, _ := p.(sources.Revocable)
+	describer, _ := p.(sources.RecordDescriber)
+	l := &watchedLane{
+		Partition: p, Revocable: revocable, RecordDescriber: describer, process: s.process, reads: make(map[*part]bool),
+	}
+	s.process.life.Turn(s.process.name+" opens "+p.ID(), func() { s.process.world.opened(l) })
+
+	return l, nil
+}
+
+// Close tells that the source is closed.
+func (s *watched) Close(ctx context.Context) error {
+	_ = s.process.life.Call(ctx, "close source", func() error { return nil })
+
+	return s.Source.Close(ctx)
+}
+
+// watchedLane is a lane.
+type watchedLane struct {
+	sources.Partition
+	sources.Revocable
+	sources.RecordDescriber
+
+	process *process
+
+	// Of the simulation's goroutine: what the group called the process, and how often that
+	// one had joined; what is read; when it was asked back; whether it was lost and closed.
+	member       string
+	joined       int
+	reads        map[*part]bool
+	asked        time.Time
+	lost, closed bool
+}
+
+// OnRevoke is in between.
+func (l *watchedLane) OnRevoke(revoked, lost func()) {
+	p := l.process
+
+	l.Revocable.OnRevoke(
+		func() {
+			p.life.Turn(p.name+" revoked "+l.ID(), func() { p.world.revoked(l) })
+			revoked()
+		},
+		func() {
+			p.life.Turn(p.name+" lost "+l.ID(), func() { p.world.lost(l) })
+			lost()
+		},
+	)
+}
+
+// Fetch tells what is handed out.
+func (l *watchedLane) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
+	n, err := l.Partition.Fetch(ctx, buf, wait)
+	if n > 0 {
+		l.process.life.Turn(l.process.name+" fetched "+l.ID(), func() { l.process.world.handed(l, buf[:n]) })
+	}
+
+	return n, err
+}
+
+// Ack looks whether the group has what the lane says to be settled.
+func (l *watchedLane) Ack(ctx context.Context, records []sources.Record) error {
+	err := l.Partition.Ack(ctx, records)
+	if err != nil || len(records) == 0 {
+		return err
+	}
+
+	last := records[len(records)-1]
+	l.process.life.Turn(fmt.Sprint(l.process.name, " acked ", last.ID), func() { l.process.world.acked(l, &last) })
+
+	return nil
+}
+
+// Close comes after everything else, so nothing is handled from here on.
+func (l *watchedLane) Close(ctx context.Context) error {
+	l.process.life.Turn(l.process.name+" closed "+l.ID(), func() { l.process.world.shut(l) })
+
+	return l.Partition.Close(ctx)
+}
+
+// isOf reports whether a member of the group was a process.
+func (p *process) isOf(member string) bool {
+	return strings.HasPrefix(member, p.name+"-") || p.names[member]
+}

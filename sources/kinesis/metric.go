@@ -1,0 +1,18 @@
+package kinesis
+
+import "github.com/openesm/openesm/sources"
+
+// The metrics of a stream, which the observer of the mapping is told of every ten
+// seconds, beside those of package esm.
+const (
+	// MillisBehindLatest: Duration is how far the reading of a shard is behind its
+	// newest record (KIN-29). A gauge.
+	MillisBehindLatest sources.Metric = "MillisBehindLatest"
+	// LeasesHeld: the shards that this process reads. A gauge. Ours.
+	LeasesHeld sources.Metric = "LeasesHeld"
+	// ShardsWaiting: the shards whose parents are not settled. A gauge. Ours.
+	ShardsWaiting sources.Metric = "ShardsWaiting"
+	// LeasesLost: the shards that this process lost since the last time, to others
+	// or because it could not renew its lease. A counter. Ours.
+	LeasesLost sources.Metric = "LeasesLost"
+)
