@@ -126,7 +126,7 @@
 //	    early end             checkHaste,        source ends though it could go on                 1
 //	                          checkRest,         fetch, accept, ack without back-off              29
 //	                          checkStopped,      delivery without back-off                       119
-//	                          checkLog           each lane logs a failure that all meet            4
+//	                          checkLog           each lane logs a failure that all meet          119
 //	                                             batch retried without back-off                   10
 //	                                             a failed Accept ends the mapping                 17
 //	                                             a Jitter of 0 makes hot loops                    12
