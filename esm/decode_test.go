@@ -27,8 +27,7 @@ func (*picky) UnmarshalJSON(text []byte) error { return errors.New("odd: " + str
 func TestDecodeErrorsRepeatNoValue_P13(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		decode[struct{ Records []int }](t, "a JSON object does not suit type int of member Records")
-		decode[event[int]](t, "a JSON string does not suit type int of member Records.Kinesis.PartitionKey",
-			"a JSON string does not suit type int of member Records.0.kinesis.partitionKey")
+		decode[event[int]](t, "a JSON string does not suit type int of member Records.Kinesis.PartitionKey")
 		decode[event[time.Time]](t, "a value does not suit its type (*time.ParseError)")
 		decode[event[json.Number]](t, "a value does not suit its type (*", "a JSON string does not suit type json.Number")
 		decode[event[picky]](t, "a value does not suit its type (*errors.errorString)")
