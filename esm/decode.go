@@ -49,7 +49,7 @@ func (e *decodeError) Unwrap() error { return e.err }
 // in it. Those are data; places in a list are left out.
 func memberNames(t reflect.Type, path []string) (names []string) {
 	for len(path) > 0 {
-		switch t.Kind() { //nolint:exhaustive // nothing else has members
+		switch t.Kind() {
 		case reflect.Pointer:
 			t = t.Elem()
 		case reflect.Slice, reflect.Array:
