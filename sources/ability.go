@@ -102,8 +102,8 @@ type Stopper interface {
 }
 
 // Revocable is a [Partition] that may get another owner while it is read, and
-// learns of it by itself: its consumer group is rebalanced, or its lease was not
-// renewed in time. Without it the engine learns of a loss from the next Fetch or
+// learns of it by itself: its consumer group is rebalanced, another worker asks for its
+// lease, or that was not renewed in time. Without it the engine learns of a loss from the next Fetch or
 // Ack only, and until then goes on to invoke the handler with records that the
 // new owner may be handling already.
 type Revocable interface {

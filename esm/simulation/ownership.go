@@ -34,7 +34,7 @@ func (o *Observer) Child(partition string, parents ...string) {
 // its records, and closes it soon. Who asks waits so long for that.
 func (o *Observer) Revoked(l *Life, partition string, patience time.Duration) {
 	o.log("life %d: is asked for %s, within %v", l.number, partition, patience)
-	o.revoked[partition] = time.Now()
+	o.revoked[partition], o.asked = time.Now(), true
 	o.sim.cover("revoked")
 
 	if slices.ContainsFunc(o.running, func(i *invocation) bool { return i.life == l && i.partition(o) == partition }) {
@@ -48,6 +48,30 @@ func (o *Observer) Revoked(l *Life, partition string, patience time.Duration) {
 	}
 
 	o.checkGiven(l, partition, patience)
+}
+
+// HandedOver tells that a life has given away an ordered partition that it was asked for
+// and had closed. If no call failed nothing is begun twice for that (P5): what was handled
+// is stored.
+func (o *Observer) HandedOver(l *Life, partition string) {
+	o.log("life %d: hands over %s", l.number, partition)
+	o.sim.cover("handed over")
+
+	for _, op := range []Op{OpAck, OpClose, OpDeliver} {
+		if f := o.sim.Scenario.Faults; f[before(op)]+f[after(op)]+f[hung(op)]+f[FaultDeaf] > 0 {
+			return
+		}
+	}
+
+	if o.sim.Scenario.Config.ParallelizationFactor > 1 { // what lies behind an open record comes again
+		return
+	}
+
+	for _, t := range o.records {
+		if t.partition == partition && t.finished && !t.settled {
+			o.violate(5, "%s is handed over, and record %d, which was handled, is to be begun again", partition, t.number)
+		}
+	}
 }
 
 // Lost tells that a life reads an ordered partition no longer, or must not: what is

@@ -312,7 +312,7 @@ func (o *Observer) gathers(t *trace) bool {
 func (o *Observer) unique() bool {
 	s := &o.sim.Scenario
 
-	return s.Calm && (s.Stops+s.Revocations == 0 && s.Members < 2 || s.Config.ParallelizationFactor <= 1)
+	return s.Calm && (s.Stops+s.Revocations == 0 && s.Members < 2 && !o.asked || s.Config.ParallelizationFactor <= 1)
 }
 
 // stays reports whether a record rightly stays in its queue: it is too large for

@@ -100,6 +100,10 @@
 //   - A store that is down: handlers go on until the lease has run out, which is nine
 //     tenths of [Options.LeaseDuration]; then the shard is dropped, and taken again when
 //     the store is back. With package checkpoint/file leases do not run out.
+//   - A worker that joins asks the others for its share of the shards. They fetch no more
+//     of those, finish and store what they have begun, and hand over; nothing is begun
+//     twice, but with a ParallelizationFactor as at a stop, and what takes longer than
+//     [Options.HandoverTimeout].
 //   - A worker that dies: others have its shards after one to one and a half lease times.
 //
 // # What differs from Lambda

@@ -61,6 +61,13 @@ type Options struct {
 	// All workers have the same. Default 10 s, at least 100 ms.
 	LeaseDuration time.Duration
 
+	// HandoverTimeout is how long a worker that lives has to finish and store the batches
+	// of a shard that another one asks for, as one that was started to share the load
+	// does. What is running then is cut off, and comes again at the new worker, a
+	// LeaseDuration or so later. All workers have the same. Default 30 s, up to an hour;
+	// negative: shards are taken at once, and what is running comes again.
+	HandoverTimeout time.Duration
+
 	// MaxShards is the most shards that this process reads; 0 for no limit.
 	MaxShards int
 
@@ -153,6 +160,8 @@ func (o Options) validate() error {
 	require(utf8.ValidString(o.Worker), "Worker: %q is no valid UTF-8", o.Worker)
 	require(o.LeaseDuration == 0 || o.LeaseDuration >= lease.ShortestDuration,
 		"LeaseDuration: %v is shorter than %v", o.LeaseDuration, lease.ShortestDuration)
+	require(o.HandoverTimeout <= time.Hour,
+		"HandoverTimeout: %v is longer than an hour", o.HandoverTimeout)
 	require(o.ListInterval == 0 || o.ListInterval >= lease.ShortestList,
 		"ListInterval: %v is shorter than %v", o.ListInterval, lease.ShortestList)
 

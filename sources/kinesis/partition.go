@@ -72,9 +72,12 @@ func newPartition(s *Source, held *lease.Held) *partition {
 // ID is the shard's.
 func (p *partition) ID() string { return p.id }
 
-// OnRevoke has lost called when another worker has the shard, or may have it soon.
-// Shards are not asked back: workers take them.
-func (p *partition) OnRevoke(_, lost func()) { p.held.OnLost(lost) }
+// OnRevoke has revoked called when another worker has asked for the shard, and lost when
+// it has it, or may have it soon.
+func (p *partition) OnRevoke(revoked, lost func()) {
+	p.held.OnAsked(revoked)
+	p.held.OnLost(lost)
+}
 
 // Fetch returns what was read before, or reads on.
 func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {

@@ -80,7 +80,7 @@ func (r *poller) close() {
 func (r *poller) begin() {
 	r.calling, r.called = true, time.Now()
 
-	r.p.source.calls.do(func() {
+	r.p.source.calls.Do(func() {
 		a, err := r.call(r.life)
 		r.results <- result{a, err}
 	})

@@ -108,9 +108,7 @@ func (w *service) age() {
 // steal has another worker take a shard without a word. It does nothing with it,
 // and gives it back after a while or dies.
 func (w *service) steal(which int) {
-	held := slices.DeleteFunc(w.leases(), func(l checkpoint.Lease) bool {
-		return l.Owner == "" || w.owners[l.Owner] != w.current || l.Position.Ended()
-	})
+	held := w.held()
 	if len(held) == 0 {
 		return
 	}
@@ -130,6 +128,11 @@ func (w *service) steal(which int) {
 		}
 	})
 
+	w.leave(next)
+}
+
+// leave has another worker give a shard back after a while, or die.
+func (w *service) leave(last checkpoint.Lease) {
 	if w.random.IntN(2) == 0 {
 		w.sim.Cover("thief died")
 
@@ -137,9 +140,55 @@ func (w *service) steal(which int) {
 	}
 
 	w.sim.After(time.Duration(w.random.Int64N(int64(10*time.Second))), "given back "+last.Shard, func() {
-		free := next
-		free.Owner, free.Counter = "", next.Counter+1
-		w.put(next, free)
+		free := last
+		free.Owner, free.Counter = "", last.Counter+1
+		w.put(last, free)
+	})
+}
+
+// held are the leases of the process, in the order of shards.
+func (w *service) held() []checkpoint.Lease {
+	return slices.DeleteFunc(w.leases(), func(l checkpoint.Lease) bool {
+		return l.Owner == "" || w.owners[l.Owner] != w.current || l.CheckpointOwner != "" || l.Position.Ended()
+	})
+}
+
+// ask has another worker ask for a shard, as one that joins does. When it has it, or
+// can wait no longer, it leaves it again.
+func (w *service) ask(which int) {
+	held := w.held()
+	if len(held) == 0 {
+		return
+	}
+
+	w.thieves++
+	last := held[which%len(held)]
+	next := last
+	next.Owner, next.CheckpointOwner, next.Counter = fmt.Sprintf("asker-%d", w.thieves), last.Owner, last.Counter+1
+	w.put(last, next)
+	w.sim.Cover("asked")
+	w.await(next.Shard, next.Owner, time.Now().Add(w.options.HandoverTimeout+w.options.LeaseDuration))
+}
+
+// await looks every second whether a shard was handed over.
+func (w *service) await(shard, owner string, until time.Time) {
+	w.sim.After(time.Second, "await "+shard, func() {
+		for _, l := range w.leases() {
+			switch {
+			case l.Shard != shard || l.Owner != owner:
+			case l.CheckpointOwner == "":
+				w.leave(l)
+			case time.Now().Before(until):
+				w.await(shard, owner, until)
+			default:
+				w.sim.Cover("taken anyway")
+
+				next := l
+				next.CheckpointOwner, next.Counter = "", l.Counter+1
+				w.put(l, next)
+				w.leave(next)
+			}
+		}
 	})
 }
 

@@ -157,6 +157,19 @@ type watchedPartition struct {
 	epoch   int
 }
 
+// OnRevoke tells the observer too. It may not wait for its turn.
+func (p *watchedPartition) OnRevoke(revoked, lost func()) {
+	p.Revocable.OnRevoke(func() {
+		w := p.process.service
+		w.sim.After(0, "asked for "+p.ID(), func() {
+			if w.reader[p.ID()] == p.process && w.epochs[p.ID()] == p.epoch && !p.process.dead.Load() {
+				w.sim.Observer().Revoked(p.process.life, p.ID(), w.options.HandoverTimeout)
+			}
+		})
+		revoked()
+	}, lost)
+}
+
 func (p *watchedPartition) Window() []byte { return p.keeper.Window() }
 
 func (p *watchedPartition) AckWindow(ctx context.Context, records []sources.Record, window []byte) error {

@@ -16,6 +16,9 @@ type sharedStore struct {
 	*process
 }
 
+// Interval paces the positions of some scenarios.
+func (s *sharedStore) Interval() time.Duration { return s.service.pace }
+
 var errStore = errors.New("the store does not answer")
 
 func (s *sharedStore) Leases(ctx context.Context) ([]checkpoint.Lease, error) {
@@ -64,7 +67,7 @@ func (s *sharedStore) operation(last, next *checkpoint.Lease) (string, simulatio
 	switch {
 	case next.Position.Ended():
 		return "end " + next.Shard, simulation.OpClose
-	case next.Owner == "":
+	case next.Owner == "", last.CheckpointOwner != "" && next.CheckpointOwner == "" && last.Owner == next.Owner:
 		return "release " + next.Shard, simulation.OpClose
 	case last.Owner != next.Owner:
 		return "take " + next.Shard, simulation.OpAccept
@@ -136,7 +139,7 @@ func (s *sharedStore) update(ctx context.Context, last, next checkpoint.Lease) e
 
 	switch {
 	case last.Owner == next.Owner || next.Owner == "":
-		if w.owners[last.Owner] != s.process {
+		if w.owners[last.Owner] != s.process && w.owners[last.CheckpointOwner] != s.process {
 			w.sim.Observer().Violate(12, fmt.Sprintf("%s writes the lease of %s as %q, which it is not", s.host, last.Shard, last.Owner))
 		}
 	default:
@@ -148,6 +151,10 @@ func (s *sharedStore) update(ctx context.Context, last, next checkpoint.Lease) e
 	}
 
 	w.moved(s.process, &next)
+
+	if last.Owner == next.Owner && last.CheckpointOwner != "" && next.CheckpointOwner == "" && w.owners[last.CheckpointOwner] == s.process {
+		w.sim.Observer().HandedOver(s.process.life, next.Shard)
+	}
 
 	return nil
 }

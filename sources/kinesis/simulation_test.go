@@ -18,7 +18,7 @@ func TestSimulation(t *testing.T) {
 
 	t.Log(simulation.Attack(t, simulated("kinesis", false), seeds,
 		"stop", "kill", "poison", "batch of several", "bisect",
-		"split", "merged", "stolen", "thief died", "trimmed", "expired shard",
+		"split", "merged", "stolen", "thief died", "asked", "handed over", "revoked while handled", "trimmed", "expired shard",
 		"throttle", "5xx", "cut before", "cut after", "hung", "hung after", "blank answer", "denied", "expired iterator", "late end", "short answer", "empty answer",
 		"late write", "late write refused", "late write taken", "same worker", "another worker", "taken back", "store out of reach",
 		"start before", "start after", "accept before", "accept after", "fetch before", "fetch after",
@@ -33,7 +33,7 @@ func TestFanOutSimulation(t *testing.T) {
 	const seeds = 2
 
 	t.Log(simulation.Attack(t, simulated("kinesis-fan-out", true), seeds,
-		"stop", "kill", "split", "merged", "stolen", "trimmed", "expired shard",
+		"stop", "kill", "split", "merged", "stolen", "handed over", "trimmed", "expired shard",
 		"throttle", "5xx", "cut before", "cut after", "hung", "exception in the stream", "taken over", "cut stream", "blank event", "denied",
 		"same worker", "another worker", "taken back", "store out of reach",
 	))

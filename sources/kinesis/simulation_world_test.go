@@ -33,9 +33,10 @@ type service struct {
 	server  *kinesistest.Server
 	store   *memory.Store
 	options kinesis.Options
-	odd     float64 // how likely an answer is odd
-	renamed bool    // a process that is started again has another name
-	fansOut bool    // shards are read with enhanced fan-out
+	odd     float64       // how likely an answer is odd
+	pace    time.Duration // of positions
+	renamed bool          // a process that is started again has another name
+	fansOut bool          // shards are read with enhanced fan-out
 	current *process
 	owners  map[string]*process // by the name in leases
 	thieves int
@@ -70,13 +71,19 @@ func newService(s *simulation.Sim, fansOut bool) *service {
 	return w
 }
 
-// plan has the stream split and merged, which is no fault: also in calm weather.
+// plan has the stream split and merged, and other workers ask for shards, which is no
+// fault: also in calm weather.
 func (w *service) plan() {
 	span := int64(w.sim.Scenario.Spread + 5*time.Second)
 
 	for n := range []int{0, 0, 2, 6}[w.random.IntN(4)] {
 		at, which := time.Duration(w.random.Int64N(span)), w.random.IntN(1<<16)
 		w.sim.After(at, fmt.Sprint("reshard ", n), func() { w.reshard(which) })
+	}
+
+	for n := range []int{0, 1, 3}[w.random.IntN(3)] {
+		at, which := time.Duration(w.random.Int64N(span)), w.random.IntN(1<<16)
+		w.sim.After(at, fmt.Sprint("ask ", n), func() { w.ask(which) })
 	}
 }
 
@@ -96,10 +103,12 @@ func (w *service) configure() {
 	}
 
 	w.renamed = renamed
+	w.pace = []time.Duration{0, time.Second}[w.random.IntN(2)]
 	w.odd = []float64{0, 0.1, 0.3}[odd]
 	w.options = kinesis.Options{
-		LeaseDuration: []time.Duration{5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute}[lease],
-		IdleInterval:  []time.Duration{time.Second, 5 * time.Second, 20 * time.Second, 20 * time.Second}[idle],
+		LeaseDuration:   []time.Duration{5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute}[lease],
+		HandoverTimeout: []time.Duration{5 * time.Second, 30 * time.Second, time.Hour}[w.random.IntN(3)],
+		IdleInterval:    []time.Duration{time.Second, 5 * time.Second, 20 * time.Second, 20 * time.Second}[idle],
 		// Of the instant only, so that it does not matter who asks first.
 		Jitter: func() float64 {
 			return rand.New(rand.NewPCG(s.Seed, uint64(time.Now().UnixNano()))).Float64()
@@ -108,6 +117,7 @@ func (w *service) configure() {
 
 	if s.Calm {
 		w.options.LeaseDuration = time.Minute // no call takes so long
+		w.options.HandoverTimeout = time.Hour // nor a handler
 	}
 
 	if w.fansOut {

@@ -19,6 +19,7 @@ import (
 	"github.com/openesm/openesm/sources/checkpoint"
 	"github.com/openesm/openesm/sources/internal/eventjson"
 	"github.com/openesm/openesm/sources/internal/lease"
+	"github.com/openesm/openesm/sources/internal/pool"
 )
 
 const (
@@ -26,6 +27,9 @@ const (
 
 	// mostRecords is how many records one call brings at most (KIN-23).
 	mostRecords = 10_000
+
+	// rest is how long a goroutine that makes calls stays when there is none to make.
+	rest = 100 * time.Millisecond
 )
 
 // Source is one stream as a source of a mapping.
@@ -37,7 +41,7 @@ type Source struct {
 	options Options
 	single  []func(*kinesis.Options) // options of every call
 	encoder *eventjson.Kinesis
-	calls   *pool
+	calls   *pool.Pool[func()] // makes calls, so that those that wait keep shallow stacks
 
 	consumer string        // ARN, with enhanced fan-out; by name not known before Start
 	skew     time.Duration // how far the service's clock is ahead of this one
@@ -89,7 +93,8 @@ func New(client Client, streamNameOrARN string, store checkpoint.Store, options 
 	source := &Source{
 		client: client, fanOut: fanOut, store: store, stream: s, consumer: s.consumer,
 		options: options.withDefaults(), single: []func(*kinesis.Options){once},
-		calls: newPool(), shards: make(map[*partition]struct{}),
+		calls:  pool.New(func() func(func()) { return func(call func()) { call() } }, rest),
+		shards: make(map[*partition]struct{}),
 	}
 	source.encoder = source.newEncoder(s.given)
 
@@ -161,7 +166,8 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	manager, err := lease.New(s.store, s.lister(report), lease.Options{
 		Stream: s.stream.arn,
 		Worker: s.options.Worker, Duration: s.options.LeaseDuration, ListInterval: s.options.ListInterval,
-		Start: s.options.start(), Now: s.now(),
+		Handover: s.options.HandoverTimeout,
+		Start:    s.options.start(), Now: s.now(),
 		MaxLeases: s.options.MaxShards, Logger: s.options.Logger, Jitter: s.options.Jitter,
 		Report: report,
 	})
@@ -226,7 +232,7 @@ func (s *Source) Close(ctx context.Context) error {
 		err = manager.Close(ctx)
 	}
 
-	s.calls.close()
+	s.calls.Close()
 
 	return err
 }

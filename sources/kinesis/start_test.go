@@ -24,7 +24,7 @@ func TestNewNamesEveryViolation_KIN01_KIN02_KIN03(t *testing.T) {
 
 	_, err := kinesis.New((*awskinesis.Client)(nil), "arn:aws:sqs:eu-west-1:123456789012:orders", nil, kinesis.Options{
 		StartingPosition: 7, StartingPositionTimestamp: time.Now().Add(time.Hour), Worker: "\xff",
-		LeaseDuration: time.Millisecond, MaxShards: -1, ListInterval: -1, IdleInterval: -1,
+		LeaseDuration: time.Millisecond, MaxShards: -1, ListInterval: -1, IdleInterval: -1, HandoverTimeout: 2 * time.Hour,
 	})
 	if err == nil {
 		t.Fatal("no error")
@@ -34,6 +34,7 @@ func TestNewNamesEveryViolation_KIN01_KIN02_KIN03(t *testing.T) {
 		"client: is nil", "store: is nil", `of service "sqs"`, "StartingPosition: 7", "is set, which only AtTimestamp takes",
 		"is in the future", "Worker:", "LeaseDuration: 1ms is shorter than 100ms", "MaxShards: -1 is negative",
 		"ListInterval: -1ns is shorter than 1s", "IdleInterval: -1ns is negative",
+		"HandoverTimeout: 2h0m0s is longer than an hour",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: does not tell of %q", err, want)

@@ -66,7 +66,7 @@ func (s *subscription) open(
 	in := &kinesis.SubscribeToShardInput{ConsumerARN: &p.source.consumer, ShardId: &p.id, StartingPosition: from}
 	done := make(chan struct{})
 
-	p.source.calls.do(func() {
+	p.source.calls.Do(func() {
 		defer close(done)
 
 		out, err = p.source.fanOut.SubscribeToShard(ctx, in, once, ownProtocol)

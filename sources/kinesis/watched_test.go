@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/big"
+	"time"
 
 	"github.com/openesm/openesm/sources/checkpoint"
 )
@@ -14,6 +15,8 @@ type watchedStore struct {
 	checkpoint.Store
 
 	w *world
+
+	interval time.Duration
 }
 
 func (s *watchedStore) isDown() error {
@@ -25,6 +28,16 @@ func (s *watchedStore) isDown() error {
 	}
 
 	return nil
+}
+
+// Interval makes the store one that is paced, unless it is 0.
+func (s *watchedStore) Interval() time.Duration { return s.interval }
+
+// paced makes the store one whose writes cost money.
+func (w *world) paced() {
+	if store, ok := w.store.(*watchedStore); ok {
+		store.interval = time.Second
+	}
 }
 
 func (s *watchedStore) Leases(ctx context.Context) ([]checkpoint.Lease, error) {

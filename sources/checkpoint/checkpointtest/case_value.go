@@ -44,6 +44,7 @@ func variants() map[string]func(l *checkpoint.Lease) {
 		"TimestampOld":         func(l *lease) { l.Position.Timestamp = time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC) },
 		"TimestampFar":         func(l *lease) { l.Position.Timestamp = time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC) },
 		"TimestampZone":        func(l *lease) { l.Position.Timestamp = l.Position.Timestamp.In(time.FixedZone("X", -5*3600-1800)) },
+		"NoCheckpointOwner":    func(l *lease) { l.CheckpointOwner = "" },
 		"OneParent":            func(l *lease) { l.Parents = l.Parents[:1] },
 		"NoParents":            func(l *lease) { l.Parents = nil },
 		"EmptyParents":         func(l *lease) { l.Parents = []string{} },

@@ -1,7 +1,6 @@
 package lease
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,14 +51,21 @@ func (m *Manager) balance() {
 }
 
 // untilLook is how long to wait for the next look at the store: half a duration, or
-// until a lease of others runs out that was not renewed since the last one.
+// until a lease of others runs out that was not renewed since the last one, or a little
+// while if one is to be handed over to this worker.
 func (m *Manager) untilLook(now time.Time) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 
+	const soon = 10 // parts of a duration
+
 	wait := m.about(m.options.Duration / 2)
 
 	for id, e := range m.known {
+		if m.asks(&e.lease) {
+			wait = min(wait, m.options.Duration/soon)
+		}
+
 		if left := e.since.Add(m.options.Duration).Sub(now); left > 0 && m.held[id] == nil && !e.lease.Position.Ended() {
 			wait = min(wait, left)
 		}
@@ -69,7 +75,7 @@ func (m *Manager) untilLook(now time.Time) time.Duration {
 }
 
 // pass takes what is to be taken. Without a look at the store it goes by what is
-// known, and steals nothing.
+// known, and asks for nothing.
 func (m *Manager) pass(look bool) error {
 	began := time.Now()
 
@@ -112,8 +118,8 @@ func (m *Manager) pass(look bool) error {
 	const tries = 5
 
 	for _, l := range steal[:min(tries, len(steal))] {
-		taken, err := m.take(l)
-		if taken || err != nil {
+		asked, err := m.ask(l)
+		if asked || err != nil {
 			return err
 		}
 	}
@@ -121,20 +127,21 @@ func (m *Manager) pass(look bool) error {
 	return nil
 }
 
-// plan is what to take, what to steal one of, and what to give back, for nobody
-// calls Next.
+// plan is what to take, what to ask for one of, and what to give back, for nobody
+// calls Next, or another worker has asked for it.
 func (m *Manager) plan(now time.Time) (free, steal []checkpoint.Lease, back []*Held) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 
 	if m.idle || m.closed {
-		back = slices.Clone(m.queue)
+		back = slices.Concat(m.queue, m.unreadAsked())
 
 		return nil, nil, back
 	}
 
 	s := share{
 		owner: m.owner, former: m.former, duration: m.options.Duration, most: m.options.MaxLeases, exclusive: m.exclusive,
+		handover: max(m.options.Handover, 0),
 	}
 
 	ready := m.ready()
@@ -146,7 +153,7 @@ func (m *Manager) plan(now time.Time) (free, steal []checkpoint.Lease, back []*H
 
 	free, steal = s.take(ready, now)
 
-	return free, steal, nil
+	return free, steal, m.unreadAsked()
 }
 
 // take makes a lease this worker's. It is no error if somebody else was faster.
@@ -158,34 +165,23 @@ func (m *Manager) take(last checkpoint.Lease) (bool, error) {
 	}
 
 	next := last
-	next.Stream = cmp.Or(m.options.Stream, last.Stream) // which an older release did not store
-	next.Owner = m.owner
-	next.Counter++
-
-	ctx, cancel := context.WithTimeout(m.working, min(m.options.Duration/renewals, patience))
-	defer cancel()
+	next.Owner, next.CheckpointOwner = m.owner, ""
 
 	began := time.Now()
 
-	err := m.store.Update(ctx, last, next)
-
-	switch {
-	case errors.Is(err, checkpoint.ErrConflict):
-		return false, nil
-	case err != nil:
-		// The next look shows whether it is taken.
-		return false, fmt.Errorf("lease of shard %s not taken: %w", last.Shard, err)
+	next, taken, err := m.claim(last, next)
+	if !taken || err != nil {
+		return false, err
 	}
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
 
 	h := &Held{
 		m: m, shard: last.Shard, lease: next, since: began,
 		turn: make(chan struct{}, 1), lost: make(chan struct{}),
 	}
 
-	m.mu.Lock()
-	defer m.mu.Unlock()
-
-	m.wrote(next)
 	m.held[h.shard] = h
 	m.queue = append(m.queue, h)
 

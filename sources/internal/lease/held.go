@@ -30,9 +30,11 @@ type Held struct {
 	handed   bool             // out by Next
 	renewing bool
 	writing  bool
-	gone     bool // lost, ended or released
-	shut     bool // lost is closed
+	gone     bool      // lost, ended or released
+	shut     bool      // lost is closed
+	asked    time.Time // when another worker's wish for it was heard; zero for none
 	onLost   func()
+	onAsked  func()
 }
 
 // Shard is the ID of the shard.
@@ -50,7 +52,7 @@ func (h *Held) Lease() checkpoint.Lease {
 }
 
 // Lost is closed when the lease is this worker's no more: somebody else took it,
-// it was not renewed in time, or the manager was closed.
+// it was not renewed or handed over in time, or the manager was closed.
 func (h *Held) Lost() <-chan struct{} { return h.lost }
 
 // OnLost has f called when Lost is closed, at once if it is. It must not block and
@@ -117,7 +119,7 @@ func (h *Held) End(ctx context.Context, children []Shard) error {
 	}
 
 	err := h.write(ctx, func(l *checkpoint.Lease) {
-		l.Owner, l.Children, l.Window = "", ids, nil
+		l.Owner, l.CheckpointOwner, l.Children, l.Window = "", "", ids, nil
 		l.Position = checkpoint.Position{Sequence: checkpoint.ShardEnd}
 	})
 	if err != nil {
@@ -131,17 +133,17 @@ func (h *Held) End(ctx context.Context, children []Shard) error {
 	return nil
 }
 
-// Release lets go of the shard and gives the lease back, so that others may take
-// it at once. One attempt, unless Commit has left it a position: after an error they
-// may once the lease has run out. Of a lost lease it gives nothing back, but must be
-// called too.
+// Release lets go of the shard and gives the lease back, so that others may take it at
+// once, or the one who has asked for it. One attempt, unless Commit has left it a
+// position: after an error they may once the lease has run out. Of a lost lease it gives
+// nothing back, but must be called too.
 func (h *Held) Release(ctx context.Context) error {
 	defer h.drop()
 
 	return h.giveBack(ctx)
 }
 
-// giveBack writes that the lease has no owner.
+// giveBack writes that the lease has no owner, or only the one who has asked for it.
 func (h *Held) giveBack(ctx context.Context) error {
 	h.m.mu.Lock()
 	gone := h.gone
@@ -151,7 +153,7 @@ func (h *Held) giveBack(ctx context.Context) error {
 		return nil
 	}
 
-	err := h.flush(ctx, func(l *checkpoint.Lease) { l.Owner = "" })
+	err := h.flush(ctx, h.m.giveAway)
 
 	h.m.mu.Lock()
 	h.lose("")
@@ -180,7 +182,12 @@ func (h *Held) forget() {
 		delete(h.m.held, h.shard)
 	}
 
-	h.m.queue = slices.DeleteFunc(h.m.queue, func(x *Held) bool { return x == h })
+	h.m.unqueue(h)
+}
+
+// unqueue has a lease not be handed out. m.mu is held.
+func (m *Manager) unqueue(h *Held) {
+	m.queue = slices.DeleteFunc(m.queue, func(x *Held) bool { return x == h })
 }
 
 // lose closes Lost, once; reason is for the log. m.mu is held.
@@ -244,6 +251,12 @@ func sortByAge(all []*Held) {
 // written, or may have been, tells by itself. m.mu is held.
 func (h *Held) observe(l checkpoint.Lease, found bool, began time.Time) {
 	if h.gone || h.writing || !h.doubt.IsZero() {
+		return
+	}
+
+	if found && l.CheckpointOwner == h.m.owner && l.Counter > h.lease.Counter {
+		h.hear(l)
+
 		return
 	}
 

@@ -74,6 +74,12 @@ func (m *Manager) due(now time.Time, limit int) (due []*Held, wait time.Duration
 			h.lose("lease was not renewed in time")
 
 			continue
+		case !h.asked.IsZero() && !now.Before(h.deadline()):
+			h.lose("lease was not handed over in time")
+
+			continue
+		case !h.asked.IsZero():
+			wait = min(wait, h.deadline().Sub(now))
 		}
 
 		wait = min(wait, h.until().Sub(now))

@@ -55,6 +55,7 @@ type entry struct {
 	lease checkpoint.Lease
 	first time.Time // when this worker first knew that there is one
 	since time.Time // first seen with this Owner and Counter
+	asked time.Time // first seen with this Owner and CheckpointOwner
 	at    time.Time // when this worker itself wrote it; zero if it did not
 }
 
@@ -241,6 +242,7 @@ func (m *Manager) Close(ctx context.Context) error {
 	m.mu.Unlock()
 
 	err := each(len(all), func(i int) error { return all[i].giveBack(ctx) })
+	err = errors.Join(err, m.disown(ctx))
 
 	m.unwork()
 	m.keeping.Wait()
@@ -275,7 +277,7 @@ func (m *Manager) ready() []seen {
 	for id, e := range m.known {
 		if !e.lease.Position.Ended() && g.ready(e.lease, m.listed.began.After(e.first)) {
 			_, held := m.held[id]
-			all = append(all, seen{lease: e.lease, since: e.since, held: held})
+			all = append(all, seen{lease: e.lease, since: e.since, asked: e.asked, held: held})
 		}
 	}
 

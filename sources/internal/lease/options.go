@@ -42,6 +42,11 @@ type Options struct {
 	// the service takes for the future misses records.
 	Now time.Time
 
+	// Handover is how long a worker that is asked for a shard has to finish what it has
+	// begun, before the shard is taken from it; all workers of a stream have the same.
+	// Negative: it has no time, and is not asked. Default 30 s.
+	Handover time.Duration
+
 	// MaxLeases is the most shards that this worker reads; 0 for no limit.
 	MaxLeases int
 
@@ -102,6 +107,7 @@ func (o Options) withDefaults() (options Options, owner string) {
 	const (
 		duration = 10 * time.Second
 		interval = time.Minute
+		handover = 30 * time.Second
 	)
 
 	if o.Duration == 0 {
@@ -110,6 +116,10 @@ func (o Options) withDefaults() (options Options, owner string) {
 
 	if o.ListInterval == 0 {
 		o.ListInterval = interval
+	}
+
+	if o.Handover == 0 {
+		o.Handover = handover
 	}
 
 	if o.Now.IsZero() {

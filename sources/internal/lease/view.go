@@ -101,11 +101,12 @@ func (m *Manager) note(l checkpoint.Lease, began, ended time.Time) {
 
 	switch {
 	case e == nil:
-		m.known[l.Shard] = &entry{lease: l, first: ended, since: ended}
+		m.known[l.Shard] = &entry{lease: l, first: ended, since: ended, asked: ended}
 	case l.Counter <= e.lease.Counter && !e.at.Before(began):
 	case l.Counter == e.lease.Counter && l.Owner == e.lease.Owner:
 	default:
-		e.lease, e.since, e.at = l, ended, time.Time{}
+		e.put(l, ended)
+		e.at = time.Time{}
 	}
 }
 
@@ -119,5 +120,15 @@ func (m *Manager) wrote(l checkpoint.Lease) {
 		m.known[l.Shard] = e
 	}
 
-	e.lease, e.since, e.at = l, now, now
+	e.put(l, now)
+	e.at = now
+}
+
+// put takes note of a lease that was written.
+func (e *entry) put(l checkpoint.Lease, seen time.Time) {
+	if l.Owner != e.lease.Owner || l.CheckpointOwner != e.lease.CheckpointOwner {
+		e.asked = seen
+	}
+
+	e.lease, e.since = l, seen
 }

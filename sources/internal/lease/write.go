@@ -145,7 +145,8 @@ func (h *Held) stored() time.Time {
 
 // same reports whether two leases say the same of what a write may change.
 func same(a, b checkpoint.Lease) bool {
-	return a.Owner == b.Owner && bytes.Equal(a.Window, b.Window) && slices.Equal(a.Children, b.Children) &&
+	return a.Owner == b.Owner && a.CheckpointOwner == b.CheckpointOwner &&
+		bytes.Equal(a.Window, b.Window) && slices.Equal(a.Children, b.Children) &&
 		a.Position.Sequence == b.Position.Sequence && a.Position.SubSequence == b.Position.SubSequence &&
 		a.Position.Timestamp.Equal(b.Position.Timestamp)
 }
@@ -214,7 +215,7 @@ func (h *Held) done(l checkpoint.Lease, began time.Time, stored *progress) {
 		h.unstored = nil
 	}
 
-	h.gone = h.gone || l.Owner == ""
+	h.gone = h.gone || !m.has(&l)
 	m.wrote(l)
 }
 
@@ -241,8 +242,8 @@ func (h *Held) unclear(began time.Time, err error) error {
 	return err
 }
 
-// refused finds out why a write was: the lease was taken, or an earlier write
-// had taken effect though it was answered with an error.
+// refused finds out why a write was: the lease was taken or asked for, or an earlier
+// write had taken effect though it was answered with an error.
 func (h *Held) refused(ctx context.Context, last, next checkpoint.Lease, unstored *progress) (again bool, err error) {
 	m := h.m
 
@@ -250,24 +251,29 @@ func (h *Held) refused(ctx context.Context, last, next checkpoint.Lease, unstore
 	doubt := h.doubt
 	m.mu.Unlock()
 
-	var stored checkpoint.Lease
+	stored, err := h.read(ctx)
+	if err != nil && !doubt.IsZero() {
+		return false, h.unclear(doubt, err)
+	}
 
-	if !doubt.IsZero() {
-		stored, err = h.read(ctx)
-		if err != nil {
-			return false, h.unclear(doubt, err)
-		}
+	if stored.CheckpointOwner == m.owner {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+
+		h.hear(stored)
+
+		return !h.gone, h.lostIfGone()
 	}
 
 	// Only this worker can have written this Owner upon last, or none.
 	written := !doubt.IsZero() && stored.Counter == last.Counter+1
 
 	switch {
-	case written && stored.Owner == m.owner:
+	case written && m.has(&stored):
 		h.done(stored, doubt, nil)
 
 		return true, nil
-	case written && stored.Owner == "" && next.Owner == "":
+	case written && !m.has(&next) && stored.Owner == next.Owner && stored.CheckpointOwner == next.CheckpointOwner:
 		h.done(stored, doubt, unstored)
 
 		return false, nil
@@ -280,6 +286,15 @@ func (h *Held) refused(ctx context.Context, last, next checkpoint.Lease, unstore
 	h.lose("lease was taken by another worker")
 
 	return false, h.lostError()
+}
+
+// lostIfGone is the error of a lease that is gone. m.mu is held.
+func (h *Held) lostIfGone() error {
+	if h.gone {
+		return h.lostError()
+	}
+
+	return nil
 }
 
 // read returns the lease as it is stored, or an empty one.
