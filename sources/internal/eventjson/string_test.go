@@ -44,12 +44,14 @@ func TestAppendStringEveryByte(t *testing.T) {
 	}
 }
 
-// TestAppendStringText holds the text itself against encoding/json, which
-// differs only in that it escapes U+2028 and U+2029.
+// TestAppendStringText holds the text itself against encoding/json, which differs only
+// in that it escapes U+2028 and U+2029, and from Go 1.27 on does not escape what stands
+// for invalid UTF-8.
 func TestAppendStringText(t *testing.T) {
 	t.Parallel()
 	for _, text := range texts() {
-		if got, want := string(eventjson.AppendString(nil, text)), reference(t, text); got != want {
+		got, want := string(eventjson.AppendString(nil, text)), reference(t, text)
+		if strings.ReplaceAll(got, `\ufffd`, "\ufffd") != strings.ReplaceAll(want, `\ufffd`, "\ufffd") {
 			t.Errorf("AppendString(%q) = %s, want %s", text, got, want)
 		}
 	}
