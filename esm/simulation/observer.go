@@ -125,7 +125,8 @@ func newObserver(s *Sim) *Observer {
 		sim: s, began: time.Now(),
 		byKey: make(map[string]*trace), byPart: make(map[string]*trace), open: make(map[string]map[int]bool),
 		attempts: make(map[string]time.Time), hasty: make(map[string]int),
-		ousted: make(map[string]map[*Life]bool), owners: make(map[string]*Life), revoked: make(map[string]time.Time), ends: make(map[string]time.Time),
+		ousted: make(map[string]map[*Life]bool), owners: make(map[string]*Life),
+		revoked: make(map[string]time.Time), ends: make(map[string]time.Time),
 		deaf:       s.Scenario.Faults[FaultDeaf] > 0,
 		unreleased: s.keeps(OpRelease), keeping: s.keeps(OpRelease) || s.keeps(OpFail), duplicates: s.Scenario.Faults[FaultDuplicate] > 0,
 	}

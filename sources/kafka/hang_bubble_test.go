@@ -225,7 +225,7 @@ func TestHungRequestIsToldInBubbles_P14(t *testing.T) {
 						cancel, ended := w.runListened(seen, &l, config)
 						defer func() {
 							cancel()
-							<-ended
+							_ = <-ended
 						}()
 						time.Sleep(from)
 					}
@@ -240,7 +240,7 @@ func TestHungRequestIsToldInBubbles_P14(t *testing.T) {
 						t.Errorf("after %d requests told %v, want that %s is not answered", hung.asked.Load(), l.errs, name)
 					}
 					cancel()
-					<-ended
+					_ = <-ended
 				})
 			})
 		}

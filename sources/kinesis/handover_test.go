@@ -122,7 +122,7 @@ func TestHandoverTimeout(t *testing.T) {
 			t.Errorf("the shard moves after %v", took)
 		}
 		one.cancel()
-		<-one.ended // it is cut off
+		_ = <-one.ended // it is cut off
 		w.until(10, 2*time.Minute)
 		two.end()
 	})

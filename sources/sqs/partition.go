@@ -66,7 +66,7 @@ func newPartition(ctx context.Context, s *Source) *partition {
 		waiters: waiters{whole: s.queue.FIFO}, late: late{whole: s.queue.FIFO},
 	}
 	p.work, p.cut = context.WithCancel(context.WithoutCancel(ctx))
-	p.pool = pool.New(func() func(request) {
+	p.pool = pool.New(func() func(request) { //nolint:contextcheck // calls outlive the one that starts them
 		receipt := new(receipt)
 		return func(r request) { p.do(r, receipt) }
 	}, rest)

@@ -269,5 +269,6 @@ func (w *service) watch(e sqstest.Event) {
 		observer.Redriven(number)
 	case sqstest.Returned:
 		observer.Returned(number)
+	case sqstest.Hidden: // noted above
 	}
 }
