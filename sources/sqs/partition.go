@@ -59,14 +59,14 @@ var (
 	_ sources.Stopper   = (*partition)(nil)
 )
 
-func newPartition(ctx context.Context, s *Source) *partition {
+func newPartition(ctx context.Context, s *Source) *partition { //nolint:contextcheck // calls outlive the one that starts them
 	const rest = 30 * time.Second // of goroutines that have nothing to do
 	p := &partition{
 		source: s, setup: s.setup,
 		waiters: waiters{whole: s.queue.FIFO}, late: late{whole: s.queue.FIFO},
 	}
 	p.work, p.cut = context.WithCancel(context.WithoutCancel(ctx))
-	p.pool = pool.New(func() func(request) { //nolint:contextcheck // calls outlive the one that starts them
+	p.pool = pool.New(func() func(request) {
 		receipt := new(receipt)
 		return func(r request) { p.do(r, receipt) }
 	}, rest)

@@ -26,7 +26,7 @@ func limit(size uint64) error {
 // if all is as it should be.
 func full(path string) int {
 	page := uint64(os.Getpagesize())
-	for room := range uint64(4) {    // less than a new file needs
+	for room := range uint64(4) { // less than a new file needs
 		if err := limit(room * page); err != nil {
 			return complain(err)
 		}
