@@ -9,7 +9,7 @@
 // A stream may be named too, as "telemetry". The client must be one of the stream's
 // region. The store keeps how far each shard is settled: package checkpoint/file for one
 // process, checkpoint/dynamodb for any number of processes that share a stream,
-// checkpoint/memory for tests. One store belongs to one stream and one consumer. A
+// checkpoint.Memory for tests. One store belongs to one stream and one consumer. A
 // handler of records finds a *[Record] in Record.Native, and in it the SDK's
 // types.Record.
 //

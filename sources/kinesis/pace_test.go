@@ -9,7 +9,7 @@ import (
 
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
+	"github.com/openesm/openesm/sources/checkpoint"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
@@ -126,7 +126,7 @@ func TestConsumersShareAShard(t *testing.T) {
 					totals  [2]time.Duration
 				)
 				for i := range 2 {
-					source, err := kinesis.New(w.Client(), telemetry, memory.New(), kinesis.Options{})
+					source, err := kinesis.New(w.Client(), telemetry, checkpoint.NewMemory(), kinesis.Options{})
 					if err != nil {
 						t.Fatal(err)
 					}

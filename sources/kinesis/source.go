@@ -72,7 +72,7 @@ func New(client Client, streamNameOrARN string, store checkpoint.Store, options 
 		errs = append(errs, errors.New("client: is nil"))
 	}
 	if store == nil {
-		errs = append(errs, errors.New("store: is nil; positions would not outlive the process (package checkpoint/memory, if that is meant)"))
+		errs = append(errs, errors.New("store: is nil; positions would not outlive the process (checkpoint.NewMemory, if that is meant)"))
 	}
 	s, err := parseStream(streamNameOrARN)
 	fanOut, able := client.(FanOutClient)
