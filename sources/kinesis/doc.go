@@ -82,8 +82,17 @@
 //   - An iterator that has expired, as it does when a batch is retried for five minutes,
 //     is replaced by one behind the last record that was read (KIN-41).
 //   - A position that was trimmed: the shard goes on with the oldest record it has, as
-//     the service does (KIN-45). Nobody tells of the loss; watch the metrics IteratorAge
-//     and [MillisBehindLatest] against the retention of the stream.
+//     the service does (KIN-45). So a shard is read on at the last record that was read:
+//     if that is gone, records behind it may be lost. It is a [LossError], seen by the
+//     observer as a failed read, and counted by [PositionsTrimmed], if more was left to
+//     be read, or if the oldest record that is left has waited for half the retention
+//     period. Otherwise, as for a shard that was idle for longer than its retention
+//     period, it is a line of the log at level Info: a mapping that was down for longer
+//     loses what came and went meanwhile, and nothing tells that from an idle shard.
+//     A shard that is read no sooner than its records are dropped is looked at once a
+//     minute, with enhanced fan-out when its subscription is renewed. How many records
+//     are lost is not known. Watch the metrics IteratorAge and [MillisBehindLatest]
+//     against the retention of the stream.
 //   - MillisBehindLatest is what the service answered last (KIN-29), or the age of the
 //     oldest record that was read and is not settled if that is more: it grows while a
 //     handler fails. A shard that was not read in the last half minute, and of which

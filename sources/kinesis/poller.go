@@ -30,6 +30,7 @@ type answer struct {
 	records  []types.Record
 	behind   time.Duration // how far from the newest record
 	answered bool          // the service told how far
+	opened   bool          // reading was begun anew at the partition's position
 	ended    bool          // nothing comes after it
 	children []types.ChildShard
 }
@@ -47,6 +48,7 @@ type poller struct {
 
 	// Of the call, and of others while there is none.
 	iterator *string // nil if one must be asked for
+	opened   bool    // it is of a position, and brought no answer yet
 	earliest time.Time
 	interval time.Duration // between calls while records are waiting
 	owed     time.Duration // to other readers
@@ -79,6 +81,10 @@ func (r *poller) close() {
 // begin has a call made.
 func (r *poller) begin() {
 	r.calling, r.called = true, time.Now()
+
+	if r.p.isOnEdge(r.called) {
+		r.iterator = nil
+	}
 
 	r.p.source.calls.do(func() {
 		a, err := r.call(r.life)
@@ -185,7 +191,7 @@ func (r *poller) call(ctx context.Context) (answer, error) {
 	}
 }
 
-// locate asks for an iterator behind what was read last (KIN-43, KIN-48).
+// locate asks for an iterator at what was read last (KIN-43).
 func (r *poller) locate(ctx context.Context) error {
 	s, from := r.p.source, r.p.start()
 
@@ -203,7 +209,7 @@ func (r *poller) locate(ctx context.Context) error {
 
 	s.grants.note("GetShardIterator")
 
-	r.iterator = out.ShardIterator
+	r.iterator, r.opened = out.ShardIterator, true
 
 	return nil
 }
@@ -245,7 +251,7 @@ func (r *poller) took(ctx context.Context, out *kinesis.GetRecordsOutput, began 
 	a := answer{
 		records: out.Records, answered: out.MillisBehindLatest != nil,
 		behind: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond,
-		ended:  aws.ToString(out.NextShardIterator) == "",
+		opened: r.opened, ended: aws.ToString(out.NextShardIterator) == "",
 	}
 
 	err := checkRecords(out.Records)
@@ -260,7 +266,7 @@ func (r *poller) took(ctx context.Context, out *kinesis.GetRecordsOutput, began 
 	}
 
 	r.p.source.grants.note("GetRecords")
-	r.iterator = out.NextShardIterator
+	r.iterator, r.opened = out.NextShardIterator, false
 	r.more = a.behind > 0 && !a.ended
 	r.schedule(&a, began)
 

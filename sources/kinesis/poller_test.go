@@ -168,7 +168,7 @@ func TestReopen_KIN43_KIN47_KIN48_KIN52(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 
-		if want := []string{"TRIM_HORIZON ", "AFTER_SEQUENCE_NUMBER " + numbers[1]}; !slices.Equal(asked, want) {
+		if want := []string{"TRIM_HORIZON ", "AT_SEQUENCE_NUMBER " + numbers[1]}; !slices.Equal(asked, want) {
 			t.Errorf("iterators %q, want %q", asked, want)
 		}
 	})
