@@ -1,7 +1,9 @@
 package kinesis
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -97,14 +99,13 @@ func (p *partition) lookBefore(first *types.Record, now time.Time) {
 	if !p.isTrimmed(first, now) || p.wasCurrent(now) {
 		return
 	}
-	at, s := p.read, p.source
 	if first == nil || !p.misses(first, now) {
-		s.options.Logger.Info("position is older than the records that the shard keeps; nothing tells of a loss",
-			"stream", s.stream.name, "shard", p.id, "position", at.Sequence)
+		p.logUnclear(first)
 		return
 	}
+	at := p.read
 	loss := &LossError{
-		Stream: s.stream.name, Partition: p.id, Since: at.Timestamp,
+		Stream: p.source.stream.name, Partition: p.id, Since: at.Timestamp,
 		First: aws.ToString(first.SequenceNumber), Until: aws.ToTime(first.ApproximateArrivalTimestamp),
 	}
 	if !isMark(at) {
@@ -113,8 +114,20 @@ func (p *partition) lookBefore(first *types.Record, now time.Time) {
 	if loss.Since.IsZero() {
 		loss.Since = p.trail.arrived
 	}
-	s.losses.Add(1)
+	p.source.losses.Add(1)
 	p.trail.loss = loss
+}
+
+// logUnclear logs that the position is trimmed, and that nothing tells whether records
+// behind it were lost: nobody knows for how long the shard was not read.
+func (p *partition) logUnclear(first *types.Record) {
+	level := slog.LevelWarn
+	if first == nil {
+		level = slog.LevelInfo // an idle shard
+	}
+	p.source.options.Logger.Log(context.Background(), level,
+		"the shard's position is older than what it keeps: if it was not read for longer than its retention period, "+
+			"records may be lost", "stream", p.source.stream.name, "shard", p.id, "position", p.read.Sequence)
 }
 
 // isTrimmed reports whether what lies right behind the position may be dropped: its

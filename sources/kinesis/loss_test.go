@@ -1,7 +1,9 @@
 package kinesis_test
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -120,9 +122,7 @@ func TestNothingIsToldWhereNothingIsLost_KIN45(t *testing.T) {
 			w.handle(1, kinesis.Options{})
 			time.Sleep(48 * time.Hour)
 			w.trim(w.send("k", "b")[0])
-			w.turn(on("GetRecords", func(c kinesistest.Call) kinesistest.Fault {
-				return kinesistest.Fault{Empty: c.Number <= 5}
-			}))
+			w.Inject("GetRecords", slices.Repeat([]kinesistest.Fault{{Empty: true}}, 5)...)
 			w.handle(2, kinesis.Options{})
 		},
 		"idle, and the iterator expires": func(w *world) {
@@ -135,6 +135,23 @@ func TestNothingIsToldWhereNothingIsLost_KIN45(t *testing.T) {
 			w.send("k", "b")
 			w.until(2, time.Hour)
 			m.end()
+		},
+		"the handler hangs for less than the retention period": func(w *world) {
+			w.send("k", "a")
+			time.Sleep(5 * time.Hour)
+			p := w.open(kinesis.Options{})
+			w.finish(p.want("a"))
+			b := w.send("k", "b")
+			time.Sleep(20 * time.Hour)
+			w.trim(b[0])
+			buf := make([]sources.Record, 1)
+			for n, err := 0, error(nil); n == 0; n, err = p.Fetch(w.t.Context(), buf, time.Second) {
+				if err != nil {
+					w.t.Error(err)
+				}
+			}
+			p.close()
+			w.handle(2, kinesis.Options{})
 		},
 		"the oldest that there is": func(w *world) {
 			w.trim(w.send("k", "a", "b")[1])
@@ -283,6 +300,95 @@ func TestSlowReaderIsTold_KIN41_KIN45(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestUnclearLossIsLogged has positions that are trimmed, of shards that may have been
+// idle.
+func TestUnclearLossIsLogged_KIN45(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		trimmed, waiting bool
+		level            string
+	}{
+		"kept":    {false, true, ""},
+		"empty":   {true, false, "level=INFO"},
+		"waiting": {true, true, "level=WARN"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, 1, func(t *testing.T, w *world) {
+				w.send("k", "a")
+				w.handle(1, kinesis.Options{})
+				time.Sleep(25 * time.Hour)
+				if c.waiting {
+					w.send("k", "b")
+				}
+				if records := w.Records(telemetry, firstShard); c.trimmed {
+					w.trim(append(records, kinesistest.Record{})[1].Number)
+				}
+				var log bytes.Buffer
+				p := w.open(kinesis.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+				if _, err := p.read(1, 10*time.Second); err != nil {
+					t.Error(err)
+				}
+				p.close()
+				const words = "position is older"
+				if text := log.String(); strings.Count(text, words) != len(c.level)/len("level=INFO") || !strings.Contains(text, c.level) {
+					t.Errorf("logged %q, want one line of %q", text, c.level)
+				}
+			})
+		})
+	}
+}
+
+// TestSlowFanOutIsTold has records dropped before a subscription is renewed.
+func TestSlowFanOutIsTold_KIN45_KIN81(t *testing.T) {
+	t.Parallel()
+	inFan(t, 1, func(t *testing.T, f *fan) {
+		if err := f.SetRetention(telemetry, 1); err != nil {
+			t.Fatal(err)
+		}
+		body := make([]byte, 1<<20-1)
+		for range 30 {
+			if _, _, err := f.Put(telemetry, "k", body); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		all := f.Records(telemetry, fanFirst)
+		time.Sleep(58 * time.Minute)
+		f.Inject("SubscribeToShard", kinesistest.Fault{Stream: &kinesistest.Break{After: 5}})
+		s, p := f.open(kinesis.Options{})
+		var ids []string
+		var losses []*kinesis.LossError
+		buf := make([]sources.Record, 1)
+		for until := time.Now().Add(time.Hour); time.Now().Before(until) && !slices.Contains(ids, all[29].Number); {
+			n, err := p.Fetch(t.Context(), buf, time.Second)
+			if loss, ok := errors.AsType[*kinesis.LossError](err); ok {
+				losses = append(losses, loss)
+			}
+			if n == 0 {
+				continue
+			}
+			if ids = append(ids, buf[0].ID); len(ids) > 3 {
+				continue
+			}
+			time.Sleep(3 * time.Minute)
+			if len(ids) == 3 {
+				if err := f.Trim(telemetry, fanFirst, all[28].Number); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		read := len(ids) - 2 // before the loss
+		if read < 3 || read > 20 || ids[read] != all[28].Number || ids[read-1] != all[read-1].Number {
+			t.Fatalf("read %q", ids)
+		}
+		if len(losses) != 1 || losses[0].After != ids[read-1] || losses[0].First != ids[read] {
+			t.Errorf("told of %v", losses)
+		}
+		f.shut(s, p)
+	})
 }
 
 // TestFanOutTellsOfTrimmedRecords does the same by subscription.
