@@ -36,7 +36,7 @@ type LossError struct {
 	// Since is when that record arrived; zero if that is not known.
 	Since time.Time
 	// First is the sequence number of the record that the mapping goes on with, and Until
-	// when that arrived.
+	// when that arrived; "" and zero if none is left.
 	First string
 	Until time.Time
 }
@@ -50,9 +50,13 @@ func (e *LossError) Error() string {
 	if !e.Since.IsZero() {
 		fmt.Fprintf(&from, " since %s", e.Since.UTC().Format(time.RFC3339))
 	}
+	left := "none is left"
+	if e.First != "" {
+		left = fmt.Sprintf("reading goes on with %s, which arrived at %s", e.First, e.Until.UTC().Format(time.RFC3339))
+	}
 	return fmt.Sprintf("kinesis: shard %s of stream %s: records%s may be lost, how many is unknown: "+
-		"their retention ended before they were read; reading goes on with %s, which arrived at %s",
-		e.Partition, e.Stream, from.String(), e.First, e.Until.UTC().Format(time.RFC3339))
+		"their retention ended before they were read; %s (make the mapping faster, or the retention longer)",
+		e.Partition, e.Stream, from.String(), left)
 }
 
 // trail is what is known of the records behind the position that a shard is read from.
@@ -99,23 +103,28 @@ func (p *partition) lookBefore(first *types.Record, now time.Time) {
 	if !p.isTrimmed(first, now) || p.wasCurrent(now) {
 		return
 	}
-	if first == nil || !p.misses(first, now) {
+	if !p.misses(first, now) {
 		p.logUnclear(first)
 		return
 	}
+	p.source.losses.Add(1)
+	p.trail.loss = p.lossBefore(first)
+}
+
+// lossBefore is the error that tells of it.
+func (p *partition) lossBefore(first *types.Record) *LossError {
 	at := p.read
-	loss := &LossError{
-		Stream: p.source.stream.name, Partition: p.id, Since: at.Timestamp,
-		First: aws.ToString(first.SequenceNumber), Until: aws.ToTime(first.ApproximateArrivalTimestamp),
-	}
+	loss := &LossError{Stream: p.source.stream.name, Partition: p.id, Since: at.Timestamp}
 	if !isMark(at) {
 		loss.After = at.Sequence
 	}
 	if loss.Since.IsZero() {
 		loss.Since = p.trail.arrived
 	}
-	p.source.losses.Add(1)
-	p.trail.loss = loss
+	if first != nil {
+		loss.First, loss.Until = aws.ToString(first.SequenceNumber), aws.ToTime(first.ApproximateArrivalTimestamp)
+	}
+	return loss
 }
 
 // logUnclear logs that the position is trimmed, and that nothing tells whether records
@@ -155,15 +164,18 @@ func (p *partition) wasCurrent(now time.Time) bool {
 // isWithin tells a position that more of its record follows.
 func (p *partition) isWithin() bool { return !isMark(p.read) && !p.read.Timestamp.IsZero() }
 
-// misses reports whether it is likely that records were lost before one. More was left
-// to be read, or that one has waited for so long that nobody can have read the shard
-// for at least half the retention period. A shard that is idle for longer than its
-// retention period, and is read by another worker or again after a short stop, has a
-// trimmed position too, and has lost nothing.
+// misses reports whether it is likely that records were lost: more was left to be read,
+// or the first record that is kept has waited for so long that nobody can have read the
+// shard for at least half the retention period. A shard that is idle for longer than
+// that period, and is read by another worker or again after a short stop, has a trimmed
+// position too, and has lost nothing.
 func (p *partition) misses(first *types.Record, now time.Time) bool {
+	left := p.isWithin() || p.trail.waiting
+	if left || first == nil {
+		return left
+	}
 	arrived := aws.ToTime(first.ApproximateArrivalTimestamp)
-	waited := !arrived.IsZero() && p.source.age(arrived, now) >= p.source.keeps()/2
-	return p.isWithin() || p.trail.waiting || waited
+	return !arrived.IsZero() && p.source.age(arrived, now) >= p.source.keeps()/2
 }
 
 // isOnEdge reports whether it is time to look for a loss again: records are left to be

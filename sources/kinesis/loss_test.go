@@ -302,6 +302,66 @@ func TestSlowReaderIsTold_KIN41_KIN45(t *testing.T) {
 	}
 }
 
+// TestWhatWaitedIsTold has all that was left to be read dropped while the handler hangs.
+func TestWhatWaitedIsTold_KIN45_KIN74(t *testing.T) {
+	t.Parallel()
+	for name, left := range map[string]func(w *world) (first string){
+		"a new record": func(w *world) string {
+			first := w.send("k", "new")[0]
+			w.trim(first)
+			return first
+		},
+		"nothing": func(w *world) string {
+			w.trim("")
+			return ""
+		},
+		"no shard": func(w *world) string {
+			if _, err := w.Split(telemetry, firstShard); err != nil {
+				w.t.Fatal(err)
+			}
+			if err := w.Expire(telemetry, firstShard); err != nil {
+				w.t.Fatal(err)
+			}
+			return ""
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, 1, func(t *testing.T, w *world) {
+				w.unwatched()
+				all := w.backlog(30)
+				p := w.open(kinesis.Options{})
+				defer p.close()
+				buf := make([]sources.Record, 100)
+				if n, err := p.Fetch(t.Context(), buf, time.Second); n != 10 || err != nil {
+					t.Fatal(n, err)
+				}
+				time.Sleep(30 * time.Hour)
+				first := left(w)
+				var told []*kinesis.LossError
+				for until := time.Now().Add(10 * time.Second); time.Now().Before(until); {
+					n, err := p.Fetch(t.Context(), buf, time.Second)
+					if loss, ok := errors.AsType[*kinesis.LossError](err); ok {
+						told = append(told, loss)
+					}
+					if n > 0 && buf[0].ID != first {
+						t.Errorf("got %s", buf[0].ID)
+					}
+					if errors.Is(err, sources.ErrEnd) {
+						break
+					}
+				}
+				if len(told) != 1 || told[0].After != all[9] || told[0].First != first || told[0].Since.IsZero() {
+					t.Fatalf("told of %+v", told)
+				}
+				if text := told[0].Error(); (first == "") != strings.Contains(text, "none is left") {
+					t.Error(text)
+				}
+			})
+		})
+	}
+}
+
 // TestUnclearLossIsLogged has positions that are trimmed, of shards that may have been
 // idle.
 func TestUnclearLossIsLogged_KIN45(t *testing.T) {

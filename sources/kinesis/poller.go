@@ -214,10 +214,11 @@ func (r *poller) locate(ctx context.Context) error {
 	return nil
 }
 
-// missing takes a shard that is not there any more for one that has ended (KIN-74).
+// missing takes a shard that is not there any more for one that has ended (KIN-74), with
+// nothing behind the position.
 func (p *partition) missing(ctx context.Context, err error) (answer, error) {
 	if p.isGone(ctx, err) {
-		return answer{ended: true}, nil
+		return answer{opened: true, ended: true}, nil
 	}
 
 	return answer{}, err

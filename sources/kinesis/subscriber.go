@@ -158,7 +158,7 @@ func (r *subscriber) over() (answer, error) {
 
 	switch {
 	case sub.gone:
-		return answer{ended: true}, nil
+		return answer{opened: true, ended: true}, nil
 	case r.failed(sub, err):
 		return answer{}, nil
 	}
