@@ -58,7 +58,6 @@ func run(ctx context.Context, out io.Writer) error {
 	store := memory.New()
 	plant := newPlant(out)
 	fmt.Fprintf(out, "%d readings of %d sensors, every %dth is poison; two shards, two workers\n\n", sensors*rounds, sensors, poison)
-
 	life, stop := context.WithCancel(ctx)
 	defer stop()
 	var running sync.WaitGroup
@@ -76,7 +75,6 @@ func run(ctx context.Context, out io.Writer) error {
 		})
 		workers = append(workers, w)
 	}
-
 	err := produce(ctx, server, plant, workers[0])
 	if err == nil {
 		err = plant.wait(ctx)

@@ -6,11 +6,12 @@
 //	store, err := file.Open("telemetry.positions", file.Options{})
 //	source, err := kinesis.New(client, "arn:aws:kinesis:eu-west-1:123456789012:stream/telemetry", store, kinesis.Options{})
 //
-// The client must be one of the stream's region. The store keeps how far each shard is
-// settled: package checkpoint/file for one process, checkpoint/dynamodb for any number
-// of processes that share a stream, checkpoint/memory for tests. One store belongs to
-// one stream and one consumer. A handler of records finds a *[Record] in Record.Native,
-// and in it the SDK's types.Record.
+// A stream may be named too, as "telemetry". The client must be one of the stream's
+// region. The store keeps how far each shard is settled: package checkpoint/file for one
+// process, checkpoint/dynamodb for any number of processes that share a stream,
+// checkpoint/memory for tests. One store belongs to one stream and one consumer. A
+// handler of records finds a *[Record] in Record.Native, and in it the SDK's
+// types.Record.
 //
 // For many shards give the SDK an HTTP client with as many idle connections for one
 // host as there are shards; its own default keeps ten.
@@ -109,6 +110,10 @@
 //   - A store that is down: handlers go on until the lease has run out, which is nine
 //     tenths of [Options.LeaseDuration]; then the shard is dropped, and taken again when
 //     the store is back. With package checkpoint/file leases do not run out.
+//   - A worker that joins asks the others for its share of the shards. They fetch no more
+//     of those, finish and store what they have begun, and hand over; nothing is begun
+//     twice, but with a ParallelizationFactor as at a stop, and what takes longer than
+//     [Options.HandoverTimeout].
 //   - A worker that dies: others have its shards after one to one and a half lease times.
 //
 // # What differs from Lambda

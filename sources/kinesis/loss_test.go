@@ -50,8 +50,8 @@ func (w *world) handle(done int, options kinesis.Options) {
 	m.end()
 }
 
-// TestTrimmedRecordsAreTold stops a mapping for longer than the stream keeps records.
-func TestTrimmedRecordsAreTold_KIN45_P15(t *testing.T) {
+// TestTrimmedRecordsAreTold stops a mapping for longer than the stream keeps records (KIN-45, P15).
+func TestTrimmedRecordsAreTold(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.unwatched()
@@ -86,8 +86,8 @@ func TestTrimmedRecordsAreTold_KIN45_P15(t *testing.T) {
 }
 
 // TestNothingIsToldWhereNothingIsLost has positions that are as old as those of the
-// test above, or older.
-func TestNothingIsToldWhereNothingIsLost_KIN45(t *testing.T) {
+// test above, or older (KIN-45).
+func TestNothingIsToldWhereNothingIsLost(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]func(w *world){
 		"caught up, started again": func(w *world) {
@@ -182,8 +182,8 @@ func TestNothingIsToldWhereNothingIsLost_KIN45(t *testing.T) {
 }
 
 // TestLatestTellsOfRecordsSinceItsMoment has the position of a shard that nothing was
-// read of.
-func TestLatestTellsOfRecordsSinceItsMoment_KIN45_KIN50(t *testing.T) {
+// read of (KIN-45, KIN-50).
+func TestLatestTellsOfRecordsSinceItsMoment(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.send("k", "before")
@@ -206,8 +206,8 @@ func TestLatestTellsOfRecordsSinceItsMoment_KIN45_KIN50(t *testing.T) {
 	})
 }
 
-// TestPartOfAggregateIsTold has the rest of a record gone: it is lost for sure.
-func TestPartOfAggregateIsTold_KIN45_KIN213(t *testing.T) {
+// TestPartOfAggregateIsTold has the rest of a record gone: it is lost for sure (KIN-45, KIN-213).
+func TestPartOfAggregateIsTold(t *testing.T) {
 	t.Parallel()
 	for _, deaggregate := range []bool{true, false} {
 		t.Run(strconv.FormatBool(deaggregate), func(t *testing.T) {
@@ -261,8 +261,8 @@ func (o *openPart) slow(n int, each time.Duration) (ids []string, losses []*kine
 }
 
 // TestSlowReaderIsTold reads a backlog in the middle of which records are dropped: with
-// an iterator that has expired, and with one that has not.
-func TestSlowReaderIsTold_KIN41_KIN45(t *testing.T) {
+// an iterator that has expired, and with one that has not (KIN-41, KIN-45).
+func TestSlowReaderIsTold(t *testing.T) {
 	t.Parallel()
 	for name, each := range map[string]time.Duration{"expired": time.Minute, "not expired": 20 * time.Second} {
 		for _, lost := range []bool{true, false} {
@@ -302,8 +302,8 @@ func TestSlowReaderIsTold_KIN41_KIN45(t *testing.T) {
 	}
 }
 
-// TestWhatWaitedIsTold has all that was left to be read dropped while the handler hangs.
-func TestWhatWaitedIsTold_KIN45_KIN74(t *testing.T) {
+// TestWhatWaitedIsTold has all that was left to be read dropped while the handler hangs (KIN-45, KIN-74).
+func TestWhatWaitedIsTold(t *testing.T) {
 	t.Parallel()
 	for name, left := range map[string]func(w *world) (first string){
 		"a new record": func(w *world) string {
@@ -363,8 +363,8 @@ func TestWhatWaitedIsTold_KIN45_KIN74(t *testing.T) {
 }
 
 // TestUnclearLossIsLogged has positions that are trimmed, of shards that may have been
-// idle.
-func TestUnclearLossIsLogged_KIN45(t *testing.T) {
+// idle (KIN-45).
+func TestUnclearLossIsLogged(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		trimmed, waiting bool
@@ -396,108 +396,6 @@ func TestUnclearLossIsLogged_KIN45(t *testing.T) {
 				if text := log.String(); strings.Count(text, words) != len(c.level)/len("level=INFO") || !strings.Contains(text, c.level) {
 					t.Errorf("logged %q, want one line of %q", text, c.level)
 				}
-			})
-		})
-	}
-}
-
-// TestSlowFanOutIsTold has records dropped before a subscription is renewed.
-func TestSlowFanOutIsTold_KIN45_KIN81(t *testing.T) {
-	t.Parallel()
-	inFan(t, 1, func(t *testing.T, f *fan) {
-		if err := f.SetRetention(telemetry, 1); err != nil {
-			t.Fatal(err)
-		}
-		body := make([]byte, 1<<20-1)
-		for range 30 {
-			if _, _, err := f.Put(telemetry, "k", body); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(time.Second)
-		}
-		all := f.Records(telemetry, fanFirst)
-		time.Sleep(58 * time.Minute)
-		f.Inject("SubscribeToShard", kinesistest.Fault{Stream: &kinesistest.Break{After: 5}})
-		s, p := f.open(kinesis.Options{})
-		var ids []string
-		var losses []*kinesis.LossError
-		buf := make([]sources.Record, 1)
-		for until := time.Now().Add(time.Hour); time.Now().Before(until) && !slices.Contains(ids, all[29].Number); {
-			n, err := p.Fetch(t.Context(), buf, time.Second)
-			if loss, ok := errors.AsType[*kinesis.LossError](err); ok {
-				losses = append(losses, loss)
-			}
-			if n == 0 {
-				continue
-			}
-			if ids = append(ids, buf[0].ID); len(ids) > 3 {
-				continue
-			}
-			time.Sleep(3 * time.Minute)
-			if len(ids) == 3 {
-				if err := f.Trim(telemetry, fanFirst, all[28].Number); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		read := len(ids) - 2 // before the loss
-		if read < 3 || read > 20 || ids[read] != all[28].Number || ids[read-1] != all[read-1].Number {
-			t.Fatalf("read %q", ids)
-		}
-		if len(losses) != 1 || losses[0].After != ids[read-1] || losses[0].First != ids[read] {
-			t.Errorf("told of %v", losses)
-		}
-		f.shut(s, p)
-	})
-}
-
-// TestFanOutTellsOfTrimmedRecords does the same by subscription.
-func TestFanOutTellsOfTrimmedRecords_KIN45_KIN80(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		wait time.Duration // before the next start
-		trim int           // the first record that is kept
-		lost bool
-	}{
-		"lost":            {22 * time.Hour, 2, true},
-		"nothing lost":    {22 * time.Hour, 0, false},
-		"idle":            {time.Minute, 2, false},
-		"nothing is left": {22 * time.Hour, 3, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			inFan(t, 1, func(t *testing.T, f *fan) {
-				f.put(1, 1)
-				s, p := f.open(kinesis.Options{})
-				if err := p.Ack(t.Context(), f.want(p, 0, 1)); err != nil {
-					t.Fatal(err)
-				}
-				f.shut(s, p)
-				f.put(1, 1)
-				time.Sleep(5 * time.Hour)
-				f.put(1, 1)
-				records := f.Records(telemetry, fanFirst)
-				time.Sleep(c.wait)
-				before := ""
-				if c.trim < len(records) {
-					before = records[c.trim].Number
-				}
-				if err := f.Trim(telemetry, fanFirst, before); err != nil {
-					t.Fatal(err)
-				}
-				s, p = f.open(kinesis.Options{})
-				_, err := f.take(p, 0, 0)
-				got, next := f.take(p, 1, 10*time.Second)
-				loss, told := errors.AsType[*kinesis.LossError](errors.Join(err, next))
-				if told != c.lost || told && (loss.After != records[0].Number || loss.First != records[2].Number) {
-					t.Errorf("told of %v, %v", err, next)
-				}
-				if first := max(c.trim, 1); len(got) == 0 && first < 3 {
-					f.want(p, first, 3)
-				} else {
-					f.are(got, first, first+len(got))
-				}
-				f.shut(s, p)
 			})
 		})
 	}

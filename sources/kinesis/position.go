@@ -42,7 +42,6 @@ func behind(a, b checkpoint.Position) bool {
 	case isMark(b):
 		return true
 	}
-
 	return cmp.Or(compareSequence(a.Sequence, b.Sequence), cmp.Compare(a.SubSequence, b.SubSequence)) > 0
 }
 
@@ -50,6 +49,5 @@ func behind(a, b checkpoint.Position) bool {
 // length (KIN-51).
 func compareSequence(a, b string) int {
 	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
-
 	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 }
