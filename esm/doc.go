@@ -43,7 +43,8 @@
 //
 // This is how one message of a queue travels, through the functions by name.
 //
-// Mapping.Run starts the source (start) and serves each partition that Accept hands out
+// Mapping.Run checks the on-failure destination, if there is one (checkDestination),
+// starts the source (start) and serves each partition that Accept hands out
 // (serve). A queue is one partition: newPart makes the part that its lanes share, and
 // part.serve runs newUnordered.
 //
@@ -52,7 +53,7 @@
 //
 //  1. lane.collect gathers the batch, by the rules of package batch. It calls
 //     queueLane.fetch, which calls unordered.fetch: gate.enter waits while the service
-//     fails, budget.reserve waits while too much is held, and Partition.Fetch asks the
+//     fails, budget.wait waits while too much is held, and Partition.Fetch asks the
 //     service. part.separate applies the filter; what it rejects goes to settler.add.
 //     look watches whether there is a backlog (unordered.backlog starts a lane) or
 //     nothing (scaler.quiet).
@@ -93,7 +94,8 @@
 // may name the records that failed, see Config.ReportBatchItemFailures. A
 // [ThrottleError] says that the handler could not start now. Troubles of the
 // source are waited out with back-off and jitter; only a source that cannot
-// work as configured ends a mapping.
+// work as configured ends a mapping, and an on-failure destination that the check at
+// the start finds unusable ([Checker]).
 //
 // # Stopping
 //
@@ -107,7 +109,8 @@
 // # Observing
 //
 // [Observer] is told of every event behind AWS's metrics, under AWS's names;
-// the log goes to Config.Logger. Neither holds record payloads.
+// the log goes to Config.Logger. Neither holds record payloads. [Mapping.Status] tells
+// at any time what the mapping does, and what fails now.
 //
 // # Testing
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,23 +130,20 @@ func TestLoopIsRefusedThroughAWrapper_DST43(t *testing.T) {
 func TestStatusShowsADestinationThatIsDown_P14(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := memory.NewStream(memory.StreamOptions{})
-		j, log, dead := newJournal(), new(logbook), true
+		j, log := newJournal(), new(logbook)
+		var dead atomic.Bool
+		dead.Store(true)
 		config := j.config(noRetries(func(context.Context, *esm.FailureRecord) error {
-			if dead {
-				return errDead
-			}
-			return nil
+			return when(dead.Load())
 		}))
 		config.Logger = log.logger()
 		m := mustNew(t, s.Source("app"), j.handler(failIf("poison")), config)
 		equal(t, "new", m.Status(), esm.Status{State: esm.StateCreating, LastProcessingResult: "No records processed"})
-
 		stop := background(t, m)
 		equal(t, "idle", m.Status(), esm.Status{State: esm.StateEnabled, LastProcessingResult: "No records processed"})
 		s.Put("k", []byte("fine"))
 		synctest.Wait()
 		equal(t, "busy", m.Status(), esm.Status{State: esm.StateEnabled, LastProcessingResult: "OK"})
-
 		began := time.Now()
 		s.Put("k", []byte("poison"))
 		time.Sleep(time.Hour)
@@ -165,8 +163,7 @@ func TestStatusShowsADestinationThatIsDown_P14(t *testing.T) {
 		if len(log.lines("delivery to the on-failure destination failed", "stands still", errDead.Error())) == 0 {
 			t.Error("not told in the log")
 		}
-
-		dead = false
+		dead.Store(false)
 		time.Sleep(time.Minute)
 		equal(t, "back", m.Status(), esm.Status{State: esm.StateEnabled, LastProcessingResult: "OK"})
 		_, err := stop()
@@ -179,20 +176,21 @@ func TestStatusShowsADestinationThatIsDown_P14(t *testing.T) {
 func TestStatusOfFailures(t *testing.T) {
 	for result, test := range map[string]struct {
 		metric esm.Metric
-		fail   func(*stub, *bool)
+		fail   func(*stub, *atomic.Bool)
 	}{
-		"PROBLEM: Reading the source failed": {esm.PollingErrorCount, func(s *stub, down *bool) {
-			s.fetch = func() error { return when(*down) }
+		"PROBLEM: Reading the source failed": {esm.PollingErrorCount, func(s *stub, down *atomic.Bool) {
+			s.fetch = func() error { return when(down.Load()) }
 		}},
-		"PROBLEM: Settling records failed": {esm.CommitErrorCount, func(s *stub, down *bool) {
-			s.ack = func([]sources.Record) error { return when(*down) }
+		"PROBLEM: Settling records failed": {esm.CommitErrorCount, func(s *stub, down *atomic.Bool) {
+			s.ack = func([]sources.Record) error { return when(down.Load()) }
 		}},
 		"PROBLEM: Function call failed": {esm.InvokeErrorCount, nil},
 	} {
 		for _, ordered := range []bool{false, true} {
 			t.Run(fmt.Sprint(result, ordered), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
-					down := true
+					var down atomic.Bool
+					down.Store(true)
 					q, s := queueOf(memory.QueueOptions{}, "a"), streamOf("a")
 					source := &stub{Source: q.Source()}
 					if ordered {
@@ -200,7 +198,9 @@ func TestStatusOfFailures(t *testing.T) {
 					}
 					handle := func(context.Context, []sources.Record) (esm.Response, error) { return esm.Response{}, nil }
 					if test.fail == nil {
-						handle = func(context.Context, []sources.Record) (esm.Response, error) { return esm.Response{}, when(down) }
+						handle = func(context.Context, []sources.Record) (esm.Response, error) {
+							return esm.Response{}, when(down.Load())
+						}
 					} else {
 						test.fail(source, &down)
 					}
@@ -212,7 +212,7 @@ func TestStatusOfFailures(t *testing.T) {
 					if len(status.Problems) != 1 || status.Problems[0].Metric != test.metric || !errors.Is(status.Problems[0].Err, errDead) {
 						t.Errorf("problems %+v", status.Problems)
 					}
-					down = false
+					down.Store(false)
 					time.Sleep(2 * time.Minute)
 					equal(t, "healed", m.Status(), esm.Status{State: esm.StateEnabled, LastProcessingResult: "OK"})
 					_, err := stop()

@@ -7,15 +7,15 @@
 // A seed decides everything. It draws a [Scenario]: records, keys and sizes, the
 // configuration of the mapping, a handler that fails, hangs, panics or names
 // some records in several moods, calls that fail before or after their effect,
-// partitions that are split, merged, asked back or lost, stops and kills. One
+// partitions that are split, merged, revoked or lost, stops and kills. One
 // scenario in five is calm: without any fault, so that promises that hold only then
-// can be held too; partitions are asked back then too, handlers take up to their whole
+// can be held too; partitions are revoked then too, handlers take up to their whole
 // time limit, and the mapping is stopped.
 //
 // What was added later is a list of troubles, each with a name and dice of its own:
 // handlers and destinations that ignore their context, calls that hang until their
-// deadline, late answers, odd errors, callbacks that panic. A trouble that the engine
-// does not bear yet is pending, and stays out.
+// deadline, late answers, odd errors, callbacks that panic, lanes that a busy machine
+// runs late. A trouble that the engine does not bear yet is pending, and stays out.
 //
 // The scenario is played in a bubble of package testing/synctest, in virtual
 // time. A [World] is the service; it outlives the processes that read it. A
@@ -34,11 +34,12 @@
 //
 // # Replaying a seed
 //
-// A failure prints the command that replays it. The flags of the test binary:
+// A failure prints the command that replays it, and the file that has the seeds of a
+// kind which failed once: they are always played. The flags of the test binary:
 //
 //	-simulation.seed=7     play seed 7 only, and print its history
 //	-simulation.seeds=3000 play so many seeds of each kind
-//	-simulation.first=1000 begin with this seed
+//	-simulation.first=1000 begin with this seed; $SIMULATION_FIRST says it for go test ./...
 //	-simulation.for=10m    go on for so long
 //	-simulation.all        with what the engine does not bear yet
 //	-simulation.with=a,b   with these troubles of that
@@ -51,14 +52,15 @@
 // (Entered, Handed, Returned, Settled or Passed, Redriven; of ordered sources
 // Child, Opened, Revoked and Lost too; Violate for what only the world can see). Calls of
 // the source pass [Life.Call], or a transport whose calls do; [Sim.Faulty] and
-// [Sim.Chance] make them fail. A [Kind] names the World and how it settles. Then
+// [Sim.Chance] make them fail. What fails in another way is told to Observer.Failed. A
+// [Kind] names the World and how it settles. Then
 //
-//	simulation.Attack(t, kind, 300, "fetch before", "ack after")
+//	simulation.Attack(t, kind, 30, "fetch before", "ack after")
 //	simulation.Enumerate(t, kind)
 //
-// plays 300 seeds, and more until the faults named were reached, and kills a small
-// scenario's process before and after every single step. [Queue] and [Stream] are
-// the worlds of the engine's own tests.
+// plays 30 seeds (with -simulation.seeds=300 and above so many, and more until the
+// faults named were reached), and kills a small scenario's process before and after
+// every single step. [Queue] and [Stream] are the worlds of the engine's own tests.
 //
 // # Promises, and who guards the guards
 //
@@ -94,18 +96,20 @@
 //	P5  no duplicates         checkEnd           source hands out twice                            3
 //	    without faults                           half of a batch not settled                       3
 //	                                             settlements not waited for                       30
-//	                                             cancelled, as its partition is asked back         3
+//	                                             cancelled, as its partition is revoked         3
 //	                          checkLeft,         started when it expires too soon                 54
 //	                          checkRedriven      what did not fit is not kept                      6
 //	                                             what did not fit is not extended                257
 //	                                             a stop is not told                               45
 //	                                             a stop cancels polls                             96
+//	                                             a success judged by when the lane looks           3
 //	P6  isolation             checkIsolation     source reads one partition after the other       46
 //	                                             a lane that waits for handlers does too         224
 //	                          checkWaiting,      growth waits for handlers                       106
 //	                                             a lane that may not come yet never comes        337
 //	                          checkBacklog,      a function fails as soon as one batch does      105
 //	                          checkThrottled     throttled as long as records can be extended     49
+//	                          checkIsolation     what was fetched with a batch that is retried    74
 //	P7  bounds                checkBounds,       MaximumBufferedBytes ignored                     44
 //	                          checkConcurrency   reading ahead without bound                      12
 //	                                             lanes above the concurrency                      12
@@ -121,7 +125,8 @@
 //	P9  no hot loop, no       called,            source does not wait                              1
 //	    early end             checkHaste,        source ends though it could go on                 1
 //	                          checkRest,         fetch, accept, ack without back-off              29
-//	                          checkStopped       delivery without back-off                       119
+//	                          checkStopped,      delivery without back-off                       119
+//	                          checkLog           each lane logs a failure that all meet          119
 //	                                             batch retried without back-off                   10
 //	                                             a failed Accept ends the mapping                 17
 //	                                             a Jitter of 0 makes hot loops                    12
@@ -135,7 +140,7 @@
 //	                          checkStopped,      unstarted records not released                   26
 //	                          checkFetched,      drain timeout ignored                            50
 //	                          end of the bubble  Run does not wait for its lanes                  21
-//	                          checkBegun,        a partition that was asked back read on           1
+//	                          checkBegun,        a partition that was revoked read on           1
 //	                          checkGiven,        a batch begun after the stop                    889
 //	                          checkCut,          a destination waited for                        239
 //	                                             Run silent about a delivery that it cut off    1920
@@ -144,6 +149,18 @@
 //	                                             commits not waited for at the end               659
 //	P14 no failure unheard    checkHeard         failed extensions not observed                  110
 //	                                             failed reads or settlements not observed          3
+//	P15 no signal lies        checkTrue          a failed receive told to all that share it        1
+//
+// The last one is of package sqs, whose simulation has checkers and mutants of its own:
+//
+//	P8   a Fetch for less than a second waits for one         30
+//	     a Fetch waits for its call                            1
+//	P11  a call of Start, to receive, delete or hide          87
+//	     without a deadline
+//	     a heartbeat that hangs ends all                      54
+//	P6   a heartbeat without end                             107
+//	P15  Expires counted from the answer                      14
+//	     visibility not sent, or a change not noticed          3
 //
 // A panic that is not recovered ends the test binary, which says so itself. Waits
 // are jittered, so P9 is broken by a row of retries without a wait, not by one.

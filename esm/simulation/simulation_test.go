@@ -14,7 +14,7 @@ func TestSeeds(t *testing.T) {
 	for _, kind := range models {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
-			const seeds = 300
+			const seeds = 30
 			t.Log(Attack(t, kind, seeds, reachable(kind)...))
 		})
 	}

@@ -25,9 +25,7 @@ import (
 // What the embedded broker does otherwise than a real one: see control, keepAlive and sweep.
 func TestSimulation(t *testing.T) {
 	t.Parallel()
-
-	const seeds = 100
-
+	const seeds = 10
 	t.Log(simulation.Attack(t, simulated(), seeds, reachable()...))
 }
 
@@ -54,6 +52,5 @@ func reachable() []string {
 		"start before", "start after", "start hung", "accept before", "accept after", "accept hung", "fetch before", "fetch after", "fetch hung",
 		"ack before", "ack after", "ack hung", "close before", "close after", "deliver before", "deliver after", string(slowAnswer),
 	}
-
 	return slices.AppendSeq(names, maps.Keys(strikes()))
 }

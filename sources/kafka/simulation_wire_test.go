@@ -54,36 +54,28 @@ type wire struct {
 // dial is what the client dials by.
 func (p *process) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	const limit = 10 * time.Second // as the client's own dialer
-
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errNoAnswer)
 	defer cancel()
-
 	if p.dead.Load() {
 		return nil, errUnreachable
 	}
-
 	label := p.dials(address)
-
 	for wait := p.latency("dial " + address); wait > 0; wait = p.frozen() {
 		turn := make(chan struct{})
 		p.world.sim.After(wait, label, func() { close(turn) })
-
 		select {
 		case <-turn:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
 	}
-
 	if p.dead.Load() || p.world.isAway(address) {
 		return nil, errUnreachable
 	}
-
 	conn, err := p.world.network.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-
 	return p.connect(&wire{
 		process: p, address: address, label: label, inner: conn, closed: make(chan struct{}), arrived: make(chan struct{}, 1),
 		asked: make(map[int32]kmsg.Key), reads: deadline{changed: make(chan struct{})},
@@ -95,26 +87,20 @@ func (p *process) dial(ctx context.Context, network, address string) (net.Conn, 
 func (p *process) dials(address string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
 	p.dialed[address]++
-
 	return fmt.Sprintf("%s %s %d", p.name, address, p.dialed[address])
 }
 
 func (p *process) connect(w *wire) (net.Conn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
 	if p.dead.Load() {
 		_ = w.inner.Close()
-
 		return nil, errUnreachable
 	}
-
 	p.wires[w] = struct{}{}
 	p.world.work.Go(w.send)
 	p.world.work.Go(w.receive)
-
 	return w, nil
 }
 
@@ -123,10 +109,8 @@ func (p *process) connect(w *wire) (net.Conn, error) {
 // does first.
 func (p *process) latency(label string) time.Duration {
 	const longest = 4 * time.Millisecond
-
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(p.name + label))
-
 	return 1 + time.Duration(rand.New(rand.NewPCG(p.world.sim.Scenario.Seed, h.Sum64())).Int64N(int64(longest)))
 }
 
@@ -134,7 +118,6 @@ func (p *process) latency(label string) time.Duration {
 func (p *process) frozen() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
 	return max(time.Until(p.thaws), 0)
 }
 
@@ -142,14 +125,12 @@ func (p *process) frozen() time.Duration {
 func (p *process) freeze(until time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
 	p.thaws = until
 }
 
 // cut breaks connections, and returns how many.
 func (p *process) cut(which func(*wire) bool) int {
 	var cut []*wire
-
 	p.mu.Lock()
 	for w := range p.wires {
 		if which(w) {
@@ -157,11 +138,9 @@ func (p *process) cut(which func(*wire) bool) int {
 		}
 	}
 	p.mu.Unlock()
-
 	for _, w := range cut {
 		_ = w.Close()
 	}
-
 	return len(cut)
 }
 
@@ -169,13 +148,11 @@ func (p *process) cut(which func(*wire) bool) int {
 func (w *wire) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
 	select {
 	case <-w.closed:
 		return 0, errCut
 	default:
 	}
-
 	w.out = append(w.out, append([]byte(nil), b...))
 	w.process.world.sim.After(w.process.latency("request"), w.label+" request", w.pass)
 
@@ -187,34 +164,26 @@ func (w *wire) pass() {
 	if w.isClosed() {
 		return
 	}
-
 	if wait := w.process.frozen(); wait > 0 {
 		w.process.world.sim.After(wait, w.label+" request", w.pass)
 
 		return
 	}
-
 	w.mu.Lock()
 	frame := w.out[0]
 	w.out = w.out[1:]
 	key, correlation := kmsg.Key(binary.BigEndian.Uint16(frame[4:])), int32(binary.BigEndian.Uint32(frame[8:]))
 	w.asked[correlation] = key
 	w.mu.Unlock()
-
 	fate := w.process.asks(w, key, frame)
-
 	if fate.cutBefore {
 		_ = w.Close()
-
 		return
 	}
-
 	w.requests <- frame
-
 	if fate.cutAfter {
 		w.process.world.sim.After(time.Millisecond, w.label+" cut", func() { _ = w.Close() })
 	}
-
 	w.mu.Lock()
 	w.deaf = w.deaf || fate.hangs
 	w.mu.Unlock()
@@ -227,7 +196,6 @@ func (w *wire) send() {
 		case frame := <-w.requests:
 			if _, err := w.inner.Write(frame); err != nil {
 				_ = w.Close()
-
 				return
 			}
 		case <-w.closed:
@@ -242,10 +210,8 @@ func (w *wire) receive() {
 		if _, err := io.ReadFull(w.inner, size); err != nil {
 			break
 		}
-
 		frame := make([]byte, 4+binary.BigEndian.Uint32(size))
 		copy(frame, size)
-
 		if _, err := io.ReadFull(w.inner, frame[4:]); err != nil {
 			break
 		}
@@ -256,7 +222,6 @@ func (w *wire) receive() {
 
 		w.process.world.sim.After(w.process.latency("answer"), w.label+" answer", func() { w.arrive(false) })
 	}
-
 	_ = w.Close()
 }
 
@@ -288,13 +253,11 @@ func (w *wire) arrive(late bool) {
 	w.mu.Unlock()
 
 	w.process.world.answers(key)
-
 	w.mu.Lock()
 	if !w.deaf {
 		w.in = append(w.in, frame...)
 	}
 	w.mu.Unlock()
-
 	select {
 	case w.arrived <- struct{}{}:
 	default:
@@ -308,11 +271,9 @@ func (w *wire) Read(b []byte) (int, error) {
 		n := copy(b, w.in)
 		w.in = w.in[n:]
 		w.mu.Unlock()
-
 		if n > 0 {
 			return n, nil
 		}
-
 		err := wait(&w.reads, w.arrived, w.closed)
 		if err != nil {
 			return 0, err
@@ -333,12 +294,10 @@ func (w *wire) isClosed() bool {
 func (w *wire) Close() error {
 	w.once.Do(func() {
 		close(w.closed)
-
 		w.process.mu.Lock()
 		delete(w.process.wires, w)
 		w.process.mu.Unlock()
 	})
-
 	return w.inner.Close()
 }
 
@@ -349,7 +308,6 @@ func (w *wire) RemoteAddr() net.Addr { return w.inner.RemoteAddr() }
 // SetDeadline bounds reads; writes do not wait.
 func (w *wire) SetDeadline(t time.Time) error {
 	w.reads.set(t)
-
 	return nil
 }
 
@@ -369,7 +327,6 @@ type deadline struct {
 func (d *deadline) set(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-
 	d.at = t
 	close(d.changed)
 	d.changed = make(chan struct{})
@@ -381,16 +338,12 @@ func wait[T any](d *deadline, over <-chan T, closed <-chan struct{}) error {
 		d.mu.Lock()
 		at, changed := d.at, d.changed
 		d.mu.Unlock()
-
 		var due <-chan time.Time
-
 		if !at.IsZero() {
 			timer := time.NewTimer(time.Until(at))
 			defer timer.Stop()
-
 			due = timer.C
 		}
-
 		select {
 		case <-over:
 			return nil
@@ -409,14 +362,11 @@ func requestIn(frame []byte) kmsg.Request {
 	request := kmsg.RequestForKey(reader.Int16())
 	request.SetVersion(reader.Int16())
 	_, _ = reader.Int32(), reader.NullableString()
-
 	if request.IsFlexible() {
 		kmsg.SkipTags(&reader)
 	}
-
 	if err := request.ReadFrom(reader.Src); err != nil {
 		panic(err)
 	}
-
 	return request
 }

@@ -122,7 +122,6 @@ func newBrokers(s *simulation.Sim) *brokers {
 	w.misfortune()
 	w.build()
 	w.sweep()
-
 	return w
 }
 
@@ -133,7 +132,6 @@ func choose[T any](r *rand.Rand, values ...T) T { return values[r.IntN(len(value
 func (w *brokers) configure() {
 	s, r := &w.sim.Scenario, w.random
 	c := &s.Config
-
 	w.options = kafka.Options{
 		Topics: []string{simTopic}, ConsumerGroupID: simGroup,
 		StartingPosition:     choose(r, kafka.TrimHorizon, kafka.TrimHorizon, kafka.Latest, kafka.AtTimestamp),
@@ -145,7 +143,6 @@ func (w *brokers) configure() {
 	w.static, w.transactions, w.timeless = r.IntN(7) == 0, r.IntN(7) == 0, r.IntN(7) == 0
 	w.session = choose(r, 6*time.Second, 10*time.Second, 45*time.Second)
 	w.fetchWait = choose(r, 100*time.Millisecond, 500*time.Millisecond, 500*time.Millisecond, 5*time.Second)
-
 	if w.options.StartingPosition == kafka.AtTimestamp {
 		w.options.StartingPositionTimestamp = time.Now()
 	}
@@ -157,18 +154,15 @@ func (w *brokers) configure() {
 	if s.Calm { // nothing ends before it is done
 		w.options.RevokeTimeout = max(w.options.RevokeTimeout, c.Timeout+20*time.Second)
 	}
-
 	if s.Poison > 0 { // for half an hour
 		w.session, w.fetchWait = 45*time.Second, 10*time.Second
 	}
-
 	w.heartbeat = w.session / 5
 	s.Mixed = w.options.MixPartitions
 	s.Spread = min(s.Spread, 90*time.Second)
 	c.Timeout = min(c.Timeout, 5*time.Minute)
 	c.MaximumBatchingWindow = min(c.MaximumBatchingWindow, 20*time.Second)
 	c.RetryBackoff = retry.Backoff{Initial: min(c.RetryBackoff.Initial, time.Second), Max: min(c.RetryBackoff.Max, time.Minute)}
-
 	if c.MaximumBatchBytes > 0 {
 		c.MaximumBatchBytes = 600 + 2*c.MaximumBatchBytes
 	}
@@ -177,9 +171,7 @@ func (w *brokers) configure() {
 // misfortune draws what goes wrong.
 func (w *brokers) misfortune() {
 	s, r := &w.sim.Scenario, w.random
-
 	slow := choose(r, 0, 0, 0.002, 0.01, 0.05)
-
 	for _, name := range slices.Sorted(maps.Keys(strikes())) {
 		if r.IntN(10) < 3 {
 			w.strikes = append(w.strikes, name)
@@ -192,7 +184,6 @@ func (w *brokers) misfortune() {
 	if s.Calm {
 		return
 	}
-
 	s.Disturbances *= 4
 	s.Faults = maps.Clone(s.Faults) // simpler scenarios begin with the same ones
 
@@ -202,7 +193,6 @@ func (w *brokers) misfortune() {
 			s.Faults[f] /= 10
 		}
 	}
-
 	if slow > 0 {
 		s.Faults[slowAnswer] = slow
 	}
@@ -216,7 +206,6 @@ func (w *brokers) build() {
 	for i := range ports {
 		ports[i] = simPort + i
 	}
-
 	cluster, err := kfake.NewCluster(
 		kfake.Ports(ports...), kfake.ListenFn(w.network.Listen), kfake.SeedTopics(int32(w.sim.Scenario.Partitions), simTopic),
 		kfake.GroupMinSessionTimeout(time.Second),
@@ -229,10 +218,8 @@ func (w *brokers) build() {
 	if err != nil {
 		panic(err)
 	}
-
 	w.cluster = cluster
 	w.cluster.Control(w.control)
-
 	options := []kgo.Opt{
 		kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.Dialer(w.network.DialContext), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ClientID("producer"), kgo.MetadataMinAge(10 * time.Millisecond), kgo.ProducerBatchCompression(kgo.NoCompression()),
@@ -242,12 +229,10 @@ func (w *brokers) build() {
 	} else { // or what is sent to a topic that was made anew would be taken for what was sent before
 		options = append(options, kgo.DisableIdempotentWrite())
 	}
-
 	w.client, err = kgo.NewClient(options...)
 	if err != nil {
 		panic(err)
 	}
-
 	w.settleDown(0)
 	w.sim.Observer().Note(fmt.Sprintf("position %d, server-side %v, revoke %v, read-committed %v, mixed %v, static %v, transactions %v, timeless %v",
 		w.options.StartingPosition, w.options.ServerSideAssignment, w.options.RevokeTimeout, w.options.ReadCommitted,
@@ -261,9 +246,7 @@ func (w *brokers) settleDown(first int) {
 		if n < first {
 			continue
 		}
-
 		w.must(w.cluster.MoveTopicPartition(simTopic, int32(n), int32(n%w.size())))
-
 		p := &part{
 			name: fmt.Sprintf("%s-%d/%d", simTopic, n, len(w.parts)), number: info.Partition,
 			committed: -1, start: -1, latest: -1, late: w.began, anew: w.began && first == 0,
@@ -288,18 +271,14 @@ func (w *brokers) Open(life *simulation.Life) sources.Source {
 	w.permit(w.denials...)
 
 	p := w.newProcess(life)
-
 	w.mu.Lock()
 	w.processes = append(w.processes, p)
 	w.mu.Unlock()
-
 	source, err := kafka.New(p.options())
 	if err != nil {
 		panic(err)
 	}
-
 	p.source = source
-
 	return &watched{Source: source, process: p}
 }
 
@@ -307,37 +286,28 @@ func (w *brokers) Open(life *simulation.Life) sources.Source {
 func (w *brokers) Send(r simulation.Record) {
 	if w.absent {
 		w.waiting = append(w.waiting, r)
-
 		return
 	}
-
 	h := fnv.New32()
 	_, _ = h.Write([]byte(r.Key))
 	p := w.current[int(h.Sum32()>>1)%len(w.current)]
-
 	to := &kgo.Record{Topic: simTopic, Partition: p.number, Key: []byte(r.Key), Value: r.Data, Timestamp: time.Now()}
 	s := &sent{number: r.Number, part: p, offset: -1}
 	w.records[r.Number] = s
-
 	r.Key += "@" + p.name // in another partition nothing is in its order
 	w.sim.Observer().Entered(r, p.name, 0)
-
 	if w.timeless && r.Number%2 == 0 {
 		to.Timestamp = time.UnixMilli(-1)
 		w.sim.Observer().Ageless(r.Number)
 		w.sim.Cover("record without a time")
 	}
-
 	if w.transactions && w.open == nil {
 		w.must(w.client.BeginTransaction())
 	}
-
 	w.must(w.produce(to))
-
 	s.offset = to.Offset
 	p.records = append(p.records, s)
 	w.place(p)
-
 	if w.transactions {
 		w.open = append(w.open, s)
 		w.end(r.Number == w.sim.Scenario.Records-1)
@@ -353,14 +323,12 @@ func (w *brokers) produce(r *kgo.Record) (err error) {
 		again := *r
 		if err = w.client.ProduceSync(context.Background(), &again).FirstErr(); err == nil {
 			r.Offset = again.Offset
-
 			return nil
 		}
 
 		w.client.ForceMetadataRefresh()
 		time.Sleep(20 * time.Millisecond)
 	}
-
 	return err
 }
 
@@ -370,19 +338,15 @@ func (w *brokers) end(last bool) {
 	if goesOn && !last {
 		return
 	}
-
 	for _, s := range w.open {
 		s.aborted = !commit
-
 		if s.aborted && w.options.ReadCommitted {
 			w.sim.Observer().Gone(s.number, true)
 		}
 	}
-
 	if w.open = nil; !commit {
 		w.sim.Cover("aborted transaction")
 	}
-
 	w.must(w.client.EndTransaction(context.Background(), kgo.TransactionEndTry(commit)))
 }
 
@@ -398,11 +362,9 @@ func (w *brokers) Killed(life *simulation.Life) {
 // Close ends the brokers.
 func (w *brokers) Close() {
 	w.closed = true
-
 	for _, p := range w.processes {
 		p.die()
 	}
-
 	w.client.Close()
 	w.cluster.Close()
 	w.work.Wait()
@@ -416,20 +378,16 @@ func (*brokers) Decode(payload []byte) []simulation.Item {
 			Value  []byte `json:"value"`
 		} `json:"records"`
 	}
-
 	err := json.Unmarshal(payload, &event)
 	if err != nil {
 		panic(err)
 	}
-
 	var items []simulation.Item
-
 	for _, name := range slices.Sorted(maps.Keys(event.Records)) {
 		for _, r := range event.Records[name] {
 			items = append(items, simulation.Item{Number: simulation.Number(r.Value), ID: fmt.Sprint(name, ":", r.Offset)})
 		}
 	}
-
 	return items
 }
 
@@ -439,7 +397,6 @@ func (*brokers) Identifier(id string) string {
 	if !found {
 		return strconv.Quote(id)
 	}
-
 	return fmt.Sprintf(`{"partition":%q,"offset":%s}`, name, offset)
 }
 
@@ -449,11 +406,9 @@ func (w *brokers) Observed(life *simulation.Life, o esm.Observation) {
 	if o.Err != nil && strings.Contains(o.Err.Error(), "AUTHORIZATION_FAILED") {
 		p.heard.Store(time.Now().UnixNano())
 	}
-
 	if loss, ok := asLoss(o.Err); ok {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-
 		p.losses = append(p.losses, loss)
 	}
 }
@@ -462,7 +417,6 @@ func (w *brokers) Observed(life *simulation.Life, o esm.Observation) {
 func (w *brokers) of(life *simulation.Life) *process {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
 	return w.processes[slices.IndexFunc(w.processes, func(p *process) bool { return p.life == life })]
 }
 

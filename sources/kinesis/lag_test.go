@@ -2,6 +2,7 @@ package kinesis_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,10 +37,10 @@ func TestLagOfFailingHandler_P15(t *testing.T) {
 	t.Parallel()
 	for _, many := range []bool{false, true} {
 		inWorld(t, 1, func(t *testing.T, w *world) {
-			failing := true
+			var healed atomic.Bool
 			source := w.source(kinesis.Options{})
 			m := w.runSource(source, w.journal(func(context.Context, []sources.Record) (esm.Response, error) {
-				if failing {
+				if !healed.Load() {
 					return esm.Response{}, errHandler
 				}
 				return esm.Response{}, nil
@@ -55,7 +56,7 @@ func TestLagOfFailingHandler_P15(t *testing.T) {
 				wantLag(t, source, "failing", time.Duration(hours)*time.Hour)
 				time.Sleep(time.Hour)
 			}
-			failing = false
+			healed.Store(true)
 			w.until(sent, time.Hour)
 			time.Sleep(time.Minute)
 			wantLag(t, source, "back", 0)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -104,12 +105,11 @@ func TestBacklogThatIsDenied(t *testing.T) {
 	inWorld(t, "orders", nil, func(t *testing.T, w *world) {
 		var g gauges
 		var log bytes.Buffer
-		asked := 0
 		w.turn(func(c sqstest.Call) sqstest.Fault {
 			if c.Action != "GetQueueAttributes" {
 				return sqstest.Fault{}
 			}
-			if asked++; asked == 1 { // at the start
+			if c.Number == 1 { // at the start
 				return sqstest.Fault{}
 			}
 			return sqstest.Fault{Err: sqstest.AccessDenied()}
@@ -117,6 +117,7 @@ func TestBacklogThatIsDenied(t *testing.T) {
 		m := w.run(w.journal(nil), sqs.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, esm.Config{Observer: g.observe})
 		time.Sleep(time.Hour)
 		m.end()
+		asked := w.Calls("GetQueueAttributes")
 		if n := strings.Count(log.String(), "backlog of the queue is not told"); n != 1 || asked != 2 {
 			t.Errorf("%d lines after %d calls: %s", n, asked, &log)
 		}
@@ -131,30 +132,29 @@ func TestBacklogThatIsNotAnswered_P15(t *testing.T) {
 	t.Parallel()
 	inWorld(t, "orders", nil, func(t *testing.T, w *world) {
 		var g gauges
-		var down bool
-		asked := 0
+		var down atomic.Bool
+		var calls atomic.Int64
 		w.turn(func(c sqstest.Call) sqstest.Fault {
-			if c.Action != "GetQueueAttributes" || !down {
+			if c.Action != "GetQueueAttributes" || !down.Load() {
 				return sqstest.Fault{}
 			}
-			asked++
-			return []sqstest.Fault{{Err: sqstest.InternalFailure()}, {Delay: time.Hour}}[asked%2]
+			return []sqstest.Fault{{Err: sqstest.InternalFailure()}, {Delay: time.Hour}}[calls.Add(1)%2]
 		})
 		m := w.run(w.journal(nil), sqs.Options{}, esm.Config{Observer: g.observe})
 		time.Sleep(time.Minute)
 		g.take(sqs.ApproximateNumberOfMessagesVisible)
-		down = true
+		down.Store(true)
 		time.Sleep(time.Hour)
-		if told := g.take(sqs.ApproximateNumberOfMessagesVisible); len(told) > 1 || asked < 30 { // one may have been under way
-			t.Errorf("asked %d times without an answer, told %+v", asked, told)
+		if told := g.take(sqs.ApproximateNumberOfMessagesVisible); len(told) > 1 || calls.Load() < 30 { // one may have been under way
+			t.Errorf("asked %d times without an answer, told %+v", calls.Load(), told)
 		}
-		down = false
+		down.Store(false)
 		time.Sleep(3 * time.Minute)
 		if told := g.take(sqs.ApproximateNumberOfMessagesVisible); len(told) == 0 {
 			t.Error("not told again")
 		}
-		down = true
-		for asked%2 != 1 { // a call hangs
+		down.Store(true)
+		for calls.Load()%2 != 1 { // a call hangs
 			time.Sleep(time.Second)
 		}
 		if took, err := m.stop(); err != nil || took > 30*time.Second {

@@ -24,7 +24,7 @@
 // consumers (KIN-89, KIN-90); SubscribeToShard for five minutes, with
 // continuation numbers that move without records too, and takeover (KIN-81 to
 // KIN-88). Errors are those of the service, so that the SDK makes its own types
-// of them.
+// of them; a parameter that is not of its form at all is a ValidationException.
 //
 // Nothing expires by itself: [Server.Trim] drops records as the end of their
 // retention does, [Server.Expire] takes a closed shard off the list. The

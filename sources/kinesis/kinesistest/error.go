@@ -104,6 +104,12 @@ func coral(shape, message string) *Error {
 	return modeled("com.amazon.coral.service#"+shape, message)
 }
 
+// invalid is the answer to a parameter that is missing or is not of its form at all.
+func invalid(parameter, constraint string) *Error {
+	return modeled("ValidationException", "1 validation error detected: Value at '"+parameter+
+		"' failed to satisfy constraint: "+constraint)
+}
+
 func notFound(message string) *Error        { return modeled("ResourceNotFoundException", message) }
 func inUse(message string) *Error           { return modeled("ResourceInUseException", message) }
 func invalidArgument(message string) *Error { return modeled("InvalidArgumentException", message) }

@@ -142,10 +142,36 @@ func (r *getShardIterator) describe(s *Server, c *Call) {
 	}
 }
 
+// form holds the call to the form of its members.
+func (r *getShardIterator) form() error {
+	switch {
+	case !legalName(r.Shard):
+		return invalid("shardId", "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+, of 1 to 128 characters")
+	case !isPlace(r.Type):
+		return invalid("shardIteratorType", "Member must satisfy enum value set: "+
+			"[AFTER_SEQUENCE_NUMBER, LATEST, AT_TIMESTAMP, AT_SEQUENCE_NUMBER, TRIM_HORIZON]")
+	default:
+		return checkNumber("startingSequenceNumber", r.Number)
+	}
+}
+
+// isPlace says whether a type of iterators is one that there is.
+func isPlace(kind string) bool {
+	switch kind {
+	case "AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP", "AT_SEQUENCE_NUMBER", "TRIM_HORIZON":
+		return true
+	default:
+		return false
+	}
+}
+
 func (r *getShardIterator) run(x exchange) ([]byte, error) {
 	s, now := x.server, time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := r.form(); err != nil {
+		return nil, err
+	}
 	st, err := r.stream(s)
 	if err != nil {
 		return nil, err
@@ -153,6 +179,11 @@ func (r *getShardIterator) run(x exchange) ([]byte, error) {
 	sh, err := st.shard(r.Shard)
 	if err != nil {
 		return nil, err
+	}
+	if r.Number != nil && (r.Type == "TRIM_HORIZON" || r.Type == "LATEST") {
+		return nil, invalidArgument("Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and " +
+			"StartingSequenceNumber or (2) TRIM_HORIZON or LATEST and no StartingSequenceNumber. Request specified " +
+			r.Type + " and also a StartingSequenceNumber.")
 	}
 	if s.limits && !sh.asks.admit(now) {
 		return nil, ProvisionedThroughputExceeded()

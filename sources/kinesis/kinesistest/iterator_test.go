@@ -148,14 +148,13 @@ func TestIteratorArguments(t *testing.T) {
 		future.SetString(last, 10)
 		future.Add(future, big.NewInt(1_000))
 		for name, in := range map[string]*kinesis.GetShardIteratorInput{
-			"no number":     {ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber},
-			"no time":       {ShardIteratorType: types.ShardIteratorTypeAtTimestamp},
-			"no type":       {ShardIteratorType: "NEWEST"},
-			"text":          {ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber, StartingSequenceNumber: new("abc")},
-			"zero":          {ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber, StartingSequenceNumber: new("0")},
-			"too long":      {ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber, StartingSequenceNumber: new(strings.Repeat("9", 130))},
-			"future":        {ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber, StartingSequenceNumber: new(future.String())},
-			"of the parent": {ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber, StartingSequenceNumber: &numbers[0], ShardId: &children[0]},
+			"number, latest": {ShardIteratorType: types.ShardIteratorTypeLatest, StartingSequenceNumber: &numbers[0]},
+			"number, oldest": {ShardIteratorType: types.ShardIteratorTypeTrimHorizon, StartingSequenceNumber: &numbers[0]},
+			"no number":      {ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber},
+			"no time":        {ShardIteratorType: types.ShardIteratorTypeAtTimestamp},
+			"zero":           {ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber, StartingSequenceNumber: new("0")},
+			"future":         {ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber, StartingSequenceNumber: new(future.String())},
+			"of the parent":  {ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber, StartingSequenceNumber: &numbers[0], ShardId: &children[0]},
 		} {
 			_, err := w.ask(in)
 			if err == nil {
@@ -163,6 +162,20 @@ func TestIteratorArguments(t *testing.T) {
 				continue
 			}
 			wantType[*types.InvalidArgumentException](t, err)
+		}
+		for name, in := range map[string]*kinesis.GetShardIteratorInput{
+			"no type":  {ShardIteratorType: "NEWEST"},
+			"text":     {ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber, StartingSequenceNumber: new("abc")},
+			"zeros":    {ShardIteratorType: types.ShardIteratorTypeAtSequenceNumber, StartingSequenceNumber: new("017")},
+			"too long": {ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber, StartingSequenceNumber: new(strings.Repeat("9", 130))},
+			"shard":    {ShardId: new("shard 1"), ShardIteratorType: types.ShardIteratorTypeLatest},
+			"stream":   {StreamName: new("a/b"), ShardIteratorType: types.ShardIteratorTypeLatest},
+		} {
+			_, err := w.ask(in)
+			if err == nil {
+				t.Errorf("%s: no error", name)
+			}
+			wantCode(t, err, "ValidationException")
 		}
 		for name, in := range map[string]*kinesis.GetShardIteratorInput{
 			"shard":  {ShardId: new("shardId-000000000009"), ShardIteratorType: types.ShardIteratorTypeLatest},

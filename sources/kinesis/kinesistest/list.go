@@ -129,6 +129,9 @@ func (r *listShards) run(x exchange) ([]byte, error) {
 	if n := given(r.Max, maxListed); n < 1 || n > maxAsked {
 		return nil, invalidArgument("MaxResults must be 1 to 10000.")
 	}
+	if r.After != "" && !legalName(r.After) {
+		return nil, invalid("exclusiveStartShardId", "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+, of 1 to 128 characters")
+	}
 	if err := r.Filter.check(now); err != nil {
 		return nil, err
 	}

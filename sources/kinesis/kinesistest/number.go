@@ -25,15 +25,31 @@ func newNumbering(first string) (numbering, bool) {
 
 // parseDecimal reads a number without a sign and without leading zeros.
 func parseDecimal(text string) (*big.Int, bool) {
-	if text == "" || len(text) > maxDigits || text[0] == '0' && text != "0" {
+	if !isDecimal(text, maxDigits) {
 		return nil, false
+	}
+	return new(big.Int).SetString(text, 10)
+}
+
+// isDecimal says whether a text is such a number, of so many digits at most.
+func isDecimal(text string, digits int) bool {
+	if text == "" || len(text) > digits || text[0] == '0' && text != "0" {
+		return false
 	}
 	for _, c := range []byte(text) {
 		if c < '0' || c > '9' {
-			return nil, false
+			return false
 		}
 	}
-	return new(big.Int).SetString(text, 10)
+	return true
+}
+
+// checkNumber holds a sequence number, if there is one, to its form.
+func checkNumber(parameter string, number *string) error {
+	if number == nil || isDecimal(*number, maxDigits) {
+		return nil
+	}
+	return invalid(parameter, `Member must satisfy regular expression pattern: 0|([1-9]\d{0,128})`)
 }
 
 // text is the sequence number of n, added digit by digit.

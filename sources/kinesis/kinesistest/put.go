@@ -1,6 +1,7 @@
 package kinesistest
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
@@ -11,6 +12,7 @@ const (
 	maxBatch      = 500      // records of a PutRecords
 	maxBatchBytes = 10 << 20 // of a PutRecords
 	maxKey        = 256      // runes
+	maxHashDigits = 39       // of an explicit hash key
 )
 
 // entry is a record as it is put.
@@ -31,6 +33,8 @@ type placed struct {
 type putRecord struct {
 	onStream
 	entry
+
+	Behind *string `json:"SequenceNumberForOrdering"`
 }
 
 func (r *putRecord) describe(s *Server, c *Call) {
@@ -42,6 +46,9 @@ func (r *putRecord) run(x exchange) ([]byte, error) {
 	s := x.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := cmp.Or(r.form(), checkNumber("sequenceNumberForOrdering", r.Behind)); err != nil {
+		return nil, err
+	}
 	st, err := r.stream(s)
 	if err != nil {
 		return nil, err
@@ -49,6 +56,10 @@ func (r *putRecord) run(x exchange) ([]byte, error) {
 	hash, err := r.check(st)
 	if err != nil {
 		return nil, err
+	}
+	if r.Behind != nil && !st.gave(*r.Behind) {
+		return nil, invalidArgument("ExclusiveMinimumSequenceNumber " + *r.Behind + " used in PutRecord on stream " +
+			st.name.stream + " under account " + st.name.account + " is invalid.")
 	}
 	sh := st.route(hash)
 	number := sh.accept(r.Key, r.Data, time.Now(), x.host)
@@ -73,12 +84,17 @@ func (r *putRecords) run(call exchange) ([]byte, error) {
 	s := call.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(r.Records) < 1 || len(r.Records) > maxBatch {
+		return nil, invalid("records", "Member must have length between 1 and 500")
+	}
+	for i := range r.Records {
+		if err := r.Records[i].form(); err != nil {
+			return nil, err
+		}
+	}
 	st, err := r.stream(s)
 	if err != nil {
 		return nil, err
-	}
-	if len(r.Records) < 1 || len(r.Records) > maxBatch {
-		return nil, invalidArgument("Records must have 1 to 500 members.")
 	}
 	hashes := make([]hashKey, len(r.Records))
 	size := 0
@@ -109,6 +125,20 @@ func (r *putRecords) run(call exchange) ([]byte, error) {
 		sh.stir()
 	}
 	return json.Marshal(answer)
+}
+
+// form holds a record of a call to the form of its members.
+func (e *entry) form() error {
+	switch n := utf8.RuneCountInString(e.Key); {
+	case n < 1 || n > maxKey:
+		return invalid("partitionKey", "Member must have length between 1 and 256")
+	case e.Data == nil:
+		return invalid("data", "Member must not be null")
+	case e.HashKey != nil && !isDecimal(*e.HashKey, maxHashDigits):
+		return invalid("explicitHashKey", `Member must satisfy regular expression pattern: 0|([1-9]\d{0,38})`)
+	default:
+		return nil
+	}
 }
 
 // check holds a record to its rules, and returns where its key falls (KIN-78).

@@ -2,6 +2,8 @@ package kinesistest_test
 
 import (
 	"errors"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -72,25 +74,46 @@ func TestRecordSize_KIN200(t *testing.T) {
 func TestPutArguments(t *testing.T) {
 	t.Parallel()
 	run(t, 1, func(t *testing.T, w *world) {
-		for name, in := range map[string]*kinesis.PutRecordInput{
-			"no key":   {PartitionKey: new("")},
-			"long key": {PartitionKey: new(strings.Repeat("é", 257))},
-			"hash":     {PartitionKey: new("k"), ExplicitHashKey: new("-1")},
-			"big hash": {PartitionKey: new("k"), ExplicitHashKey: new("340282366920938463463374607431768211456")},
+		number := w.put("before")[0]
+		if err := w.server.Trim(w.stream, first, ""); err != nil {
+			t.Fatal(err)
+		}
+		for name, test := range map[string]struct {
+			in   kinesis.PutRecordInput
+			code string
+		}{
+			"no key":      {kinesis.PutRecordInput{PartitionKey: new("")}, "ValidationException"},
+			"long key":    {kinesis.PutRecordInput{PartitionKey: new(strings.Repeat("é", 257))}, "ValidationException"},
+			"hash":        {kinesis.PutRecordInput{ExplicitHashKey: new("-1")}, "ValidationException"},
+			"long hash":   {kinesis.PutRecordInput{ExplicitHashKey: new(strings.Repeat("1", 40))}, "ValidationException"},
+			"big hash":    {kinesis.PutRecordInput{ExplicitHashKey: new("340282366920938463463374607431768211456")}, "InvalidArgumentException"},
+			"stream":      {kinesis.PutRecordInput{StreamName: new("a b")}, "ValidationException"},
+			"text":        {kinesis.PutRecordInput{SequenceNumberForOrdering: new("abc")}, "ValidationException"},
+			"empty":       {kinesis.PutRecordInput{SequenceNumberForOrdering: new("")}, "ValidationException"},
+			"zeros":       {kinesis.PutRecordInput{SequenceNumberForOrdering: new("007")}, "ValidationException"},
+			"long number": {kinesis.PutRecordInput{SequenceNumberForOrdering: new(strings.Repeat("9", 130))}, "ValidationException"},
+			"foreign":     {kinesis.PutRecordInput{SequenceNumberForOrdering: new("17")}, "InvalidArgumentException"},
+			"future":      {kinesis.PutRecordInput{SequenceNumberForOrdering: new("9" + number[1:])}, "InvalidArgumentException"},
 		} {
-			in.StreamName, in.Data = &w.stream, []byte("x")
-			if _, err := w.client.PutRecord(t.Context(), in); err == nil {
-				t.Errorf("%s: no error", name)
-			} else {
-				wantType[*types.InvalidArgumentException](t, err)
+			if test.in.StreamName == nil {
+				test.in.StreamName = &w.stream
 			}
+			if test.in.PartitionKey == nil {
+				test.in.PartitionKey = new("k")
+			}
+			test.in.Data = []byte("x")
+			_, err := w.client.PutRecord(t.Context(), &test.in)
+			if err == nil {
+				t.Errorf("%s: no error", name)
+			}
+			wantCode(t, err, test.code)
 		}
 		in := &kinesis.PutRecordsInput{StreamName: &w.stream, Records: make([]types.PutRecordsRequestEntry, 501)}
 		for i := range in.Records {
 			in.Records[i] = types.PutRecordsRequestEntry{PartitionKey: new("k"), Data: []byte("x")}
 		}
 		_, err := w.client.PutRecords(t.Context(), in)
-		wantType[*types.InvalidArgumentException](t, err)
+		wantCode(t, err, "ValidationException")
 		in.Records = in.Records[:12]
 		for i := range in.Records {
 			in.Records[i].Data = make([]byte, 1<<20-1)
@@ -100,7 +123,7 @@ func TestPutArguments(t *testing.T) {
 		in.Records = in.Records[:2]
 		in.Records[1].PartitionKey = new("")
 		_, err = w.client.PutRecords(t.Context(), in)
-		wantType[*types.InvalidArgumentException](t, err)
+		wantCode(t, err, "ValidationException")
 		if n := len(w.server.Records(w.stream, first)); n != 0 {
 			t.Errorf("%d records were put", n)
 		}
@@ -109,6 +132,57 @@ func TestPutArguments(t *testing.T) {
 		}
 		if err := w.server.PutRecords(w.stream, []kinesistest.Record{{Key: "a"}, {Key: "a", HashKey: "x"}}); err == nil {
 			t.Error("a bad hash key was put")
+		}
+	})
+}
+
+// TestOrderedPuts chains records by their sequence numbers, across a split too.
+func TestOrderedPuts(t *testing.T) {
+	t.Parallel()
+	run(t, 1, func(t *testing.T, w *world) {
+		var before *string
+		for i := range 4 {
+			out, err := w.client.PutRecord(t.Context(), &kinesis.PutRecordInput{
+				StreamName: &w.stream, PartitionKey: new("k"), Data: []byte{}, SequenceNumberForOrdering: before,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if before != nil && (len(*out.SequenceNumber) < len(*before) || *out.SequenceNumber <= *before) {
+				t.Errorf("%s does not follow %s", *out.SequenceNumber, *before)
+			}
+			before = out.SequenceNumber
+			if i == 1 {
+				w.split(first)
+			}
+		}
+	})
+}
+
+// TestRecordWithoutData is refused; the SDK does not send one.
+func TestRecordWithoutData(t *testing.T) {
+	t.Parallel()
+	run(t, 1, func(t *testing.T, w *world) {
+		for action, body := range map[string]string{
+			"PutRecord":  `{"StreamName":"` + w.stream + `","PartitionKey":"k"}`,
+			"PutRecords": `{"StreamName":"` + w.stream + `","Records":[{"PartitionKey":"k","Data":null}]}`,
+		} {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.server.URL(), strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("X-Amz-Target", "Kinesis_20131202."+action)
+			answer, err := w.server.HTTPClient().Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(answer.Body)
+			if err != nil || answer.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), "ValidationException") {
+				t.Errorf("%s: %s %s, %v", action, answer.Status, text, err)
+			}
+			if err := answer.Body.Close(); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 }

@@ -93,6 +93,9 @@ func (r *onStream) stream(s *Server) (*stream, error) {
 	if r.Name == "" && r.ARN == "" {
 		return nil, invalidArgument("Either StreamName or StreamARN must be given.")
 	}
+	if r.Name != "" && !legalName(r.Name) {
+		return nil, invalid("streamName", "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+, of 1 to 128 characters")
+	}
 	if r.ARN == "" {
 		return s.lookup(r.Name)
 	}

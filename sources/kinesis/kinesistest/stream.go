@@ -112,6 +112,12 @@ func (st *stream) take() uint64 {
 	return n
 }
 
+// gave says whether the stream has given out a number that is not less.
+func (st *stream) gave(number string) bool {
+	n, ok := st.numbers.parse(number)
+	return ok && n < st.next
+}
+
 // add makes a shard, which is not among the open ones yet.
 func (st *stream) add(keys hashRange, now time.Time, parents ...*shard) *shard {
 	sh := &shard{
