@@ -408,7 +408,6 @@ func (o *Observer) invoked(ctx context.Context, l *Life, items []Item, size int,
 		t := o.records[it.Number]
 		t.invoked++
 		t.started = true
-
 		if o.sim.kind.Ordered && t.settled && o.owners[t.partition] == l {
 			o.violate(12, "record %d is invoked, it lies before the stored position", it.Number)
 		}
@@ -440,11 +439,9 @@ func (o *Observer) returned(i *invocation) {
 	}
 	o.log("life %d: %v ends, %s %v %v", i.life.number, i.items, mood, i.plan.failed, succeeded)
 	i.life.handled = time.Now()
-
 	for _, partition := range i.partitions(o) {
 		o.ends[partition] = time.Now()
 	}
-
 	o.checkOwner(i)
 	if mood == moodPartial && report && !i.plan.failed[i.items[0].Number] && len(i.plan.failed) > 0 {
 		o.sim.cover("partial progress")

@@ -225,7 +225,6 @@ func (s *Scenario) callbacks(d dice, kind Kind) {
 			s.Faults[f] = pick(d, 0.02, 0.3, 1)
 		}
 	}
-
 	if kind.Drifts {
 		delete(s.Faults, FaultJitter) // the engine's own randomness would stand in
 	}

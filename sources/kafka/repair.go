@@ -218,7 +218,6 @@ func (m *member) goOn(a *assignment, from int64, at kgo.EpochOffset) {
 	}
 	a.astray, a.rewinding = false, false
 	a = s.relocate(a, at)
-
 	if a.next < 0 { // nothing was known of it
 		a.next = at.Offset
 		a.settled, a.committed = at, at

@@ -123,11 +123,9 @@ func (w *brokers) lost(l *watchedLane) {
 	}
 	l.lost = true
 	w.sim.Cover("lost")
-
 	if w.sim.Scenario.Calm && l.asked.IsZero() && l.process.life.Running() {
 		w.violate(11, "%s has lost %s, and was never asked for it", l.process.name, l.ID())
 	}
-
 	if !l.asked.IsZero() {
 		w.sim.Cover("kept too long")
 	}
@@ -144,7 +142,6 @@ func (w *brokers) leave(l *watchedLane) {
 		if slices.ContainsFunc(w.lanes[p.name], again) {
 			continue
 		}
-
 		w.sim.Observer().Lost(l.process.life, p.name)
 	}
 }
@@ -249,11 +246,9 @@ func (w *brokers) checkCommit(p *process, r *kmsg.OffsetCommitRequest) {
 			}
 		}
 	}
-
 	for _, p := range w.current {
 		w.stale[p.number] = slices.ContainsFunc(w.processes, func(of *process) bool { return w.isStale(of, int(p.number)) })
 	}
-
 	w.sim.After(10*time.Millisecond, "look", w.look) // if the answer is lost
 }
 
@@ -262,7 +257,6 @@ func (w *brokers) checkCommit(p *process, r *kmsg.OffsetCommitRequest) {
 func (w *brokers) isStale(p *process, number int) bool {
 	return slices.ContainsFunc(w.parts, func(of *part) bool {
 		reads := func(l *watchedLane) bool { return l.process == p && l.reads[of] && !l.closed }
-
 		return of.number == int32(number) && !slices.Contains(w.current, of) && slices.ContainsFunc(w.lanes[of.name], reads)
 	})
 }
@@ -306,11 +300,9 @@ func (w *brokers) look() {
 			w.place(p)
 			continue
 		}
-
 		if w.stale[p.number] && !p.read {
 			w.overtake(p, commit.Offset)
 		}
-
 		w.move(p, commit.Offset)
 	}
 }
@@ -319,14 +311,12 @@ func (w *brokers) look() {
 // anew is that of the new one: what it passes is not read.
 func (w *brokers) overtake(p *part, to int64) {
 	w.sim.Cover("position of the topic before")
-
 	for _, s := range p.records {
 		if s.offset < to {
 			s.gone, s.silent = true, true
 			w.sim.Observer().Gone(s.number, true)
 		}
 	}
-
 	p.deleted = max(p.deleted, to)
 }
 
@@ -357,7 +347,6 @@ func (w *brokers) reader(p *part) *simulation.Life {
 // Latest those that are not read yet when the position was deleted.
 func (w *brokers) place(p *part) {
 	reset := w.options.StartingPosition == kafka.Latest && p.deleted > max(p.committed, 0)
-
 	for _, s := range p.records {
 		switch {
 		case s.gone, s.aborted && w.options.ReadCommitted:
@@ -525,12 +514,10 @@ func (w *brokers) checkLosses() {
 	for _, p := range w.current {
 		for _, loss := range told[fmt.Sprintf("%s-%d", simTopic, p.number)] {
 			w.sim.Cover("loss told")
-
 			most := p.deleted
 			if w.options.StartingPosition == kafka.Latest { // it goes on at the end
 				most = max(most, w.cluster.PartitionInfo(simTopic, p.number).HighWatermark)
 			}
-
 			if loss.Count <= 0 || loss.From+loss.Count > most && len(w.parts) == len(w.current) {
 				w.violate(1, "%d lost offsets of %s are told, from %d on, but only those up to %d are lost", loss.Count, p.name, loss.From, most)
 			}

@@ -66,17 +66,14 @@ type seeded struct{ otherwise io.Reader }
 
 func (s seeded) Read(b []byte) (int, error) {
 	const bubbles = 2010
-
 	now := time.Now()
 	if now.Year() > bubbles {
 		return s.otherwise.Read(b)
 	}
-
 	random := rand.New(rand.NewPCG(uint64(now.UnixNano()), 0))
 	for i := range b {
 		b[i] = byte(random.Uint64())
 	}
-
 	return len(b), nil
 }
 

@@ -106,9 +106,7 @@ func (w *brokers) Disturb() {
 	if which%4 == 0 {
 		name = w.often
 	}
-
 	strikes()[name](w, one, other)
-
 	if _, refusal := refusals()[name]; !refusal && name != madeAnew {
 		w.sim.Cover(name)
 	}
@@ -120,7 +118,6 @@ const madeAnew = "the topic is made anew"
 func (w *brokers) Calm() {
 	w.calm = true
 	w.permit(w.denials...)
-
 	for _, f := range w.faults {
 		f.handle.Remove()
 		if f.handle.Hits() > 0 {
@@ -147,11 +144,9 @@ func (w *brokers) refuse(name string, refusal kfake.Fault, one, other int) {
 	if other%2 == 0 && slices.Contains(single, refusal.Keys[0]) {
 		refusal.Partitions = []int32{int32(other / 2 % len(w.current))}
 	}
-
 	if refusal.When == nil {
 		refusal.When = func(kmsg.Request) bool { return !w.own.Load() }
 	}
-
 	handle := w.cluster.Fault(refusal)
 	w.faults = append(w.faults, fault{name, handle})
 	if last > 0 {
@@ -164,7 +159,6 @@ func (w *brokers) refuse(name string, refusal kfake.Fault, one, other int) {
 // coordinator again and again without a pause if brokers assign the partitions.
 func (w *brokers) passes(refusal kfake.Fault) bool {
 	key := refusal.Keys[0]
-
 	return key == kmsg.SyncGroup || key == kmsg.JoinGroup && refusal.When != nil || errors.Is(refusal.Err, kerr.NotLeaderForPartition) ||
 		w.options.ServerSideAssignment && key == kmsg.FindCoordinator
 }
@@ -180,18 +174,15 @@ func (w *brokers) deny(name string, refusal kfake.Fault, other int) {
 		if w.own.Load() {
 			return false
 		}
-
 		d.first.CompareAndSwap(0, time.Now().UnixNano())
 		return true
 	}
 	d.fault = fault{name, w.cluster.Fault(refusal)}
 	w.denials = append(w.denials, d)
-
 	last := time.Duration(other%30_000) * time.Millisecond
 	if other%2 == 0 {
 		last += time.Minute
 	}
-
 	w.sim.After(time.Second+last, "permit "+name, func() { w.permit(d) })
 }
 
@@ -214,7 +205,6 @@ func (w *brokers) permit(denials ...*denial) {
 		if !slices.Contains(w.denials, d) {
 			continue
 		}
-
 		d.handle.Remove()
 		if d.handle.Hits() > 0 {
 			w.sim.Cover(d.name + " and refused")
@@ -229,7 +219,6 @@ func (w *brokers) permit(denials ...*denial) {
 			w.violate(14, "%s for more than a minute, and nobody heard of it", d.name)
 		}
 	}
-
 	w.denials = slices.DeleteFunc(slices.Clone(w.denials), func(d *denial) bool { return slices.Contains(denials, d) })
 }
 
@@ -372,13 +361,10 @@ func (w *brokers) addPartition(_, _ int) {
 // that starts meanwhile would end, so only where all have started.
 func (w *brokers) makeAnew(one, other int) {
 	const longest = 2 * time.Second // as long as a start looks for it
-
 	if !w.allStarted() || w.absent || w.transactions {
 		return
 	}
-
 	w.sim.Cover(madeAnew)
-
 	partitions := len(w.current)
 	w.must(w.cluster.DeleteTopic(simTopic))
 	for _, p := range w.current {
@@ -393,7 +379,6 @@ func (w *brokers) makeAnew(one, other int) {
 		w.absent, w.current = false, nil
 		w.settleDown(0)
 		w.client.PurgeTopicsFromProducing(simTopic)
-
 		for waiting := w.waiting; len(waiting) > 0; waiting = waiting[1:] {
 			w.Send(waiting[0])
 		}

@@ -34,9 +34,7 @@ func TestSimulation(t *testing.T) {
 // where the embedded broker draws the leader of a group.
 func TestReplay(t *testing.T) {
 	t.Parallel()
-
 	const seeds, least = 100, 70
-
 	if n := simulation.Replay(t, simulated(), seeds); n < least {
 		t.Errorf("%d of %d seeds take the same course twice, want %d", n, seeds, least)
 	}

@@ -155,7 +155,6 @@ func (w *wire) Write(b []byte) (int, error) {
 	}
 	w.out = append(w.out, append([]byte(nil), b...))
 	w.process.world.sim.After(w.process.latency("request"), w.label+" request", w.pass)
-
 	return len(b), nil
 }
 
@@ -166,7 +165,6 @@ func (w *wire) pass() {
 	}
 	if wait := w.process.frozen(); wait > 0 {
 		w.process.world.sim.After(wait, w.label+" request", w.pass)
-
 		return
 	}
 	w.mu.Lock()
@@ -215,11 +213,9 @@ func (w *wire) receive() {
 		if _, err := io.ReadFull(w.inner, frame[4:]); err != nil {
 			break
 		}
-
 		w.mu.Lock()
 		w.back = append(w.back, frame)
 		w.mu.Unlock()
-
 		w.process.world.sim.After(w.process.latency("answer"), w.label+" answer", func() { w.arrive(false) })
 	}
 	_ = w.Close()
@@ -236,14 +232,11 @@ func (w *wire) arrive(late bool) {
 	if held := time.Until(w.held); held > wait {
 		wait = held
 	}
-
 	if wait > 0 && !w.isClosed() {
 		w.held = time.Now().Add(wait)
 		w.process.world.sim.After(wait, w.label+" answer", func() { w.arrive(late) })
-
 		return
 	}
-
 	w.mu.Lock()
 	frame := w.back[0]
 	w.back = w.back[1:]
@@ -251,7 +244,6 @@ func (w *wire) arrive(late bool) {
 	key := w.asked[correlation]
 	delete(w.asked, correlation)
 	w.mu.Unlock()
-
 	w.process.world.answers(key)
 	w.mu.Lock()
 	if !w.deaf {

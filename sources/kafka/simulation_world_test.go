@@ -146,11 +146,9 @@ func (w *brokers) configure() {
 	if w.options.StartingPosition == kafka.AtTimestamp {
 		w.options.StartingPositionTimestamp = time.Now()
 	}
-
 	if s.Long { // for each of many records
 		c.Timeout = min(c.Timeout, 30*time.Second)
 	}
-
 	if s.Calm { // nothing ends before it is done
 		w.options.RevokeTimeout = max(w.options.RevokeTimeout, c.Timeout+20*time.Second)
 	}
@@ -177,16 +175,13 @@ func (w *brokers) misfortune() {
 			w.strikes = append(w.strikes, name)
 		}
 	}
-
 	denied := slices.Sorted(maps.Keys(denials()))
 	w.often = choose(r, madeAnew, madeAnew, "partitions are added", "records are deleted", choose(r, denied...), choose(r, denied...))
-
 	if s.Calm {
 		return
 	}
 	s.Disturbances *= 4
 	s.Faults = maps.Clone(s.Faults) // simpler scenarios begin with the same ones
-
 	for f := range s.Faults { // of each request, of which there are many
 		op, _, _ := strings.Cut(string(f), " ")
 		if op != string(simulation.OpDeliver) && op != string(simulation.OpClose) && !isCallback(f) {
@@ -269,7 +264,6 @@ func (w *brokers) must(err error) {
 // nothing is.
 func (w *brokers) Open(life *simulation.Life) sources.Source {
 	w.permit(w.denials...)
-
 	p := w.newProcess(life)
 	w.mu.Lock()
 	w.processes = append(w.processes, p)
@@ -318,14 +312,12 @@ func (w *brokers) Send(r simulation.Record) {
 func (w *brokers) produce(r *kgo.Record) (err error) {
 	w.own.Store(true)
 	defer w.own.Store(false)
-
 	for range 5 {
 		again := *r
 		if err = w.client.ProduceSync(context.Background(), &again).FirstErr(); err == nil {
 			r.Offset = again.Offset
 			return nil
 		}
-
 		w.client.ForceMetadataRefresh()
 		time.Sleep(20 * time.Millisecond)
 	}
