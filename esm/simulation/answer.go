@@ -24,7 +24,6 @@ func (l *Life) answer(ctx context.Context, i *invocation) ([]string, error) {
 	if ctx.Err() != nil && !i.heedless() {
 		return nil, ctx.Err()
 	}
-
 	switch i.plan.mood { //nolint:exhaustive // the others succeed
 	case moodError:
 		return nil, errHandler
@@ -49,20 +48,17 @@ func (l *Life) answer(ctx context.Context, i *invocation) ([]string, error) {
 	case moodMalformed:
 		return i.malformed(), nil
 	}
-
 	return nil, nil
 }
 
 // failures names the records that a partial failure names.
 func (i *invocation) failures() []string {
 	var ids []string
-
 	for _, it := range i.items {
 		if i.plan.failed[it.Number] {
 			ids = append(ids, it.ID)
 		}
 	}
-
 	return ids
 }
 

@@ -50,7 +50,6 @@ func (s *bent) Traits() sources.Traits {
 	if s.traits != nil {
 		s.traits(&t)
 	}
-
 	return t
 }
 
@@ -59,7 +58,6 @@ func (s *bent) Accept(ctx context.Context) (sources.Partition, error) {
 	if accept == nil {
 		accept = func(ctx context.Context, s modelSource) (sources.Partition, error) { return s.Accept(ctx) }
 	}
-
 	p, err := accept(ctx, s.modelSource)
 	switch p := p.(type) {
 	case *queuePartition:
@@ -81,7 +79,6 @@ func (p bentPartition) Fetch(ctx context.Context, buf []sources.Record, wait tim
 	if p.bend.fetch != nil {
 		return p.bend.fetch(ctx, buf, wait, p.right)
 	}
-
 	return p.right.Fetch(ctx, buf, wait)
 }
 
@@ -89,7 +86,6 @@ func (p bentPartition) Ack(ctx context.Context, records []sources.Record) error 
 	if p.bend.ack != nil {
 		return p.bend.ack(ctx, records, p.right)
 	}
-
 	return p.right.Ack(ctx, records)
 }
 
@@ -97,7 +93,6 @@ func (p bentPartition) Close(ctx context.Context) error {
 	if p.bend.close != nil {
 		return p.bend.close(ctx, p.right)
 	}
-
 	return p.right.Close(ctx)
 }
 
@@ -112,7 +107,6 @@ func (p *bentQueue) Release(ctx context.Context, records []sources.Record) error
 	if p.bend.release != nil {
 		return p.bend.release(ctx, records, p.right)
 	}
-
 	return p.right.Release(ctx, records)
 }
 
@@ -120,7 +114,6 @@ func (p *bentQueue) Fail(ctx context.Context, records []sources.Record) error {
 	if p.bend.fail != nil {
 		return p.bend.fail(ctx, records, p.right)
 	}
-
 	return p.right.Fail(ctx, records)
 }
 
@@ -128,7 +121,6 @@ func (p *bentQueue) Extend(ctx context.Context, records []sources.Record) error 
 	if p.bend.extend != nil {
 		return p.bend.extend(ctx, records, p.right)
 	}
-
 	return p.right.Extend(ctx, records)
 }
 
@@ -140,9 +132,7 @@ type bentStream struct {
 func (p *bentStream) OnRevoke(revoked, lost func()) {
 	if p.bend.revoke != nil {
 		p.bend.revoke(revoked, lost, p.right)
-
 		return
 	}
-
 	p.right.OnRevoke(revoked, lost)
 }

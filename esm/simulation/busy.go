@@ -22,9 +22,7 @@ func (s *Scenario) busy(d dice, _ Kind) {
 // keeps its lane is more than what is left.
 func (s *Sim) most() time.Duration {
 	const turns = 2 * time.Millisecond // what the gate adds
-
 	s.cover(troubleBusy)
-
 	return s.limit() - turns - time.Duration(s.rng.Int64N(int64(s.Scenario.Busy/2))) //nolint:mnd // often less than the delay
 }
 
@@ -34,7 +32,6 @@ func (l *Life) toil(records []sources.Record) {
 	if longest == 0 {
 		return
 	}
-
 	at := func(rng *rand.Rand) time.Duration { return time.Duration(rng.Int64N(int64(longest))) }
 	_ = l.rest(labels("busy", records), at, func(c *call) { l.finish(c, nil) })
 }
@@ -45,7 +42,6 @@ func (l *Life) listening(ctx context.Context) context.Context {
 	if l.sim.Scenario.Busy > 0 {
 		return context.WithoutCancel(ctx)
 	}
-
 	return ctx
 }
 

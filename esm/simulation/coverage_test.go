@@ -7,11 +7,9 @@ import "slices"
 func reachable(kind Kind) []string {
 	names := []string{"stop", "kill", poisonReached, "batch of several"}
 	ops := []Op{OpStart, OpAccept, OpFetch, OpAck, OpClose}
-
 	for _, m := range moods() {
 		names = append(names, "handler "+string(m))
 	}
-
 	if kind.Ordered {
 		ops = append(ops, OpDeliver)
 		names = append(names, "shard split", "shards merged", "shard lost", "partial progress", laterDone,
@@ -21,7 +19,6 @@ func reachable(kind Kind) []string {
 		ops = append(ops, OpRelease, OpFail)
 		names = append(names, string(FaultPartialAck))
 	}
-
 	if kind.Redelivers {
 		names = append(names, "redriven")
 	}
@@ -30,38 +27,30 @@ func reachable(kind Kind) []string {
 	if kind.Redelivers && !kind.Grouped {
 		names = append(names, string(FaultDuplicate), string(FaultStaleTaken), "stale receipt")
 	}
-
 	for _, op := range ops {
 		names = append(names, string(before(op)), string(after(op)))
 	}
-
 	for name, more := range reachableTroubles(kind, ops) {
 		if demanded(name) {
 			names = append(names, more...)
 		}
 	}
-
 	slices.Sort(names)
-
 	return names
 }
 
 // reachableTroubles is what the seeds must reach of each trouble.
 func reachableTroubles(kind Kind, ops []Op) map[string][]string {
 	all := make(map[string][]string)
-
 	for _, op := range ops {
 		all[troubleHung] = append(all[troubleHung], string(hung(op)))
 	}
-
 	for _, m := range oddMoods() {
 		all[troubleErrors] = append(all[troubleErrors], "handler "+string(m))
 	}
-
 	all[troubleLate] = []string{string(FaultLate)}
 	all[troubleStuck] = []string{"handler stuck"}
 	all[troubleBusy] = []string{troubleBusy}
-
 	switch {
 	case kind.Ordered:
 		all[troubleDestination] = []string{string(FaultDeaf)}
@@ -69,6 +58,5 @@ func reachableTroubles(kind Kind, ops []Op) map[string][]string {
 		all[troubleLate] = append(all[troubleLate], "late answer")
 		all[troublePoll] = []string{"poll forsaken"}
 	}
-
 	return all
 }

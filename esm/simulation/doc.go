@@ -7,9 +7,9 @@
 // A seed decides everything. It draws a [Scenario]: records, keys and sizes, the
 // configuration of the mapping, a handler that fails, hangs, panics or names
 // some records in several moods, calls that fail before or after their effect,
-// partitions that are split, merged, asked back or lost, stops and kills. One
+// partitions that are split, merged, revoked or lost, stops and kills. One
 // scenario in five is calm: without any fault, so that promises that hold only then
-// can be held too; partitions are asked back then too, handlers take up to their whole
+// can be held too; partitions are revoked then too, handlers take up to their whole
 // time limit, and the mapping is stopped.
 //
 // What was added later is a list of troubles, each with a name and dice of its own:
@@ -96,7 +96,7 @@
 //	P5  no duplicates         checkEnd           source hands out twice                            3
 //	    without faults                           half of a batch not settled                       3
 //	                                             settlements not waited for                       30
-//	                                             cancelled, as its partition is asked back         3
+//	                                             cancelled, as its partition is revoked         3
 //	                          checkLeft,         started when it expires too soon                 54
 //	                          checkRedriven      what did not fit is not kept                      6
 //	                                             what did not fit is not extended                257
@@ -126,7 +126,7 @@
 //	    early end             checkHaste,        source ends though it could go on                 1
 //	                          checkRest,         fetch, accept, ack without back-off              29
 //	                          checkStopped,      delivery without back-off                       119
-//	                          checkLog           each lane logs a failure that all meet            4
+//	                          checkLog           each lane logs a failure that all meet          119
 //	                                             batch retried without back-off                   10
 //	                                             a failed Accept ends the mapping                 17
 //	                                             a Jitter of 0 makes hot loops                    12
@@ -140,7 +140,7 @@
 //	                          checkStopped,      unstarted records not released                   26
 //	                          checkFetched,      drain timeout ignored                            50
 //	                          end of the bubble  Run does not wait for its lanes                  21
-//	                          checkBegun,        a partition that was asked back read on           1
+//	                          checkBegun,        a partition that was revoked read on           1
 //	                          checkGiven,        a batch begun after the stop                    889
 //	                          checkCut,          a destination waited for                        239
 //	                                             Run silent about a delivery that it cut off    1920

@@ -63,7 +63,6 @@ func isFault(name string) bool {
 	for _, op := range hanging() {
 		all = append(all, hung(op))
 	}
-
 	return slices.Contains(all, Fault(name))
 }
 
@@ -72,11 +71,9 @@ func faults() []Fault {
 	ops := []Op{OpStart, OpAccept, OpFetch, OpAck, OpRelease, OpFail, OpClose, OpDeliver}
 	all := make([]Fault, 0, 5+2*len(ops))
 	all = append(all, FaultDuplicate, FaultPartialAck, FaultStaleTaken, FaultReshard, FaultLost)
-
 	for _, op := range ops {
 		all = append(all, before(op), after(op))
 	}
-
 	return all
 }
 
@@ -96,9 +93,7 @@ func (s *Sim) Chance(f Fault) bool {
 	if !s.Enabled(f) || s.rng.Float64() >= s.Scenario.Faults[f] {
 		return false
 	}
-
 	s.cover(string(f))
-
 	return true
 }
 
@@ -107,13 +102,10 @@ func (s *Sim) Faulty(op Op, effect func() error) error {
 	if s.Chance(before(op)) {
 		return errWeather
 	}
-
 	err := effect()
-
 	if s.Chance(after(op)) {
 		return errWeather
 	}
-
 	return err
 }
 
@@ -121,11 +113,9 @@ func (s *Sim) Faulty(op Op, effect func() error) error {
 // deadline. Only for the simulation's goroutine.
 func (s *Sim) Hung(op Op) (time.Duration, bool) {
 	const shortest, longest = 10 * time.Second, 30 * time.Second
-
 	if !s.Chance(hung(op)) {
 		return 0, false
 	}
-
 	return shortest + time.Duration(s.rng.Int64N(int64(longest-shortest))), true
 }
 
@@ -133,12 +123,10 @@ func (s *Sim) Hung(op Op) (time.Duration, bool) {
 // simulation's goroutine.
 func (s *Sim) Late() time.Duration {
 	const latest = 8 * time.Second
-
 	s.late = s.late || s.Scenario.Faults[FaultLate] > 0
 	if !s.Chance(FaultLate) {
 		return 0
 	}
-
 	return 1 + time.Duration(s.rng.Int64N(int64(latest)))
 }
 

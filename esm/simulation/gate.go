@@ -48,7 +48,6 @@ func (g *gate) enter(e *event) {
 	g.mu.Lock()
 	g.arrived = append(g.arrived, e)
 	g.mu.Unlock()
-
 	select {
 	case g.wake <- struct{}{}:
 	default:
@@ -64,9 +63,7 @@ func (g *gate) after(d time.Duration, run func()) {
 // instant is the moment in d, moved a little so that no two events share one.
 func (g *gate) instant(d time.Duration) time.Time {
 	const grain = 100 * time.Microsecond
-
 	g.ticks++
-
 	return time.Now().Add(d).Truncate(grain).Add(grain + time.Duration(g.ticks%int64(grain)))
 }
 
@@ -74,30 +71,22 @@ func (g *gate) instant(d time.Duration) time.Time {
 func (g *gate) run(over func() bool) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-
 	for {
 		synctest.Wait()
 		g.absorb()
-
 		if over() {
 			return
 		}
-
 		wait := time.Hour
-
 		if len(g.pending) > 0 {
 			wait = time.Until(g.pending[0].due)
 		}
-
 		if wait <= 0 {
 			e, _ := heap.Pop(&g.pending).(*event)
 			g.step(e)
-
 			continue
 		}
-
 		timer.Reset(wait)
-
 		select {
 		case <-timer.C:
 		case <-g.wake:
@@ -107,13 +96,10 @@ func (g *gate) run(over func() bool) {
 
 func (g *gate) step(e *event) {
 	g.steps++
-
 	if g.between != nil {
 		g.between(g.steps, false)
 	}
-
 	e.run()
-
 	if g.between != nil {
 		g.between(g.steps, true)
 	}
@@ -126,9 +112,7 @@ func (g *gate) absorb() {
 	arrived := g.arrived
 	g.arrived = nil
 	g.mu.Unlock()
-
 	slices.SortStableFunc(arrived, func(a, b *event) int { return cmp.Compare(a.label, b.label) })
-
 	for _, e := range arrived {
 		e.due = g.instant(e.delay(g.rng))
 		heap.Push(&g.pending, e)
@@ -155,6 +139,5 @@ func (s *schedule) Pop() any {
 	e := (*s)[last]
 	(*s)[last] = nil
 	*s = (*s)[:last]
-
 	return e
 }

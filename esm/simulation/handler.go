@@ -66,35 +66,26 @@ func (s *Sim) decide(items []Item) plan {
 	if s.good || s.Scenario.Calm {
 		p.lasts = min(p.lasts, s.limit()/2) //nolint:mnd // well within it
 	}
-
 	if s.Scenario.Backlog {
 		p.lasts = s.Scenario.Slowest
 	}
-
 	if s.Scenario.Long && s.rng.IntN(3) > 0 {
 		p.lasts = s.almost()
 	}
-
 	if s.Scenario.Busy > 0 {
 		p.lasts = s.most()
 	}
-
 	if !s.weather {
 		return p
 	}
-
 	if s.hanging < s.Scenario.Hanging {
 		s.hanging++
 		p.mood = moodHang
-
 		return p
 	}
-
 	if bad := s.poisoned(items); len(bad) > 0 {
 		s.cover(poisonReached)
-
 		p.mood = moodError
-
 		switch {
 		case s.Scenario.Throttles:
 			p.mood = moodThrottle
@@ -102,31 +93,25 @@ func (s *Sim) decide(items []Item) plan {
 			p.mood, p.failed = moodPartial, bad
 			s.holdGroups(items, bad)
 		}
-
 		return p
 	}
-
 	for _, m := range slices.Concat(moods(), oddMoods(), []mood{moodStuck}) {
 		if rate := s.Scenario.Moods[m]; rate > 0 && s.rng.Float64() < rate && (m != moodStuck || s.mayStick()) {
 			p.mood = m
 			s.cover("handler " + string(m))
-
 			break
 		}
 	}
-
 	switch p.mood { //nolint:exhaustive // the others draw nothing
 	case moodRetryAfter:
 		p.wait = pick(dice{s.rng}, 0, -1, math.MinInt64, math.MaxInt64-time.Minute, math.MaxInt64)
 	case moodPartial:
 		p.failed = make(map[int]bool)
-
 		for _, i := range items {
 			if s.rng.IntN(3) == 0 {
 				p.failed[i.Number] = true
 			}
 		}
-
 		s.holdGroups(items, p.failed)
 	case moodMalformed:
 		p.text = pick(dice{s.rng}, "stranger", "empty", "junk", "null")
@@ -134,14 +119,12 @@ func (s *Sim) decide(items []Item) plan {
 		limit := s.limit()
 		p.lasts = limit - time.Second + time.Duration(s.rng.Int64N(int64(2*time.Second)))
 	}
-
 	return p
 }
 
 // almost is nearly all of the handler's time limit.
 func (s *Sim) almost() time.Duration {
 	limit := s.limit()
-
 	return limit - limit/100 - time.Duration(s.rng.Int64N(int64(limit/10))) //nolint:mnd // 0.89 to 0.99
 }
 
@@ -151,22 +134,18 @@ func (s *Sim) mayStick() bool {
 	if s.Scenario.Stuck < forever {
 		return true
 	}
-
 	s.sticking++
-
 	return s.sticking < s.observer.lanes()
 }
 
 // poisoned is the numbers of the poison among items.
 func (s *Sim) poisoned(items []Item) map[int]bool {
 	bad := make(map[int]bool)
-
 	for _, i := range items {
 		if s.poisonous(i.Number) {
 			bad[i.Number] = true
 		}
 	}
-
 	return bad
 }
 
@@ -176,9 +155,7 @@ func (s *Sim) holdGroups(items []Item, failed map[int]bool) {
 	if !s.kind.Grouped {
 		return
 	}
-
 	held := make(map[string]bool)
-
 	for _, i := range items {
 		key := s.observer.records[i.Number].key
 		held[key] = held[key] || failed[i.Number]
@@ -195,7 +172,6 @@ func (s *Sim) limit() time.Duration {
 	if t := s.Scenario.Config.Timeout; t > 0 {
 		return t
 	}
-
 	return esm.DefaultTimeout
 }
 
@@ -204,18 +180,14 @@ func (l *Life) handler() esm.Handler {
 	if l.sim.Scenario.Bytes {
 		return esm.Bytes(bytesHandler{l})
 	}
-
 	return esm.Records(func(ctx context.Context, records []sources.Record) (esm.Response, error) {
 		items := make([]Item, len(records))
 		size := l.sim.overhead
-
 		for i := range records {
 			items[i] = Item{Number: Number(records[i].Data), ID: records[i].ID}
 			size += records[i].Size
 		}
-
 		ids, err := l.handle(ctx, items, size)
-
 		return esm.Response{BatchItemFailures: ids}, err
 	})
 }
@@ -228,16 +200,13 @@ func (h bytesHandler) Invoke(ctx context.Context, payload []byte) ([]byte, error
 	if err != nil || ids == nil {
 		return nil, err
 	}
-
 	if len(ids) == 1 && ids[0] == "junk" {
 		return []byte(`{"batchItemFailures": 7`), nil
 	}
-
 	quoted := make([]string, len(ids))
 	for i, id := range ids {
 		quoted[i] = `{"itemIdentifier":` + h.life.sim.identifier(id) + `}`
 	}
-
 	return []byte(`{"batchItemFailures":[` + strings.Join(quoted, ",") + `]}`), nil
 }
 
@@ -246,7 +215,6 @@ func (s *Sim) identifier(id string) string {
 	if world, is := s.world.(identifying); is {
 		return world.Identifier(id)
 	}
-
 	return strconv.Quote(id)
 }
 
@@ -255,11 +223,8 @@ func (s *Sim) identifier(id string) string {
 func (l *Life) handle(ctx context.Context, items []Item, size int) ([]string, error) {
 	at := func(*rand.Rand) time.Duration { return 0 }
 	label := fmt.Sprint("life ", l.number, " invoke ", items)
-
 	var i *invocation
-
 	began := time.Now()
-
 	if err := l.rest(label, at, func(c *call) {
 		i = l.sim.observer.invoked(ctx, l, items, size, began)
 		i.plan = l.sim.decide(items)
@@ -270,7 +235,6 @@ func (l *Life) handle(ctx context.Context, items []Item, size int) ([]string, er
 
 	// The gate orders this read after the write.
 	lasts := func(*rand.Rand) time.Duration { return i.plan.lasts }
-
 	switch i.plan.mood {
 	case moodHang:
 		<-ctx.Done()
@@ -279,7 +243,6 @@ func (l *Life) handle(ctx context.Context, items []Item, size int) ([]string, er
 		if i.plan.mood == moodStuck {
 			longer = l.sim.Scenario.Stuck
 		}
-
 		select {
 		case <-ctx.Done():
 			if l.rest("deaf "+label, func(*rand.Rand) time.Duration { return longer }, func(c *call) { l.finish(c, nil) }) != nil {
@@ -290,13 +253,11 @@ func (l *Life) handle(ctx context.Context, items []Item, size int) ([]string, er
 	default:
 		_ = l.pass(l.listening(ctx), "run "+label, lasts, func(c *call) { l.finish(c, nil) })
 	}
-
 	if err := l.rest("return "+label, at, func(c *call) {
 		l.sim.observer.returned(i)
 		l.finish(c, nil)
 	}); err != nil {
 		return nil, err
 	}
-
 	return l.answer(ctx, i)
 }

@@ -11,11 +11,9 @@ func (o *Observer) checkHaste(label string) {
 	const (
 		quick = 20 * time.Millisecond // hardly more than a call takes
 	)
-
 	most := 8 // of calls with a back-off of 100 ms and more
 	op, _, _ := strings.Cut(label, " ")
 	key := label
-
 	switch op {
 	case "fetch":
 		fields := strings.Fields(label)
@@ -23,7 +21,6 @@ func (o *Observer) checkHaste(label string) {
 		if wait, err := time.ParseDuration(fields[len(fields)-1]); err != nil || wait < time.Second {
 			return
 		}
-
 		key = "fetch"
 		if o.sim.kind.Ordered {
 			key = o.fetching(fields[1])
@@ -40,11 +37,9 @@ func (o *Observer) checkHaste(label string) {
 	default:
 		return
 	}
-
 	if last, again := o.attempts[key]; again {
 		o.hurry(op, time.Since(last) < quick, most)
 	}
-
 	o.attempts[key] = time.Now()
 }
 
@@ -53,7 +48,6 @@ func (o *Observer) fetching(partition string) string {
 	if o.sim.kind.Ordered {
 		return "fetch " + partition
 	}
-
 	return "fetch"
 }
 
@@ -61,10 +55,8 @@ func (o *Observer) fetching(partition string) string {
 func (o *Observer) hurry(what string, hasty bool, most int) {
 	if !hasty {
 		o.hasty[what] = 0
-
 		return
 	}
-
 	if o.hasty[what]++; o.hasty[what] >= most {
 		o.violate(9, "%s was tried again without a wait %d times in a row", what, most)
 	}
@@ -77,18 +69,14 @@ func (o *Observer) checkRest(i *invocation) {
 		quick = 2 * time.Millisecond
 		most  = 4
 	)
-
 	if len(i.items) == 0 {
 		return
 	}
-
 	s := &o.sim.Scenario
 	t := o.records[i.items[0].Number]
 	initial := s.Config.RetryBackoff.Initial
-
 	if t.retried.IsZero() || initial > 0 && initial < time.Second || o.duplicates {
 		return
 	}
-
 	o.hurry("a failed batch", time.Since(t.retried) < quick, most)
 }

@@ -26,6 +26,7 @@ type Life struct {
 	calls  map[*call]struct{} // under way; guarded by the gate's mutex
 	// Of the simulation's goroutine:
 	stopped time.Time // when it was told to stop
+	handled time.Time // when an invocation ended last
 	ended   bool      // Run has returned
 	err     error     // what Run returned
 	// deliveries are the contexts of deliveries that began.
@@ -51,7 +52,6 @@ func (m marked) Unwrap() sources.Source { return m.Source }
 
 func (m marked) Close(ctx context.Context) error {
 	m.life.closed.Store(true)
-
 	return m.Source.Close(ctx)
 }
 
@@ -74,14 +74,11 @@ func (l *Life) try(c *call, op Op, effect func() error) {
 	d, hung := l.sim.Hung(op)
 	if !hung {
 		l.fail(c, l.sim.Faulty(op, effect))
-
 		return
 	}
-
 	if l.sim.rng.IntN(2) == 0 {
 		_ = effect() // and nobody hears of it
 	}
-
 	l.sim.gate.after(d, func() { l.fail(c, errHung) })
 }
 
@@ -89,15 +86,12 @@ func (l *Life) try(c *call, op Op, effect func() error) {
 func (l *Life) failing(c *call, op Op) bool {
 	if d, hung := l.sim.Hung(op); hung {
 		l.sim.gate.after(d, func() { l.fail(c, errHung) })
-
 		return true
 	}
-
 	err := l.sim.Faulty(op, func() error { return nil })
 	if err != nil {
 		l.fail(c, err)
 	}
-
 	return err != nil
 }
 
@@ -112,11 +106,9 @@ func (l *Life) fail(c *call, err error) {
 // latency is how long a call to a service takes.
 func latency(rng *rand.Rand) time.Duration {
 	const usual, slow = 20, 3000
-
 	if rng.IntN(usual) == 0 {
 		return time.Duration(rng.IntN(slow)) * time.Millisecond
 	}
-
 	return time.Duration(rng.IntN(usual)) * time.Millisecond
 }
 
@@ -126,7 +118,6 @@ func promptly(ctx context.Context) func(*rand.Rand) time.Duration {
 		if ctx.Err() != nil {
 			return 0
 		}
-
 		return latency(rng)
 	}
 }
@@ -144,7 +135,6 @@ func (l *Life) wait(ctx context.Context, label string, delay func(*rand.Rand) ti
 // nothing any more.
 func (l *Life) Turn(label string, do func()) {
 	at := func(*rand.Rand) time.Duration { return 0 }
-
 	_ = l.rest(label, at, func(c *call) {
 		do()
 		l.finish(c, nil)
@@ -176,34 +166,26 @@ func (l *Life) pass(ctx context.Context, label string, delay func(*rand.Rand) ti
 	op, _, _ := strings.Cut(label, " ")
 	c := &call{op: Op(op), done: make(chan struct{})}
 	g := l.sim.gate
-
 	g.mu.Lock()
-
 	if l.dead.Load() {
 		g.mu.Unlock()
-
 		return errKilled
 	}
-
 	l.calls[c] = struct{}{}
 	g.mu.Unlock()
-
 	g.enter(&event{label: label, delay: delay, run: func() {
 		if !l.over(c) {
 			run(c)
 		}
 	}})
-
 	select {
 	case <-c.done:
 		return c.err
 	case <-ctx.Done():
 	}
-
 	if l.finish(c, ctx.Err()) {
 		return ctx.Err()
 	}
-
 	return c.err
 }
 
@@ -211,7 +193,6 @@ func (l *Life) pass(ctx context.Context, label string, delay func(*rand.Rand) ti
 func (l *Life) over(c *call) bool {
 	l.sim.gate.mu.Lock()
 	defer l.sim.gate.mu.Unlock()
-
 	return c.closed
 }
 
@@ -219,15 +200,12 @@ func (l *Life) over(c *call) bool {
 func (l *Life) finish(c *call, err error) bool {
 	l.sim.gate.mu.Lock()
 	defer l.sim.gate.mu.Unlock()
-
 	if c.closed {
 		return false
 	}
-
 	c.closed, c.err = true, err
 	delete(l.calls, c)
 	close(c.done)
-
 	return true
 }
 
@@ -235,15 +213,12 @@ func (l *Life) finish(c *call, err error) bool {
 // goroutines, which a real kill would end, are left to run into errors.
 func (l *Life) kill() {
 	g := l.sim.gate
-
 	g.mu.Lock()
 	l.dead.Store(true)
-
 	for c := range l.calls {
 		c.closed, c.err = true, errKilled
 		close(c.done)
 	}
-
 	l.calls = nil
 	g.mu.Unlock()
 	l.cancel()

@@ -33,9 +33,11 @@ type Observer struct {
 	attempts map[string]time.Time
 	hasty    map[string]int
 	// owners are the lives that read ordered partitions, and revoked is since when
-	// a partition is asked back.
+	// a partition is revoked.
 	owners  map[string]*Life
 	revoked map[string]time.Time
+	// asked says that a partition was revoked, ever.
+	asked bool
 	// ousted are lives that have lost a partition and do not know it.
 	ousted map[string]map[*Life]bool
 	// ends is when the last invocation with records of a partition, or their
@@ -104,20 +106,17 @@ func (i *invocation) partition(o *Observer) string {
 	if len(i.items) == 0 {
 		return ""
 	}
-
 	return o.records[i.items[0].Number].partition
 }
 
 // partitions are those that its records are from.
 func (i *invocation) partitions(o *Observer) []string {
 	var all []string
-
 	for _, it := range i.items {
 		if p := o.records[it.Number].partition; !slices.Contains(all, p) {
 			all = append(all, p)
 		}
 	}
-
 	return all
 }
 
@@ -126,7 +125,8 @@ func newObserver(s *Sim) *Observer {
 		sim: s, began: time.Now(),
 		byKey: make(map[string]*trace), byPart: make(map[string]*trace), open: make(map[string]map[int]bool),
 		attempts: make(map[string]time.Time), hasty: make(map[string]int),
-		ousted: make(map[string]map[*Life]bool), owners: make(map[string]*Life), revoked: make(map[string]time.Time), ends: make(map[string]time.Time),
+		ousted: make(map[string]map[*Life]bool), owners: make(map[string]*Life),
+		revoked: make(map[string]time.Time), ends: make(map[string]time.Time),
 		deaf:       s.Scenario.Faults[FaultDeaf] > 0,
 		unreleased: s.keeps(OpRelease), keeping: s.keeps(OpRelease) || s.keeps(OpFail), duplicates: s.Scenario.Faults[FaultDuplicate] > 0,
 	}
@@ -143,6 +143,9 @@ func (o *Observer) log(format string, args ...any) { //nolint:goprintffuncname /
 	o.history = append(o.history, line)
 }
 
+// Note adds a line to the history.
+func (o *Observer) Note(line string) { o.log("%s", line) }
+
 // Entered tells that a record has entered the source. partition names where, if
 // the source is ordered; size is what it takes in an event document.
 func (o *Observer) Entered(r Record, partition string, size int) {
@@ -150,59 +153,48 @@ func (o *Observer) Entered(r Record, partition string, size int) {
 	if len(o.records) != r.Number {
 		panic(fmt.Sprintf("simulation: record %d sent as number %d", r.Number, len(o.records)))
 	}
-
 	o.records = append(o.records, t)
 	o.largest = max(o.largest, size)
-
 	if k := o.sim.kind; k.Ordered || k.Grouped {
 		if p := o.byKey[r.Key]; p != nil {
 			t.earlier = append(t.earlier, p)
 		}
-
 		o.byKey[r.Key] = t
 	}
-
 	if o.sim.kind.Ordered && o.sim.Scenario.Config.ParallelizationFactor <= 1 {
 		if p := o.byPart[partition]; p != nil {
 			t.earlier = append(t.earlier, p)
 		}
-
 		o.byPart[partition] = t
 	}
-
 	o.log("sent %d key %q to %s, %d bytes", r.Number, r.Key, partition, size)
 }
 
 // called counts a call, and tells of hot loops.
 func (o *Observer) called(l *Life, label string) {
 	const most = 5000
-
 	if second := time.Now().Unix(); second != o.second {
 		o.second, o.calls = second, 0
 	}
-
 	if o.calls++; o.calls > most {
 		o.violate(9, "a hot loop: more than %d calls in one second, the last is %q", most, label)
 	}
-
 	if l.ended {
 		o.violate(11, "life %d calls %q after Run has returned", l.number, label)
 	}
 
-	fetches := strings.HasPrefix(label, "fetch") && time.Since(l.stopped) > o.late()
+	// A call that was on its way at the moment of the stop may have its turn after it.
+	fetches := strings.HasPrefix(label, "fetch") && time.Since(l.stopped) > o.late()+time.Millisecond
 	if !l.stopped.IsZero() && (fetches || label == "accept") {
 		o.violate(11, "life %d calls %q after the stop", l.number, label)
 	}
-
 	if at, fetch := strings.CutPrefix(label, "fetch "); fetch {
 		at, _, _ = strings.Cut(at, " ")
 		o.checkFetched(l, at)
 	}
-
 	if label == "close source" {
 		o.checkClosing(l)
 	}
-
 	o.checkHaste(label)
 	o.log("life %d: %s", l.number, label)
 }
@@ -212,20 +204,15 @@ func (o *Observer) Handed(l *Life, n int) {
 	t := o.records[n]
 	held := o.holding(t.partition)
 	o.log("life %d: gets %d", l.number, n)
-
 	if o.ousted[t.partition][l] {
 		return
 	}
-
 	o.checkForgotten(t, held[n])
-
 	t.handed, t.holder, t.started, t.expires = time.Now(), l, false, time.Time{}
 	delete(o.attempts, o.fetching(t.partition))
-
 	if t.settled {
 		o.violate(12, "record %d is handed out again, it was settled", n)
 	}
-
 	held[n] = true
 	o.checkBounds(t.partition, held)
 }
@@ -234,7 +221,6 @@ func (o *Observer) holding(partition string) map[int]bool {
 	if o.open[partition] == nil {
 		o.open[partition] = make(map[int]bool)
 	}
-
 	return o.open[partition]
 }
 
@@ -263,17 +249,14 @@ func (o *Observer) Settled(l *Life, n int) {
 // which was acked. moved is by how much: less than none if it went back.
 func (o *Observer) Passed(l *Life, partition string, numbers []int, moved int) {
 	o.log("life %d: position of %s past %v", l.number, partition, numbers)
-
 	if moved < 0 {
 		o.violate(3, "the position of %s went back by %d", partition, -moved)
 	}
-
 	for i, n := range numbers {
 		promise := 3
 		if i == len(numbers)-1 {
 			promise = 2
 		}
-
 		o.settle(n, promise)
 	}
 }
@@ -287,11 +270,9 @@ func (o *Observer) settle(n, promise int) {
 			o.violate(2, "record %d was settled, but no invocation with it succeeded and no rule gave it up", n)
 		}
 	}
-
 	if !t.finished && !t.given && o.untaken(t) {
 		o.sim.cover(tooLate)
 	}
-
 	t.settled = true
 	o.drop(t)
 }
@@ -326,7 +307,6 @@ func (o *Observer) untaken(t *trace) bool {
 	if since.IsZero() && o.deaf {
 		since = t.handed // an abandoned delivery may keep the lane from offering it
 	}
-
 	return limit > 0 && !since.IsZero() && time.Since(since) >= limit
 }
 
@@ -345,15 +325,12 @@ func (o *Observer) mayGiveUp(t *trace) bool {
 	if !o.sim.kind.Ordered {
 		return false
 	}
-
-	if limit := o.retries(); limit >= 0 && o.mostFailed(t) > limit {
+	if limit := o.retries(); limit >= 0 && o.maxFailed(t) > limit {
 		return true
 	}
-
 	if age := s.Config.MaximumRecordAge; age > 0 && !t.ageless && time.Since(t.entered) > age {
 		return true
 	}
-
 	return o.tooLarge(t)
 }
 
@@ -363,24 +340,20 @@ func (o *Observer) retries() int {
 	if limit := s.Config.MaximumRetryAttempts; limit != nil && *limit >= 0 {
 		return *limit
 	}
-
 	if limit := o.sim.traits.RetriesWithDestination; s.Destination && limit > 0 {
 		return limit
 	}
-
 	return -1
 }
 
-// mostFailed is how often the record has failed in the life in which it did most often.
-func (o *Observer) mostFailed(t *trace) int {
+// maxFailed is how often the record has failed in the life in which it did most often.
+func (o *Observer) maxFailed(t *trace) int {
 	most := 0
-
 	for _, l := range o.sim.lives {
 		if !l.isOver() {
 			most = max(most, t.failed[l]+o.abandoned(l, t))
 		}
 	}
-
 	return most
 }
 
@@ -388,20 +361,17 @@ func (o *Observer) mostFailed(t *trace) int {
 // is over. They have failed.
 func (o *Observer) abandoned(l *Life, t *trace) int {
 	count := 0
-
 	for _, i := range o.running {
 		if i.life == l && i.ctx.Err() != nil && slices.ContainsFunc(i.items, func(it Item) bool { return it.Number == t.number }) {
 			count++
 		}
 	}
-
 	return count
 }
 
 // tooLarge reports whether the record fits into no event document.
 func (o *Observer) tooLarge(t *trace) bool {
 	most := o.sim.Scenario.Config.MaximumBatchBytes
-
 	return most > 0 && t.size+o.sim.overhead > most
 }
 
@@ -409,13 +379,11 @@ func (o *Observer) tooLarge(t *trace) bool {
 func (o *Observer) delivered(l *Life, numbers []int, condition string) {
 	o.log("life %d: delivered %v: %s", l.number, numbers, condition)
 	o.sim.cover("delivered " + condition)
-
 	for _, n := range numbers {
 		t := o.records[n]
 		if !o.mayGiveUp(t) {
 			o.violate(1, "record %d was given up (%s), though no rule says so", n, condition)
 		}
-
 		t.given = true
 		o.ends[t.partition] = time.Now()
 	}
@@ -425,11 +393,9 @@ func (o *Observer) delivered(l *Life, numbers []int, condition string) {
 func (o *Observer) invoked(ctx context.Context, l *Life, items []Item, size int, began time.Time) *invocation {
 	i := &invocation{life: l, ctx: ctx, items: items, began: began}
 	o.log("life %d: invoke %v", l.number, items)
-
 	if l.ended {
 		o.violate(11, "life %d invokes %v after Run has returned", l.number, items)
 	}
-
 	o.checkBatch(i, size)
 	o.checkOrder(i)
 	o.checkOwner(i)
@@ -438,23 +404,18 @@ func (o *Observer) invoked(ctx context.Context, l *Life, items []Item, size int,
 	o.checkAbandoned(i)
 	o.checkLeft(i, began)
 	o.checkRest(i)
-
 	for _, it := range items {
 		t := o.records[it.Number]
 		t.invoked++
 		t.started = true
-
-		if o.sim.kind.Ordered && t.settled && !o.ousted[t.partition][l] {
+		if o.sim.kind.Ordered && t.settled && o.owners[t.partition] == l {
 			o.violate(12, "record %d is invoked, it lies before the stored position", it.Number)
 		}
-
 		if o.rejected(it.Number) {
 			o.violate(1, "record %d is invoked, the filter rejects it", it.Number)
 		}
 	}
-
 	o.running = append(o.running, i)
-
 	return i
 }
 
@@ -462,11 +423,9 @@ func (o *Observer) invoked(ctx context.Context, l *Life, items []Item, size int,
 func (o *Observer) returned(i *invocation) {
 	i.ended = true
 	o.running = slices.DeleteFunc(o.running, func(other *invocation) bool { return other == i })
-
 	if i.life.dead.Load() {
 		return
 	}
-
 	report := o.sim.Scenario.Config.ReportBatchItemFailures
 	mood := i.plan.mood
 	succeeded := mood == "" || mood == moodSlow || mood == moodHang || mood == moodDeaf ||
@@ -478,42 +437,36 @@ func (o *Observer) returned(i *invocation) {
 	if i.ctx.Err() != nil {
 		succeeded = i.heedless() && i.inTime()
 	}
-
 	o.log("life %d: %v ends, %s %v %v", i.life.number, i.items, mood, i.plan.failed, succeeded)
-	o.ends[i.partition(o)] = time.Now()
+	i.life.handled = time.Now()
+	for _, partition := range i.partitions(o) {
+		o.ends[partition] = time.Now()
+	}
 	o.checkOwner(i)
-
 	if mood == moodPartial && report && !i.plan.failed[i.items[0].Number] && len(i.plan.failed) > 0 {
 		o.sim.cover("partial progress")
 	}
-
 	bisect := o.sim.Scenario.Config.BisectBatchOnFunctionError && len(i.items) > 1
 	if bisect && !succeeded && mood != moodPartial && mood != moodThrottle {
 		o.sim.cover("bisect")
 	}
-
 	failing, named := false, o.sim.traits.RetryNamed
-
 	for _, it := range i.items {
 		t := o.records[it.Number]
-
 		if mood == moodPartial && report && i.ctx.Err() == nil {
 			if failing && named && !i.plan.failed[it.Number] {
 				o.sim.cover(laterDone)
 			}
-
 			failing = i.plan.failed[it.Number] || failing && o.sim.kind.Ordered && !named
 		} else {
 			failing = !succeeded
 		}
-
 		switch {
 		case !failing:
 			t.finished = true
 		case mood != moodThrottle || i.ctx.Err() != nil:
 			t.failed[i.life]++
 		}
-
 		t.retried = time.Time{}
 		if failing && i.ctx.Err() == nil && (!o.sim.kind.Redelivers || mood == moodThrottle) {
 			t.retried = time.Now()

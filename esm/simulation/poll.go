@@ -29,9 +29,7 @@ func (p *queuePartition) Fetch(ctx context.Context, buf []sources.Record, wait t
 	n := 0
 	sent := time.Now()
 	label := fmt.Sprintf("fetch %d %v", len(buf), wait)
-
 	stopped := p.ending.Load()
-
 	err := p.life.wait(ctx, label, latency, func(c *call) {
 		w := &poll{partition: p, call: c, buf: buf, n: &n, sent: sent, until: time.Now().Add(wait)}
 		switch {
@@ -44,45 +42,35 @@ func (p *queuePartition) Fetch(ctx context.Context, buf []sources.Record, wait t
 			w.ask(wait)
 		}
 	})
-
 	return n, err
 }
 
 // ask receives, and ends the Fetch or has it wait for messages.
 func (w *poll) ask(wait time.Duration) {
 	p, s := w.partition, w.partition.life.sim
-
 	var records []sources.Record
-
 	err := s.Faulty(OpFetch, func() error {
 		records = p.queue.take(p, len(w.buf), w.sent)
-
 		return nil
 	})
 	if err != nil {
 		p.lostAnswer(records)
 		p.life.fail(w.call, err)
-
 		return
 	}
-
 	if len(records) > 0 {
 		if d := s.Late(); d > 0 {
 			p.coming = append(p.coming, records...)
 			s.gate.after(d, func() { p.arrive(records) })
 			w.expect(wait)
-
 			return
 		}
 	}
-
 	*w.n = copy(w.buf, records)
 	if *w.n > 0 || wait <= 0 {
 		p.life.finish(w.call, nil)
-
 		return
 	}
-
 	p.queue.waiting = append(p.queue.waiting, w)
 	s.gate.after(wait, func() { p.life.finish(w.call, nil) })
 }
@@ -93,16 +81,12 @@ func (w *poll) late() bool {
 	if err := p.failed; err != nil {
 		p.failed = nil
 		p.life.fail(w.call, err)
-
 		return true
 	}
-
 	if *w.n = p.hand(w.buf); *w.n == 0 {
 		return false
 	}
-
 	p.life.finish(w.call, nil)
-
 	return true
 }
 
@@ -111,44 +95,34 @@ func (p *queuePartition) hand(buf []sources.Record) int {
 	p.arrived = slices.DeleteFunc(p.arrived, func(r sources.Record) bool {
 		given := receiptOf(&r)
 		expired := !r.Expires.IsZero() && !r.Expires.After(time.Now())
-
 		if expired && given.handle == given.message.handle && !given.message.gone {
 			p.queue.sim.observer.Returned(given.message.Number)
 		}
-
 		return expired || given.handle != given.message.handle || given.message.gone
 	})
-
 	if p.queue.sim.kind.Grouped && len(buf) < len(p.arrived) {
 		return 0 // what came together is handed out together
 	}
-
 	n := copy(buf, p.arrived)
 	p.arrived = slices.Delete(p.arrived, 0, n)
-
 	if n > 0 {
 		p.life.sim.cover("late answer")
 	}
-
 	return n
 }
 
 // hangs draws whether the call gets no answer, whatever it took.
 func (w *poll) hangs(wait time.Duration) bool {
 	p := w.partition
-
 	d, hung := p.life.sim.Hung(OpFetch)
 	if !hung {
 		return false
 	}
-
 	if p.life.sim.rng.IntN(2) == 0 {
 		p.lostAnswer(p.queue.take(p, len(w.buf), w.sent))
 	}
-
 	p.life.sim.gate.after(d, func() { p.gaveUp(w.call) })
 	w.expect(wait)
-
 	return true
 }
 
@@ -173,7 +147,6 @@ func (p *queuePartition) arrive(records []sources.Record) {
 	if p.life.dead.Load() || p.closed {
 		return // Close gave them back, or they are lost
 	}
-
 	p.coming = slices.DeleteFunc(p.coming, func(r sources.Record) bool {
 		return slices.ContainsFunc(records, func(other sources.Record) bool { return other.Native == r.Native })
 	})
@@ -187,15 +160,12 @@ func (p *queuePartition) pass() {
 	for len(p.late) > 0 && len(p.arrived) > 0 {
 		w := p.late[0]
 		p.late = p.late[1:]
-
 		if p.life.over(w.call) {
 			continue
 		}
-
 		if *w.n = p.hand(w.buf); *w.n > 0 {
 			p.life.finish(w.call, nil)
 			p.life.sim.gate.after(0, p.pass)
-
 			return
 		}
 	}
@@ -207,20 +177,15 @@ func (q *queue) serve() {
 	for len(q.waiting) > 0 {
 		w := q.waiting[0]
 		p := w.partition
-
 		if p.life.over(w.call) && !w.forsaken() {
 			q.waiting = q.waiting[1:]
-
 			continue
 		}
-
 		records := q.take(p, len(w.buf), w.sent)
 		if len(records) == 0 {
 			return
 		}
-
 		q.waiting = q.waiting[1:]
-
 		if p.life.over(w.call) {
 			q.sim.cover("poll forsaken")
 			p.lostAnswer(records)
@@ -228,11 +193,9 @@ func (q *queue) serve() {
 			*w.n = copy(w.buf, records)
 			p.life.finish(w.call, nil)
 		}
-
 		if len(q.waiting) > 0 {
 			q.sim.gate.after(0, q.serve)
 		}
-
 		return
 	}
 }
@@ -241,7 +204,6 @@ func (q *queue) serve() {
 // more: it may not know yet that the connection was cut.
 func (w *poll) forsaken() bool {
 	s := w.partition.queue.sim
-
 	return s.Scenario.Polls && s.kind.Redelivers && time.Now().Before(w.until)
 }
 
@@ -251,7 +213,6 @@ func (p *queuePartition) lostAnswer(records []sources.Record) {
 	for i := range records {
 		m := receiptOf(&records[i]).message
 		p.queue.sim.observer.Returned(m.Number)
-
 		if !p.queue.sim.kind.Redelivers {
 			p.queue.show(m)
 		}

@@ -36,7 +36,6 @@ func (o *Observer) Violate(promise int, text string) { o.violate(promise, "%s", 
 // earlier in its group, key or partition is finished or given up.
 func (o *Observer) checkOrder(i *invocation) {
 	seen := make(map[int]bool, len(i.items)) // and those before them
-
 	for _, it := range i.items {
 		t := o.records[it.Number]
 		seen[it.Number] = true
@@ -45,29 +44,23 @@ func (o *Observer) checkOrder(i *invocation) {
 		for rest := slices.Clone(t.earlier); len(rest) > 0; {
 			earlier := rest[0]
 			rest = rest[1:]
-
 			if seen[earlier.number] {
 				continue
 			}
-
 			if !o.done(earlier) {
 				o.violate(4, "record %d (key %q) is invoked before record %d is finished", t.number, t.key, earlier.number)
 			}
-
 			seen[earlier.number] = true
 			rest = append(rest, earlier.earlier...)
 		}
 	}
-
 	if !o.sim.kind.Ordered && !o.sim.kind.Grouped {
 		return
 	}
-
 	for _, other := range o.running {
 		if other.life != i.life || other.ctx.Err() != nil {
 			continue // it was abandoned
 		}
-
 		for _, it := range i.items {
 			for _, running := range other.items {
 				if o.records[it.Number].key == o.records[running.Number].key {
@@ -83,29 +76,23 @@ func (o *Observer) checkOrder(i *invocation) {
 func (o *Observer) checkBatch(i *invocation, size int) {
 	s := &o.sim.Scenario
 	c := s.Config
-
 	most := c.BatchSize
 	if most == 0 {
 		most = o.sim.traits.BatchSize.Default
 	}
-
 	if len(i.items) > most || len(i.items) == 0 {
 		o.violate(8, "a batch of %d records, BatchSize is %d", len(i.items), most)
 	}
-
 	bytes := c.MaximumBatchBytes
 	if bytes == 0 {
 		bytes = batch.MaxEventBytes
 	}
-
 	if size > bytes {
 		o.violate(8, "an event document of %d bytes, the most is %d", size, bytes)
 	}
-
 	if len(i.items) > 1 {
 		o.sim.cover("batch of several")
 	}
-
 	if !s.Calm {
 		return
 	}
@@ -117,15 +104,15 @@ func (o *Observer) checkBatch(i *invocation, size int) {
 	if o.sim.kind.Ordered {
 		calls = 4 * time.Second
 	}
-
 	window := max(c.MaximumBatchingWindow, 0)
-
 	for _, it := range i.items {
 		since := o.records[it.Number].handed
 		if end := o.ends[i.partition(o)]; end.After(since) {
 			since = end
 		}
-
+		if end := i.life.handled; s.Mixed && end.After(since) {
+			since = end // its partition waits for the others
+		}
 		if waited := time.Since(since); waited > window+calls {
 			o.violate(8, "record %d waited %v for its batch, the window is %v", it.Number, waited, window)
 		}
@@ -138,7 +125,6 @@ func (o *Observer) checkForgotten(t *trace, held bool) {
 	if !o.sim.Scenario.Calm || !held || t.started || o.done(t) || o.stays(t) {
 		return
 	}
-
 	if window := o.sim.Scenario.Config.MaximumBatchingWindow; window > 0 {
 		o.violate(8, "record %d waited %v for its batch in vain, the window is %v", t.number, time.Since(t.handed), window)
 	} else {
@@ -152,7 +138,6 @@ func (o *Observer) checkOwner(i *invocation) {
 	if !o.sim.kind.Ordered || i.ctx.Err() != nil {
 		return
 	}
-
 	for _, partition := range i.partitions(o) {
 		owns := o.owners[partition] == i.life && !i.lost
 		if !owns && !o.ousted[partition][i.life] {
@@ -162,16 +147,15 @@ func (o *Observer) checkOwner(i *invocation) {
 }
 
 // checkBegun holds an invocation against P11: after a stop none begins, nor with the
-// records of a partition that is asked back, unless it had begun before and the gate
+// records of a partition that is revoked, unless it had begun before and the gate
 // held it up.
 func (o *Observer) checkBegun(i *invocation, began time.Time) {
 	if s := i.life.stopped; !s.IsZero() && began.After(s.Add(o.late()+o.sim.Scenario.Busy)) {
 		o.violate(11, "records %v are invoked after the stop", i.items)
 	}
-
 	partition := i.partition(o)
 	if since, revoked := o.revoked[partition]; revoked && began.After(since.Add(o.sim.Scenario.Busy)) && o.owners[partition] == i.life {
-		o.violate(11, "records %v are invoked, though %s was asked back", i.items, partition)
+		o.violate(11, "records %v are invoked, though %s was revoked", i.items, partition)
 	}
 }
 
@@ -180,14 +164,13 @@ func (o *Observer) late() time.Duration {
 	if o.sim.kind.Ordered || !demanded(troublePoll) {
 		return 0
 	}
-
 	return cmp.Or(o.sim.Scenario.Config.DrainTimeout, esm.DefaultDrainTimeout)
 }
 
-// checkFetched holds a fetch against P11: a partition that is asked back is not read.
+// checkFetched holds a fetch against P11: a partition that is revoked is not read.
 func (o *Observer) checkFetched(l *Life, partition string) {
 	if _, revoked := o.revoked[partition]; revoked && o.owners[partition] == l {
-		o.violate(11, "%s is read, though it was asked back", partition)
+		o.violate(11, "%s is read, though it was revoked", partition)
 	}
 }
 
@@ -199,16 +182,13 @@ func (o *Observer) checkGiven(l *Life, partition string, patience time.Duration)
 			return
 		}
 	}
-
 	if patience < o.sim.revocation() {
 		return
 	}
-
 	since := o.revoked[partition]
-
 	o.sim.gate.after(o.sim.revocation(), func() {
 		if o.revoked[partition].Equal(since) && o.owners[partition] == l && !l.dead.Load() {
-			o.violate(11, "%s was asked back %v ago and is not closed", partition, time.Since(since))
+			o.violate(11, "%s was revoked %v ago and is not closed", partition, time.Since(since))
 		}
 	})
 }
@@ -220,15 +200,12 @@ func (o *Observer) checkConcurrency(i *invocation) {
 	if !o.sim.kind.Ordered {
 		most = o.lanes()
 	}
-
 	running := 1
-
 	for _, other := range o.running {
 		if other.life == i.life && other.ctx.Err() == nil && other.partition(o) == i.partition(o) {
 			running++ // others were abandoned
 		}
 	}
-
 	if running > most {
 		o.violate(7, "%d invocations with records of %s run, the most is %d", running, i.partition(o), most)
 	}
@@ -237,40 +214,31 @@ func (o *Observer) checkConcurrency(i *invocation) {
 // checkBounds holds what a mapping holds of a partition against P7.
 func (o *Observer) checkBounds(partition string, held map[int]bool) {
 	const ahead = 10 // batches that may be read ahead for each sub-lane
-
 	s := &o.sim.Scenario
 	c := s.Config
 	size := c.BatchSize
-
 	if size == 0 {
 		size = o.sim.traits.BatchSize.Default
 	}
-
 	unfinished, bytes := 0, 0
-
 	for n := range held {
 		if t := o.records[n]; !o.done(t) {
 			unfinished++
 			bytes += t.size
 		}
 	}
-
 	if !o.sim.kind.Ordered {
 		lanes := o.lanes()
 		// A lane holds a batch and the one record that did not fit.
 		if most := lanes*(size+1) + o.sim.kind.Ahead; unfinished > most && s.Calm {
 			o.violate(7, "%d records held and unfinished, %d lanes of %d may hold %d", unfinished, lanes, size, most)
 		}
-
 		o.checkBytes(bytes, unfinished)
-
 		return
 	}
-
 	if most := size * max(c.ParallelizationFactor, 1) * ahead; unfinished > most {
 		o.violate(7, "%d records of %s held, the most is %d", unfinished, partition, most)
 	}
-
 	limit := c.MaximumBufferedBytes
 	if limit == 0 {
 		limit = esm.DefaultBufferedBytes
@@ -306,13 +274,12 @@ func (o *Observer) gathers(t *trace) bool {
 }
 
 // unique reports whether no record may be handled twice. A stop, or a partition that
-// is asked back, with sub-lanes is an exception: what one of them has finished behind
+// is revoked, with sub-lanes is an exception: what one of them has finished behind
 // a record that another one has not started is handled again, for the position is
 // before both.
 func (o *Observer) unique() bool {
 	s := &o.sim.Scenario
-
-	return s.Calm && (s.Stops+s.Revocations == 0 && s.Members < 2 || s.Config.ParallelizationFactor <= 1)
+	return s.Calm && (s.Stops+s.Revocations == 0 && s.Members < 2 && !o.asked || s.Config.ParallelizationFactor <= 1 && !s.Mixed)
 }
 
 // stays reports whether a record rightly stays in its queue: it is too large for
@@ -321,17 +288,14 @@ func (o *Observer) stays(t *trace) bool {
 	if o.sim.kind.Ordered {
 		return false
 	}
-
 	for ; t != nil; t = t.earlier[0] {
 		if t.stayed || o.tooLarge(t) && !o.rejected(t.number) && !t.redriven {
 			return true
 		}
-
 		if len(t.earlier) == 0 {
 			break
 		}
 	}
-
 	return false
 }
 
@@ -342,7 +306,6 @@ func (o *Observer) drained() bool {
 			return false
 		}
 	}
-
 	if len(o.records) < o.sim.Scenario.Records {
 		return false
 	}
@@ -352,7 +315,6 @@ func (o *Observer) drained() bool {
 	for _, t := range o.records {
 		t.stayed = o.stays(t)
 	}
-
 	return true
 }
 
@@ -361,9 +323,7 @@ func (o *Observer) drained() bool {
 func (o *Observer) checkIsolation() {
 	c := o.sim.Scenario.Config
 	report := c.ReportBatchItemFailures && !o.sim.Scenario.Throttles || c.BatchSize == 1
-
 	bad := make(map[string]bool) // partitions or groups with a poison record
-
 	for _, t := range o.records {
 		if o.sim.poisonous(t.number) && !o.done(t) && t.invoked > 0 {
 			bad[o.lane(t)] = true
@@ -375,30 +335,25 @@ func (o *Observer) checkIsolation() {
 	if o.sim.kind.Patience > 0 {
 		lately = o.sim.isolation() / 3
 	}
-
 	for partition, end := range o.ends {
 		if o.sim.kind.Ordered && time.Since(end) < lately+c.MaximumBatchingWindow {
 			bad[partition] = true
 		}
 	}
-
 	for _, c := range o.children {
 		if slices.ContainsFunc(c.parents, func(p string) bool { return bad[p] }) {
 			bad[c.id] = true // it waits for its parents
 		}
 	}
-
 	throttles := o.sim.Scenario.Throttles
 	bound := c.MaximumBufferedBytes > 0 // which poison may use up
 	if !o.sim.kind.Ordered && (throttles || bound || !o.sim.kind.Redelivers && len(bad) >= o.lanes()) {
 		return // each holds a lane, as its batch is retried in place
 	}
-
 	for _, t := range o.records {
 		if o.done(t) || bad[o.lane(t)] || o.stays(t) || o.sim.poisonous(t.number) {
 			continue
 		}
-
 		if o.sim.kind.Ordered || report {
 			o.violate(6, "record %d of %s (key %q) is held up by a poison record of another lane", t.number, t.partition, t.key)
 		}
@@ -422,10 +377,8 @@ func (o *Observer) lane(t *trace) string {
 // lanes is the most lanes that an unordered source may have.
 func (o *Observer) lanes() int {
 	c := o.sim.Scenario.Config
-
 	if c.MaximumConcurrency > 0 {
 		return c.MaximumConcurrency
 	}
-
 	return o.sim.traits.Scaling.Max
 }

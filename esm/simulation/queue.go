@@ -50,30 +50,22 @@ func (q *queue) take(p *queuePartition, most int, sent time.Time) []sources.Reco
 	s := q.sim
 	now := time.Now()
 	blocked := make(map[string]bool)
-
 	var records []sources.Record
-
 	for _, m := range slices.Clone(q.messages) {
 		if len(records) == most {
 			break
 		}
-
 		if m.hidden.After(now) || s.kind.Grouped && blocked[m.Key] {
 			blocked[m.Key] = true
-
 			continue
 		}
-
 		if s.Scenario.Redrive > 0 && m.receives >= s.Scenario.Redrive {
 			q.remove(m)
 			s.observer.Redriven(m.Number)
-
 			continue
 		}
-
 		records = append(records, q.receive(m, p, sent))
 	}
-
 	return records
 }
 
@@ -83,21 +75,15 @@ func (q *queue) receive(m *message, p *queuePartition, sent time.Time) sources.R
 	m.handle++
 	m.holder = p
 	s.observer.Handed(p.life, m.Number)
-
 	r := m.record()
-
 	if !s.kind.Redelivers {
 		m.hidden = time.Now().Add(forever)
-
 		return r
 	}
-
 	r.Expires = q.hide(m, sent)
-
 	if !s.kind.Grouped && s.Chance(FaultDuplicate) {
 		m.hidden = time.Time{} // somebody gets it again
 	}
-
 	return r
 }
 
@@ -108,10 +94,8 @@ func (q *queue) hide(m *message, sent time.Time) time.Time {
 	visibility := q.sim.Scenario.Visibility
 	m.hidden = time.Now().Add(visibility)
 	q.sim.gate.after(visibility, q.serve)
-
 	expires := sent.Add(visibility - margin)
 	q.sim.observer.Hidden(m.Number, expires)
-
 	return expires
 }
 
@@ -142,7 +126,6 @@ func (s *queueSource) Traits() sources.Traits { return s.queue.traits() }
 
 func (s *queueSource) AppendEvent(dst []byte, partition string, records []sources.Record) []byte {
 	s.life.toil(records)
-
 	return s.queue.AppendEvent(dst, partition, records)
 }
 
@@ -153,23 +136,17 @@ func (s *queueSource) Start(ctx context.Context, _ sources.Settings) error {
 func (s *queueSource) Accept(ctx context.Context) (sources.Partition, error) {
 	if s.accepted {
 		<-ctx.Done()
-
 		return nil, ctx.Err()
 	}
-
 	p := &queuePartition{queue: s.queue, life: s.life}
-
 	err := s.life.attempt(ctx, OpAccept, "accept", func() error {
 		s.queue.open = append(s.queue.open, p)
-
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-
 	s.accepted = true
-
 	return p, nil
 }
 
@@ -200,18 +177,14 @@ func (*queuePartition) ID() string { return "queue" }
 
 func (p *queuePartition) Ack(ctx context.Context, records []sources.Record) error {
 	records = slices.Clone(records)
-
 	return p.life.attempt(ctx, OpAck, labels("ack", records), func() error { return p.settle(records) })
 }
 
 func (p *queuePartition) settle(records []sources.Record) error {
 	s := p.life.sim
-
 	var partly sources.AckError
-
 	for i := range records {
 		r := receiptOf(&records[i])
-
 		switch {
 		case r.message.gone: // twice is harmless
 		case s.Chance(FaultPartialAck):
@@ -225,22 +198,17 @@ func (p *queuePartition) settle(records []sources.Record) error {
 			p.queue.serve() // its group may be free
 		}
 	}
-
 	if len(partly.Unsettled)+len(partly.Stale) == 0 {
 		return nil
 	}
-
 	partly.Err = errors.New("some are not settled")
-
 	return &partly
 }
 
 func (p *queuePartition) Release(ctx context.Context, records []sources.Record) error {
 	records = slices.Clone(records)
-
 	return p.life.attempt(ctx, OpRelease, labels("release", records), func() error {
 		p.giveBack(records)
-
 		return nil
 	})
 }
@@ -252,19 +220,16 @@ func (p *queuePartition) giveBack(records []sources.Record) {
 			p.queue.show(r.message)
 		}
 	}
-
 	p.queue.serve()
 }
 
 // Fail lets go of the messages: they come back with their visibility timeout.
 func (p *queuePartition) Fail(ctx context.Context, records []sources.Record) error {
 	records = slices.Clone(records)
-
 	return p.life.attempt(ctx, OpFail, labels("fail", records), func() error {
 		for i := range records {
 			p.queue.sim.observer.Returned(receiptOf(&records[i]).message.Number)
 		}
-
 		return nil
 	})
 }
@@ -272,33 +237,26 @@ func (p *queuePartition) Fail(ctx context.Context, records []sources.Record) err
 // Extend hides messages for the whole visibility timeout again.
 func (p *queuePartition) Extend(ctx context.Context, records []sources.Record) error {
 	sent := time.Now()
-
 	return p.life.attempt(ctx, OpExtend, labels("extend", records), func() error {
 		if p.life.sim.Enabled(FaultDenied) {
 			p.life.sim.cover(string(FaultDenied))
-
 			return errWeather
 		}
-
 		return p.extend(records, sent)
 	})
 }
 
 func (p *queuePartition) extend(records []sources.Record, sent time.Time) error {
 	var err error
-
 	for i := range records {
 		r := receiptOf(&records[i])
 		if r.message.gone || r.handle != r.message.handle || !r.message.hidden.After(time.Now()) {
 			err = errors.New("a record is somebody else's")
-
 			continue
 		}
-
 		records[i].Expires = p.queue.hide(r.message, sent)
 		p.life.sim.cover("extended")
 	}
-
 	return err
 }
 
@@ -309,7 +267,6 @@ func (p *queuePartition) Close(ctx context.Context) error {
 		p.letGo()
 		p.life.finish(c, nil)
 	})
-
 	return err
 }
 
@@ -317,16 +274,13 @@ func (p *queuePartition) Close(ctx context.Context) error {
 func (p *queuePartition) letGo() {
 	p.closed = true
 	p.queue.open = slices.DeleteFunc(p.queue.open, func(other *queuePartition) bool { return other == p })
-
 	if p.queue.sim.kind.Redelivers {
 		return
 	}
-
 	for _, m := range p.queue.messages {
 		if m.holder == p {
 			p.queue.show(m)
 		}
 	}
-
 	p.queue.serve()
 }

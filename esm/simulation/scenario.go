@@ -54,7 +54,7 @@ type Scenario struct {
 	// Faults are those that happen, and how likely.
 	Faults map[Fault]float64
 	// How often the mapping is stopped, killed and disturbed, and a partition is
-	// asked back.
+	// revoked.
 	Stops, Kills, Disturbances, Revocations int
 
 	// Long says that handlers take up to their time limit although the run is calm.
@@ -104,7 +104,6 @@ func pick[T any](d dice, values ...T) T { return values[d.IntN(len(values))] }
 // draw returns the scenario of a seed.
 func draw(kind Kind, seed uint64) Scenario {
 	d := dice{rand.New(rand.NewPCG(seed, 1))}
-
 	s := Scenario{
 		Seed:       seed,
 		Calm:       d.chance(0.2),
@@ -120,17 +119,13 @@ func draw(kind Kind, seed uint64) Scenario {
 		Slowest:    pick(d, 0, 100*time.Millisecond, 3*time.Second),
 		Stops:      pick(d, 0, 0, 1, 2),
 	}
-
 	if kind.Ordered {
 		s.Partitions = d.number(4)
 	}
-
 	s.config(d, kind)
-
 	if d.chance(0.2) {
 		s.Reject = 2 + d.IntN(4)
 	}
-
 	if s.Calm {
 		// Nothing ends before it is done.
 		s.Visibility = time.Hour
@@ -139,19 +134,15 @@ func draw(kind Kind, seed uint64) Scenario {
 	} else {
 		s.misfortune(d, kind)
 	}
-
 	if kind.Ordered {
 		s.Named = d.chance(0.4)
 		s.Revocations = pick(d, 0, 0, 1, 4)
 		s.Ahead = d.chance(0.4)
 	}
-
 	s.trouble(kind)
-
 	if kind.Members > 1 {
 		s.Members = dice{rand.New(rand.NewPCG(seed, hash("members")))}.number(kind.Members)
 	}
-
 	return s
 }
 
@@ -163,15 +154,12 @@ func (s *Scenario) config(d dice, kind Kind) {
 	c.ReportBatchItemFailures = d.chance(0.5)
 	c.Timeout = pick(d, 0, time.Second, 5*time.Second, time.Minute)
 	c.DrainTimeout = pick(d, 0, time.Nanosecond, time.Second, time.Minute)
-
 	if d.chance(0.3) {
 		c.MaximumBatchBytes = pick(d, 100, s.Size+overhead+1, 2*s.Size+overhead+2, 10*s.Size)
 	}
-
 	if d.chance(0.3) {
 		c.RetryBackoff = pick(d, retry.Backoff{Initial: time.Millisecond, Max: time.Second}, retry.Backoff{Initial: time.Minute, Max: time.Hour})
 	}
-
 	switch {
 	case kind.Ordered:
 		s.orderedConfig(d)
@@ -180,13 +168,11 @@ func (s *Scenario) config(d dice, kind Kind) {
 	case d.chance(0.4):
 		s.Scaling = &sources.Scaling{Initial: 1, Idle: 1, Max: d.number(8), PerMinute: pick(d, 60, 60, 6000)}
 	}
-
 	if kind.Redelivers {
 		// As SQS demands of every mapping (SQS-41).
 		c.Timeout = min(max(c.Timeout, time.Second), s.Visibility)
 		s.Redrive = pick(d, 0, 0, 3, 10)
 	}
-
 	if kind.Grouped {
 		c.MaximumBatchingWindow = 0
 	}
@@ -197,19 +183,15 @@ func (s *Scenario) orderedConfig(d dice) {
 	c.ParallelizationFactor = pick(d, 0, 1, 2, 10)
 	c.BisectBatchOnFunctionError = d.chance(0.4)
 	s.Destination = d.chance(0.5)
-
 	if d.chance(0.5) {
 		c.MaximumRetryAttempts = new(pick(d, -1, 0, 1, 3, 10_000))
 	}
-
 	if d.chance(0.3) {
 		c.MaximumRecordAge = pick(d, -1, time.Minute, time.Hour)
 	}
-
 	if d.chance(0.3) {
 		c.MaximumBufferedBytes = pick(d, 1, 1000, 100_000)
 	}
-
 	if s.Destination && d.chance(0.3) {
 		c.OnFailureTimeout = pick(d, time.Millisecond, 5*time.Second, 5*time.Minute)
 	}
@@ -221,23 +203,19 @@ func (s *Scenario) misfortune(d dice, kind Kind) {
 	s.Disturbances = pick(d, 0, 0, 2, 6)
 	s.Moods = make(map[mood]float64)
 	s.Faults = make(map[Fault]float64)
-
 	for _, m := range moods() {
 		if d.chance(0.25) {
 			s.Moods[m] = pick(d, 0.02, 0.1, 0.3)
 		}
 	}
-
 	if d.chance(0.2) {
 		s.Poison = 1 + d.IntN(20)
 	}
-
 	for _, f := range faults() {
 		if d.chance(0.3) {
 			s.Faults[f] = pick(d, 0.02, 0.1, 0.3)
 		}
 	}
-
 	if !kind.Ordered {
 		delete(s.Faults, FaultLost)
 		delete(s.Faults, FaultReshard)
@@ -247,13 +225,11 @@ func (s *Scenario) misfortune(d dice, kind Kind) {
 // String prints the scenario, a field a line, without what is zero.
 func (s *Scenario) String() string {
 	var b strings.Builder
-
 	line := func(name string, value any, zero bool) {
 		if !zero {
 			fmt.Fprintf(&b, "  %s: %v\n", name, value)
 		}
 	}
-
 	line("Calm", s.Calm, !s.Calm)
 	line("Records", fmt.Sprintf("%d, %d keys, up to %d bytes, within %v", s.Records, s.Keys, s.Size, s.Spread), false)
 	line("Partitions", s.Partitions, s.Partitions < 2)
@@ -274,7 +250,6 @@ func (s *Scenario) String() string {
 	line("KillAfter", s.KillAfter, s.KillAfter == 0)
 	line("Disturbances", s.Disturbances, s.Disturbances == 0)
 	line("Revocations", s.Revocations, s.Revocations == 0)
-
 	line("Long", s.Long, !s.Long)
 	line("Stuck", s.Stuck, s.Stuck == 0)
 	line("Hanging", s.Hanging, s.Hanging == 0)
@@ -283,7 +258,6 @@ func (s *Scenario) String() string {
 	line("Polls", s.Polls, !s.Polls)
 	line("Busy", s.Busy, s.Busy == 0)
 	line("Backlog", s.Backlog, !s.Backlog)
-
 	c := s.Config
 	line("BatchSize", c.BatchSize, c.BatchSize == 0)
 	line("MaximumBatchingWindow", c.MaximumBatchingWindow, c.MaximumBatchingWindow == 0)
@@ -298,15 +272,12 @@ func (s *Scenario) String() string {
 	line("DrainTimeout", c.DrainTimeout, c.DrainTimeout == 0)
 	line("MaximumBufferedBytes", c.MaximumBufferedBytes, c.MaximumBufferedBytes == 0)
 	line("RetryBackoff", fmt.Sprint(c.RetryBackoff.Initial, " to ", c.RetryBackoff.Max), c.RetryBackoff == retry.Backoff{})
-
 	if c.MaximumRetryAttempts != nil {
 		line("MaximumRetryAttempts", *c.MaximumRetryAttempts, false)
 	}
-
 	if s.Scaling != nil {
 		line("Scaling", fmt.Sprintf("%+v", *s.Scaling), false)
 	}
-
 	return b.String()
 }
 
@@ -315,8 +286,6 @@ func sorted[K ~string](rates map[K]float64) string {
 	for name, rate := range rates {
 		texts = append(texts, fmt.Sprintf("%s %g", name, rate))
 	}
-
 	slices.Sort(texts)
-
 	return strings.Join(texts, ", ")
 }

@@ -12,51 +12,40 @@ import (
 // takes something away; what does not matter stays away.
 func shrink(scenario Scenario, fails func(Scenario) bool) Scenario {
 	const most = 300
-
 	tries := 0
-
 	for simpler := true; simpler; {
 		simpler = false
-
 		for _, candidate := range simplifications(scenario) {
 			if tries++; tries > most {
 				return scenario
 			}
-
 			if fails(candidate) {
 				scenario, simpler = candidate, true
-
 				break
 			}
 		}
 	}
-
 	return scenario
 }
 
 // simplifications are scenarios that lack one thing that s has.
 func simplifications(s Scenario) []Scenario {
 	var all []Scenario
-
 	without := func(present bool, remove func(*Scenario)) {
 		if !present {
 			return
 		}
-
 		c := s
 		c.Faults, c.Moods = maps.Clone(s.Faults), maps.Clone(s.Moods)
 		remove(&c)
 		all = append(all, c)
 	}
-
 	for _, f := range slices.Sorted(maps.Keys(s.Faults)) {
 		without(true, func(c *Scenario) { delete(c.Faults, f) })
 	}
-
 	for _, m := range slices.Sorted(maps.Keys(s.Moods)) {
 		without(true, func(c *Scenario) { delete(c.Moods, m) })
 	}
-
 	without(s.Kills > 0, func(c *Scenario) { c.Kills = 0 })
 	without(s.Stops > 0, func(c *Scenario) { c.Stops = 0 })
 	without(s.Disturbances > 0, func(c *Scenario) { c.Disturbances = 0 })
@@ -86,18 +75,15 @@ func simplifications(s Scenario) []Scenario {
 	without(s.Scaling != nil, func(c *Scenario) { c.Scaling = nil })
 	without(s.Bytes, func(c *Scenario) { c.Bytes = false })
 	without(s.Destination, func(c *Scenario) { c.Destination, c.Config.OnFailureTimeout = false, 0 })
-
 	for _, plain := range plainConfigs(s.Config) {
 		without(true, func(c *Scenario) { c.Config = plain })
 	}
-
 	return all
 }
 
 // plainConfigs are configurations with one field less.
 func plainConfigs(config esm.Config) []esm.Config {
 	var all []esm.Config
-
 	without := func(present bool, remove func(*esm.Config)) {
 		if present {
 			c := config
@@ -105,7 +91,6 @@ func plainConfigs(config esm.Config) []esm.Config {
 			all = append(all, c)
 		}
 	}
-
 	without(config.BatchSize > 0, func(c *esm.Config) { c.BatchSize = 0 })
 	without(config.MaximumBatchingWindow != 0, func(c *esm.Config) { c.MaximumBatchingWindow = 0 })
 	without(config.MaximumBatchBytes > 0, func(c *esm.Config) { c.MaximumBatchBytes = 0 })
@@ -119,6 +104,5 @@ func plainConfigs(config esm.Config) []esm.Config {
 	without(config.Timeout > time.Second, func(c *esm.Config) { c.Timeout = time.Second })
 	without(config.DrainTimeout != 0, func(c *esm.Config) { c.DrainTimeout = 0 })
 	without(config.MaximumBufferedBytes > 0, func(c *esm.Config) { c.MaximumBufferedBytes = 0 })
-
 	return all
 }

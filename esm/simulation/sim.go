@@ -71,26 +71,21 @@ type wrap func(*Sim, sources.Source) sources.Source
 // left when it ends: somebody has left one behind.
 func simulate(t *testing.T, kind Kind, scenario Scenario, broken wrap) (result Result) {
 	t.Helper()
-
 	var s *Sim
-
 	defer func() {
 		value := recover()
 		if value == nil {
 			return
 		}
-
 		text := fmt.Sprint(value)
 		if s == nil || !strings.HasPrefix(text, "deadlock") {
 			panic(fmt.Sprintf("simulation: seed %d of %s: %s", scenario.Seed, kind.Name, text))
 		}
-
 		result = s.result()
 		if result.Violation == nil {
 			result.Violation = &Violation{11, text}
 		}
 	}()
-
 	synctest.Test(t, func(*testing.T) {
 		s = &Sim{
 			Scenario: scenario, kind: kind,
@@ -101,12 +96,9 @@ func simulate(t *testing.T, kind Kind, scenario Scenario, broken wrap) (result R
 		s.gate = newGate(s.rng)
 		s.observer = newObserver(s)
 		s.world = kind.New(s)
-
 		s.play(broken)
-
 		result = s.result()
 	})
-
 	return result
 }
 
@@ -131,11 +123,9 @@ func (s *Sim) play(broken wrap) {
 	s.plan(broken)
 	s.populate(broken)
 	s.observer.watch()
-
 	end := s.Scenario.Spread + calmAfter
 	s.gate.after(end, func() {
 		s.calm()
-
 		if s.Scenario.Poison == 0 {
 			s.heal()
 		} else {
@@ -146,13 +136,10 @@ func (s *Sim) play(broken wrap) {
 			})
 		}
 	})
-
 	s.gate.run(func() bool { return s.violation != nil || s.done })
-
 	if s.violation == nil {
 		s.observer.checkEnd()
 	}
-
 	s.finish()
 }
 
@@ -168,16 +155,13 @@ func (s *Sim) plan(broken wrap) {
 		// In the order of their numbers, which are given at the same time.
 		s.gate.after(c.Spread*time.Duration(n)/time.Duration(c.Records), func() { s.world.Send(r) })
 	}
-
 	span := int64(c.Spread + calmAfter)
 	for range c.Disturbances {
 		s.gate.after(time.Duration(s.rng.Int64N(span)), s.world.Disturb)
 	}
-
 	for range c.Stops {
 		s.gate.after(time.Duration(s.rng.Int64N(span)), func() { s.stop(s.any(), broken) })
 	}
-
 	if c.KillAt+c.KillAfter > 0 {
 		s.gate.between = func(step int, after bool) {
 			if !after && step == c.KillAt || after && step == c.KillAfter {
@@ -185,7 +169,6 @@ func (s *Sim) plan(broken wrap) {
 			}
 		}
 	}
-
 	for range c.Kills {
 		s.gate.after(time.Duration(s.rng.Int64N(span)), func() { s.kill(s.any(), broken) })
 	}
@@ -194,21 +177,16 @@ func (s *Sim) plan(broken wrap) {
 // calm ends the faults. Poison stays until the healing.
 func (s *Sim) calm() {
 	s.observer.log("the weather is good")
-
 	s.good = true
 	s.callback.fair.Store(true)
-
 	for _, end := range s.deaf {
 		end()
 	}
-
 	if s.hangs() {
 		s.hungUntil = time.Now().Add(time.Minute)
 	}
-
 	s.Scenario.Faults = nil
 	s.Scenario.Moods = nil
-
 	if world, is := s.world.(calming); is {
 		world.Calm()
 	}
@@ -218,19 +196,15 @@ func (s *Sim) calm() {
 func (s *Sim) heal() {
 	s.weather = false
 	s.observer.log("everything works")
-
 	patience := s.patience()
 	deadline := time.Now().Add(patience)
-
 	var look func()
-
 	look = func() {
 		switch {
 		case s.observer.drained():
 			s.rest()
 		case time.Now().After(deadline):
 			s.observer.checkEnd()
-
 			if s.violation == nil {
 				s.observer.violate(1, "not drained within %v", patience)
 			}
@@ -246,21 +220,17 @@ func (s *Sim) heal() {
 // after the other.
 func (s *Sim) isolation() time.Duration {
 	const rounds = 12
-
 	c := &s.Scenario
-
 	switch {
 	case s.kind.Patience > 0:
 		return s.kind.Patience / 2 //nolint:mnd // as long as it may take afterwards
 	case !s.kind.Redelivers:
 		return time.Hour + rounds*c.Config.RetryBackoff.Max
 	}
-
 	all := rounds
 	if s.kind.Grouped || c.Throttles {
 		all += (c.Records/c.Poison + 1) * c.Redrive
 	}
-
 	return time.Hour + time.Duration(all)*c.Visibility
 }
 
@@ -271,22 +241,17 @@ func (s *Sim) begin(at *slot, broken wrap) {
 	at.life = l
 	s.lives = append(s.lives, l)
 	s.observer.born(l)
-
 	source := s.world.Open(l)
 	if broken != nil {
 		source = broken(s, source)
 	}
-
 	source = marked{source, l}
-
 	s.traits = source.Traits()
 	s.overhead = s.traits.EventOverhead
-
 	mapping, err := esm.New(source, l.handler(), l.config())
 	if err != nil {
 		panic(fmt.Sprintf("simulation: seed %d has a bad configuration: %v\n%v", s.Scenario.Seed, err, &s.Scenario))
 	}
-
 	s.runs.Go(func() {
 		err := mapping.Run(ctx)
 		_ = l.rest("run ended", latencyNone, func(c *call) {
@@ -294,7 +259,6 @@ func (s *Sim) begin(at *slot, broken wrap) {
 			s.observer.checkStopped(l)
 			l.finish(c, nil)
 		})
-
 		cancel()
 	})
 }
@@ -308,24 +272,20 @@ func (l *Life) config() esm.Config {
 	c.Logger = slog.New(logger{s.callback, &l.hearing})
 	c.Observer = l.observe
 	c.Jitter = s.callback.jitter
-
 	if s.Scenario.Reject > 0 {
 		c.Filter = func(r *sources.Record) bool { return Number(r.Data)%s.Scenario.Reject != 0 }
 	}
-
 	if s.Scenario.Destination {
 		c.OnFailure = esm.DestinationFunc(l.deliver)
 	}
-
 	return c
 }
 
-// revocation is how long an engine may keep a partition that is asked back: a
+// revocation is how long an engine may keep a partition that is revoked: a
 // handler that runs out of its time and hears nothing of that, and the calls to
 // settle what ended before.
 func (s *Sim) revocation() time.Duration {
 	const grace, calls = time.Second, 15 * time.Second
-
 	return s.limit() + grace + calls
 }
 
@@ -335,9 +295,7 @@ func (s *Sim) stopLimit() time.Duration {
 	if drain == 0 {
 		drain = esm.DefaultDrainTimeout
 	}
-
 	const calls = 10 * time.Second // those under way, and a handler's grace
-
 	return drain + settleGrace + calls
 }
 
@@ -359,12 +317,9 @@ func (s *Sim) stop(at *slot, broken wrap) {
 	if !l.running() {
 		return // it is going down already
 	}
-
 	s.tell(l)
 	s.cover("stop")
-
 	var again func()
-
 	again = func() {
 		switch {
 		case l.dead.Load() || at.life != l:
@@ -383,7 +338,6 @@ func (s *Sim) kill(at *slot, broken wrap) {
 	if l == nil || l.dead.Load() || s.done {
 		return
 	}
-
 	s.observer.log("life %d: is killed", l.number)
 	s.cover("kill")
 	l.kill()
@@ -398,16 +352,12 @@ func (s *Sim) finish() {
 			l.kill()
 		}
 	}
-
 	close(s.over)
-
 	ended := make(chan struct{})
-
 	go func() {
 		s.runs.Wait()
 		close(ended)
 	}()
-
 	s.gate.between = nil
 	deadline := time.Now().Add(patience)
 	s.gate.run(func() bool {
@@ -418,11 +368,9 @@ func (s *Sim) finish() {
 			return time.Now().After(deadline)
 		}
 	})
-
 	if time.Now().After(deadline) && s.violation == nil {
 		s.observer.violate(11, "Run has not returned %v after everything it waits for was cut off", patience)
 	}
-
 	s.world.Close()
 	synctest.Wait()
 }

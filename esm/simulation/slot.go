@@ -19,7 +19,6 @@ func (s *Sim) place() {
 // populate begins the first life at once, and those of other members some time later.
 func (s *Sim) populate(broken wrap) {
 	s.begin(s.slots[0], broken)
-
 	for _, at := range s.slots[1:] {
 		span := pick(dice{s.rng}, time.Second, s.Scenario.Spread+calmAfter)
 		s.gate.after(time.Duration(s.rng.Int64N(int64(span))), func() { s.begin(at, broken) })
@@ -31,7 +30,6 @@ func (s *Sim) any() *slot {
 	if len(s.slots) == 1 {
 		return s.slots[0]
 	}
-
 	return s.slots[s.rng.IntN(len(s.slots))]
 }
 
@@ -50,7 +48,6 @@ func (s *Sim) allRun() bool {
 			return false
 		}
 	}
-
 	return true
 }
 
@@ -65,22 +62,17 @@ func (s *Sim) rest() {
 	world, looks := s.world.(rester)
 	if !looks {
 		s.last()
-
 		return
 	}
-
 	if !s.allRun() {
 		s.gate.after(time.Second, s.rest)
-
 		return
 	}
-
 	after, look := world.Rest()
 	s.gate.after(after, func() {
 		if s.allRun() {
 			look()
 		}
-
 		s.last()
 	})
 }
@@ -89,20 +81,15 @@ func (s *Sim) rest() {
 func (s *Sim) last() {
 	if !s.allRun() {
 		s.gate.after(time.Second, s.last) // the next life is to come
-
 		return
 	}
-
 	gap := time.Duration(0)
 	if len(s.slots) > 1 {
 		gap = pick(dice{s.rng}, 0, time.Second, s.stopLimit())
 	}
-
 	var told []*Life
-
 	s.tell(s.slots[0].life)
 	told = append(told, s.slots[0].life)
-
 	for n, at := range s.slots[1:] {
 		l := at.life
 		told = append(told, l)
@@ -112,16 +99,13 @@ func (s *Sim) last() {
 			}
 		})
 	}
-
 	s.gate.after(time.Duration(len(told)-1)*gap+s.stopLimit()+time.Second, func() {
 		for n, l := range told {
 			if s.slots[n].life != l || l.dead.Load() {
 				s.last()
-
 				return
 			}
 		}
-
 		s.done = true
 	})
 }
@@ -131,6 +115,5 @@ func (s *Sim) patience() time.Duration {
 	if s.kind.Patience > 0 {
 		return s.kind.Patience
 	}
-
 	return patience
 }

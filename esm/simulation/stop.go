@@ -13,10 +13,8 @@ import (
 func (o *Observer) checkStopped(l *Life) {
 	if l.stopped.IsZero() {
 		o.violate(9, "Run returned %v though nothing stopped it", l.err)
-
 		return
 	}
-
 	o.checkReleased(l)
 	o.checkCut(l)
 
@@ -24,7 +22,6 @@ func (o *Observer) checkStopped(l *Life) {
 	if !l.closed.Load() && (!o.sim.hangs() || !errors.Is(l.err, esm.ErrDrainTimeout)) {
 		o.violate(11, "Run returned %v and did not close the source", l.err)
 	}
-
 	if took := time.Since(l.stopped); took > o.sim.stopLimit() {
 		o.violate(11, "Run returned %v after the stop", took)
 	}
@@ -50,18 +47,15 @@ func (o *Observer) checkReleased(l *Life) {
 	if drain := cmp.Or(s.Config.DrainTimeout, esm.DefaultDrainTimeout); o.sim.kind.Ordered || o.unreleased || time.Since(l.stopped) >= drain {
 		return
 	}
-
 	for _, t := range o.records {
 		expires := t.expires
 		if expires.IsZero() {
 			expires = t.handed.Add(s.Visibility - s.Visibility/50) //nolint:mnd // the adapter's margin
 		}
-
 		if !o.holding(t.partition)[t.number] || t.started || o.done(t) || o.tooLarge(t) ||
 			o.sim.kind.Redelivers && time.Now().After(expires.Add(-call)) {
 			continue
 		}
-
 		o.violate(11, "record %d was not started and not released when Run returned", t.number)
 	}
 }
@@ -71,12 +65,10 @@ func (s *Sim) hangs() bool {
 	if time.Now().Before(s.hungUntil) {
 		return true
 	}
-
 	for fault, p := range s.Scenario.Faults {
 		if p > 0 && strings.HasSuffix(string(fault), "hung") && fault != hung(OpDeliver) {
 			return true
 		}
 	}
-
 	return false
 }

@@ -23,7 +23,6 @@ func Stream(s *Sim) World {
 	for range s.Scenario.Revocations {
 		s.gate.after(time.Duration(s.rng.Int64N(int64(s.Scenario.Spread+calmAfter))), w.revoke)
 	}
-
 	return w
 }
 
@@ -58,19 +57,15 @@ type offer struct {
 func (w *stream) grow(parents ...*shard) *shard {
 	s := &shard{id: fmt.Sprintf("shard-%d", len(w.shards)), parents: parents}
 	w.shards = append(w.shards, s)
-
 	names := make([]string, 0, len(parents))
-
 	for _, p := range parents {
 		p.closed = true
 		p.children = append(p.children, s)
 		names = append(names, p.id)
 	}
-
 	if len(parents) > 0 {
 		w.sim.observer.Child(s.id, names...)
 	}
-
 	return s
 }
 
@@ -83,12 +78,10 @@ func (w *stream) Send(r Record) {
 	_, _ = hash.Write([]byte(r.Key))
 	sum := int(hash.Sum32() >> 1)
 	s := w.roots[sum%len(w.roots)]
-
 	for s.closed {
 		sum /= 3
 		s = s.children[sum%len(s.children)]
 	}
-
 	s.messages = append(s.messages, &message{Record: r, sent: time.Now()})
 	w.sim.observer.Entered(r, s.id, len(r.Data)+1)
 	s.owner.serve()
@@ -97,18 +90,14 @@ func (w *stream) Send(r Record) {
 // Disturb splits, merges or takes a shard away, or nothing if there is none.
 func (w *stream) Disturb() {
 	var open []*shard
-
 	for _, s := range w.shards {
 		if !s.closed {
 			open = append(open, s)
 		}
 	}
-
 	rng := w.sim.rng
 	s := open[rng.IntN(len(open))]
-
 	const most = 12
-
 	switch choice := rng.IntN(3); {
 	case choice == 0 && w.sim.Enabled(FaultReshard) && len(w.shards) < most:
 		w.sim.cover("shard split")
@@ -117,7 +106,6 @@ func (w *stream) Disturb() {
 		s.owner.serve()
 	case choice == 1 && w.sim.Enabled(FaultReshard) && len(open) > 1:
 		other := open[(slices.Index(open, s)+1)%len(open)]
-
 		w.sim.cover("shards merged")
 		w.grow(s, other)
 		s.owner.serve()
@@ -126,7 +114,6 @@ func (w *stream) Disturb() {
 		w.sim.cover("shard lost")
 		w.take(s, 10*time.Second) //nolint:mnd // how long somebody else owns it
 	}
-
 	w.offer()
 }
 
@@ -135,21 +122,17 @@ func (w *stream) take(s *shard, d time.Duration) {
 	if p := s.owner; p != nil {
 		p.lost = true
 		w.sim.observer.Lost(p.life, s.id)
-
 		if t := p.told.Load(); t != nil { // else the process was killed as it got the shard
 			t.lost()
 		}
-
 		p.serve()
 	}
-
 	w.give(s, d)
 }
 
 // give makes somebody else the owner of a shard for a while.
 func (w *stream) give(s *shard, d time.Duration) {
 	s.owner, s.busy = nil, true
-
 	w.sim.gate.after(d, func() {
 		s.busy = false
 		w.offer()
@@ -160,29 +143,23 @@ func (w *stream) give(s *shard, d time.Duration) {
 // long. In calm weather it does not.
 func (w *stream) revoke() {
 	var owned []*streamPartition
-
 	for _, s := range w.shards {
 		if s.owner != nil && s.owner.told.Load() != nil && s.owner.revoked == 0 {
 			owned = append(owned, s.owner)
 		}
 	}
-
 	if len(owned) == 0 {
 		return
 	}
-
 	rng := w.sim.rng
 	p := owned[rng.IntN(len(owned))]
 	p.revoked = time.Duration(1 + rng.Int64N(int64(10*time.Second))) //nolint:mnd // how long somebody else owns it
-
 	patience := w.sim.revocation()
 	if !w.sim.Scenario.Calm {
 		patience = pick(dice{rng}, 0, time.Second, 10*time.Second, patience)
 	}
-
 	w.sim.observer.Revoked(p.life, p.shard.id, patience)
 	p.told.Load().revoked()
-
 	w.sim.gate.after(patience, func() {
 		if p.shard.owner == p {
 			w.sim.cover("revoked and lost")
@@ -193,7 +170,6 @@ func (w *stream) revoke() {
 
 func (w *stream) Killed(life *Life) {
 	const failover = 5 * time.Second
-
 	for _, s := range w.shards {
 		if s.owner != nil && s.owner.life == life {
 			w.take(s, failover)
@@ -210,11 +186,9 @@ func (w *stream) offer() {
 			if s == nil {
 				return
 			}
-
 			*o.given = w.own(s, o.life)
 			o.life.finish(o.call, nil)
 		}
-
 		w.accepting = w.accepting[1:]
 	}
 }
@@ -226,7 +200,6 @@ func (w *stream) free() *shard {
 			return s
 		}
 	}
-
 	return nil
 }
 
@@ -243,7 +216,6 @@ func (s *shard) finished() bool { return s.closed && s.position == len(s.message
 func (w *stream) own(s *shard, life *Life) *streamPartition {
 	s.owner = &streamPartition{stream: w, shard: s, life: life, cursor: s.position}
 	w.sim.observer.Opened(life, s.id)
-
 	return s.owner
 }
 
@@ -256,7 +228,6 @@ func (s *streamSource) Traits() sources.Traits { return s.stream.traits() }
 
 func (s *streamSource) AppendEvent(dst []byte, partition string, records []sources.Record) []byte {
 	s.life.toil(records)
-
 	return s.stream.AppendEvent(dst, partition, records)
 }
 
@@ -266,19 +237,16 @@ func (s *streamSource) Start(ctx context.Context, _ sources.Settings) error {
 
 func (s *streamSource) Accept(ctx context.Context) (sources.Partition, error) {
 	var given *streamPartition
-
 	err := s.life.wait(ctx, "accept", latency, func(c *call) {
 		if s.life.failing(c, OpAccept) {
 			return
 		}
-
 		s.stream.accepting = append(s.stream.accepting, &offer{s.life, c, &given})
 		s.stream.offer()
 	})
 	if err != nil {
 		return nil, err
 	}
-
 	return given, nil
 }
 
@@ -320,15 +288,12 @@ func (p *streamPartition) OnRevoke(revoked, lost func()) {
 func (p *streamPartition) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
 	n := 0
 	label := fmt.Sprintf("fetch %s %d %v", p.shard.id, len(buf), wait)
-
 	err := p.life.wait(ctx, label, latency, func(c *call) {
 		if err := p.failed; err != nil {
 			p.failed = nil
 			p.life.fail(c, err)
-
 			return
 		}
-
 		if p.hangs(c, wait) {
 			return
 		}
@@ -336,13 +301,10 @@ func (p *streamPartition) Fetch(ctx context.Context, buf []sources.Record, wait 
 		// A read whose answer is lost is made again: nothing has moved.
 		if err := p.life.sim.Faulty(OpFetch, func() error { return nil }); err != nil {
 			p.life.fail(c, err)
-
 			return
 		}
-
 		p.read(c, buf, &n, wait)
 	})
-
 	return n, err
 }
 
@@ -353,7 +315,6 @@ func (p *streamPartition) hangs(c *call, wait time.Duration) bool {
 	if !hung {
 		return false
 	}
-
 	p.life.sim.gate.after(d, func() {
 		if p.life.over(c) {
 			p.failed = errHung
@@ -362,14 +323,12 @@ func (p *streamPartition) hangs(c *call, wait time.Duration) bool {
 		}
 	})
 	p.life.sim.gate.after(max(wait, 0), func() { p.life.finish(c, nil) })
-
 	return true
 }
 
 // read waits for records, which may come late.
 func (p *streamPartition) read(c *call, buf []sources.Record, n *int, wait time.Duration) {
 	r := &reading{c, buf, n}
-
 	if d := p.life.sim.Late(); d > 0 {
 		p.life.sim.gate.after(d, func() {
 			if !p.life.over(c) { // else a later read finds what there is
@@ -381,7 +340,6 @@ func (p *streamPartition) read(c *call, buf []sources.Record, n *int, wait time.
 		p.poll = r
 		p.serve()
 	}
-
 	if !p.life.over(c) {
 		p.life.sim.gate.after(max(wait, 0), func() { p.life.finish(c, nil) })
 	}
@@ -392,9 +350,7 @@ func (p *streamPartition) serve() {
 	if p == nil || p.poll == nil || p.life.over(p.poll.call) {
 		return
 	}
-
 	messages := p.shard.messages
-
 	switch {
 	case p.lost:
 		p.end(sources.ErrLost)
@@ -405,7 +361,6 @@ func (p *streamPartition) serve() {
 			p.poll.buf[i] = m.record()
 			p.life.sim.observer.Handed(p.life, m.Number)
 		}
-
 		*p.poll.n = n
 		p.cursor += n
 		p.end(nil)
@@ -421,17 +376,13 @@ func (p *streamPartition) end(err error) {
 
 func (p *streamPartition) Ack(ctx context.Context, records []sources.Record) error {
 	records = slices.Clone(records)
-
 	return p.life.wait(ctx, labels("ack "+p.shard.id, records), latency, func(c *call) {
 		if p.lost {
 			p.life.finish(c, sources.ErrLost)
-
 			return
 		}
-
 		p.life.try(c, OpAck, func() error {
 			p.move(receiptOf(&records[len(records)-1]).handle + 1)
-
 			return nil
 		})
 	})
@@ -440,12 +391,10 @@ func (p *streamPartition) Ack(ctx context.Context, records []sources.Record) err
 // move stores the position.
 func (p *streamPartition) move(to int) {
 	s := p.shard
-
 	var passed []int
 	for i := s.position; i < to; i++ {
 		passed = append(passed, s.messages[i].Number)
 	}
-
 	p.life.sim.observer.Passed(p.life, s.id, passed, to-s.position)
 	s.position = max(to, s.position)
 	p.stream.offer()
@@ -458,10 +407,8 @@ func (p *streamPartition) Close(ctx context.Context) error {
 			p.life.sim.observer.Lost(p.life, p.shard.id)
 			p.leave()
 		}
-
 		p.life.finish(c, nil)
 	})
-
 	return err
 }
 
@@ -470,10 +417,8 @@ func (p *streamPartition) leave() {
 	if p.revoked > 0 {
 		p.life.sim.cover("revoked and closed")
 		p.stream.give(p.shard, p.revoked)
-
 		return
 	}
-
 	p.shard.owner = nil
 	p.stream.offer()
 }

@@ -63,7 +63,6 @@ func demanded(name string) bool {
 // troubles are all there are, in the order in which they are drawn.
 func troubles() []trouble {
 	nothing := func(*Scenario, dice, Kind) {}
-
 	return []trouble{
 		{troubleLong, (*Scenario).long},
 		{troubleExpiry, nothing},
@@ -93,7 +92,6 @@ func (s *Scenario) trouble(kind Kind) {
 			t.draw(s, dice{rand.New(rand.NewPCG(s.Seed, hash(t.name)))}, kind)
 		}
 	}
-
 	s.hide(kind)
 }
 
@@ -101,7 +99,6 @@ func (s *Scenario) trouble(kind Kind) {
 func hash(name string) uint64 {
 	h := fnv.New64()
 	_, _ = h.Write([]byte(name))
-
 	return h.Sum64()
 }
 
@@ -109,7 +106,6 @@ func hash(name string) uint64 {
 // batch and to handle it.
 func (s *Scenario) hide(kind Kind) {
 	const spare = 30 * time.Second
-
 	if c := &s.Config; kind.Redelivers {
 		s.Visibility = max(s.Visibility, max(c.MaximumBatchingWindow, 0)+c.Timeout+spare)
 	}
@@ -121,23 +117,18 @@ func (s *Scenario) long(d dice, kind Kind) {
 	if !s.Calm || !d.chance(0.7) {
 		return
 	}
-
 	const smallest = 40 // bytes; no record is too large for a batch
-
 	c := &s.Config
 	s.Long = true
 	c.Timeout = pick(d, time.Second, 5*time.Second, 30*time.Second, time.Minute, 5*time.Minute)
 	c.DrainTimeout = 2*c.Timeout + 30*time.Second //nolint:mnd // what runs, what a poll brings, and the calls
 	s.Visibility = pick(d, c.Timeout, 2*c.Timeout, time.Hour)
-
 	if kind.Redelivers {
 		s.Redrive = pick(d, 1, 1, 1, 3)
 	}
-
 	if !kind.Ordered && d.chance(0.5) {
 		c.MaximumBatchBytes = overhead + pick(d, 1, 2, 3)*(max(s.Size, smallest)+1)
 	}
-
 	if c.MaximumBatchBytes > 0 {
 		c.MaximumBatchBytes = max(c.MaximumBatchBytes, overhead+max(s.Size, smallest)+1)
 	}
@@ -148,13 +139,11 @@ func (s *Scenario) extends(d dice, kind Kind) {
 	if s.Calm || !kind.Redelivers {
 		return
 	}
-
 	for _, f := range []Fault{before(OpExtend), after(OpExtend), FaultDenied} {
 		if d.chance(0.3) {
 			s.Faults[f] = pick(d, 0.1, 0.3)
 		}
 	}
-
 	if s.Config.MaximumBatchBytes == 0 && d.chance(0.4) {
 		s.Config.MaximumBatchBytes = overhead + 2*(s.Size+1)
 	}
@@ -166,20 +155,16 @@ func (s *Scenario) stuck(d dice, kind Kind) {
 	if s.Calm || !d.chance(0.3) {
 		return
 	}
-
 	s.Moods[moodStuck] = pick(d, 0.02, 0.1, 0.3)
 	s.Stuck = pick(d, 2*time.Minute, 10*time.Minute, forever)
-
 	if !kind.Redelivers {
 		s.Stuck = min(s.Stuck, 10*time.Minute) //nolint:mnd // the longest above
 	}
-
 	if d.chance(0.5) { // and nothing else goes wrong
 		s.Faults = make(map[Fault]float64)
 		s.Moods = map[mood]float64{moodStuck: s.Moods[moodStuck]}
 		s.Poison, s.Jitter = 0, ""
 		s.Config.Timeout = pick(d, 5*time.Second, time.Minute, 5*time.Minute, 15*time.Minute)
-
 		if d.chance(0.5) {
 			s.Moods, s.Hanging, s.Records = make(map[mood]float64), d.number(4), max(s.Records, 20)
 		}
@@ -191,7 +176,6 @@ func (s *Scenario) hung(d dice, _ Kind) {
 	if s.Calm || !d.chance(0.5) {
 		return
 	}
-
 	for _, op := range hanging() {
 		if d.chance(0.3) {
 			s.Faults[hung(op)] = pick(d, 0.02, 0.1, 0.3)
@@ -211,7 +195,6 @@ func (s *Scenario) deaf(d dice, kind Kind) {
 	if s.Calm || !kind.Ordered || !d.chance(0.3) {
 		return
 	}
-
 	s.Faults[FaultDeaf] = pick(d, 0.1, 0.5)
 }
 
@@ -220,7 +203,6 @@ func (s *Scenario) errors(d dice, kind Kind) {
 	if s.Calm {
 		return
 	}
-
 	for _, m := range oddMoods() {
 		if d.chance(0.1) {
 			s.Moods[m] = pick(d, 0.02, 0.1, 0.3)
@@ -234,21 +216,23 @@ func (s *Scenario) errors(d dice, kind Kind) {
 }
 
 // callbacks has the user's other functions panic.
-func (s *Scenario) callbacks(d dice, _ Kind) {
+func (s *Scenario) callbacks(d dice, kind Kind) {
 	if s.Calm {
 		return
 	}
-
 	for _, f := range []Fault{FaultObserver, FaultLogger, FaultJitter} {
 		if d.chance(0.15) {
 			s.Faults[f] = pick(d, 0.02, 0.3, 1)
 		}
 	}
+	if kind.Drifts {
+		delete(s.Faults, FaultJitter) // the engine's own randomness would stand in
+	}
 }
 
 // jitter has waits drawn by a function that gives odd values.
-func (s *Scenario) jitter(d dice, _ Kind) {
-	if !s.Calm && d.chance(0.3) {
+func (s *Scenario) jitter(d dice, kind Kind) {
+	if !s.Calm && !kind.Drifts && d.chance(0.3) {
 		s.Jitter = pick(d, "0", "0", "1", "-1", "1e9", "NaN", "+Inf")
 	}
 }
@@ -263,7 +247,6 @@ func (s *Scenario) throttle(d dice, kind Kind) {
 	if s.Poison == 0 || !d.chance(0.4) {
 		return
 	}
-
 	s.Throttles = true
 	if kind.Redelivers {
 		s.Visibility, s.Redrive = min(s.Visibility, 2*time.Minute), pick(d, 1, 3)
@@ -273,7 +256,7 @@ func (s *Scenario) throttle(d dice, kind Kind) {
 // bytes bounds what an unordered mapping holds.
 func (s *Scenario) bytes(d dice, kind Kind) {
 	if !kind.Ordered && d.chance(0.4) {
-		s.Config.MaximumBufferedBytes = pick(d, 1, 2, 5, 50) * s.mostBytes()
+		s.Config.MaximumBufferedBytes = pick(d, 1, 2, 5, 50) * s.maxBytes()
 	}
 }
 
@@ -293,14 +276,13 @@ func (s *Scenario) rest(d dice, kind Kind) {
 	if s.Calm || kind.Ordered || kind.Redelivers || !d.chance(0.1) {
 		return
 	}
-
 	*s = Scenario{
 		Seed: s.Seed, Records: 10 + d.IntN(40), Keys: 1, Size: 30, Partitions: 1, Visibility: time.Hour, AckBatch: 1,
 		Bytes: s.Bytes, Slowest: s.Slowest, Faults: make(map[Fault]float64), Moods: make(map[mood]float64),
 	}
 	s.Poison = s.Records / pick(d, 1, 2)
 	s.Config.BatchSize = 10
-	s.Config.MaximumBatchBytes = overhead + pick(d, 1, 2, 3)*(s.mostBytes()-recordBytes)
+	s.Config.MaximumBatchBytes = overhead + pick(d, 1, 2, 3)*(s.maxBytes()-recordBytes)
 	s.Config.MaximumConcurrency = pick(d, 3, 5)
 	s.Config.ReportBatchItemFailures = true
 	s.Config.Timeout = time.Minute
@@ -311,7 +293,6 @@ func (s *Scenario) rate(d dice, kind Kind) {
 	if s.Calm || !kind.Redelivers || kind.Grouped || !d.chance(0.03) {
 		return
 	}
-
 	*s = Scenario{
 		Seed: s.Seed, Backlog: true, Records: 1500, Keys: 1, Size: 30, Partitions: 1, Visibility: time.Hour,
 		Scaling:  &sources.Scaling{Initial: 2, Idle: 2, Max: 10, PerMinute: 60},

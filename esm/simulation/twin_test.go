@@ -29,7 +29,6 @@ var twins = map[string]twin{
 			if n > 0 {
 				_ = p.Ack(ctx, buf[:n])
 			}
-
 			return n, err
 		}}
 	}},
@@ -49,33 +48,26 @@ var twins = map[string]twin{
 			if records := last(p); len(records) > 0 {
 				_ = p.Ack(ctx, records)
 			}
-
 			return p.Close(ctx)
 		}
-
 		return b
 	}},
 	"moves the position past all that it handed out": {[]int{3, 2}, []string{"stream"}, 60, func(*Sim) bend {
 		b, last := remember()
 		b.ack = func(ctx context.Context, _ []sources.Record, p modelPartition) error { return p.Ack(ctx, last(p)) }
-
 		return b
 	}},
 	"moves the position back": {[]int{3}, []string{"stream"}, 60, func(*Sim) bend {
 		var mu sync.Mutex
-
 		acked := make(map[string][]sources.Record)
-
 		return bend{ack: func(ctx context.Context, records []sources.Record, p modelPartition) error {
 			mu.Lock()
 			known := append(acked[p.ID()], records[len(records)-1])
 			acked[p.ID()] = known
 			mu.Unlock()
-
 			if len(known) == 3 {
 				records = known[:1]
 			}
-
 			return p.Ack(ctx, records)
 		}}
 	}},
@@ -88,7 +80,6 @@ var twins = map[string]twin{
 			if n > 1 {
 				n = copy(buf, buf[1:n])
 			}
-
 			return n, err
 		}}
 	}},
@@ -102,7 +93,6 @@ var twins = map[string]twin{
 			if p, ok := p.(*streamPartition); ok && p.life.number > 1 {
 				p.cursor = len(p.shard.messages)
 			}
-
 			return p, err
 		}}
 	}},
@@ -112,7 +102,6 @@ var twins = map[string]twin{
 			if p, ok := p.(*streamPartition); ok {
 				p.cursor = 0
 			}
-
 			return p, err
 		}}
 	}},
@@ -120,24 +109,20 @@ var twins = map[string]twin{
 	"hands out twice": {[]int{5, 4}, []string{"queue", "fifo", "broker"}, 60, func(*Sim) bend {
 		var again []sources.Record
 		var mu sync.Mutex
-
 		return bend{fetch: func(ctx context.Context, buf []sources.Record, wait time.Duration, p modelPartition) (int, error) {
 			mu.Lock()
 			if n := copy(buf, again); n > 0 {
 				again = nil
 				mu.Unlock()
-
 				return n, nil
 			}
 			mu.Unlock()
-
 			n, err := p.Fetch(ctx, buf, wait)
 			if n > 0 {
 				mu.Lock()
 				again = slices.Clone(buf[:1])
 				mu.Unlock()
 			}
-
 			return n, err
 		}}
 	}},
@@ -152,13 +137,11 @@ var twins = map[string]twin{
 				q.queue.sim.kind.Grouped = false
 				n = copy(buf, q.queue.take(q, len(buf), time.Now()))
 				q.queue.sim.kind.Grouped = true
-
 				return nil
 			})
 			if n > 0 || err != nil {
 				return n, err
 			}
-
 			return p.Fetch(ctx, buf, wait)
 		}}
 	}},
@@ -171,7 +154,6 @@ var twins = map[string]twin{
 			for i := range n {
 				buf[i].Key = buf[i].ID
 			}
-
 			return n, err
 		}}
 	}},
@@ -187,7 +169,6 @@ var twins = map[string]twin{
 				case <-time.After(time.Minute):
 				}
 			}
-
 			return p.Fetch(ctx, buf, wait)
 		}}
 	}},
@@ -205,19 +186,16 @@ var twins = map[string]twin{
 	"does not wait": {[]int{9}, []string{"queue", "fifo", "broker", "stream"}, 10, func(*Sim) bend {
 		return bend{fetch: func(ctx context.Context, _ []sources.Record, _ time.Duration, p modelPartition) (int, error) {
 			l := p.process()
-
 			return 0, l.wait(ctx, "look", latencyNone, func(c *call) { l.finish(c, nil) })
 		}}
 	}},
 	"ends though it could go on": {[]int{9}, []string{"queue", "fifo", "broker", "stream"}, 10, func(*Sim) bend {
 		accepted := false
-
 		return bend{accept: func(ctx context.Context, s modelSource) (sources.Partition, error) {
 			if accepted {
 				return nil, sources.ErrUnusable
 			}
 			accepted = true
-
 			return s.Accept(ctx)
 		}}
 	}},
@@ -227,14 +205,12 @@ var twins = map[string]twin{
 	"is never closed": {[]int{11}, []string{"queue", "fifo", "broker", "stream"}, 10, func(s *Sim) bend {
 		return bend{close: func(context.Context, modelPartition) error {
 			<-s.over
-
 			return nil
 		}}
 	}},
 	"leaves a goroutine behind": {[]int{11}, []string{"queue", "stream"}, 10, func(*Sim) bend {
 		return bend{close: func(ctx context.Context, p modelPartition) error {
 			go func() { select {} }()
-
 			return p.Close(ctx)
 		}}
 	}},
@@ -247,10 +223,8 @@ func blocked(ctx context.Context, p modelPartition) (blocked bool) {
 		for i := 0; ok && s.stream.shards[i] != s.shard; i++ {
 			blocked = blocked || s.stream.shards[i].position < len(s.stream.shards[i].messages)
 		}
-
 		return nil
 	})
-
 	return blocked
 }
 
@@ -258,9 +232,7 @@ func blocked(ctx context.Context, p modelPartition) (blocked bool) {
 // handed out.
 func remember() (bend, func(modelPartition) []sources.Record) {
 	var mu sync.Mutex
-
 	last := make(map[string][]sources.Record)
-
 	return bend{fetch: func(ctx context.Context, buf []sources.Record, wait time.Duration, p modelPartition) (int, error) {
 			n, err := p.Fetch(ctx, buf, wait)
 			if n > 0 {
@@ -268,12 +240,10 @@ func remember() (bend, func(modelPartition) []sources.Record) {
 				last[p.ID()] = slices.Clone(buf[n-1 : n])
 				mu.Unlock()
 			}
-
 			return n, err
 		}}, func(p modelPartition) []sources.Record {
 			mu.Lock()
 			defer mu.Unlock()
-
 			return last[p.ID()]
 		}
 }
@@ -285,7 +255,6 @@ func sized(size func(int) int) bend {
 		for i := range n {
 			buf[i].Size = size(buf[i].Size)
 		}
-
 		return n, err
 	}}
 }
@@ -305,7 +274,6 @@ func TestTwins(t *testing.T) {
 					if !ok {
 						t.Error("a model's source lacks an ability")
 					}
-
 					return &bent{right, twin.wrong(s)}
 				}, twin.seeds)
 				switch {

@@ -28,7 +28,6 @@ func (o *Observer) checkLeft(i *invocation, began time.Time) {
 	if !demanded(troubleExpiry) {
 		return
 	}
-
 	for _, it := range i.items {
 		t := o.records[it.Number]
 		if left := t.expires.Sub(began) + o.sim.Scenario.Busy; !t.expires.IsZero() && left < o.sim.limit() {
@@ -45,14 +44,12 @@ func (o *Observer) checkRedriven(t *trace) {
 	if !s.Calm || o.stays(t) || o.followsTooLarge(t) {
 		return
 	}
-
 	if l := t.holder; !l.stopped.IsZero() {
 		drain := cmp.Or(s.Config.DrainTimeout, esm.DefaultDrainTimeout)
 		if !t.handed.After(l.stopped) && !t.released.IsZero() || t.handed.Sub(l.stopped)+o.sim.limit() > drain {
 			return
 		}
 	}
-
 	o.violate(5, "record %d is redriven without any fault, %d invocations had it", t.number, t.invoked)
 }
 
@@ -69,7 +66,6 @@ func (o *Observer) checkThrottled() {
 	if !s.Throttles || s.Redrive == 0 || s.Config.MaximumBufferedBytes > 0 {
 		return
 	}
-
 	for _, t := range o.records {
 		if o.sim.poisonous(t.number) && t.invoked > 0 && !o.done(t) {
 			o.violate(6, "record %d was throttled for ever, and not redriven", t.number)

@@ -92,24 +92,20 @@ type Item struct {
 // body returns the data of record n, at least size bytes long.
 func body(n, size int) []byte {
 	text := fmt.Sprintf(`{"n":%d,"pad":"`, n)
-
 	return []byte(text + strings.Repeat("x", max(size-len(text)-2, 0)) + `"}`)
 }
 
 // Number returns the number of the record whose data this is, -1 if it is none.
 func Number(data []byte) int {
 	const prefix = `{"n":`
-
 	rest, ok := bytes.CutPrefix(data, []byte(prefix))
 	if !ok {
 		return -1
 	}
-
 	n, err := strconv.Atoi(string(rest[:max(bytes.IndexByte(rest, ','), 0)]))
 	if err != nil {
 		return -1
 	}
-
 	return n
 }
 
@@ -121,10 +117,9 @@ type model struct {
 // recordBytes is what a model's record is said to take besides its size.
 const recordBytes = 100
 
-// mostBytes is the most that a record takes.
-func (s *Scenario) mostBytes() int {
+// maxBytes is the most that a record takes.
+func (s *Scenario) maxBytes() int {
 	const smallest = 40 // bytes of data, though Size may be less
-
 	return max(s.Size, smallest) + 1 + recordBytes
 }
 
@@ -133,16 +128,14 @@ const overhead = 2
 
 func (m model) traits() sources.Traits {
 	const (
-		mostRecords   = 10_000
+		maxRecords    = 10_000
 		longestWindow = 300 * time.Second
 		longestRun    = 900 * time.Second
 	)
-
 	scaling := sources.Scaling{Initial: 3, Idle: 2, Max: 20, PerMinute: 60}
 	if s := m.sim.Scenario.Scaling; s != nil {
 		scaling = *s
 	}
-
 	return sources.Traits{
 		EventSource:   "simulation",
 		ARN:           "arn:aws:simulation:::" + m.sim.kind.Name,
@@ -151,14 +144,14 @@ func (m model) traits() sources.Traits {
 		Grouped:       m.sim.kind.Grouped,
 		RetryNamed:    m.sim.Scenario.Named,
 		ReadsAhead:    m.sim.Scenario.Ahead,
-		BatchSize:     sources.Bounds[int]{Default: 10, Max: mostRecords},
+		BatchSize:     sources.Bounds[int]{Default: 10, Max: maxRecords},
 		Window:        sources.Bounds[time.Duration]{Max: longestWindow},
 		MaxTimeout:    longestRun,
 		EventOverhead: overhead,
 		Scaling:       scaling,
 
 		RecordBytes:    recordBytes,
-		MaxRecordBytes: m.sim.Scenario.mostBytes(),
+		MaxRecordBytes: m.sim.Scenario.maxBytes(),
 
 		AckBatch:  m.sim.Scenario.AckBatch,
 		AckLinger: m.sim.Scenario.AckLinger,
@@ -173,34 +166,28 @@ func (model) start(ctx context.Context, life *Life) error {
 // AppendEvent writes an array of the records' data.
 func (model) AppendEvent(dst []byte, _ string, records []sources.Record) []byte {
 	dst = append(dst, '[')
-
 	for i := range records {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-
 		dst = append(dst, records[i].Data...)
 	}
-
 	return append(dst, ']')
 }
 
 // Decode reads it again.
 func (model) Decode(payload []byte) []Item {
 	var items []Item
-
 	for i := 1; i < len(payload); {
 		end := bytes.IndexByte(payload[i:], '}') + i + 1
 		items = append(items, item(payload[i:end]))
 		i = end + 1
 	}
-
 	return items
 }
 
 func item(data []byte) Item {
 	n := Number(data)
-
 	return Item{Number: n, ID: id(n)}
 }
 
@@ -237,20 +224,16 @@ func receiptOf(r *sources.Record) *receipt {
 	if !ok {
 		panic("simulation: a record that this world did not give")
 	}
-
 	return given
 }
 
 // labels names records in the label of a call.
 func labels(verb string, records []sources.Record) string {
 	var b strings.Builder
-
 	b.WriteString(verb)
-
 	for i := range records {
 		b.WriteByte(' ')
 		b.WriteString(records[i].ID)
 	}
-
 	return b.String()
 }

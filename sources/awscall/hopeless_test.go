@@ -18,7 +18,6 @@ import (
 // credentials of nobody.
 func TestHopeless(t *testing.T) {
 	t.Parallel()
-
 	call := func(options sqs.Options) error {
 		_, err := sqs.New(options).GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: new("orders")})
 		return err
@@ -29,7 +28,6 @@ func TestHopeless(t *testing.T) {
 	assumed := &smithy.OperationError{ServiceID: "SQS", OperationName: "GetQueueUrl", Err: fmt.Errorf("get identity: %w",
 		&smithy.OperationError{ServiceID: "STS", OperationName: "AssumeRole", Err: &smithy.GenericAPIError{Code: "InvalidClientTokenId"}})}
 	empty := aws.NewCredentialsCache(credentials.NewStaticCredentialsProvider("", "", ""))
-
 	for _, c := range []struct {
 		err  error
 		want string

@@ -67,7 +67,6 @@ type assignment struct {
 
 func newAssignment(k key) *assignment {
 	prefix := k.name() + ":"
-
 	return &assignment{
 		key: k, name: prefix[:len(prefix)-1], prefix: prefix, retention: new(retention), owned: true, since: time.Now(),
 		first: -1, next: -1, end: -1, leader: -1, stood: -1,
@@ -123,7 +122,6 @@ func (a *assignment) newIDs(from []*kgo.Record) ids {
 	d := ids{prefix: a.prefix}
 	d.begin(from[len(from)-1].Offset)
 	d.room = make([]byte, 0, len(from)*len(d.decade))
-
 	return d
 }
 
@@ -132,11 +130,9 @@ func (d *ids) next(offset int64) string {
 	if digit := offset - d.first; digit < 0 || digit >= decimal {
 		d.begin(offset)
 	}
-
 	from := len(d.room)
 	d.room = append(d.room, d.decade...)
 	d.room[len(d.room)-1] += byte(offset - d.first)
-
 	return text(d.room[from:])
 }
 
@@ -157,6 +153,5 @@ func stamp(r *kgo.Record) time.Time {
 	if r.Attrs.TimestampType() < 0 || r.Timestamp.UnixMilli() < 0 {
 		return time.Time{}
 	}
-
 	return r.Timestamp.UTC()
 }

@@ -23,15 +23,11 @@ import (
 // While commits fail, records that were handled are not kept: what waits is a position.
 func TestHandledRecordsAreNotKeptForTheirCommit_P7(t *testing.T) {
 	t.Parallel()
-
 	const records, size = 200, 100_000
-
 	w := newWorld(t, 2)
 	fault := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.CoordinatorLoadInProgress, Count: -1})
-
 	var mu sync.Mutex
 	var handled []weak.Pointer[kgo.Record]
-
 	options, config := w.options("g"), unwindowed
 	options.MixPartitions, config.BatchSize = true, 10
 	source, err := kafka.New(options)
@@ -70,24 +66,20 @@ func TestHandledRecordsAreNotKeptForTheirCommit_P7(t *testing.T) {
 }
 
 // A lane of several partitions that loses one goes on with the others from the first
-// record that is not settled, which it reads again: in order, and none is left out.
-func TestMixedLaneGoesOnWithWhatIsNotSettled_P1_P4(t *testing.T) {
+// record that is not settled, which it reads again: in order, and none is left out (P1, P4).
+func TestMixedLaneGoesOnWithWhatIsNotSettled(t *testing.T) {
 	t.Parallel()
-
 	const each = 40
-
 	w := newWorld(t, 2)
 	options, config := w.options("g"), unwindowed
 	options.MixPartitions, options.RevokeTimeout, config.BatchSize = true, 200*time.Millisecond, 10
 	w.send(0, 0, each)
 	w.send(1, 0, each)
-
 	g := newGate()
 	first := start(t, options, config, func(ctx context.Context, _ []sources.Record) (esm.Response, error) {
 		return esm.Response{}, g.pass(ctx)
 	})
 	g.await(t) // a batch is handed out, and more is read
-
 	second := start(t, options, config, nil)
 	w.until("the group is rebalanced", func() bool {
 		members := w.cluster.GroupInfo("g").Members
@@ -98,7 +90,6 @@ func TestMixedLaneGoesOnWithWhatIsNotSettled_P1_P4(t *testing.T) {
 		at := w.committed("g")
 		return at[0] == each && at[1] == each
 	})
-
 	for partition := range 2 {
 		name := "orders-" + strconv.Itoa(partition)
 		seen := slices.Concat(first.seen.of(name), second.seen.of(name))

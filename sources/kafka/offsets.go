@@ -22,27 +22,21 @@ func (s *Source) committed(ctx context.Context, client *kgo.Client, topics []str
 	if err != nil {
 		return nil, s.refused("Metadata", err)
 	}
-
 	wanted := make(map[string][]int32)
-
 	for _, topic := range topics {
 		err := listed[topic].Err
 		if err == nil && len(listed[topic].Partitions) == 0 {
 			err = errLeftOut
 		}
-
 		if err != nil {
 			return nil, s.refused("Metadata", fmt.Errorf("topic %s: %w", topic, err))
 		}
-
 		wanted[topic] = listed[topic].Partitions.Numbers()
 	}
-
 	offsets, err := s.fetchOffsets(ctx, client, wanted)
 	if err != nil {
 		return nil, s.refused("OffsetFetch", err)
 	}
-
 	return offsets, nil
 }
 
@@ -52,43 +46,35 @@ func (s *Source) committed(ctx context.Context, client *kgo.Client, topics []str
 func (s *Source) fetchOffsets(ctx context.Context, client *kgo.Client, wanted map[string][]int32) (kadm.Offsets, error) {
 	group := kmsg.NewOffsetFetchRequestGroup()
 	group.Group = s.options.ConsumerGroupID
-
 	for topic, partitions := range wanted {
 		of := kmsg.NewOffsetFetchRequestGroupTopic()
 		of.Topic, of.Partitions = topic, partitions
 		group.Topics = append(group.Topics, of)
 	}
-
 	request := kmsg.NewPtrOffsetFetchRequest()
 	request.Groups = append(request.Groups, group)
-
 	answer, err := within(ctx, callLimit, func(ctx context.Context) (*kmsg.OffsetFetchResponse, error) {
 		return request.RequestWith(ctx, client)
 	})
 	if err != nil {
 		return nil, err
 	}
-
 	if len(answer.Groups) != 1 {
 		return nil, fmt.Errorf("group: %w", errLeftOut)
 	}
-
 	err = kerr.ErrorForCode(answer.Groups[0].ErrorCode)
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		return make(kadm.Offsets), nil
 	}
-
 	if err != nil {
 		return nil, err
 	}
-
 	return offsetsOf(&answer.Groups[0], wanted)
 }
 
 // offsetsOf are the offsets of an answer, which must have all that is wanted.
 func offsetsOf(answer *kmsg.OffsetFetchResponseGroup, wanted map[string][]int32) (kadm.Offsets, error) {
 	all, told := make(kadm.Offsets), make(map[key]bool)
-
 	for i := range answer.Topics {
 		t := &answer.Topics[i]
 		for j := range t.Partitions {
@@ -96,15 +82,12 @@ func offsetsOf(answer *kmsg.OffsetFetchResponseGroup, wanted map[string][]int32)
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
 				return nil, fmt.Errorf("partition %s: %w", key{t.Topic, p.Partition}.name(), err)
 			}
-
 			told[key{t.Topic, p.Partition}] = true
-
 			if p.Offset >= 0 {
 				all.AddOffset(t.Topic, p.Partition, p.Offset, p.LeaderEpoch)
 			}
 		}
 	}
-
 	for topic, partitions := range wanted {
 		for _, partition := range partitions {
 			if !told[key{topic, partition}] {
@@ -112,6 +95,5 @@ func offsetsOf(answer *kmsg.OffsetFetchResponseGroup, wanted map[string][]int32)
 			}
 		}
 	}
-
 	return all, nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,7 +35,6 @@ var variants = map[string]func(*kafka.Options){
 // eachVariant runs a test in a bubble for each way to read, with a mapping that runs.
 func eachVariant(t *testing.T, partitions int, test func(t *testing.T, w *world, source *kafka.Source, handled *ledger, l *listener)) {
 	t.Helper()
-
 	for name, vary := range variants {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -42,24 +42,17 @@ func eachVariant(t *testing.T, partitions int, test func(t *testing.T, w *world,
 				w := newVirtualWorld(t, partitions)
 				options := w.plain()
 				vary(&options)
-
 				source, err := kafka.New(options)
 				if err != nil {
 					t.Fatal(err)
 				}
-
 				var l listener
-
 				handled := newLedger()
 				cancel, ended := launch(t, listened{source, &l}, esm.Records(handled.handle), esm.Config{Observer: l.observe})
-
 				time.Sleep(15 * time.Second)
 				test(t, w, source, handled, &l)
-
 				began := time.Now()
-
 				cancel()
-
 				if err := <-ended; err != nil || time.Since(began) > 10*time.Second {
 					t.Errorf("the stop took %v: %v", time.Since(began), err)
 				}
@@ -69,10 +62,9 @@ func eachVariant(t *testing.T, partitions int, test func(t *testing.T, w *world,
 }
 
 // A topic that is deleted and made anew is read from its beginning, whatever was read of
-// the old one, and with another number of partitions.
-func TestTopicMadeAnewInBubbles_P9_P15(t *testing.T) {
+// the old one, and with another number of partitions (P9, P15).
+func TestTopicMadeAnewInBubbles(t *testing.T) {
 	t.Parallel()
-
 	for _, away := range []time.Duration{0, 3 * time.Second, 10 * time.Minute} {
 		for _, partitions := range []int{1, 2, 4} {
 			t.Run(fmt.Sprint(away, " ", partitions), func(t *testing.T) {
@@ -83,43 +75,34 @@ func TestTopicMadeAnewInBubbles_P9_P15(t *testing.T) {
 					w.send(1, 0, 5)
 					handled.later(t, 10, time.Minute)
 					time.Sleep(time.Second)
-
 					if err := w.cluster.DeleteTopic(w.topic); err != nil {
 						t.Fatal(err)
 					}
-
 					time.Sleep(away)
 					w.admit(w.topic, partitions)
 					w.client.PurgeTopicsFromClient(w.topic)
-
 					for p := range partitions {
 						w.send(p, 100, 120)
 					}
-
 					handled.later(t, 10+20*partitions, time.Minute)
 					time.Sleep(time.Minute)
-
 					for p := range partitions {
 						if at := w.committed("g")[int32(p)]; at != 20 {
 							t.Errorf("committed %d of partition %d", at, p)
 						}
-
 						if lag, known := lagOf(source, fmt.Sprint("orders-", p)); !known || lag != 0 {
 							t.Errorf("partition %d: lag %d, known %v", p, lag, known)
 						}
-
 						got := handled.of(fmt.Sprint("orders-", p))
 						if len(got) > 5 && got[0] == "0" {
 							got = got[5:]
 						}
-
 						for i := range 20 {
-							if !slices.Contains(got, fmt.Sprint(100+i)) {
+							if !slices.Contains(got, strconv.Itoa(100+i)) {
 								t.Errorf("partition %d: %d was not handled: %v", p, 100+i, got)
 							}
 						}
 					}
-
 					if loss := l.heard("are lost"); loss != nil {
 						t.Error(loss)
 					}
@@ -136,19 +119,14 @@ func TestTopicDeletedIsToldInBubbles_P14(t *testing.T) {
 		t.Helper()
 		w.send(0, 0, 5)
 		handled.later(t, 5, time.Minute)
-
 		if err := w.cluster.DeleteTopic(w.topic); err != nil {
 			t.Fatal(err)
 		}
-
 		time.Sleep(time.Minute)
-
 		if l.heard("orders") == nil {
 			t.Errorf("told %v", l.errs)
 		}
-
 		time.Sleep(2 * time.Minute)
-
 		for _, m := range source.Measure(nil) {
 			if m.Name == "OffsetLag" {
 				t.Errorf("measured %+v of a topic that is gone", m)
@@ -162,7 +140,6 @@ func TestTopicDeletedIsToldInBubbles_P14(t *testing.T) {
 // ended or after.
 func TestStopInABatchWhoseCommitCannotSucceedInBubbles_P11(t *testing.T) {
 	t.Parallel()
-
 	spoil := map[string]func(*world){
 		"topic deleted": func(w *world) {
 			if err := w.cluster.DeleteTopic(w.topic); err != nil {
@@ -180,7 +157,6 @@ func TestStopInABatchWhoseCommitCannotSucceedInBubbles_P11(t *testing.T) {
 			w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch, kmsg.Metadata}, Err: kerr.TopicAuthorizationFailed, Count: -1})
 		},
 	}
-
 	for what, spoil := range spoil {
 		for name, vary := range variants {
 			for _, stop := range []time.Duration{0, 4 * time.Second, 30 * time.Second} { // the handler ends after 5
@@ -190,14 +166,11 @@ func TestStopInABatchWhoseCommitCannotSucceedInBubbles_P11(t *testing.T) {
 						w := newVirtualWorld(t, 1)
 						options := w.plain()
 						vary(&options)
-
 						source, err := kafka.New(options)
 						if err != nil {
 							t.Fatal(err)
 						}
-
 						var l listener
-
 						entered := make(chan struct{}, 100)
 						cancel, ended := launch(t, source, esm.Records(func(ctx context.Context, _ []sources.Record) (esm.Response, error) {
 							entered <- struct{}{}
@@ -205,20 +178,15 @@ func TestStopInABatchWhoseCommitCannotSucceedInBubbles_P11(t *testing.T) {
 							case <-time.After(5 * time.Second):
 							case <-ctx.Done():
 							}
-
 							return esm.Response{}, context.Cause(ctx)
 						}), esm.Config{DrainTimeout: 2 * time.Minute, Observer: l.observe})
-
 						time.Sleep(10 * time.Second)
 						w.send(0, 0, 5)
 						<-entered
 						spoil(w)
 						time.Sleep(stop)
-
 						began := time.Now()
-
 						cancel()
-
 						err = <-ended
 						if took := time.Since(began); took > 10*time.Second {
 							t.Errorf("the stop took %v: %v, told %v", took, err, l.errs)
@@ -233,7 +201,6 @@ func TestStopInABatchWhoseCommitCannotSucceedInBubbles_P11(t *testing.T) {
 // One UNKNOWN_TOPIC_OR_PARTITION, or a few, do not end a mapping, at the start or later.
 func TestTopicUnknownForAMomentInBubbles_P9(t *testing.T) {
 	t.Parallel()
-
 	for name, vary := range variants {
 		for _, key := range []kmsg.Key{kmsg.Metadata, kmsg.ListOffsets, kmsg.OffsetFetch, kmsg.Fetch, kmsg.DescribeConfigs} {
 			for _, count := range []int{1, 5} {
@@ -244,37 +211,28 @@ func TestTopicUnknownForAMomentInBubbles_P9(t *testing.T) {
 							w := newVirtualWorld(t, 1)
 							options := w.plain()
 							vary(&options)
-
 							source, err := kafka.New(options)
 							if err != nil {
 								t.Fatal(err)
 							}
-
 							handled := newLedger()
 							fault := func() {
 								w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Topic: w.topic, Err: kerr.UnknownTopicOrPartition, Count: count})
 							}
-
 							if after == 0 {
 								fault()
 							}
-
 							cancel, ended := launch(t, source, esm.Records(handled.handle), esm.Config{})
-
 							time.Sleep(15 * time.Second)
-
 							if after > 0 {
 								fault()
 							}
-
 							w.send(0, 0, 5)
 							handled.later(t, 5, time.Minute)
 							cancel()
-
 							if err := <-ended; err != nil {
 								t.Error(err)
 							}
-
 							if got := handled.of("orders-0"); !slices.Equal(got, []string{"0", "1", "2", "3", "4"}) {
 								t.Errorf("handled %v", got)
 							}

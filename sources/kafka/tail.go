@@ -43,7 +43,6 @@ func (s *Source) learnTails(ctx context.Context, client *kgo.Client) error {
 			return s.failed("Fetch", fmt.Errorf("partition %s: what is behind offset %d: %w", a.name, at.next, err))
 		}
 	}
-
 	return nil
 }
 
@@ -52,20 +51,16 @@ func (s *Source) learnTails(ctx context.Context, client *kgo.Client) error {
 func (s *Source) standing() map[*assignment]place {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	some := make(map[*assignment]place)
-
 	for _, a := range s.owned {
 		stands := a.stood == a.next
 		a.stood = a.next
 		_, rests := s.resting[a]
 		isRead := a.placed && !a.astray && !a.asked && !rests && !a.lane.paused && a.lane.state == serving
-
 		if stands && isRead && a.next >= 0 && a.next < a.end && a.leader >= 0 && len(some) < tails {
 			some[a] = place{topicID: s.ids[a.topic], leader: a.leader, next: a.next}
 		}
 	}
-
 	return some
 }
 
@@ -84,21 +79,17 @@ func (s *Source) learnTail(ctx context.Context, client *kgo.Client, a *assignmen
 	if s.options.ReadCommitted {
 		options.IsolationLevel = kgo.ReadCommitted()
 	}
-
 	got, err := within(ctx, tailLimit, func(ctx context.Context) (*kmsg.FetchResponseTopicPartition, error) {
 		return s.peek(ctx, client, a, at)
 	})
 	if err != nil || got.ErrorCode != 0 {
 		return err // the client hears of the answer's error too
 	}
-
 	fetched, end := kgo.ProcessFetchPartition(options, got, kgo.DefaultDecompressor(), nil)
 	if fetched.Err != nil {
-		return nil // as above
+		return nil //nolint:nilerr // as above
 	}
-
 	bare := len(got.RecordBatches) == 0
-
 	switch {
 	case len(fetched.Records) > 0:
 		end = at.next
@@ -107,9 +98,7 @@ func (s *Source) learnTail(ctx context.Context, client *kgo.Client, a *assignmen
 	case bare:
 		end = got.HighWatermark
 	}
-
 	s.passTail(a, at.next, end, bare)
-
 	return nil
 }
 
@@ -117,28 +106,23 @@ func (s *Source) learnTail(ctx context.Context, client *kgo.Client, a *assignmen
 func (s *Source) peek(ctx context.Context, client *kgo.Client, a *assignment, at place) (*kmsg.FetchResponseTopicPartition, error) {
 	request := kmsg.NewPtrFetchRequest()
 	request.MaxBytes = tailBytes
-
 	if s.options.ReadCommitted {
 		request.IsolationLevel = 1
 	}
-
 	partition := kmsg.NewFetchRequestTopicPartition()
 	partition.Partition, partition.FetchOffset, partition.PartitionMaxBytes = a.partition, at.next, tailBytes
 	topic := kmsg.NewFetchRequestTopic()
 	topic.Topic, topic.TopicID = a.topic, at.topicID
 	topic.Partitions = append(topic.Partitions, partition)
 	request.Topics = append(request.Topics, topic)
-
 	response, err := client.Broker(int(at.leader)).Request(ctx, request)
 	if err != nil {
 		return nil, err
 	}
-
 	answer, ok := response.(*kmsg.FetchResponse)
 	if !ok {
 		return nil, errors.New("not answered with a FetchResponse")
 	}
-
 	for i := range answer.Topics {
 		for j := range answer.Topics[i].Partitions {
 			if got := &answer.Topics[i].Partitions[j]; got.Partition == a.partition {
@@ -146,7 +130,6 @@ func (s *Source) peek(ctx context.Context, client *kgo.Client, a *assignment, at
 			}
 		}
 	}
-
 	return new(kmsg.FetchResponseTopicPartition), nil // so answers who wants to be asked less often
 }
 
@@ -155,29 +138,22 @@ func (s *Source) peek(ctx context.Context, client *kgo.Client, a *assignment, at
 func (s *Source) passTail(a *assignment, next, end int64, bare bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	if !a.owned || a.asked || a.next != next || a.lane.state != serving {
 		return
 	}
-
 	if bare && end > next {
 		if a.bare.from != next || a.bare.since.IsZero() {
 			a.bare = bareness{from: next, end: end, since: time.Now()}
 		}
-
 		if !a.retention.compacted.Load() || time.Since(a.bare.since) < bareTime {
 			return
 		}
-
 		end = a.bare.end
 	}
-
 	a.bare = bareness{}
-
 	if end <= next {
 		return
 	}
-
 	a.next = end
 	a.lane.put(chunk{of: a, end: kgo.EpochOffset{Epoch: -1, Offset: end}})
 }

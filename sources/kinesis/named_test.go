@@ -23,7 +23,6 @@ func TestStreamByName(t *testing.T) {
 		if arn := source.Traits().ARN; arn != "telemetry" {
 			t.Errorf("ARN %q before the start", arn)
 		}
-
 		for _, id := range w.send("k", "a") {
 			w.done[id] = 1 // as this handler keeps no journal
 		}
@@ -36,7 +35,6 @@ func TestStreamByName(t *testing.T) {
 		}), esm.Config{FilterCriteria: esm.FilterCriteria{Filters: []string{`{"eventSourceARN":["` + telemetry + `"]}`}}})
 		w.wait(time.Minute, "it is handled", func() bool { return len(got) == 1 })
 		r.end()
-
 		record := <-got
 		if record.EventSourceArn != telemetry || record.AwsRegion != "eu-west-1" || string(record.Kinesis.Data) != "a" {
 			t.Errorf("%+v", record)
@@ -59,7 +57,6 @@ func TestStreamByNameGoesOnByARN(t *testing.T) {
 		r := w.runSource(source, w.journal(nil), esm.Config{})
 		w.until(2, time.Minute)
 		r.end()
-
 		w.send("k", "c")
 		r = w.run(w.journal(nil), kinesis.Options{}, esm.Config{})
 		w.until(3, time.Minute)
@@ -68,8 +65,8 @@ func TestStreamByNameGoesOnByARN(t *testing.T) {
 	})
 }
 
-// A pattern that no record can match is refused, rather than dropping all of them.
-func TestFilterOfNoMember_FILT57_P1(t *testing.T) {
+// A pattern that no record can match is refused, rather than dropping all of them (FILT-57, P1).
+func TestFilterOfNoMember(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		for _, pattern := range []string{`{"kinesis":{"data":{"a":[1]}}}`, `{"body":{"a":[1]}}`, `{"PartitionKey":["k"]}`} {

@@ -28,23 +28,18 @@ var streamName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,128}$`)
 // of a stream.
 func parseStream(given string) (stream, error) {
 	const form = "want a name, arn:PARTITION:kinesis:REGION:ACCOUNT:stream/NAME, or that with /consumer/NAME:TIME behind it"
-
 	if streamName.MatchString(given) {
 		return stream{name: given, given: given}, nil
 	}
-
 	a, err := arn.Parse(given)
 	if err != nil || a.Region == "" || a.AccountID == "" {
 		return stream{}, fmt.Errorf("stream: %q is no name and no ARN of a stream; %s", given, form)
 	}
-
 	if a.Service != "kinesis" {
 		return stream{}, fmt.Errorf("stream: ARN %q is of service %q; %s", given, a.Service, form)
 	}
-
 	parts := strings.Split(a.Resource, "/")
 	s := stream{region: a.Region, given: given}
-
 	switch {
 	case len(parts) == 2 && parts[0] == "stream" && parts[1] != "":
 		s.arn = given
@@ -54,9 +49,7 @@ func parseStream(given string) (stream, error) {
 	default:
 		return stream{}, fmt.Errorf("stream: ARN %q is of no stream or consumer; %s", given, form)
 	}
-
 	s.name = parts[1]
-
 	return s, nil
 }
 
@@ -65,15 +58,12 @@ func (s *Source) identify(summary *types.StreamDescriptionSummary) error {
 	if s.stream.arn != "" {
 		return nil
 	}
-
 	found, err := parseStream(aws.ToString(summary.StreamARN))
 	if err != nil || found.arn == "" || found.consumer != "" || found.name != s.stream.name {
 		return fmt.Errorf("the answer names stream %q", aws.ToString(summary.StreamARN))
 	}
-
 	s.stream.arn, s.stream.region = found.arn, found.region
 	s.encoder = s.newEncoder(found.arn)
-
 	return nil
 }
 

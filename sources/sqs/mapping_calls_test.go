@@ -16,8 +16,8 @@ import (
 
 // Ten lanes with batches of one share their receives and their deletes: a quarter of a
 // call a message where all of them wait, however quick the service answers, and little
-// more where they come back one by one.
-func TestTenLanesShareTheirCalls_SQS02_SQS60(t *testing.T) {
+// more where they come back one by one (SQS-02, SQS-60).
+func TestTenLanesShareTheirCalls(t *testing.T) {
 	t.Parallel()
 	const messages = 1000
 	for _, handler := range []struct {

@@ -59,9 +59,8 @@ var (
 	_ sources.Stopper   = (*partition)(nil)
 )
 
-func newPartition(ctx context.Context, s *Source) *partition {
+func newPartition(ctx context.Context, s *Source) *partition { //nolint:contextcheck // calls outlive the one that starts them
 	const rest = 30 * time.Second // of goroutines that have nothing to do
-
 	p := &partition{
 		source: s, setup: s.setup,
 		waiters: waiters{whole: s.queue.FIFO}, late: late{whole: s.queue.FIFO},
@@ -111,7 +110,6 @@ func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.D
 // fetch waits for one receive and what follows from it.
 func (p *partition) fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
 	const short = time.Second // for the one short call of a Fetch that may not wait
-
 	now := time.Now()
 	p.mu.Lock()
 	if n := p.takeLate(buf, now); n > 0 {
@@ -181,7 +179,6 @@ func (p *partition) Close(ctx context.Context) error {
 		p.lingerer.Stop()
 	}
 	p.mu.Unlock()
-
 	err := p.giveBack(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -203,7 +200,6 @@ func (p *partition) giveBack(ctx context.Context) error {
 	p.mu.Lock()
 	left := p.late.empty()
 	p.mu.Unlock()
-
 	err := p.Release(ctx, left)
 	if err != nil {
 		return fmt.Errorf("sqs: queue %s: some of %d messages not given back: %w", p.ID(), len(left), err)

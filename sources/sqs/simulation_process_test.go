@@ -29,15 +29,12 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 	if p.dead.Load() {
 		return nil, errDead
 	}
-
 	response, err := p.next.RoundTrip(r)
 	if err != nil || !p.dead.Load() {
 		return response, err
 	}
-
 	_, _ = io.Copy(io.Discard, response.Body)
 	_ = response.Body.Close()
-
 	return nil, errDead
 }
 
@@ -73,11 +70,9 @@ func (s *orderly) Accept(ctx context.Context) (sources.Partition, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	releaser, _ := p.(sources.Releaser)
 	failer, _ := p.(sources.Failer)
 	extender, _ := p.(sources.Extender)
-
 	return &orderlyPartition{Partition: p, Releaser: releaser, Failer: failer, Extender: extender, world: s.world}, nil
 }
 
@@ -87,19 +82,15 @@ func (s *orderly) Accept(ctx context.Context) (sources.Partition, error) {
 func (p *orderlyPartition) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
 	label := fmt.Sprintf("fetch %9d", p.fetches.Add(1))
 	began := time.Now()
-
 	n, err := p.Partition.Fetch(ctx, buf, wait)
 	if n > 0 {
 		label = "fetched " + buf[0].ID
 	}
-
 	took := time.Since(began)
-
 	p.turn(label, func() {
 		p.world.fetched(took, wait)
 		p.world.lasting(buf[:n])
 	})
-
 	return n, err
 }
 
@@ -107,9 +98,7 @@ func (p *orderlyPartition) Fetch(ctx context.Context, buf []sources.Record, wait
 func (p *orderlyPartition) Extend(ctx context.Context, records []sources.Record) error {
 	label := "extended " + records[0].ID
 	err := p.Extender.Extend(ctx, records)
-
 	p.turn(label, func() { p.world.lasting(records) })
-
 	return err
 }
 
@@ -120,7 +109,6 @@ func (p *orderlyPartition) Fail(ctx context.Context, records []sources.Record) e
 			p.world.sim.Observer().Returned(simulation.Number(records[i].Data))
 		}
 	})
-
 	return p.Failer.Fail(ctx, records)
 }
 
@@ -131,14 +119,12 @@ func (p *orderlyPartition) Release(ctx context.Context, records []sources.Record
 			p.world.sim.Observer().Released(simulation.Number(records[i].Data))
 		}
 	})
-
 	return p.Releaser.Release(ctx, records)
 }
 
 // turn does something in its turn.
 func (p *orderlyPartition) turn(label string, do func()) {
 	done := make(chan struct{})
-
 	p.world.sim.After(0, label, func() {
 		do()
 		close(done)

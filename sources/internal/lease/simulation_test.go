@@ -71,7 +71,7 @@ func TestSimulation(t *testing.T) {
 	}
 	for _, name := range []string{
 		"join", "stop", "kill", "freeze", "split", "merge", "expire", "list fails", "store down",
-		"before", "after", "hang", "late", "lost", "restart", "deleted",
+		"before", "after", "hang", "late", "lost", "handed over", "restart", "deleted",
 	} {
 		if reached[name] == 0 {
 			t.Errorf("no seed of %d reached %q", n, name)
@@ -277,7 +277,9 @@ func (w *world) join(name string) {
 		},
 	}
 	every := time.Duration(500+w.rand.IntN(3000))*time.Millisecond + time.Duration(w.born)
-	w.workers = append(w.workers, startReader(w.t, w.tb.worker(handle), w.r, options, every))
+	own := w.tb.worker(handle)
+	own.deaf = w.rand.IntN(5) == 0
+	w.workers = append(w.workers, startReader(w.t, own, w.r, options, every))
 }
 
 func (w *world) leave(how string) *reader {
@@ -291,6 +293,7 @@ func (w *world) leave(how string) *reader {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.reached["lost"] += x.lost
+	w.reached["handed over"] += x.gave
 	return x
 }
 
@@ -385,6 +388,9 @@ func (w *world) check() {
 	}
 	if most > fewest+1 {
 		w.t.Errorf("seed %d: from %d to %d of %d shards a worker", w.seed, fewest, most, len(open))
+		for id, l := range w.tb.leases {
+			w.logf("%s: of %q, before %q, counter %d at %v", id, l.Owner, l.CheckpointOwner, l.Counter, l.Position)
+		}
 	}
 }
 

@@ -31,7 +31,6 @@ func algorithmOf(key crypto.Signer) jwt.SigningMethod {
 			return jwt.SigningMethodES512
 		}
 	}
-
 	return nil
 }
 
@@ -46,7 +45,6 @@ func checkAlgorithm(member string, key crypto.Signer) error {
 	if err != nil {
 		return errors.New(member + " cannot sign")
 	}
-
 	return nil
 }
 
@@ -65,6 +63,5 @@ func sign(key crypto.Signer, o OAuth, scope string, now time.Time) (string, erro
 	if scope != "" {
 		claims["scope"] = scope
 	}
-
 	return jwt.NewWithClaims(algorithmOf(key), claims).SignedString(key)
 }

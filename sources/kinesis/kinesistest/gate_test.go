@@ -93,7 +93,6 @@ func TestGatePushesOneByOne(t *testing.T) {
 		w.server.SetGate(g)
 		stream := w.follow(w.consumer("c"))
 		timers := g.next(t, "expire 5m0s", "heartbeat 5s")
-
 		w.put("a")
 		w.put("b")
 		push := g.next(t, "push 0s")
@@ -107,7 +106,6 @@ func TestGatePushesOneByOne(t *testing.T) {
 			t.Errorf("got %q", data(e.Records))
 		}
 		g.next(t)
-
 		timers[1].run()
 		beat := g.next(t, "heartbeat 5s", "push 0s")
 		beat[1].run()

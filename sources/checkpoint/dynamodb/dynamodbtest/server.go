@@ -134,7 +134,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		write(w, validation("The fake does not know what "+action+" asks for: "+err.Error()), nil)
 		return
 	}
-
 	fault := s.choose(action, req)
 	var answer any
 	switch {
