@@ -145,7 +145,7 @@ func (s *Server[R, C, F]) write(w http.ResponseWriter, status int, body []byte) 
 	}
 	s.Begin(w, s.service.ContentType)
 	w.WriteHeader(status)
-	_, _ = w.Write(body) //nolint:gosec // an error is no concern, see above; nobody reads the JSON as HTML
+	_, _ = w.Write(body) // an error is no concern, see above
 }
 
 // Begin sets the headers that every answer has.

@@ -67,6 +67,7 @@ ListShards {"StreamName":"t","ShardFilter":{"Type":"AT_TIMESTAMP","Timestamp":-1
 DeleteStream {"StreamName":"s"}
 SubscribeToShard {"StartingPosition":null}`)
 	wiretest.Fuzz(f, func(t *testing.T) *wiretest.Caller {
+		t.Helper()
 		server, consumer := start(t, 2)
 		t.Cleanup(func() {
 			if err := server.Close(); err != nil {

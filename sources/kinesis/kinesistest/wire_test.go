@@ -2,6 +2,7 @@ package kinesistest_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"testing"
 
@@ -42,7 +43,7 @@ func TestWire(t *testing.T) {
 			},
 			Effects: func() int { return len(server.Records("s", first)) },
 			Fault: func(p wirefake.Plan) kinesistest.Fault {
-				err, _ := p.Err.(*kinesistest.Error)
+				err, _ := errors.AsType[*kinesistest.Error](p.Err)
 				return kinesistest.Fault{Err: err, Cut: kinesistest.Cut(p.Cut), Delay: p.Delay}
 			},
 			Number: func(c kinesistest.Call) int { return c.Number },

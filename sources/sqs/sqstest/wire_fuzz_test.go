@@ -38,6 +38,7 @@ DeleteQueue {"QueueUrl":"$q"}
 ReceiveMessage {"QueueUrl":"$q","WaitTimeSeconds":20}
 GetQueueUrl {"QueueName":"f.fifo","QueueOwnerAWSAccountId":"\u0000"}`)
 	wiretest.Fuzz(f, func(t *testing.T) *wiretest.Caller {
+		t.Helper()
 		server := sqstest.New()
 		t.Cleanup(func() {
 			if err := server.Close(); err != nil {

@@ -2,6 +2,7 @@ package sqstest_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"testing"
 
@@ -40,7 +41,7 @@ func TestWire(t *testing.T) {
 			},
 			Effects: func() int { return len(server.Messages("q")) },
 			Fault: func(p wirefake.Plan) sqstest.Fault {
-				err, _ := p.Err.(*sqstest.Error)
+				err, _ := errors.AsType[*sqstest.Error](p.Err)
 				return sqstest.Fault{Err: err, Cut: sqstest.Cut(p.Cut), Delay: p.Delay}
 			},
 			Number: func(c sqstest.Call) int { return c.Number },

@@ -3,6 +3,7 @@ package dynamodbtest_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"hash/crc32"
 	"net/http"
 	"net/http/httptest"
@@ -54,7 +55,9 @@ func items(t *testing.T, server *dynamodbtest.Server) int {
 	r.Header.Set("X-Amz-Target", "DynamoDB_20120810.Scan")
 	w := httptest.NewRecorder()
 	server.ServeHTTP(w, r)
-	var answer struct{ Count int }
+	var answer struct {
+		Count int `json:"Count"`
+	}
 	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || w.Code != http.StatusOK {
 		t.Errorf("Scan: %d, %s", w.Code, w.Body)
 	}
@@ -85,7 +88,7 @@ func TestWire(t *testing.T) {
 			Fake: server, Action: "PutItem", Call: putter(server),
 			Effects: func() int { return items(t, server) },
 			Fault: func(p wirefake.Plan) dynamodbtest.Fault {
-				err, _ := p.Err.(*dynamodbtest.Error)
+				err, _ := errors.AsType[*dynamodbtest.Error](p.Err)
 				return dynamodbtest.Fault{Err: err, Cut: dynamodbtest.Cut(p.Cut), Delay: p.Delay}
 			},
 			Number: func(c dynamodbtest.Call) int { return c.Number },
@@ -135,6 +138,7 @@ DescribeTable {"TableName":"u"}
 PutItem {"TableName":"u","Item":{"k":{"N":"1"}}}
 Scan {"TableName":"nobody","Filter":1}`)
 	wiretest.Fuzz(f, func(t *testing.T) *wiretest.Caller {
+		t.Helper()
 		server := start(t)
 		t.Cleanup(func() {
 			if err := server.Close(); err != nil {

@@ -96,7 +96,7 @@ func (c *Caller) post(ctx context.Context, target string, body io.Reader, length
 	defer func() {
 		cut := recover()
 		if err, _ := cut.(error); cut != nil && !errors.Is(err, http.ErrAbortHandler) {
-			panic(cut)
+			panic(cut) //nolint:forbidigo // a bug of the fake, as it was
 		}
 	}()
 	c.Server.ServeHTTP(w, r)

@@ -74,9 +74,9 @@ func (g *Gate[C, F]) Next(t *testing.T, want ...string) []Event {
 	defer g.mu.Unlock()
 	later := g.later
 	g.later = nil
-	var got []string
-	for _, e := range later {
-		got = append(got, e.text)
+	got := make([]string, len(later))
+	for i, e := range later {
+		got[i] = e.text
 	}
 	if !slices.Equal(got, want) {
 		t.Fatalf("got %q to be done later, want %q", got, want)

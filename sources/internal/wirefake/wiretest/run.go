@@ -111,6 +111,7 @@ func (s Subject[C, F]) inject(plans ...wirefake.Plan) {
 
 // An error is answered with its status and code instead of doing the call.
 func errorFaults[C, F any](t *testing.T, s Subject[C, F]) {
+	t.Helper()
 	for _, f := range s.Errors {
 		s.inject(wirefake.Plan{Err: f.Err})
 		err := s.fails(t, f.Code)
@@ -130,6 +131,7 @@ func errorFaults[C, F any](t *testing.T, s Subject[C, F]) {
 
 // A cut loses the call or its answer.
 func cuts[C, F any](t *testing.T, s Subject[C, F]) {
+	t.Helper()
 	failure := s.Errors[0]
 	s.inject(wirefake.Plan{Cut: wirefake.CutBefore}, wirefake.Plan{Cut: wirefake.CutBefore, Err: failure.Err},
 		wirefake.Plan{Cut: wirefake.CutAfter}, wirefake.Plan{Cut: wirefake.CutAfter, Err: failure.Err})
@@ -148,6 +150,7 @@ func cuts[C, F any](t *testing.T, s Subject[C, F]) {
 
 // An answer that is held back comes late, and not at all to who does not wait.
 func delays[C, F any](t *testing.T, s Subject[C, F]) {
+	t.Helper()
 	s.inject(wirefake.Plan{Delay: 7 * time.Second}, wirefake.Plan{Delay: 9 * time.Second, Err: s.Errors[0].Err},
 		wirefake.Plan{Delay: 11 * time.Second, Cut: wirefake.CutBefore}, wirefake.Plan{Delay: time.Hour})
 	if d := Took(func() { s.works(t) }); d != 7*time.Second {
@@ -189,6 +192,7 @@ func (s Subject[C, F]) held(ctx context.Context, t *testing.T) {
 
 // The hook is asked about calls that nothing was injected for.
 func hooks[C, F any](t *testing.T, s Subject[C, F]) {
+	t.Helper()
 	asked := 0
 	s.Fake.SetFault(func(c C) F {
 		asked++
@@ -214,6 +218,7 @@ func hooks[C, F any](t *testing.T, s Subject[C, F]) {
 
 // The gate alone says what happens to a call.
 func gates[C, F any](t *testing.T, s Subject[C, F]) {
+	t.Helper()
 	if s.SetGate == nil {
 		return
 	}
@@ -244,6 +249,7 @@ func gates[C, F any](t *testing.T, s Subject[C, F]) {
 
 // Close ends the calls under way, and nothing is answered after it.
 func closes[C, F any](t *testing.T, s Subject[C, F]) {
+	t.Helper()
 	s.inject(wirefake.Plan{Delay: time.Hour})
 	var under sync.WaitGroup
 	under.Go(func() { _ = s.Call(t.Context()) })
@@ -267,8 +273,10 @@ func closes[C, F any](t *testing.T, s Subject[C, F]) {
 
 // A call that the service does not have is refused as AWS does.
 func unknown[C, F any](t *testing.T, s Subject[C, F]) {
+	t.Helper()
 	c := Caller{T: t, Server: s.Fake}
-	if code, kind := c.Refused("Nothing.Nowhere", "{}"); code != http.StatusBadRequest || kind != "com.amazon.coral.service#UnknownOperationException" {
-		t.Errorf("got status %d, %s", code, kind)
+	status, kind := c.Refused("Nothing.Nowhere", "{}")
+	if status != http.StatusBadRequest || kind != "com.amazon.coral.service#UnknownOperationException" {
+		t.Errorf("got status %d, %s", status, kind)
 	}
 }
