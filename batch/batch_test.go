@@ -37,7 +37,8 @@ func TestClosesByCount_ESM30(t *testing.T) {
 	}
 }
 
-func TestClosesByBytesOfTheDocument_ESM38_ESM39(t *testing.T) {
+// Closes by bytes of the document (ESM-38, ESM-39).
+func TestClosesByBytesOfTheDocument(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name  string

@@ -47,7 +47,8 @@ func (d *deaf) called() int {
 	return d.calls
 }
 
-func TestDestinationThatIgnoresItsContextIsAbandonedOnce_P7_P11(t *testing.T) {
+// Destination that ignores its context is abandoned once (P7, P11).
+func TestDestinationThatIgnoresItsContextIsAbandonedOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf("poison", "b")
 		j, d, log := newJournal(), newDeaf(), new(logbook)

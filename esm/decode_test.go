@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,13 +29,14 @@ func TestDecodeErrorsRepeatNoValue_P13(t *testing.T) {
 		decode[struct{ Records []int }](t, "a JSON object does not suit type int of member Records")
 		decode[event[int]](t, "a JSON string does not suit type int of member Records.Kinesis.PartitionKey")
 		decode[event[time.Time]](t, "a value does not suit its type (*time.ParseError)")
-		decode[event[json.Number]](t, "a value does not suit its type (*")
+		decode[event[json.Number]](t, "a value does not suit its type (*", "a JSON string does not suit type json.Number")
 		decode[event[picky]](t, "a value does not suit its type (*errors.errorString)")
 	})
 }
 
-// decode has events decoded into an E, which fails.
-func decode[E any](t *testing.T, want string) {
+// decode has events decoded into an E, which fails: with one of the texts, for Go 1.27
+// knows more of some errors.
+func decode[E any](t *testing.T, wants ...string) {
 	t.Helper()
 	const secret = "hush-hush"
 	for name, handler := range map[string]esm.Handler{
@@ -50,7 +52,9 @@ func decode[E any](t *testing.T, want string) {
 			t.Fatalf("%s: no error", name)
 		}
 		for _, err := range j.errs[esm.InvokeErrorCount] {
-			if text := err.Error(); strings.Contains(text, secret) || !strings.Contains(text, want) || errors.Unwrap(err) == nil {
+			text := err.Error()
+			told := slices.ContainsFunc(wants, func(want string) bool { return strings.Contains(text, want) })
+			if strings.Contains(text, secret) || !told || errors.Unwrap(err) == nil {
 				t.Errorf("%s: error %q", name, text)
 			}
 		}

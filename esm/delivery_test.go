@@ -25,7 +25,8 @@ func noRetries(destination esm.DestinationFunc) esm.Config {
 	return esm.Config{BatchSize: 1, MaximumRetryAttempts: new(0), OnFailure: destination}
 }
 
-func TestDestinationTroubleIsBoundedByTheUserOnly_P1_DST62_DST63_DST88(t *testing.T) {
+// Destination trouble is bounded by the user only (P1, DST-62, DST-63, DST-88).
+func TestDestinationTroubleIsBoundedByTheUserOnly(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf("poison", "b")
 		s.End()
@@ -129,7 +130,8 @@ func put(t *testing.T, s *memory.Stream, partition, key, body string) {
 	}
 }
 
-func TestStopDuringADeliveryKeepsTheRecord_P1_P11(t *testing.T) {
+// Stop during a delivery keeps the record (P1, P11).
+func TestStopDuringADeliveryKeepsTheRecord(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf("poison")
 		j := newJournal()
@@ -150,7 +152,8 @@ func TestStopDuringADeliveryKeepsTheRecord_P1_P11(t *testing.T) {
 	})
 }
 
-func TestRecordTooLargeHasNullResponseContext_DST23_DST81(t *testing.T) {
+// Record too large has null response context (DST-23, DST-81).
+func TestRecordTooLargeHasNullResponseContext(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf(strings.Repeat("x", 3000))
 		s.End()
@@ -166,7 +169,8 @@ func TestRecordTooLargeHasNullResponseContext_DST23_DST81(t *testing.T) {
 	})
 }
 
-func TestPayloadAsObjectAndRecordByRecord_DST40_DST44_DST46(t *testing.T) {
+// Payload as object and record by record (DST-40, DST-44, DST-46).
+func TestPayloadAsObjectAndRecordByRecord(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf("a", "b")
 		s.End()

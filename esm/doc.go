@@ -53,7 +53,7 @@
 //
 //  1. lane.collect gathers the batch, by the rules of package batch. It calls
 //     queueLane.fetch, which calls unordered.fetch: gate.enter waits while the service
-//     fails, budget.reserve waits while too much is held, and Partition.Fetch asks the
+//     fails, budget.wait waits while too much is held, and Partition.Fetch asks the
 //     service. part.separate applies the filter; what it rejects goes to settler.add.
 //     look watches whether there is a backlog (unordered.backlog starts a lane) or
 //     nothing (scaler.quiet).

@@ -55,8 +55,8 @@ func (p *retainingPartition) Ack(ctx context.Context, records []sources.Record) 
 }
 
 // What expires in a stream ends there, with the defaults too, and does not hold up what
-// comes after it.
-func TestExpiredRecordIsGivenUp_KIN124_KIN130(t *testing.T) {
+// comes after it (KIN-124, KIN-130).
+func TestExpiredRecordIsGivenUp(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const day = 24 * time.Hour
 		s := streamOf("poison")

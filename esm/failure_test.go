@@ -70,7 +70,8 @@ func TestFailureRecordOfExhaustedRetries_DST10(t *testing.T) {
 	})
 }
 
-func TestFailureRecordOfMalformedResponse_DST17_KIN155_ESM127(t *testing.T) {
+// Failure record of malformed response (DST-17, KIN-155, ESM-127).
+func TestFailureRecordOfMalformedResponse(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		document, _ := giveUp(t, esm.Config{MaximumRetryAttempts: new(0), ReportBatchItemFailures: true},
 			func(context.Context, []sources.Record) (esm.Response, error) {
@@ -82,7 +83,8 @@ func TestFailureRecordOfMalformedResponse_DST17_KIN155_ESM127(t *testing.T) {
 	})
 }
 
-func TestFailureRecordOfAgedRecords_DST11_DST16_DST19_KIN229(t *testing.T) {
+// Failure record of aged records (DST-11, DST-16, DST-19, KIN-229).
+func TestFailureRecordOfAgedRecords(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		document, record := giveUp(t, esm.Config{MaximumRecordAge: time.Minute}, nil)
 		want := `{"requestContext":{"requestId":"UUID","functionArn":"arn:aws:lambda:eu-west-1:123456789012:function:consumer",` +
@@ -94,7 +96,8 @@ func TestFailureRecordOfAgedRecords_DST11_DST16_DST19_KIN229(t *testing.T) {
 	})
 }
 
-func TestFailureRecordWithPayload_DST30_DST31(t *testing.T) {
+// Failure record with payload (DST-30, DST-31).
+func TestFailureRecordWithPayload(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		_, record := giveUp(t, esm.Config{MaximumRetryAttempts: new(0)}, func(context.Context, []sources.Record) (esm.Response, error) {
 			return esm.Response{}, errHandler

@@ -139,8 +139,8 @@ func TestFilterCriteriaOnAStream(t *testing.T) {
 	}
 }
 
-// A filtered record behind an unfinished one moves no position (P3).
-func TestFilteredRecordsWaitForThoseBefore_P3_KIN206(t *testing.T) {
+// A filtered record behind an unfinished one moves no position (P3) (KIN-206).
+func TestFilteredRecordsWaitForThoseBefore(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf(`{"a":1}`, `{"b":1}`, `{"b":2}`)
 		j := newJournal()
@@ -175,7 +175,8 @@ func TestFilteringComesBeforeBatching_ESM42(t *testing.T) {
 	})
 }
 
-func TestAllFilteredOutInvokesNothing_ESM43_SQS61_KIN206(t *testing.T) {
+// All filtered out invokes nothing (ESM-43, SQS-61, KIN-206).
+func TestAllFilteredOutInvokesNothing(t *testing.T) {
 	never := esm.Bytes(invoker(func(context.Context, []byte) ([]byte, error) { return nil, errors.New("invoked") }))
 	for _, window := range []time.Duration{0, 5 * time.Second} {
 		t.Run(fmt.Sprint("window ", window), func(t *testing.T) {
@@ -189,7 +190,6 @@ func TestAllFilteredOutInvokesNothing_ESM43_SQS61_KIN206(t *testing.T) {
 				time.Sleep(time.Hour)
 				_, err := stop()
 				equal(t, "Run", err, nil)
-
 				s := streamOf(numbers(50)...)
 				stop = background(t, mustNew(t, s.Source("app"), never, j.config(esm.Config{
 					MaximumBatchingWindow: window, FilterCriteria: patterns(`{"data":{"n":[3]}}`),
@@ -260,7 +260,6 @@ func TestFilterThatPanicsLosesNothing_P1(t *testing.T) {
 		q.End()
 		mustRun(t, mustNew(t, q.Source(), j.handler(nil), config))
 		equal(t, "handled", j.seen(), numbers(50))
-
 		s := streamOf(numbers(100)...)
 		s.End()
 		config.MaximumConcurrency = 0
@@ -319,8 +318,8 @@ func TestEventDocumentIsAsWithoutFilter_FILT08(t *testing.T) {
 }
 
 // What is kept of a mismatch, and what has no body, is the adapter's to say
-// (FILT-82..88).
-func TestFilteringAsTheSourceSays_FILT84_FILT85_FILT88(t *testing.T) {
+// (FILT-82..88) (FILT-84, FILT-85, FILT-88).
+func TestFilteringAsTheSourceSays(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf(`{"level":"ERROR"}`, `{"level":"INFO"}`, "text", "\xff")
 		s.Put("tombstone", nil)
@@ -360,8 +359,8 @@ func TestFilteredBacklogAddsLanes_SQS20(t *testing.T) {
 	})
 }
 
-// Groups stay in order though messages between are filtered out.
-func TestFilteredGroupsStayInOrder_P4_SQS30(t *testing.T) {
+// Groups stay in order though messages between are filtered out (P4, SQS-30).
+func TestFilteredGroupsStayInOrder(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := memory.NewQueue(memory.QueueOptions{FIFO: true})
 		for i := range 60 {
@@ -415,7 +414,8 @@ func TestStopSettlesWhatIsFilteredOut_P11(t *testing.T) {
 	})
 }
 
-func TestFilterViolations_API26_API67_API83(t *testing.T) {
+// Filter violations (API-26, API-67, API-83).
+func TestFilterViolations(t *testing.T) {
 	t.Parallel()
 	const (
 		good = `{"body":["x"]}`

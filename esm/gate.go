@@ -14,6 +14,7 @@ import (
 type gate struct {
 	mu       sync.Mutex
 	failures int // in a row; 0 for open
+	openings int // how often it was opened
 	trying   bool
 	until    time.Time
 	waiters  []chan struct{} // each is closed when it may look again
@@ -22,10 +23,10 @@ type gate struct {
 // pass is the right to make one fetch. It is given to one of succeeded, failed and
 // back.
 type pass struct {
-	// failures is how many fetches had failed in a row, and tries says that this one
-	// is the try after them.
-	failures int
-	tries    bool
+	// failures is how many fetches had failed in a row since so many openings, and
+	// tries says that this one is the try after them.
+	failures, openings int
+	tries              bool
 }
 
 // enter waits until a fetch may be made, at most until deadline, and reports whether
@@ -44,7 +45,7 @@ func (g *gate) enter(ctx context.Context, deadline time.Time) (pass, bool) {
 		first := !g.trying && g.waiters[0] == wake
 		if first && !now.Before(g.until) {
 			g.trying = true
-			return pass{failures: g.failures, tries: true}, true
+			return pass{failures: g.failures, openings: g.openings, tries: true}, true
 		}
 		if first && g.until.Before(end) {
 			end = g.until
@@ -95,10 +96,11 @@ func awaitUntil(ctx context.Context, wake <-chan struct{}, d time.Duration) {
 func (g *gate) succeeded(p pass, records int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.failures == 0 || !p.tries && records == 0 {
+	if g.failures == 0 || (!p.tries || g.outlasted(p)) && records == 0 {
 		return
 	}
 	g.failures, g.trying = 0, false
+	g.openings++
 	for _, w := range g.waiters {
 		close(w)
 	}
@@ -110,7 +112,7 @@ func (g *gate) succeeded(p pass, records int) {
 func (g *gate) failed(p pass, delay func(failures int) time.Duration) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.failures != p.failures {
+	if g.failures != p.failures || g.outlasted(p) {
 		return false
 	}
 	g.failures++
@@ -127,6 +129,11 @@ func (g *gate) back(p pass) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.trying = false
-	g.wakeFirst()
+	if !g.outlasted(p) {
+		g.trying = false
+		g.wakeFirst()
+	}
 }
+
+// outlasted reports whether p is a try after an outage that another fetch ended.
+func (g *gate) outlasted(p pass) bool { return p.tries && p.openings != g.openings }

@@ -185,7 +185,6 @@ func TestJitterOfZeroIsNoHotLoop_P9(t *testing.T) {
 			t.Errorf("%d invocations in 2 s", n)
 		}
 		_, _ = stop()
-
 		d := newJournal()
 		config := noRetries(down)
 		config.Jitter = zero
@@ -195,7 +194,6 @@ func TestJitterOfZeroIsNoHotLoop_P9(t *testing.T) {
 			t.Errorf("%d deliveries in 2 s", n)
 		}
 		_, _ = stop()
-
 		f := newJournal()
 		source := &stub{Source: queueOf(memory.QueueOptions{}).Source(), accept: func() error { return errDown }}
 		stop = background(t, mustNew(t, source, f.handler(nil), f.config(esm.Config{Jitter: zero})))
@@ -221,7 +219,6 @@ func TestChangesAfterNewHaveNoEffect(t *testing.T) {
 		config.FilterCriteria.Filters[0] = `{"partitionKey":["nobody"]}`
 		mustRun(t, m)
 		equal(t, "handled", j.seen(), []string{"poison", "poison", "poison", "b"})
-
 		q := queueOf(memory.QueueOptions{})
 		lanes := 0
 		config = newJournal().config(pollers(2, 3))

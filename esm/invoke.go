@@ -133,7 +133,7 @@ func (v *invoker) answered(a answer) answer {
 
 // overdue waits a moment for a handler whose context has ended, and then abandons it.
 // If there is an abandoned one already it waits for either of them first, or until the
-// mapping stops, or the partition is asked back: this lane takes up nothing more
+// mapping stops, or the partition is revoked: this lane takes up nothing more
 // meanwhile.
 func (v *invoker) overdue(cause error) answer {
 	if errors.Is(cause, ErrDrainTimeout) {

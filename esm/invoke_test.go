@@ -58,8 +58,8 @@ func TestGoexitIsAFailedBatch_P10(t *testing.T) {
 }
 
 // A handler that ends its goroutine in the moment of grace after its time limit, as
-// t.FailNow does, must not cost the lane.
-func TestGoexitAfterTheTimeLimitCostsNoLane_P6_P10(t *testing.T) {
+// t.FailNow does, must not cost the lane (P6, P10).
+func TestGoexitAfterTheTimeLimitCostsNoLane(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := queueOf(memory.QueueOptions{VisibilityTimeout: time.Hour}, "a", "b")
 		j := newJournal()
@@ -131,7 +131,8 @@ func TestTimeLimitFailsTheBatch_SQS79(t *testing.T) {
 	})
 }
 
-func TestHandlerThatHangsIsAbandoned_P6_P11(t *testing.T) {
+// Handler that hangs is abandoned (P6, P11).
+func TestHandlerThatHangsIsAbandoned(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf("a", "b")
 		s.End()

@@ -135,7 +135,6 @@ func (m *Mapping) Run(ctx context.Context) (err error) {
 	defer cancelWork(nil)
 	settle, cancelSettle := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancelSettle(nil)
-
 	var watch sync.WaitGroup
 	finished := make(chan struct{})
 	watch.Go(func() {
@@ -155,7 +154,6 @@ func (m *Mapping) Run(ctx context.Context) (err error) {
 	if source, ok := sources.Ability[sources.Meter](m.source); ok {
 		watch.Go(func() { m.measure(&meter{source: source}, finished) })
 	}
-
 	m.config.Logger.Info("mapping started", m.attr(), slog.String("source", m.traits.ARN))
 	err = m.use(stages{soft, work, settle}, stop) //nolint:contextcheck // it has all three
 	close(finished)

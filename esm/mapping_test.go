@@ -153,7 +153,8 @@ func TestTroubleIsOutlived_P9(t *testing.T) {
 	}
 }
 
-func TestSettlingIsTriedAgain_P9_SQS62(t *testing.T) {
+// Settling is tried again (P9, SQS-62).
+func TestSettlingIsTriedAgain(t *testing.T) {
 	inBoth(t, func(t *testing.T, source sources.Source, left func() int) {
 		began := time.Now()
 		j := newJournal()
@@ -252,7 +253,8 @@ func TestAcksAreGatheredAcrossInvocations(t *testing.T) {
 	})
 }
 
-func TestConcurrencyGrowsWithTheBacklog_SQS20_SQS21(t *testing.T) {
+// Concurrency grows with the backlog (SQS-20, SQS-21).
+func TestConcurrencyGrowsWithTheBacklog(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := queueOf(memory.QueueOptions{VisibilityTimeout: time.Hour})
 		for range 200_000 {
@@ -291,7 +293,8 @@ func TestMaximumConcurrencyCaps_SQS22(t *testing.T) {
 	})
 }
 
-func TestFunctionErrorsReduceConcurrency_SQS46_SQS47(t *testing.T) {
+// Function errors reduce concurrency (SQS-46, SQS-47).
+func TestFunctionErrorsReduceConcurrency(t *testing.T) {
 	for _, report := range []bool{false, true} {
 		t.Run(fmt.Sprintf("report=%v", report), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

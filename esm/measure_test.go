@@ -7,7 +7,6 @@ import (
 
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
-	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/memory"
 )
 
@@ -17,11 +16,18 @@ type metered struct {
 	asked int
 }
 
+// Metrics of an adapter.
+const (
+	held   sources.Metric = "LeasesHeld"
+	lost   sources.Metric = "LeasesLost"
+	behind sources.Metric = "MillisBehindLatest"
+)
+
 func (m *metered) Measure(dst []sources.Measure) []sources.Measure {
 	m.asked++
-	return append(dst, sources.Measure{Name: kinesis.LeasesHeld, Count: m.asked},
-		sources.Measure{Name: kinesis.LeasesLost, Count: 10 * m.asked * m.asked, Total: true},
-		sources.Measure{Name: kinesis.MillisBehindLatest, Partition: "shard", Duration: time.Minute})
+	return append(dst, sources.Measure{Name: held, Count: m.asked},
+		sources.Measure{Name: lost, Count: 10 * m.asked * m.asked, Total: true},
+		sources.Measure{Name: behind, Partition: "shard", Duration: time.Minute})
 }
 
 func TestMeasuresReachTheObserver(t *testing.T) {
@@ -32,7 +38,7 @@ func TestMeasuresReachTheObserver(t *testing.T) {
 		config.Observer = func(o esm.Observation) {
 			mu.Lock()
 			defer mu.Unlock()
-			if o.Metric == kinesis.LeasesHeld || o.Metric == kinesis.LeasesLost || o.Metric == kinesis.MillisBehindLatest {
+			if o.Metric == held || o.Metric == lost || o.Metric == behind {
 				seen = append(seen, o)
 			}
 		}
@@ -44,12 +50,12 @@ func TestMeasuresReachTheObserver(t *testing.T) {
 		equal(t, "took", took, 0)
 		equal(t, "asked", source.asked, 2)
 		equal(t, "seen", seen, []esm.Observation{
-			{Metric: kinesis.LeasesHeld, Kind: esm.Gauge, Mapping: "mapping", Count: 1},
-			{Metric: kinesis.LeasesLost, Kind: esm.Counter, Mapping: "mapping", Count: 10},
-			{Metric: kinesis.MillisBehindLatest, Kind: esm.Gauge, Mapping: "mapping", Partition: "shard", Duration: time.Minute},
-			{Metric: kinesis.LeasesHeld, Kind: esm.Gauge, Mapping: "mapping", Count: 2},
-			{Metric: kinesis.LeasesLost, Kind: esm.Counter, Mapping: "mapping", Count: 30}, // 40 in all
-			{Metric: kinesis.MillisBehindLatest, Kind: esm.Gauge, Mapping: "mapping", Partition: "shard", Duration: time.Minute},
+			{Metric: held, Kind: esm.Gauge, Mapping: "mapping", Count: 1},
+			{Metric: lost, Kind: esm.Counter, Mapping: "mapping", Count: 10},
+			{Metric: behind, Kind: esm.Gauge, Mapping: "mapping", Partition: "shard", Duration: time.Minute},
+			{Metric: held, Kind: esm.Gauge, Mapping: "mapping", Count: 2},
+			{Metric: lost, Kind: esm.Counter, Mapping: "mapping", Count: 30}, // 40 in all
+			{Metric: behind, Kind: esm.Gauge, Mapping: "mapping", Partition: "shard", Duration: time.Minute},
 		})
 	})
 }

@@ -102,8 +102,8 @@ func TestPartialFailureOfAStream_KIN151(t *testing.T) {
 }
 
 // The position stays below the lowest open record, with whatever is finished above it,
-// and a restart goes on there.
-func TestPosition_KAF69_KAF184(t *testing.T) {
+// and a restart goes on there (KAF-69, KAF-184).
+func TestPosition(t *testing.T) {
 	bubbles(t, func(t *testing.T, ahead bool) {
 		source, s := newTopic("a b c d e f")
 		source.ahead = ahead
@@ -120,7 +120,6 @@ func TestPosition_KAF69_KAF184(t *testing.T) {
 		if !strings.HasPrefix(j.invokes(), "abcd/bc/c/c") || strings.Contains(j.invokes(), "e") {
 			t.Errorf("invokes %s", j.invokes())
 		}
-
 		again, j := topicOf(s), newJournal()
 		again.ahead = ahead
 		stop = background(t, mustNew(t, again, j.handler(nil), j.config(wholeBatches(esm.Config{BatchSize: 4}))))
@@ -178,7 +177,8 @@ func item(items ...string) func([]sources.Record) string {
 	return func([]sources.Record) string { return `{"batchItemFailures":[` + strings.Join(items, ",") + `]}` }
 }
 
-func TestItemIdentifiers_KAF66_KAF68(t *testing.T) {
+// Item identifiers (KAF-66, KAF-68).
+func TestItemIdentifiers(t *testing.T) {
 	text := func(s string) func([]sources.Record) string { return func([]sources.Record) string { return s } }
 	for name, c := range map[string]struct {
 		answer  func([]sources.Record) string
@@ -234,7 +234,8 @@ func (f bytesFunc) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	return f(ctx, payload)
 }
 
-func TestRetriesWithDestination_KAF61_KAF186(t *testing.T) {
+// Retries with destination (KAF-61, KAF-186).
+func TestRetriesWithDestination(t *testing.T) {
 	for name, c := range map[string]struct {
 		attempts    *int
 		destination bool
@@ -316,8 +317,8 @@ func TestProgressResetsTheCount_KAF73(t *testing.T) {
 }
 
 // A batch of which all records are named is split like one that failed as a whole, and
-// its halves keep their order.
-func TestBisectOfNamedRecords_KAF64_KAF67(t *testing.T) {
+// its halves keep their order (KAF-64, KAF-67).
+func TestBisectOfNamedRecords(t *testing.T) {
 	for name, c := range map[string]struct {
 		steps   []string
 		invokes string

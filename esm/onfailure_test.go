@@ -139,13 +139,11 @@ func TestStatusShowsADestinationThatIsDown_P14(t *testing.T) {
 		config.Logger = log.logger()
 		m := mustNew(t, s.Source("app"), j.handler(failIf("poison")), config)
 		equal(t, "new", m.Status(), esm.Status{State: esm.StateCreating, LastProcessingResult: "No records processed"})
-
 		stop := background(t, m)
 		equal(t, "idle", m.Status(), esm.Status{State: esm.StateEnabled, LastProcessingResult: "No records processed"})
 		s.Put("k", []byte("fine"))
 		synctest.Wait()
 		equal(t, "busy", m.Status(), esm.Status{State: esm.StateEnabled, LastProcessingResult: "OK"})
-
 		began := time.Now()
 		s.Put("k", []byte("poison"))
 		time.Sleep(time.Hour)
@@ -165,7 +163,6 @@ func TestStatusShowsADestinationThatIsDown_P14(t *testing.T) {
 		if len(log.lines("delivery to the on-failure destination failed", "stands still", errDead.Error())) == 0 {
 			t.Error("not told in the log")
 		}
-
 		dead.Store(false)
 		time.Sleep(time.Minute)
 		equal(t, "back", m.Status(), esm.Status{State: esm.StateEnabled, LastProcessingResult: "OK"})

@@ -54,7 +54,8 @@ func (f *failures) summary() []string {
 	return lines
 }
 
-func TestStreamIsHandledInOrderOnce_P1_P4_P5(t *testing.T) {
+// Stream is handled in order once (P1, P4, P5).
+func TestStreamIsHandledInOrderOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf(numbers(1000)...)
 		s.End()
@@ -72,7 +73,8 @@ func TestStreamIsHandledInOrderOnce_P1_P4_P5(t *testing.T) {
 	})
 }
 
-func TestRetriesHoldTheShardAndGiveUpToTheDestination_KIN120_KIN121_KIN133_ESM85(t *testing.T) {
+// Retries hold the shard and give up to the destination (KIN-120, KIN-121, KIN-133, ESM-85).
+func TestRetriesHoldTheShardAndGiveUpToTheDestination(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf("a", "poison", "c")
 		s.End()
@@ -103,7 +105,8 @@ func TestRetriesBackOff_RTY02(t *testing.T) {
 	})
 }
 
-func TestBisectIsolatesPoison_KIN09_KIN140_KIN144_KIN149(t *testing.T) {
+// Bisect isolates poison (KIN-09, KIN-140, KIN-144, KIN-149).
+func TestBisectIsolatesPoison(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf(numbers(8)...)
 		s.End()
@@ -117,7 +120,8 @@ func TestBisectIsolatesPoison_KIN09_KIN140_KIN144_KIN149(t *testing.T) {
 	})
 }
 
-func TestPartialFailureGoesOnFromTheFirst_KIN10_KIN150_KIN151_KIN156_KIN157(t *testing.T) {
+// Partial failure goes on from the first (KIN-10, KIN-150, KIN-151, KIN-156, KIN-157).
+func TestPartialFailureGoesOnFromTheFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf("a", "b", "c")
 		s.End()
@@ -136,7 +140,8 @@ func TestPartialFailureGoesOnFromTheFirst_KIN10_KIN150_KIN151_KIN156_KIN157(t *t
 	})
 }
 
-func TestPositionFollowsPartialProgress_KIN151_P12(t *testing.T) {
+// Position follows partial progress (KIN-151, P12).
+func TestPositionFollowsPartialProgress(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf("a", "b", "c")
 		j := newJournal()
@@ -149,7 +154,6 @@ func TestPositionFollowsPartialProgress_KIN151_P12(t *testing.T) {
 		took, _ := stop()
 		equal(t, "stops at once in a retry's wait", took, 0)
 		equal(t, "lag", s.Lag("app"), 1)
-
 		s.End()
 		again := newJournal()
 		mustRun(t, mustNew(t, s.Source("app"), again.handler(nil), again.config(esm.Config{})))
@@ -157,7 +161,8 @@ func TestPositionFollowsPartialProgress_KIN151_P12(t *testing.T) {
 	})
 }
 
-func TestAgedFrontIsGivenUpByItself_KIN125_KIN126_KIN127_KIN128_KIN129_KIN230(t *testing.T) {
+// Aged front is given up by itself (KIN-125, KIN-126, KIN-127, KIN-128, KIN-129, KIN-230).
+func TestAgedFrontIsGivenUpByItself(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf("old", "older")
 		time.Sleep(61 * time.Second)
@@ -191,7 +196,8 @@ func TestAgeEndsARetryWaitInTime_RTY12(t *testing.T) {
 	})
 }
 
-func TestThrottlesAreNotCounted_KIN123_KIN142_KIN227(t *testing.T) {
+// Throttles are not counted (KIN-123, KIN-142, KIN-227).
+func TestThrottlesAreNotCounted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf("a")
 		s.End()
@@ -242,8 +248,8 @@ func TestSublanesHaveBatchesOfTheirOwn_KIN108(t *testing.T) {
 }
 
 // TestSublanesDoNotWaitForEachOther holds up one key and looks on as the others
-// go by, while the position stays before the held one.
-func TestSublanesDoNotWaitForEachOther_P3_P6_KIN101_KIN105_KIN107(t *testing.T) {
+// go by, while the position stays before the held one (P3, P6, KIN-101, KIN-105, KIN-107).
+func TestSublanesDoNotWaitForEachOther(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := memory.NewStream(memory.StreamOptions{})
 		for i := range 20 {
@@ -398,7 +404,6 @@ func TestLostPartitionIsDropped_P3(t *testing.T) {
 		}), first.config(esm.Config{BatchSize: 5}))
 		stop := background(t, m)
 		started := len(first.seen())
-
 		second := newJournal()
 		takeover := background(t, mustNew(t, s.Source("app"), second.handler(nil), second.config(esm.Config{BatchSize: 5})))
 		time.Sleep(time.Minute)
@@ -426,7 +431,8 @@ func TestFilteredRecordsMoveThePosition_KIN206(t *testing.T) {
 	})
 }
 
-func TestDestinationInTroubleLosesNothing_P1_DST87(t *testing.T) {
+// Destination in trouble loses nothing (P1, DST-87).
+func TestDestinationInTroubleLosesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf("poison", "b")
 		s.End()
@@ -453,7 +459,8 @@ func TestDestinationInTroubleLosesNothing_P1_DST87(t *testing.T) {
 	})
 }
 
-func TestRecordTooLargeGoesToTheDestination_ESM41_KIN201(t *testing.T) {
+// Record too large goes to the destination (ESM-41, KIN-201).
+func TestRecordTooLargeGoesToTheDestination(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf("a", strings.Repeat("x", 3000), "c")
 		s.End()
@@ -468,7 +475,8 @@ func TestRecordTooLargeGoesToTheDestination_ESM41_KIN201(t *testing.T) {
 	})
 }
 
-func TestStopInMidBatchKeepsThePosition_P2_P12(t *testing.T) {
+// Stop in mid batch keeps the position (P2, P12).
+func TestStopInMidBatchKeepsThePosition(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf(numbers(10)...)
 		j := newJournal()
@@ -487,8 +495,8 @@ func TestStopInMidBatchKeepsThePosition_P2_P12(t *testing.T) {
 	})
 }
 
-// TestBatchesFillUpWithoutAWindow has more records waiting than a batch takes.
-func TestBatchesFillUpWithoutAWindow_KIN04_KIN32(t *testing.T) {
+// TestBatchesFillUpWithoutAWindow has more records waiting than a batch takes (KIN-04, KIN-32).
+func TestBatchesFillUpWithoutAWindow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamOf(numbers(20_000)...)
 		s.End()

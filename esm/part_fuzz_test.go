@@ -165,7 +165,6 @@ func FuzzHeld(f *testing.F) {
 		}, partition: b}
 		p.work, p.settle = t.Context(), t.Context()
 		l := &queueLane{lane: lane{held: slices.Clone(held)}, pool: &unordered{part: p, budget: newBudget(&p.config, &p.traits)}}
-
 		left := l.dropUnstartable(n)
 		if left != want || !slices.Equal(ids(l.held), alive) || told[StaleEventCount] != len(dead) ||
 			!slices.Equal(b.released, mates) {
@@ -174,7 +173,6 @@ func FuzzHeld(f *testing.F) {
 		}
 		b.released = nil
 		clear(groups)
-
 		for i, r := range l.held[:left] {
 			if failed>>(i%8)&1 == 1 {
 				l.unsettled = append(l.unsettled, r)

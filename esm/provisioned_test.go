@@ -39,7 +39,8 @@ func pollers(minimum, maximum int) esm.Config {
 	return esm.Config{ProvisionedPollerConfig: &esm.ProvisionedPollerConfig{MinimumPollers: minimum, MaximumPollers: maximum}}
 }
 
-func TestProvisionedViolations_ESM110_ESM111_ESM112_ESM114_API80_API81_API82(t *testing.T) {
+// Provisioned violations (ESM-110, ESM-111, ESM-112, ESM-114, API-80, API-81, API-82).
+func TestProvisionedViolations(t *testing.T) {
 	t.Parallel()
 	const (
 		whole   = "ProvisionedPollerConfig"
@@ -88,7 +89,8 @@ func TestProvisionedViolations_ESM110_ESM111_ESM112_ESM114_API80_API81_API82(t *
 	}
 }
 
-func TestProvisionedEdges_ESM111_ESM112(t *testing.T) {
+// Provisioned edges (ESM-111, ESM-112).
+func TestProvisionedEdges(t *testing.T) {
 	t.Parallel()
 	queue := sqsLike()
 	for name, c := range map[string]struct {
@@ -170,7 +172,8 @@ func provisioned(t *testing.T, source sources.Source, j *journal, config esm.Con
 	}
 }
 
-func TestProvisionedStartsWithTenLanesAPoller_SQS25_ESM111(t *testing.T) {
+// Provisioned starts with ten lanes a poller (SQS-25, ESM-111).
+func TestProvisionedStartsWithTenLanesAPoller(t *testing.T) {
 	for _, c := range []struct{ minimum, maximum, lanes int }{
 		{0, 200, 20}, {3, 0, 30}, {200, 0, 2000},
 	} {
@@ -206,7 +209,8 @@ func TestProvisionedGrowsByAThousandAMinute_SQS25(t *testing.T) {
 	})
 }
 
-func TestProvisionedMaximumCapsTheLanes_SQS25_ESM111(t *testing.T) {
+// Provisioned maximum caps the lanes (SQS-25, ESM-111).
+func TestProvisionedMaximumCapsTheLanes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := queueOf(memory.QueueOptions{}, numbers(1000)...)
 		j := newJournal()
@@ -244,7 +248,8 @@ func TestLanesAreToldInOrder(t *testing.T) {
 	})
 }
 
-func TestProvisionedMinimumStaysUnderFailures_SQS25_SQS46(t *testing.T) {
+// Provisioned minimum stays under failures (SQS-25, SQS-46).
+func TestProvisionedMinimumStaysUnderFailures(t *testing.T) {
 	for name, failure := range map[string]error{"failed": errHandler, "throttled": &esm.ThrottleError{}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -274,8 +279,8 @@ func TestProvisionedMinimumStaysUnderFailures_SQS25_SQS46(t *testing.T) {
 }
 
 // An idle poller makes far fewer than the ten receives a second that AWS's makes
-// at most.
-func TestProvisionedMinimumStaysWhenIdle_SQS25_SQS26(t *testing.T) {
+// at most (SQS-25, SQS-26).
+func TestProvisionedMinimumStaysWhenIdle(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := queueOf(memory.QueueOptions{}, numbers(2000)...)
 		source := &stub{Source: q.Source()}
@@ -325,7 +330,6 @@ func TestProvisionedPollersAreCounted_ESM97(t *testing.T) {
 		time.Sleep(90 * time.Second)
 		equal(t, "most pollers", slices.Max(used.all()), 4)
 		equal(t, "pollers of the idle mapping", used.last(), 2)
-
 		var want []int
 		for _, n := range lanes.all() {
 			want = append(want, (n+9)/10)
@@ -334,7 +338,6 @@ func TestProvisionedPollersAreCounted_ESM97(t *testing.T) {
 		slices.Sort(got) // lanes report concurrently
 		slices.Sort(want)
 		equal(t, "pollers, for each change of the lanes", got, want)
-
 		_, err := stop()
 		equal(t, "Run", err, nil)
 		equal(t, "records invoked", j.count(esm.InvokedEventCount), 300)

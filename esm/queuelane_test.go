@@ -78,8 +78,8 @@ func TestWhatDidNotFitIsKept_P5(t *testing.T) {
 }
 
 // A source that hides records for less than the handler may take has none of them
-// started: they are let go and counted, and that does not turn into a hot loop.
-func TestRecordThatExpiresTooSoonIsLetGo_P4_P9(t *testing.T) {
+// started: they are let go and counted, and that does not turn into a hot loop (P4, P9).
+func TestRecordThatExpiresTooSoonIsLetGo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := queueOf(memory.QueueOptions{VisibilityTimeout: 10 * time.Second}, "a")
 		j := newJournal()
@@ -95,8 +95,8 @@ func TestRecordThatExpiresTooSoonIsLetGo_P4_P9(t *testing.T) {
 	})
 }
 
-// Two handlers that hang, on a mapping that had shrunk to two lanes, hold nobody up.
-func TestGrowthDoesNotWaitForAHandler_P6_SQS20(t *testing.T) {
+// Two handlers that hang, on a mapping that had shrunk to two lanes, hold nobody up (P6, SQS-20).
+func TestGrowthDoesNotWaitForAHandler(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := memory.NewQueue(memory.QueueOptions{VisibilityTimeout: 15 * time.Minute})
 		j := newJournal()
@@ -211,8 +211,8 @@ func TestAbandonedHandlersAreBounded_P7(t *testing.T) {
 }
 
 // A throttled batch is let go while it could still be started, whatever the handler
-// says, and the queue's redrive rule ends it.
-func TestThrottleForEverIsDeadLettered_SQS48_SQS49(t *testing.T) {
+// says, and the queue's redrive rule ends it (SQS-48, SQS-49).
+func TestThrottleForEverIsDeadLettered(t *testing.T) {
 	for _, after := range []time.Duration{0, -1, time.Second, time.Hour, 1<<63 - 1} {
 		t.Run(after.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -233,8 +233,8 @@ func TestThrottleForEverIsDeadLettered_SQS48_SQS49(t *testing.T) {
 }
 
 // An outage of the service with a hundred lanes costs one call at a time, and one line
-// in the log for each.
-func TestOutageCostsOneCallAtATime_P9_P14(t *testing.T) {
+// in the log for each (P9, P14).
+func TestOutageCostsOneCallAtATime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := queueOf(memory.QueueOptions{}, numbers(1000)...)
 		j := newJournal()
@@ -273,8 +273,8 @@ func TestOutageCostsOneCallAtATime_P9_P14(t *testing.T) {
 }
 
 // Lanes that wait because the service fails are not too many: they are all there when
-// it is back.
-func TestOutageCostsNoLanes_P9_SQS21(t *testing.T) {
+// it is back (P9, SQS-21).
+func TestOutageCostsNoLanes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := queueOf(memory.QueueOptions{VisibilityTimeout: time.Hour}, numbers(1000)...)
 		j := newJournal()
@@ -392,8 +392,8 @@ func (s *polled) Accept(ctx context.Context) (sources.Partition, error) {
 func (s *polled) Unwrap() sources.Source { return s.Source }
 
 // What a poll brings that was under way when the mapping stopped is handled if there is
-// time: it costs no receive, so nothing healthy is dead-lettered unhandled.
-func TestStopHandlesWhatPollsBring_P5_P11(t *testing.T) {
+// time: it costs no receive, so nothing healthy is dead-lettered unhandled (P5, P11).
+func TestStopHandlesWhatPollsBring(t *testing.T) {
 	for handler, want := range map[time.Duration]int{time.Second: 0, 20 * time.Second: 1} {
 		t.Run(handler.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

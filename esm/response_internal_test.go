@@ -11,7 +11,8 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
-func TestParseFailures_SQS70_SQS85_KIN153_KIN154_KIN160(t *testing.T) {
+// Parse failures (SQS-70, SQS-85, KIN-153, KIN-154, KIN-160).
+func TestParseFailures(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		fact, response string
@@ -60,7 +61,8 @@ func TestParseFailures_SQS70_SQS85_KIN153_KIN154_KIN160(t *testing.T) {
 	}
 }
 
-func TestMarkFailed_SQS74_SQS77_SQS84_KIN152(t *testing.T) {
+// Mark failed (SQS-74, SQS-77, SQS-84, KIN-152).
+func TestMarkFailed(t *testing.T) {
 	t.Parallel()
 	records := []sources.Record{{ID: "a"}, {ID: "b"}, {ID: "c"}, {ID: "b"}}
 	for _, c := range []struct {

@@ -112,8 +112,8 @@ func restarts(t *testing.T, rounds int, longest time.Duration, another func() *e
 
 // TestStressManyMappingsOnOneQueue starts and stops mappings that compete for
 // the messages of a queue. Those that are not in a hurry leave nothing behind;
-// those that are leave what they cut to the visibility timeout.
-func TestStressManyMappingsOnOneQueue_P1_P4_P5_P11(t *testing.T) {
+// those that are leave what they cut to the visibility timeout (P1, P4, P5, P11).
+func TestStressManyMappingsOnOneQueue(t *testing.T) {
 	const n, workers, rounds = 300, 4, 12
 	for _, fifo := range []bool{false, true} {
 		for _, hurry := range []bool{false, true} {
@@ -157,8 +157,8 @@ func TestStressManyMappingsOnOneQueue_P1_P4_P5_P11(t *testing.T) {
 	}
 }
 
-// TestStressFailuresAndStops has handlers fail, too.
-func TestStressFailuresAndStops_P1_P2_P11(t *testing.T) {
+// TestStressFailuresAndStops has handlers fail, too (P1, P2, P11).
+func TestStressFailuresAndStops(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const n, workers, rounds = 200, 4, 10
 		q := queueOf(memory.QueueOptions{VisibilityTimeout: 3 * time.Second}, numbers(n)...)
@@ -214,8 +214,8 @@ func (y *tally) watched(t *testing.T, s *memory.Stream, partitions int) *stub {
 
 // TestStressRestartsOnOneStream stops and starts the mapping of a consumer. With
 // one lane a partition nothing is handled twice; sub-lanes may have finished
-// records behind the position.
-func TestStressRestartsOnOneStream_P1_P3_P4_P5_P12(t *testing.T) {
+// records behind the position (P1, P3, P4, P5, P12).
+func TestStressRestartsOnOneStream(t *testing.T) {
 	const n, partitions, rounds = 400, 3, 40
 	for _, factor := range []int{1, 4} {
 		for _, hurry := range []bool{false, true} {
@@ -246,8 +246,8 @@ func TestStressRestartsOnOneStream_P1_P3_P4_P5_P12(t *testing.T) {
 }
 
 // TestStressTakeovers has mappings of one consumer take its partitions over from
-// each other while they run, which loses nothing.
-func TestStressTakeovers_P1_P3_P11(t *testing.T) {
+// each other while they run, which loses nothing (P1, P3, P11).
+func TestStressTakeovers(t *testing.T) {
 	const n, partitions, rounds = 600, 3, 30
 	for _, factor := range []int{1, 3} {
 		t.Run(fmt.Sprintf("factor=%d", factor), func(t *testing.T) {
@@ -275,8 +275,8 @@ func TestStressTakeovers_P1_P3_P11(t *testing.T) {
 }
 
 // TestStressReshards splits, merges and ends partitions under mappings that
-// stop and start.
-func TestStressReshards_P1_P4_P11(t *testing.T) {
+// stop and start (P1, P4, P11).
+func TestStressReshards(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const n = 500
 		s := memory.NewStream(memory.StreamOptions{Partitions: 2})

@@ -36,7 +36,7 @@ func slow(source *kafkaTopic, j *journal) esm.Handler {
 	})
 }
 
-// A partition that is asked back while its records are handled: they are settled, the
+// A partition that is revoked while its records are handled: they are settled, the
 // others are given back unstarted, and then it is closed.
 func TestRevokedWhileHandled_KAF41(t *testing.T) {
 	bubbles(t, func(t *testing.T, ahead bool) {
@@ -79,7 +79,7 @@ func TestRevokedWhileGathered(t *testing.T) {
 	})
 }
 
-// An idle partition is closed at once too, and one that is asked back as it is handed out.
+// An idle partition is closed at once too, and one that is revoked as it is handed out.
 func TestRevokedWhileIdle(t *testing.T) {
 	for name, told := range map[string]func(revoked, _ func()){
 		"later": nil, "in OnRevoke": func(revoked, _ func()) { revoked() }, "beside OnRevoke": func(revoked, _ func()) { go revoked() },
@@ -125,7 +125,7 @@ func TestRevokedBeforeARetry(t *testing.T) {
 	})
 }
 
-// What failed before the partition is asked back is not retried, and what is left of
+// What failed before the partition is revoked is not retried, and what is left of
 // its batch is not begun: neither the second half of a bisected batch nor what comes
 // after what is given up.
 func TestRevokedBeginsNothing(t *testing.T) {
@@ -228,7 +228,6 @@ func TestRevokedWithSublanes(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		source.parts[0].revoked()
 		time.Sleep(time.Hour)
-
 		finished, released, closed := make(map[string]bool), 0, 0
 		var last string
 		for i, note := range source.notes() {
@@ -236,7 +235,7 @@ func TestRevokedWithSublanes(t *testing.T) {
 			switch verb {
 			case "invoke":
 				if i >= lanes {
-					t.Errorf("note %d: %s after the partition was asked back", i, note)
+					t.Errorf("note %d: %s after the partition was revoked", i, note)
 				}
 			case "cancelled":
 				t.Error(note)
@@ -444,7 +443,7 @@ func TestRevokedAndStopped_P11(t *testing.T) {
 	}
 }
 
-// A stream in memory that is asked back is handed out again, and goes on where it was.
+// A stream in memory that is revoked is handed out again, and goes on where it was.
 func TestRevokedAndTakenAgain_P5(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := memory.NewStream(memory.StreamOptions{Partitions: 3})

@@ -71,7 +71,8 @@ func TestScalerSavesNoAllowanceOverQuietTimesOrFailures(t *testing.T) {
 	}
 }
 
-func TestScalerShrinks_SQS21_SQS46(t *testing.T) {
+// Scaler shrinks (SQS-21, SQS-46).
+func TestScalerShrinks(t *testing.T) {
 	t.Parallel()
 	s := newScaler(sqsScaling, time.Now())
 	for range 10 {

@@ -14,17 +14,19 @@ const (
 	maxSettlements = 64
 	// spareSettlers is how many workers of a settler stay when there is nothing to do.
 	// A new one would have to grow its stack to the depth of a client library.
-	spareSettlers = 4
-	// quickly is how fast settlements must be for a lane to make them itself where the
-	// lanes keep every processor busy: there the hand-over to a worker costs a tenth of
-	// the rate. Over a network settlements take longer, and overlap the next fetch.
-	quickly = 4 * time.Millisecond
+	spareSettlers = 8
 )
 
 // settler settles the records of all lanes of an unordered partition. It gathers them
 // into groups of as many as the service takes in one request, and workers settle those
 // while the lanes go on to fetch. A lane waits while all workers are busy: a service
 // that settles slowly slows the lanes (P7).
+//
+// Over a network a worker waits for its answer, and the lanes fetch meanwhile. Where the
+// processors are what is scarce, each call that is under way besides those of the lanes
+// only makes the others later and costs caches. The order of events is the same in both
+// cases, so the settler leaves it to the scheduler to tell them apart: it yields where a
+// settlement should go first, which costs nothing while a processor is idle.
 type settler struct {
 	part   *part
 	budget *budget
@@ -34,7 +36,6 @@ type settler struct {
 	spare  chan []sources.Record // buffers for groups
 	idle   atomic.Int64          // workers that wait
 	lanes  func() int
-	quick  atomic.Bool // the last settlement was
 	lapses sync.WaitGroup
 	all    sync.WaitGroup // workers
 
@@ -52,9 +53,10 @@ func newSettler(p *part, b *budget, lanes func() int) *settler {
 	}
 }
 
-// add takes records over.
+// add takes records over. Where there are more lanes than processors the others keep
+// these busy, and the settlement goes before the lane's next fetch.
 func (s *settler) add(records []sources.Record) {
-	if s.size == 1 || len(records) >= s.size && s.quick.Load() && s.lanes() > runtime.GOMAXPROCS(0) {
+	if s.size == 1 {
 		s.settle(records)
 		return
 	}
@@ -62,6 +64,9 @@ func (s *settler) add(records []sources.Record) {
 		n := min(s.size, len(records))
 		s.send(s.gather(records[:n]))
 		records = records[n:]
+	}
+	if s.lanes() > runtime.GOMAXPROCS(0) {
+		runtime.Gosched()
 	}
 }
 
@@ -125,21 +130,32 @@ func (s *settler) lapse() {
 	s.send(group)
 }
 
-// send hands a group to a worker that waits, or a new one; otherwise it blocks.
+// send hands a group to a worker that waits, or a new one; otherwise it blocks. Before
+// there is a new one it yields: a worker that has its answer may need no more than a
+// processor to be free again.
 func (s *settler) send(group []sources.Record) {
-	if group == nil {
+	if group == nil || s.handOver(group) {
 		return
 	}
-	select {
-	case s.groups <- group:
+	runtime.Gosched()
+	if s.handOver(group) {
 		return
-	default:
 	}
 	if s.hire() {
 		s.all.Go(func() { s.work(group) })
 		return
 	}
 	s.groups <- group
+}
+
+// handOver hands a group to a worker if one waits.
+func (s *settler) handOver(group []sources.Record) bool {
+	select {
+	case s.groups <- group:
+		return true
+	default:
+		return false
+	}
 }
 
 func (s *settler) hire() bool {
@@ -182,9 +198,7 @@ func (s *settler) settle(records []sources.Record) {
 	if len(records) == 0 {
 		return
 	}
-	began := time.Now()
 	s.part.ack(s.part.partition.Ack, records, DeletedEventCount, 1)
-	s.quick.Store(time.Since(began) < quickly)
 	s.budget.free(records)
 }
 

@@ -131,8 +131,8 @@ func stops() []stopped {
 
 // TestStressStopAtAnyMoment stops mappings before they start, and at moments
 // while they do anything: Run returns in time, settles nothing that was not
-// handled, and gives back what it can.
-func TestStressStopAtAnyMoment_P1_P2_P11(t *testing.T) {
+// handled, and gives back what it can (P1, P2, P11).
+func TestStressStopAtAnyMoment(t *testing.T) {
 	const n, drain, atMost = 23, 4 * time.Second, 4*time.Second + 5*time.Second + time.Second
 	moments := []time.Duration{
 		-1, 0, time.Millisecond, 99 * time.Millisecond, 350 * time.Millisecond, 1111 * time.Millisecond, 3 * time.Second,

@@ -138,9 +138,10 @@ func (u *unordered) backlog() {
 	}
 }
 
-// leave reports whether the asking lane is one too many.
+// leave reports whether the asking lane is one too many. After a stop none is: each ends
+// when nothing more comes, and somebody must handle what a poll under way brings.
 func (u *unordered) leave(idle bool) bool {
-	if !u.scaler.leave(idle) {
+	if u.soft.Err() != nil || !u.scaler.leave(idle) {
 		return false
 	}
 	u.tellLanes()

@@ -22,7 +22,8 @@ func queueOf(options memory.QueueOptions, bodies ...string) *memory.Queue {
 	return q
 }
 
-func TestEveryRecordIsHandledOnceAndSettled_P1_P5_ESM64_ESM80_ESM82_ESM86(t *testing.T) {
+// Every record is handled once and settled (P1, P5, ESM-64, ESM-80, ESM-82, ESM-86).
+func TestEveryRecordIsHandledOnceAndSettled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := queueOf(memory.QueueOptions{}, numbers(1000)...)
 		q.End()
@@ -45,8 +46,8 @@ func TestEveryRecordIsHandledOnceAndSettled_P1_P5_ESM64_ESM80_ESM82_ESM86(t *tes
 
 // A window longer than the records may be held would cost them a receive each
 // time, until the dead-letter rule ends them unhandled. (A queue that is told of the
-// window hides them for longer.)
-func TestBatchClosesBeforeItsRecordsExpire_P1_SQS43(t *testing.T) {
+// window hides them for longer.) (P1, SQS-43).
+func TestBatchClosesBeforeItsRecordsExpire(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		dead := memory.NewQueue(memory.QueueOptions{})
 		q := queueOf(memory.QueueOptions{VisibilityTimeout: 10 * time.Second, MaxReceiveCount: 3, DeadLetter: dead}, numbers(3)...)
@@ -75,7 +76,8 @@ func TestBatchesAreNoLargerThanBatchSize_P8(t *testing.T) {
 	})
 }
 
-func TestDocumentsAreNoLargerThanTheLimit_P8_ESM38_ESM40_SQS11(t *testing.T) {
+// Documents are no larger than the limit (P8, ESM-38, ESM-40, SQS-11).
+func TestDocumentsAreNoLargerThanTheLimit(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := memory.NewQueue(memory.QueueOptions{})
 		body := string(slices.Repeat([]byte{'x'}, 1<<20))
@@ -110,7 +112,8 @@ func TestRecordTooLargeIsReportedAndLeftToRedrive_ESM41(t *testing.T) {
 	})
 }
 
-func TestWindowGathers_ESM31_P8(t *testing.T) {
+// Window gathers (ESM-31, P8).
+func TestWindowGathers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := memory.NewQueue(memory.QueueOptions{})
 		j := newJournal()
@@ -132,7 +135,8 @@ func TestWindowGathers_ESM31_P8(t *testing.T) {
 	})
 }
 
-func TestFunctionErrorLeavesMessagesToTheQueue_SQS44_ESM122(t *testing.T) {
+// Function error leaves messages to the queue (SQS-44, ESM-122).
+func TestFunctionErrorLeavesMessagesToTheQueue(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := queueOf(memory.QueueOptions{VisibilityTimeout: time.Minute}, "a")
 		q.End()
@@ -149,7 +153,8 @@ func TestFunctionErrorLeavesMessagesToTheQueue_SQS44_ESM122(t *testing.T) {
 	})
 }
 
-func TestRedriveEndsPoison_SQS51_SQS52(t *testing.T) {
+// Redrive ends poison (SQS-51, SQS-52).
+func TestRedriveEndsPoison(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		dlq := memory.NewQueue(memory.QueueOptions{Name: "dlq"})
 		q := queueOf(memory.QueueOptions{MaxReceiveCount: 2, DeadLetter: dlq}, "good", "poison")
@@ -161,7 +166,8 @@ func TestRedriveEndsPoison_SQS51_SQS52(t *testing.T) {
 	})
 }
 
-func TestPartialFailureKeepsTheNamed_SQS74_SQS84_SQS87_ESM83(t *testing.T) {
+// Partial failure keeps the named (SQS-74, SQS-84, SQS-87, ESM-83).
+func TestPartialFailureKeepsTheNamed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		dlq := memory.NewQueue(memory.QueueOptions{Name: "dlq"})
 		q := queueOf(memory.QueueOptions{MaxReceiveCount: 1, DeadLetter: dlq}, numbers(10)...)
@@ -177,7 +183,8 @@ func TestPartialFailureKeepsTheNamed_SQS74_SQS84_SQS87_ESM83(t *testing.T) {
 	})
 }
 
-func TestUnknownOrEmptyIdentifierFailsTheBatch_SQS76_SQS77(t *testing.T) {
+// Unknown or empty identifier fails the batch (SQS-76, SQS-77).
+func TestUnknownOrEmptyIdentifierFailsTheBatch(t *testing.T) {
 	for _, id := range []string{"", "not-of-this-batch"} {
 		t.Run("id="+id, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -195,7 +202,8 @@ func TestUnknownOrEmptyIdentifierFailsTheBatch_SQS76_SQS77(t *testing.T) {
 	}
 }
 
-func TestReportedFailuresAreIgnoredUnlessAskedFor_SQS86_ESM62_KIN159(t *testing.T) {
+// Reported failures are ignored unless asked for (SQS-86, ESM-62, KIN-159).
+func TestReportedFailuresAreIgnoredUnlessAskedFor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := queueOf(memory.QueueOptions{}, numbers(3)...)
 		q.End()
@@ -207,7 +215,8 @@ func TestReportedFailuresAreIgnoredUnlessAskedFor_SQS86_ESM62_KIN159(t *testing.
 	})
 }
 
-func TestThrottleRetriesTheSameBatchUntilVisibilityEnds_SQS48_ESM66(t *testing.T) {
+// Throttle retries the same batch until visibility ends (SQS-48, ESM-66).
+func TestThrottleRetriesTheSameBatchUntilVisibilityEnds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := queueOf(memory.QueueOptions{VisibilityTimeout: 30 * time.Second}, "a")
 		q.End()
@@ -246,7 +255,8 @@ func TestThrottleWaitsAsLongAsTheHandlerAsks(t *testing.T) {
 	})
 }
 
-func TestFilteredRecordsAreDeletedAtOnce_SQS61_ESM42_ESM81(t *testing.T) {
+// Filtered records are deleted at once (SQS-61, ESM-42, ESM-81).
+func TestFilteredRecordsAreDeletedAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := queueOf(memory.QueueOptions{}, numbers(100)...)
 		q.End()
@@ -262,7 +272,8 @@ func TestFilteredRecordsAreDeletedAtOnce_SQS61_ESM42_ESM81(t *testing.T) {
 	})
 }
 
-func TestGroupsAreHandledInOrderByOneLaneAtATime_P4_SQS30(t *testing.T) {
+// Groups are handled in order by one lane at a time (P4, SQS-30).
+func TestGroupsAreHandledInOrderByOneLaneAtATime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		q := memory.NewQueue(memory.QueueOptions{FIFO: true})
 		for i := range 20 {
@@ -314,7 +325,8 @@ func TestFIFOConcurrencyIsBoundedByGroups_SQS24(t *testing.T) {
 	})
 }
 
-func TestFIFOPartialFailureDeletesWhatIsNotNamed_SQS34_SQS35(t *testing.T) {
+// FIFO partial failure deletes what is not named (SQS-34, SQS-35).
+func TestFIFOPartialFailureDeletesWhatIsNotNamed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		dlq := memory.NewQueue(memory.QueueOptions{Name: "dlq.fifo", FIFO: true})
 		q := memory.NewQueue(memory.QueueOptions{FIFO: true, MaxReceiveCount: 1, DeadLetter: dlq})
@@ -396,7 +408,8 @@ func TestFailedGroupHoldsBackWhatWasFetchedBehindIt_P4(t *testing.T) {
 	})
 }
 
-func TestRecordTooLargeHoldsBackItsGroup_P4_ESM41(t *testing.T) {
+// Record too large holds back its group (P4, ESM-41).
+func TestRecordTooLargeHoldsBackItsGroup(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		dlq := memory.NewQueue(memory.QueueOptions{Name: "dlq.fifo", FIFO: true})
 		q := memory.NewQueue(memory.QueueOptions{FIFO: true, MaxReceiveCount: 2, DeadLetter: dlq})

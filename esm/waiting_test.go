@@ -153,8 +153,8 @@ func TestLogSaysWhatIsWaitedFor_P14(t *testing.T) {
 	}
 }
 
-// What a source reports by itself is counted each time, and logged at a falling rate.
-func TestReportsReachObserverAndLog_P7_P14(t *testing.T) {
+// What a source reports by itself is counted each time, and logged at a falling rate (P7, P14).
+func TestReportsReachObserverAndLog(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var settings sources.Settings
 		source := &stub{Source: queueOf(memory.QueueOptions{}).Source(), start: func(s sources.Settings) error {

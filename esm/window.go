@@ -17,8 +17,8 @@ const (
 	// windowIdle is how long a window whose time is over stays open for want of
 	// records (KIN-182).
 	windowIdle = 2 * time.Minute
-	// mostState is the size of a state that ends its window early (KIN-176).
-	mostState = 1 << 20
+	// maxState is the size of a state that ends its window early (KIN-176).
+	maxState = 1 << 20
 	// windowOverhead is what an event document takes for the members of a window
 	// besides its state, the shard's ID and the source's ARN.
 	windowOverhead = 400
@@ -79,11 +79,11 @@ func (c Config) overhead(traits sources.Traits) int {
 	if c.TumblingWindow <= 0 {
 		return traits.EventOverhead
 	}
-	return traits.EventOverhead + windowOverhead + len(traits.ARN) + c.mostState()
+	return traits.EventOverhead + windowOverhead + len(traits.ARN) + c.maxState()
 }
 
-// mostState is the size of a state that ends its window early.
-func (c Config) mostState() int { return min(mostState, c.MaximumBatchBytes/4) }
+// maxState is the size of a state that ends its window early.
+func (c Config) maxState() int { return min(maxState, c.MaximumBatchBytes/4) }
 
 // appendWindow adds the members of a window to an event document (KIN-198).
 func (p *part) appendWindow(document []byte, w *Window) []byte {
@@ -120,7 +120,7 @@ func (p *part) checkState(state []byte) ([]byte, error) {
 		return []byte(emptyState), nil
 	case state[0] != '{', !json.Valid(state):
 		return nil, errState
-	case len(state) > p.config.MaximumBatchBytes-p.config.overhead(p.traits)+p.config.mostState():
+	case len(state) > p.config.MaximumBatchBytes-p.config.overhead(p.traits)+p.config.maxState():
 		return nil, errLargeState
 	}
 	return bytes.Clone(state), nil
@@ -225,7 +225,7 @@ func (s *sublane) finishedBatch(records []sources.Record) bool {
 	}
 	s.window.state, s.window.used, s.window.touched = s.last.state, true, time.Now()
 	s.parent.finishedWindow(records, s.window.encode())
-	if len(s.window.state) <= s.parent.config.mostState() {
+	if len(s.window.state) <= s.parent.config.maxState() {
 		return true
 	}
 	if !s.finalInvoke(true) {

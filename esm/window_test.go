@@ -99,7 +99,8 @@ func putAt(s *memory.Stream, seconds int, bodies ...string) {
 	}
 }
 
-func TestWindowAggregates_KIN170_KIN171_KIN172_KIN173_KIN174_KIN175_KIN183(t *testing.T) {
+// Window aggregates (KIN-170, KIN-171, KIN-172, KIN-173, KIN-174, KIN-175, KIN-183).
+func TestWindowAggregates(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := memory.NewStream(memory.StreamOptions{})
 		putAt(s, 3, "a", "b")
@@ -180,7 +181,8 @@ func TestLateRecordsJoinTheOpenWindow_KIN35(t *testing.T) {
 	})
 }
 
-func TestFailedBatchKeepsTheStateBefore_KIN178_KIN180(t *testing.T) {
+// Failed batch keeps the state before (KIN-178, KIN-180).
+func TestFailedBatchKeepsTheStateBefore(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := memory.NewStream(memory.StreamOptions{})
 		putAt(s, 1, "a", "b", "c")
@@ -210,7 +212,8 @@ func TestFailedBatchKeepsTheStateBefore_KIN178_KIN180(t *testing.T) {
 	})
 }
 
-func TestBatchGivenUpIsNotInTheState_KIN180_KIN185(t *testing.T) {
+// Batch given up is not in the state (KIN-180, KIN-185).
+func TestBatchGivenUpIsNotInTheState(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := memory.NewStream(memory.StreamOptions{})
 		putAt(s, 1, "a", "poison", "c")
@@ -249,7 +252,8 @@ func TestPartialFailureGoesOnWithItsState_KIN179(t *testing.T) {
 	})
 }
 
-func TestLargeStateEndsTheWindowEarly_KIN176_KIN177(t *testing.T) {
+// Large state ends the window early (KIN-176, KIN-177).
+func TestLargeStateEndsTheWindowEarly(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := memory.NewStream(memory.StreamOptions{})
 		putAt(s, 1, "a", strings.Repeat("x", 1100), "c")
@@ -302,8 +306,8 @@ func TestFailingFinalInvocationHoldsTheShard_KIN181(t *testing.T) {
 }
 
 // The state goes on after a restart, the window ends though nothing comes any more,
-// and children wait for that.
-func TestStateSurvivesARestart_KIN183_KIN186_P12(t *testing.T) {
+// and children wait for that (KIN-183, KIN-186, P12).
+func TestStateSurvivesARestart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := memory.NewStream(memory.StreamOptions{})
 		a := &aggregator{}
@@ -324,7 +328,8 @@ func TestStateSurvivesARestart_KIN183_KIN186_P12(t *testing.T) {
 	})
 }
 
-func TestStopDuringAFinalInvocationKeepsTheWindow_P1_P11(t *testing.T) {
+// Stop during a final invocation keeps the window (P1, P11).
+func TestStopDuringAFinalInvocationKeepsTheWindow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := memory.NewStream(memory.StreamOptions{})
 		broken := true
@@ -347,7 +352,8 @@ func TestStopDuringAFinalInvocationKeepsTheWindow_P1_P11(t *testing.T) {
 	})
 }
 
-func TestEventOfAWindow_KIN198_KIN199(t *testing.T) {
+// Event of a window (KIN-198, KIN-199).
+func TestEventOfAWindow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := memory.NewStream(memory.StreamOptions{Name: "telemetry"})
 		putAt(s, 61, "a")
@@ -369,7 +375,8 @@ func TestEventOfAWindow_KIN198_KIN199(t *testing.T) {
 	})
 }
 
-func TestTypedHandlerOfWindows_KIN179_KIN184(t *testing.T) {
+// Typed handler of windows (KIN-179, KIN-184).
+func TestTypedHandlerOfWindows(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := memory.NewStream(memory.StreamOptions{})
 		putAt(s, 1, "1", "2", "39")
@@ -414,8 +421,8 @@ func TestResponseWithoutStateFails_KIN178(t *testing.T) {
 }
 
 // Nothing is in a state twice or not at all, whatever stops and failures there are:
-// state and position are stored in one piece.
-func TestEveryRecordIsInOneStateOnce_P1_P5_P12_KIN186(t *testing.T) {
+// state and position are stored in one piece (P1, P5, P12, KIN-186).
+func TestEveryRecordIsInOneStateOnce(t *testing.T) {
 	for seed := range 20 {
 		t.Run(strconv.Itoa(seed), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

@@ -161,7 +161,6 @@ func TestWrapperThatUnwrapsKeepsEveryAbility(t *testing.T) {
 			t.Errorf("Run: %v", err)
 		}
 		equal(t, "abilities of a queue", queue.all(), []string{"EventAppender", "Failer", "Filterer", "Identifier", "Meter", "Revocable", "Starter"})
-
 		s := streamOf("poison", "b")
 		s.End()
 		stream := &able{Source: s.Source("app")}

@@ -124,7 +124,8 @@ func TestThrottleIsNotCounted_KIN123(t *testing.T) {
 	}
 }
 
-func TestBisect_KIN140_KIN141_KIN146_KIN148(t *testing.T) {
+// Bisect (KIN-140, KIN-141, KIN-146, KIN-148).
+func TestBisect(t *testing.T) {
 	t.Parallel()
 	rules := unlimited
 	rules.MaximumRetryAttempts = 0
@@ -171,7 +172,8 @@ func TestPartialSplitsAtFailedRecord_KIN143(t *testing.T) {
 	}), "invoke 0-4", "invoke 2-4", "invoke 2-3", "give up 2-3 after 1", "invoke 3-4")
 }
 
-func TestOnlyAgedFrontIsGivenUp_KIN126_KIN129(t *testing.T) {
+// Only aged front is given up (KIN-126, KIN-129).
+func TestOnlyAgedFrontIsGivenUp(t *testing.T) {
 	t.Parallel()
 	rules := unlimited
 	rules.MaximumRecordAge = time.Minute
@@ -192,7 +194,8 @@ func TestOnlyAgedFrontIsGivenUp_KIN126_KIN129(t *testing.T) {
 	}
 }
 
-func TestAgeEndsRetries_RTY06_RTY11(t *testing.T) {
+// Age ends retries (RTY-06, RTY-11).
+func TestAgeEndsRetries(t *testing.T) {
 	t.Parallel()
 	rules := retry.Rules{MaximumRetryAttempts: 100, MaximumRecordAge: time.Minute}
 	p := planOf(rules, 2)

@@ -102,15 +102,15 @@ type Stopper interface {
 }
 
 // Revocable is a [Partition] that may get another owner while it is read, and
-// learns of it by itself: its consumer group is rebalanced, or its lease was not
-// renewed in time. Without it the engine learns of a loss from the next Fetch or
+// learns of it by itself: its consumer group is rebalanced, another worker asks for its
+// lease, or that was not renewed in time. Without it the engine learns of a loss from the next Fetch or
 // Ack only, and until then goes on to invoke the handler with records that the
 // new owner may be handling already.
 type Revocable interface {
 	// OnRevoke is called once, before the first Fetch, with what the adapter
 	// calls when the partition goes.
 	//
-	// revoked says that the partition is asked back. The engine fetches no more
+	// revoked says that the partition is revoked. The engine fetches no more
 	// and starts no further invocation or retry; it lets the running invocations
 	// end, settles what they finished, releases what was never started, and calls
 	// Close. Until then the partition is the mapping's, and Ack must work: the

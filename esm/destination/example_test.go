@@ -13,7 +13,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/openesm/openesm/esm"
-	"github.com/openesm/openesm/esm/destination/s3"
+	"github.com/openesm/openesm/esm/destination/s3bucket"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/memory"
 )
@@ -24,7 +24,6 @@ func Example_function() {
 	stream.Put("device-17", []byte("21.5"))
 	stream.Put("device-17", []byte("broken"))
 	stream.End() // Run returns when everything is handled
-
 	handler := esm.Records(func(_ context.Context, records []sources.Record) (esm.Response, error) {
 		if string(records[0].Data) == "broken" {
 			return esm.Response{}, errors.New("no number")
@@ -51,7 +50,7 @@ func Example_function() {
 }
 
 func newMapping(stream sources.Source, handler esm.Handler, cfg aws.Config) (*esm.Mapping, error) {
-	failed, err := s3.New(awss3.NewFromConfig(cfg), "failed-records")
+	failed, err := s3bucket.New(awss3.NewFromConfig(cfg), "failed-records")
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +65,6 @@ func newMapping(stream sources.Source, handler esm.Handler, cfg aws.Config) (*es
 // TestReadmeShowsThisCode holds the README to what is compiled here.
 func TestReadmeShowsThisCode(t *testing.T) {
 	t.Parallel()
-
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)

@@ -169,7 +169,8 @@ func TestNumberOfFilters_FILT03(t *testing.T) {
 	}
 }
 
-func TestTextRefused_FILT68_FILT81_KIN205(t *testing.T) {
+// Text refused (FILT-68, FILT-81, KIN-205).
+func TestTextRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		body    filter.Body

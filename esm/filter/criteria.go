@@ -111,7 +111,6 @@ func Compile(patterns []string, body Body, options Options) (*Criteria, error) {
 	if errs != nil {
 		return nil, errors.Join(errs...)
 	}
-
 	c := &Criteria{body: body}
 	c.plan.nodes = []node{metadataNode: {}, bodyNode: {}}
 	compile := compiler{

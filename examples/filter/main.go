@@ -46,7 +46,6 @@ func main() {
 		queue.Send(body)
 	}
 	queue.End()
-
 	mapping, err := newMapping(queue.Source())
 	if err != nil {
 		log.Fatal(err)

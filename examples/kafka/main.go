@@ -70,7 +70,6 @@ func run(ctx context.Context, out io.Writer) error {
 	defer client.Close()
 	fmt.Fprintf(out, "Orders of %d customers, every %dth is poison; %d partitions; batches of %d, or what comes in %v\n\n",
 		customers, poison, partitions, batch, window)
-
 	shop := newShop(out)
 	crew := newCrew(brokers, shop)
 	over := make(chan error, 1)

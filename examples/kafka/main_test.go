@@ -159,7 +159,6 @@ func TestReadmeCodeRuns(t *testing.T) {
 			if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Value: []byte("order 1")}).FirstErr(); err != nil {
 				t.Fatal(err)
 			}
-
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			ended := make(chan error, 1)

@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/openesm/openesm/esm"
-	destination "github.com/openesm/openesm/esm/destination/kafka"
+	"github.com/openesm/openesm/esm/destination/kafkatopic"
 	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources/kafka"
 )
@@ -33,7 +33,7 @@ func (m *member) mapping(brokers []string, failed *kgo.Client) (*esm.Mapping, er
 	if err != nil {
 		return nil, err
 	}
-	onFailure, err := destination.New(failed, deadLetters)
+	onFailure, err := kafkatopic.New(failed, deadLetters)
 	if err != nil {
 		return nil, err
 	}

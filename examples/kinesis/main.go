@@ -29,7 +29,6 @@ import (
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources/checkpoint"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
@@ -55,10 +54,9 @@ func run(ctx context.Context, out io.Writer) error {
 	if err := server.AddStream(stream, 2); err != nil {
 		return err
 	}
-	store := memory.New()
+	store := checkpoint.NewMemory()
 	plant := newPlant(out)
 	fmt.Fprintf(out, "%d readings of %d sensors, every %dth is poison; two shards, two workers\n\n", sensors*rounds, sensors, poison)
-
 	life, stop := context.WithCancel(ctx)
 	defer stop()
 	var running sync.WaitGroup
@@ -76,7 +74,6 @@ func run(ctx context.Context, out io.Writer) error {
 		})
 		workers = append(workers, w)
 	}
-
 	err := produce(ctx, server, plant, workers[0])
 	if err == nil {
 		err = plant.wait(ctx)

@@ -28,7 +28,6 @@ func main() {
 	}
 	queue.Send("poison")
 	queue.End()
-
 	mapping, err := newMapping(queue.Source())
 	if err != nil {
 		log.Fatal(err)

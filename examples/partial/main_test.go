@@ -17,7 +17,6 @@ func TestPoisonEndsInTheDeadLetterQueue(t *testing.T) {
 		queue.Send("good")
 		queue.Send("poison")
 		queue.End()
-
 		mapping, err := newMapping(queue.Source())
 		if err != nil {
 			t.Fatal(err)

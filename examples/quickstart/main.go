@@ -51,7 +51,6 @@ func run(ctx context.Context, out io.Writer) error {
 		MaxReceiveCount:   3,
 		DeadLetter:        deadLetters,
 	})
-
 	shop := newShop(out)
 	mapping, err := esm.New(queue.Source(), esm.TypedResponse(shop.handle), esm.Config{
 		BatchSize:               25,
@@ -64,7 +63,6 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-
 	fmt.Fprintf(out, "%d messages, every %dth is poison; BatchSize 25, window 500ms, "+
 		"3 receives, then the dead-letter queue\n\n", messages, poison)
 	var producer sync.WaitGroup
@@ -116,7 +114,6 @@ func (s *shop) handle(_ context.Context, event events.SQSEvent) (events.SQSEvent
 				message.Body, message.Attributes["ApproximateReceiveCount"]))
 		}
 	}
-
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.batches++

@@ -132,7 +132,6 @@ func TestProgramConsumesAQueue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	run := command(ctx, program, server.URL)

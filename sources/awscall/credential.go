@@ -15,17 +15,14 @@ func credentialCall(err error) *smithy.OperationError {
 	if !ok {
 		return nil
 	}
-
 	for {
 		inner, ok := errors.AsType[*smithy.OperationError](meant.Err)
 		if !ok {
 			return nil
 		}
-
 		if inner.ServiceID != meant.ServiceID || inner.OperationName != meant.OperationName {
 			return inner
 		}
-
 		meant = inner
 	}
 }
@@ -34,10 +31,8 @@ func credentialCall(err error) *smithy.OperationError {
 // message.
 func credentialText(call *smithy.OperationError) string {
 	text := "no credentials: " + call.ServiceID + " " + call.OperationName + ": "
-
 	if api, ok := errors.AsType[smithy.APIError](call.Err); ok {
 		return text + Printable(api.ErrorCode()) + answerOf(call.Err)
 	}
-
 	return text + Printable(call.Err.Error())
 }

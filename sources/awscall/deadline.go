@@ -24,21 +24,17 @@ func Do[In, Out, Option any](
 ) (*Out, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-
 	began := time.Now()
-
 	out, err := call(ctx, in, options...)
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && !isAnswered(err) {
 		return out, &LateError{Within: min(limit, time.Since(began)), Err: err}
 	}
-
 	return out, err
 }
 
 // isAnswered tells an error that the service gave from one of the way to it.
 func isAnswered(err error) bool {
 	_, ok := errors.AsType[smithy.APIError](err)
-
 	return ok
 }
 
@@ -54,7 +50,6 @@ type LateError struct {
 // Error says how long the answer was waited for.
 func (e *LateError) Error() string {
 	const unit = time.Millisecond
-
 	return fmt.Sprintf("not answered within %v", e.Within.Round(unit))
 }
 
@@ -63,6 +58,5 @@ func (e *LateError) Unwrap() []error {
 	if e.Err == nil {
 		return []error{context.DeadlineExceeded}
 	}
-
 	return []error{context.DeadlineExceeded, e.Err}
 }

@@ -23,7 +23,6 @@ var errBroken = errors.New("connection reset")
 // silent is a call that is never answered.
 func silent(ctx context.Context, _ *question, _ ...option) (*reply, error) {
 	<-ctx.Done()
-
 	return nil, &smithy.OperationError{ServiceID: "Kinesis", OperationName: "ListShards", Err: ctx.Err()}
 }
 
@@ -36,15 +35,11 @@ func TestDo_P11(t *testing.T) {
 		} {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			_, err := awscall.Do(ctx, awscall.Limit, silent, new(question))
-
 			cancel()
-
 			wrapped := &awscall.Error{Service: "kinesis", Operation: "ListShards", Target: "stream telemetry", Err: err}
-
 			if wrapped.Error() != want || !errors.Is(wrapped, context.DeadlineExceeded) {
 				t.Errorf("error %q, want %q, of a deadline", wrapped, want)
 			}
-
 			if _, ok := errors.AsType[*smithy.OperationError](wrapped); !ok {
 				t.Error("the SDK's error is not found")
 			}
@@ -59,7 +54,6 @@ func TestDoTakesNothingElseForADeadline(t *testing.T) {
 		denied := &smithy.GenericAPIError{Code: "AccessDeniedException"}
 		stopped, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-
 		for name, test := range map[string]struct {
 			ctx  context.Context //nolint:containedctx // of the case
 			call func(context.Context, *question, ...option) (*reply, error)
@@ -68,7 +62,6 @@ func TestDoTakesNothingElseForADeadline(t *testing.T) {
 			"broken": {t.Context(), func(context.Context, *question, ...option) (*reply, error) { return nil, errBroken }, errBroken},
 			"refused at the last moment": {t.Context(), func(ctx context.Context, _ *question, _ ...option) (*reply, error) {
 				<-ctx.Done()
-
 				return nil, denied
 			}, denied},
 			"stopped": {stopped, silent, context.Canceled},
@@ -78,7 +71,6 @@ func TestDoTakesNothingElseForADeadline(t *testing.T) {
 				t.Errorf("%s: error %v, want %v; late: %v", name, err, test.want, late)
 			}
 		}
-
 		out, err := awscall.Do(t.Context(), awscall.Limit, func(context.Context, *question, ...option) (*reply, error) {
 			return new(reply), nil
 		}, new(question))

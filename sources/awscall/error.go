@@ -38,33 +38,26 @@ type Error struct {
 // refused call the permission that it needs.
 func (e *Error) Error() string {
 	prefix := e.Service + ": " + e.Operation + " on " + e.Target + ": "
-
 	if call := credentialCall(e.Err); call != nil {
 		return prefix + credentialText(call)
 	}
-
 	if late, ok := errors.AsType[*LateError](e.Err); ok {
 		return prefix + late.Error()
 	}
-
 	api, ok := errors.AsType[smithy.APIError](e.Err)
 	if !ok {
 		if _, unread := errors.AsType[*smithy.DeserializationError](e.Err); unread {
 			return prefix + "the answer cannot be read" + e.answer()
 		}
-
 		return prefix + reason(e.Err)
 	}
-
 	text := prefix + Printable(api.ErrorCode()) + e.answer()
-
 	switch {
 	case IsDenied(e.Err):
 		text += ": the caller lacks the permission " + cmp.Or(e.Permission, e.Service+":"+e.Operation) + " on it"
 	case isKey(api.ErrorCode()):
 		text += e.key(api.ErrorCode())
 	}
-
 	return text
 }
 
@@ -89,7 +82,6 @@ func (e *Error) writes() bool {
 			return true
 		}
 	}
-
 	return false
 }
 
@@ -101,7 +93,6 @@ func answerOf(err error) string {
 	if !ok {
 		return ""
 	}
-
 	return fmt.Sprintf(" (status %d, request %q)", http.HTTPStatusCode(), http.ServiceRequestID())
 }
 
@@ -116,9 +107,7 @@ func IsDenied(err error) bool {
 	if api, ok := errors.AsType[smithy.APIError](err); ok && isKey(api.ErrorCode()) {
 		return false
 	}
-
 	code := Code(err)
-
 	return code == "AccessDenied" || code == "AccessDeniedException" || code == "AuthorizationError"
 }
 
@@ -133,11 +122,9 @@ func Code(err error) string {
 	if credentialCall(err) != nil {
 		return ""
 	}
-
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return ShortCode(api.ErrorCode())
 	}
-
 	return ""
 }
 

@@ -34,7 +34,6 @@ func ParseQueue(given string) (Queue, error) {
 		q   Queue
 		err error
 	)
-
 	switch {
 	case given == "":
 		return q, errors.New("queue: is empty; want an ARN, a URL or a name")
@@ -45,9 +44,7 @@ func ParseQueue(given string) (Queue, error) {
 	default:
 		q.Name, err = given, checkName(given)
 	}
-
 	q.FIFO = strings.HasSuffix(q.Name, fifoSuffix)
-
 	return q, err
 }
 
@@ -57,26 +54,20 @@ func parseARN(given string) (Queue, error) {
 		return Queue{}, fmt.Errorf("queue: ARN %q has %d parts; want %d, arn:PARTITION:sqs:REGION:ACCOUNT:NAME",
 			given, len(parts), arnParts)
 	}
-
 	q := Queue{Partition: parts[1], Region: parts[3], Account: parts[4], Name: parts[5], ARN: given}
-
 	var errs []error
 	if parts[1] == "" {
 		errs = append(errs, fmt.Errorf("queue: ARN %q names no partition", given))
 	}
-
 	if parts[2] != "sqs" {
 		errs = append(errs, fmt.Errorf("queue: ARN %q is of service %q; want \"sqs\"", given, parts[2]))
 	}
-
 	if q.Region == "" {
 		errs = append(errs, fmt.Errorf("queue: ARN %q names no region", given))
 	}
-
 	if !isAccount(q.Account) {
 		errs = append(errs, fmt.Errorf("queue: account %q of ARN is not %d digits", q.Account, accountLength))
 	}
-
 	return q, errors.Join(append(errs, checkName(q.Name))...)
 }
 
@@ -86,34 +77,27 @@ func parseURL(given string) (Queue, error) {
 		// The parser's error repeats the URL, which may hold a password.
 		return Queue{}, errors.New("queue: URL cannot be parsed")
 	}
-
 	var errs []error
 	if u.Scheme != "https" && u.Scheme != "http" {
 		errs = append(errs, fmt.Errorf("queue: scheme %q of URL is neither \"https\" nor \"http\"", u.Scheme))
 	}
-
 	if u.Host == "" {
 		errs = append(errs, errors.New("queue: URL names no host"))
 	}
-
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		errs = append(errs, errors.New("queue: URL has a user, a query or a fragment; want none"))
 	}
-
 	q := Queue{URL: strings.TrimRight(given, "/")}
 	path := strings.Split(strings.Trim(u.Path, "/"), "/")
 	q.Name = path[len(path)-1]
-
 	if len(path) > 1 && isAccount(path[len(path)-2]) {
 		q.Account = path[len(path)-2]
 	}
-
 	q.Region = regionOf(u.Hostname())
 	if q.Region != "" && q.Account != "" {
 		q.Partition = partitionOf(q.Region).name
 		q.ARN = "arn:" + q.Partition + ":sqs:" + q.Region + ":" + q.Account + ":" + q.Name
 	}
-
 	return q, errors.Join(append(errs, checkName(q.Name))...)
 }
 
@@ -180,20 +164,16 @@ func checkName(name string) error {
 	bad := strings.IndexFunc(base, func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '_'
 	})
-
 	var errs []error
 	if base == "" {
 		errs = append(errs, fmt.Errorf("queue: name %q is empty", name))
 	}
-
 	if len(name) > maxNameLength {
 		errs = append(errs, fmt.Errorf("queue: name is %d characters long; at most %d", len(name), maxNameLength))
 	}
-
 	if bad >= 0 {
 		errs = append(errs, fmt.Errorf("queue: name %q has a character other than letters, digits, - and _", name))
 	}
-
 	return errors.Join(errs...)
 }
 

@@ -12,7 +12,6 @@ func reason(err error) string {
 	if strings.Contains(text, "checksum") {
 		return "the checksum of the message is not the one that the service answers"
 	}
-
 	return Printable(text)
 }
 
@@ -20,15 +19,12 @@ func reason(err error) string {
 // terminal and no log: with what cannot be printed escaped, and 512 bytes of it.
 func Printable(text string) string {
 	const most = 512
-
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "..."
 	}
-
 	if strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		quoted := strconv.Quote(text)
 		text = quoted[1 : len(quoted)-1]
 	}
-
 	return text
 }

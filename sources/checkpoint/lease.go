@@ -13,8 +13,13 @@ type Lease struct {
 	// store that two streams were given is known by it.
 	Stream string
 
-	// Owner is the worker that reads the shard; "" for nobody.
+	// Owner is the worker that reads the shard, or that is to read it once CheckpointOwner
+	// has let go of it; "" for nobody.
 	Owner string
+
+	// CheckpointOwner is the worker that was asked to hand the shard over to Owner: it
+	// finishes what it has begun, and moves the position until then. "" if nobody was.
+	CheckpointOwner string
 
 	// Counter grows by one with every write. A reader that sees it unchanged for
 	// the time of a lease knows that the owner is gone.

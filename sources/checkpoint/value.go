@@ -51,6 +51,7 @@ func (l Lease) Clone() Lease {
 // same instant.
 func (l Lease) Equal(other Lease) bool {
 	return l.Shard == other.Shard && l.Stream == other.Stream && l.Matches(other) &&
+		l.CheckpointOwner == other.CheckpointOwner &&
 		l.Position.Equal(other.Position) &&
 		sameSet(l.Parents, other.Parents) && sameSet(l.Children, other.Children) &&
 		l.StartingHashKey == other.StartingHashKey && l.EndingHashKey == other.EndingHashKey &&

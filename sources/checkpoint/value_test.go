@@ -26,6 +26,7 @@ func TestEqual(t *testing.T) {
 		"Shard":           func(l *checkpoint.Lease) { l.Shard = "b" },
 		"Stream":          func(l *checkpoint.Lease) { l.Stream = "s" },
 		"Owner":           func(l *checkpoint.Lease) { l.Owner = "" },
+		"CheckpointOwner": func(l *checkpoint.Lease) { l.CheckpointOwner = "x" },
 		"Counter":         func(l *checkpoint.Lease) { l.Counter++ },
 		"Sequence":        func(l *checkpoint.Lease) { l.Position.Sequence = "6" },
 		"SubSequence":     func(l *checkpoint.Lease) { l.Position.SubSequence++ },

@@ -36,9 +36,14 @@ type assignment struct {
 	// placed says that the client knows where it begins; astray that it does not, or does
 	// not read it any more, until it is told where.
 	placed, astray bool
-	outside        bool // the topic does not have the offset that is next
-	mending        bool // that is looked up
-	asked          bool // a rebalance asks it back: nothing more is begun
+	since          time.Time // it is not placed, or this was told
+	outside        bool      // the topic does not have the offset that is next
+	hasRead        bool      // something was read of it
+	mending        bool      // that is looked up
+	// rewinding says that the client is to read again what is not settled, from next on:
+	// until it does, what it brings is dropped.
+	rewinding bool
+	asked     bool // a rebalance asks it back: nothing more is begun
 	// first is the first offset that was read, next the one behind all that was;
 	// -1 until they are known.
 	first, next int64
@@ -53,13 +58,18 @@ type assignment struct {
 	known time.Time
 	// troubles is how often in a row it could not be read.
 	troubles int
+	// leader is the broker that has it, -1 if that is not known; stood where it was when
+	// somebody looked whether it stands still; bare what is known to lie there.
+	leader int32
+	stood  int64
+	bare   bareness
 }
 
 func newAssignment(k key) *assignment {
 	prefix := k.name() + ":"
-
 	return &assignment{
-		key: k, name: prefix[:len(prefix)-1], prefix: prefix, owned: true, first: -1, next: -1, end: -1, retention: new(retention),
+		key: k, name: prefix[:len(prefix)-1], prefix: prefix, retention: new(retention), owned: true, since: time.Now(),
+		first: -1, next: -1, end: -1, leader: -1, stood: -1,
 		settled: kgo.EpochOffset{Epoch: -1, Offset: -1}, committed: kgo.EpochOffset{Epoch: -1, Offset: -1},
 	}
 }
@@ -112,7 +122,6 @@ func (a *assignment) newIDs(from []*kgo.Record) ids {
 	d := ids{prefix: a.prefix}
 	d.begin(from[len(from)-1].Offset)
 	d.room = make([]byte, 0, len(from)*len(d.decade))
-
 	return d
 }
 
@@ -121,11 +130,9 @@ func (d *ids) next(offset int64) string {
 	if digit := offset - d.first; digit < 0 || digit >= decimal {
 		d.begin(offset)
 	}
-
 	from := len(d.room)
 	d.room = append(d.room, d.decade...)
 	d.room[len(d.room)-1] += byte(offset - d.first)
-
 	return text(d.room[from:])
 }
 
@@ -146,6 +153,5 @@ func stamp(r *kgo.Record) time.Time {
 	if r.Attrs.TimestampType() < 0 || r.Timestamp.UnixMilli() < 0 {
 		return time.Time{}
 	}
-
 	return r.Timestamp.UTC()
 }

@@ -63,38 +63,31 @@ type moment struct {
 
 func now(b *testing.B) moment {
 	b.Helper()
-
 	return moment{wall: time.Now(), cpu: processTime(b)}
 }
 
 // handled counts n records, and reports whether that is enough.
 func (m *meter) handled(b *testing.B, n int) bool {
 	b.Helper()
-
 	m.mu.Lock()
 	defer m.mu.Unlock()
-
 	if m.count >= m.want {
 		return true
 	}
-
 	if m.count == 0 {
 		m.first = now(b)
 		m.want += n // these took no time
 	}
-
 	m.count += n
 	if m.count >= m.want {
 		m.last = now(b)
 	}
-
 	return m.count >= m.want
 }
 
 // measure measures on a fresh broker.
 func (l load) measure(b *testing.B, read reading) cost {
 	b.Helper()
-
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(int32(l.partitions), benchTopic),
 		kfake.SyntheticFetch(kfake.SyntheticBatch{RecordBytes: l.size}),
 		kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
@@ -102,7 +95,6 @@ func (l load) measure(b *testing.B, read reading) cost {
 		b.Fatal(err)
 	}
 	defer cluster.Close()
-
 	return measure(b, place{cluster.ListenAddrs(), benchTopic, "bench"}, l.records, read)
 }
 
@@ -110,23 +102,16 @@ func (l load) measure(b *testing.B, read reading) cost {
 // first takes no time.
 func measure(b *testing.B, at place, records int, read reading) cost {
 	b.Helper()
-
 	var before, then runtime.MemStats
-
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-
 	m := &meter{want: records}
 	read(b, at, m)
-
 	runtime.ReadMemStats(&then)
-
 	if m.count < m.want {
 		b.Fatalf("%d of %d records were read", m.count, m.want)
 	}
-
 	thousands := time.Duration(records) / 1000
-
 	return cost{
 		wall: m.last.wall.Sub(m.first.wall) / thousands, cpu: (m.last.cpu - m.first.cpu) / thousands,
 		allocs: float64(then.Mallocs-before.Mallocs) / float64(m.count),
@@ -135,14 +120,11 @@ func measure(b *testing.B, at place, records int, read reading) cost {
 
 func processTime(b *testing.B) time.Duration {
 	b.Helper()
-
 	var usage syscall.Rusage
-
 	err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
 	if err != nil {
 		b.Fatal(err)
 	}
-
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
@@ -150,14 +132,12 @@ func processTime(b *testing.B) time.Duration {
 // and commits after each poll, with the client alone.
 func bareLoop(b *testing.B, at place, m *meter) {
 	b.Helper()
-
 	client, err := kgo.NewClient(kgo.SeedBrokers(at.brokers...), kgo.ConsumerGroup(at.group), kgo.ConsumeTopics(at.topic),
 		kgo.DisableAutoCommit())
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer client.Close()
-
 	for enough := false; !enough; {
 		read := 0
 		fetches := client.PollRecords(b.Context(), 0)
@@ -166,12 +146,10 @@ func bareLoop(b *testing.B, at place, m *meter) {
 				read += len(batch)
 			}
 		})
-
 		err := client.CommitUncommittedOffsets(b.Context())
 		if err != nil {
 			b.Fatal(err)
 		}
-
 		enough = m.handled(b, read)
 	}
 }
@@ -180,22 +158,18 @@ func bareLoop(b *testing.B, at place, m *meter) {
 func mapping(handler esm.Handler) reading {
 	return func(b *testing.B, at place, m *meter) {
 		b.Helper()
-
 		source, err := kafka.New(kafka.Options{BootstrapServers: at.brokers, Topics: []string{at.topic}, ConsumerGroupID: at.group})
 		if err != nil {
 			b.Fatal(err)
 		}
-
 		ctx, cancel := context.WithCancel(b.Context())
 		defer cancel()
-
 		mapping, err := esm.New(source, handler, esm.Config{
 			BatchSize: benchBatch, Timeout: time.Minute, Logger: slog.New(slog.DiscardHandler),
 			Observer: func(o esm.Observation) {
 				if o.Err != nil {
 					b.Log(o.Metric, o.Err)
 				}
-
 				if o.Metric == esm.InvokedEventCount && m.handled(b, o.Count) {
 					cancel()
 				}
@@ -204,7 +178,6 @@ func mapping(handler esm.Handler) reading {
 		if err != nil {
 			b.Fatal(err)
 		}
-
 		err = mapping.Run(ctx)
 		if err != nil {
 			b.Error(err)
@@ -245,16 +218,13 @@ func benchRecords(size int) int { return 800_000_000 / (size + 100) }
 
 func compare(b *testing.B, measure func(*testing.B, reading) cost, read reading) {
 	b.Helper()
-
 	var bare, ours []cost
 	for range b.N {
 		bare = append(bare, measure(b, bareLoop))
 		ours = append(ours, measure(b, read))
 	}
-
 	wall := func(c cost) time.Duration { return c.wall }
 	cpu := func(c cost) time.Duration { return c.cpu }
-
 	b.ReportMetric(float64(median(bare, wall))/float64(median(ours, wall)), "x-bare-rate")
 	b.ReportMetric(float64(median(ours, cpu))/float64(median(bare, cpu)), "x-bare-cpu")
 	b.ReportMetric(float64(median(bare, wall).Nanoseconds())/1000, "bare-ns/record") // they are of a thousand
@@ -267,8 +237,6 @@ func median(costs []cost, of func(cost) time.Duration) time.Duration {
 	for i, c := range costs {
 		all[i] = of(c)
 	}
-
 	slices.Sort(all)
-
 	return all[len(all)/2]
 }

@@ -55,7 +55,6 @@ type round struct {
 
 func newCommitter(client *kgo.Client, books *sync.Mutex, out func()) *committer {
 	ctx, cancel := context.WithCancel(context.Background())
-
 	return &committer{
 		client: client, books: books, out: out, ctx: ctx, cancel: cancel,
 		urgent: make(chan struct{}, 1), pending: make(map[*assignment]struct{}),
@@ -67,21 +66,17 @@ func (c *committer) commit(ctx context.Context, partitions []*assignment) error 
 	if len(partitions) == 0 {
 		return nil
 	}
-
 	r := c.join(partitions)
-
 	select {
 	case <-r.done:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-
 	for _, a := range partitions {
 		if err := r.errs[a]; err != nil {
 			return err
 		}
 	}
-
 	return nil
 }
 
@@ -92,16 +87,13 @@ func (c *committer) pass(a *assignment, tell func(error)) {
 	if a.passing || c.ctx.Err() != nil {
 		return
 	}
-
 	a.passing = true
-
 	c.work.Go(func() {
-		for wait := troubled; ; wait = min(2*wait, mostTroubled) {
+		for wait := troubled; ; wait = min(2*wait, maxTroubled) {
 			err := c.commit(c.ctx, []*assignment{a})
 			if c.passed(a, err) {
 				return
 			}
-
 			if err != nil {
 				tell(err)
 				sleep(c.ctx, wait)
@@ -114,9 +106,7 @@ func (c *committer) pass(a *assignment, tell func(error)) {
 func (c *committer) passed(a *assignment, err error) bool {
 	c.books.Lock()
 	defer c.books.Unlock()
-
 	a.passing = a.owned && c.ctx.Err() == nil && !errors.Is(err, sources.ErrLost) && a.settled.Offset > a.committed.Offset
-
 	return !a.passing
 }
 
@@ -124,20 +114,16 @@ func (c *committer) passed(a *assignment, err error) bool {
 func (c *committer) join(partitions []*assignment) *round {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-
 	for _, a := range partitions {
 		c.pending[a] = struct{}{}
 	}
-
 	if c.waiting == nil {
 		c.waiting = &round{done: make(chan struct{}), errs: make(map[*assignment]error)}
 	}
-
 	if !c.running {
 		c.running = true
 		c.work.Go(c.run)
 	}
-
 	return c.waiting
 }
 
@@ -145,18 +131,14 @@ func (c *committer) join(partitions []*assignment) *round {
 func (c *committer) run() {
 	for {
 		c.pace()
-
 		r, partitions := c.begin()
 		if r == nil {
 			return
 		}
-
 		c.send(r, partitions)
-
 		c.mu.Lock()
 		c.current, c.last = nil, time.Now()
 		c.mu.Unlock()
-
 		close(r.done)
 	}
 }
@@ -167,14 +149,11 @@ func (c *committer) pace() {
 	left := time.Until(c.last.Add(commitInterval))
 	hurried := c.hurried > 0
 	c.mu.Unlock()
-
 	if left <= 0 || hurried {
 		return
 	}
-
 	timer := time.NewTimer(left)
 	defer timer.Stop()
-
 	select {
 	case <-timer.C:
 	case <-c.urgent:
@@ -186,16 +165,12 @@ func (c *committer) pace() {
 func (c *committer) begin() (*round, map[*assignment]struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-
 	if c.waiting == nil {
 		c.running = false
-
 		return nil, nil
 	}
-
 	partitions := c.pending
 	c.current, c.waiting, c.pending = c.waiting, nil, make(map[*assignment]struct{})
-
 	return c.current, partitions
 }
 
@@ -204,54 +179,40 @@ func (c *committer) begin() (*round, map[*assignment]struct{}) {
 func (c *committer) send(next *round, partitions map[*assignment]struct{}) {
 	offsets := make(map[string]map[int32]kgo.EpochOffset)
 	sent := make(map[*assignment]kgo.EpochOffset)
-
 	c.books.Lock()
-
 	for a := range partitions {
 		switch {
 		case !a.owned:
 			next.errs[a] = sources.ErrLost
 		case a.settled.Offset > a.committed.Offset:
 			sent[a] = a.settled
-
 			if offsets[a.topic] == nil {
 				offsets[a.topic] = make(map[int32]kgo.EpochOffset)
 			}
-
 			offsets[a.topic][a.partition] = a.settled
 		}
 	}
-
 	c.books.Unlock()
-
 	if len(sent) == 0 {
 		return
 	}
-
 	errs, err := c.call(offsets)
 	err = timed(commitLimit, err)
 	lost := false
-
 	c.books.Lock()
-
 	for a, offset := range sent {
 		failure := cmp.Or(err, errs[a.key])
 		if failure == nil {
 			a.committed, a.refusals = offset, 0
-
 			continue
 		}
-
 		if isRefusal(failure) {
 			a.refusals++
 		}
-
 		next.errs[a] = fmt.Errorf("kafka: OffsetCommit of %s: %w", a.name, failure)
 		lost = lost || isThrownOut(failure)
 	}
-
 	c.books.Unlock()
-
 	if lost {
 		c.out()
 	}
@@ -266,26 +227,19 @@ func isRefusal(err error) bool {
 func (c *committer) call(offsets map[string]map[int32]kgo.EpochOffset) (map[key]error, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, commitLimit)
 	defer cancel()
-
 	ctx = kgo.PreCommitFnContext(ctx, func(*kmsg.OffsetCommitRequest) error {
 		if c.renamed() {
 			return kerr.UnknownMemberID // as it was answered under the old name
 		}
-
 		return nil
 	})
-
 	errs := make(map[key]error)
-
 	var failure error
-
 	c.client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse, err error) {
 		if err != nil {
 			failure = err
-
 			return
 		}
-
 		for i := range answer.Topics {
 			t := &answer.Topics[i]
 			for j := range t.Partitions {
@@ -293,7 +247,6 @@ func (c *committer) call(offsets map[string]map[int32]kgo.EpochOffset) (map[key]
 			}
 		}
 	})
-
 	return errs, failure
 }
 
@@ -302,7 +255,6 @@ func (c *committer) fence() {
 	c.mu.Lock()
 	r := c.current
 	c.mu.Unlock()
-
 	if r != nil {
 		<-r.done
 	}
@@ -313,13 +265,10 @@ func (c *committer) fence() {
 func (c *committer) hurry(on bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-
 	if !on {
 		c.hurried--
-
 		return
 	}
-
 	c.hurried++
 	signal(c.urgent)
 }
@@ -329,6 +278,5 @@ func (c *committer) close() {
 	c.books.Lock() // nothing is begun any more
 	c.cancel()
 	c.books.Unlock()
-
 	c.work.Wait()
 }

@@ -12,7 +12,6 @@ import (
 // In virtual time. The build tag has the client's locks let a bubble's clock go on.
 func TestConformanceInBubbles(t *testing.T) {
 	t.Parallel()
-
 	for _, v := range []variant{
 		{"One", 1, func(*kafka.Options) {}},
 		{"Several", 3, func(*kafka.Options) {}},

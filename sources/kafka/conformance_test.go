@@ -31,14 +31,11 @@ func (v *variant) conform(
 	t *testing.T, run func(*testing.T, func(*testing.T) sourcetest.Harness), world func(*testing.T, int, ...kfake.Opt) *world,
 ) {
 	t.Helper()
-
 	run(t, func(t *testing.T) sourcetest.Harness {
 		t.Helper()
-
 		w := world(t, v.partitions)
 		options := w.options("g")
 		v.vary(&options)
-
 		return w.harness(options)
 	})
 }
@@ -47,7 +44,6 @@ func (v *variant) conform(
 // tag synctests.
 func TestConformance(t *testing.T) {
 	t.Parallel()
-
 	for _, v := range []variant{
 		{"Classic", 2, func(*kafka.Options) {}},
 		{"MixedServerSide", 3, func(o *kafka.Options) { o.MixPartitions, o.ServerSideAssignment = true, true }},
@@ -65,14 +61,12 @@ func (w *world) harness(options kafka.Options) sourcetest.Harness {
 	if options.MixPartitions {
 		partitions = 1
 	}
-
 	h := sourcetest.Harness{
 		Send: func(ctx context.Context, messages ...sourcetest.Message) error {
 			records := make([]*kgo.Record, len(messages))
 			for i, m := range messages {
 				records[i] = &kgo.Record{Topic: w.topic, Partition: w.partitionOf(m.Key), Key: []byte(m.Key), Value: m.Data}
 			}
-
 			return w.client.ProduceSync(ctx, records...).FirstErr()
 		},
 		Open:       func(context.Context) (sources.Source, error) { return kafka.New(options) },
@@ -84,19 +78,15 @@ func (w *world) harness(options kafka.Options) sourcetest.Harness {
 			return fmt.Sprintf(`{"partition":%q,"offset":%d}`, partitionOf(&r), r.Native.(*kgo.Record).Offset)
 		},
 	}
-
 	if w.reach != nil { // in virtual time: a request is given up after ten seconds
 		h.Hang = func(context.Context) (func(), error) {
 			s := w.hang(kmsg.Fetch)
-
 			return func() { s.over.Store(true) }, nil
 		}
 	}
-
 	if w.partitions > 1 {
 		h.Revoke = func(context.Context) (func(context.Context) error, error) { return w.rival(options) }
 	}
-
 	return h
 }
 
@@ -106,7 +96,6 @@ func (w *world) rival(options kafka.Options) (func(context.Context) error, error
 	if options.ServerSideAssignment {
 		balancer = kgo.Balancers(kgo.StickyBalancer())
 	}
-
 	opts := slices.Concat([]kgo.Opt{
 		kgo.SeedBrokers(w.servers...), kgo.ConsumerGroup(options.ConsumerGroupID), kgo.ConsumeTopics(w.topic),
 		kgo.DisableAutoCommit(), balancer,
@@ -114,15 +103,12 @@ func (w *world) rival(options kafka.Options) (func(context.Context) error, error
 	if options.ServerSideAssignment {
 		opts = append(opts, kgo.ServerSideBalancer())
 	}
-
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, err
 	}
-
 	return func(context.Context) error {
 		client.Close()
-
 		return nil
 	}, nil
 }
@@ -135,19 +121,14 @@ type silence struct {
 
 func (w *world) hang(key kmsg.Key) *silence {
 	s := new(silence)
-
 	w.cluster.ControlKey(key.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
 		w.cluster.KeepControl()
-
 		if s.over.Load() {
 			return nil, nil, false
 		}
-
 		s.asked.Add(1)
-
 		return nil, nil, true
 	})
-
 	return s
 }
 
@@ -155,7 +136,6 @@ func (w *world) hang(key kmsg.Key) *silence {
 func (w *world) partitionOf(key string) int32 {
 	h := fnv.New32a()
 	h.Write([]byte(key))
-
 	return int32(h.Sum32() % uint32(w.partitions))
 }
 
@@ -180,10 +160,8 @@ func (w *world) steal(context.Context) (func(context.Context) error, error) {
 			Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.UnknownMemberID, Count: -1,
 		},
 	)
-
 	return func(context.Context) error {
 		faults.Remove()
-
 		return nil
 	}, nil
 }

@@ -38,7 +38,8 @@
 // twenty times a second; so a crash repeats about as much, and a stop or a rebalance
 // nothing but what was done behind a record that was not. Offsets that are missing,
 // through compaction or transactions, are passed by, the marks at the end of transactions
-// too.
+// too. Where nothing comes behind such offsets that takes some seconds; five minutes where
+// the broker has not even an empty batch.
 //
 // After a partial failure only the records that were named are tried again (KAF-67), so
 // those that came behind them in the batch may be done before. Further batches wait.
@@ -65,6 +66,9 @@
 //
 //   - A broker that is down, moves, or answers with errors: the client tries again. The
 //     mapping goes on with what it has; commits are repeated until they succeed.
+//   - A connection that fails is told of with what it likely comes from: TLS at a port
+//     for plain text, plain text at one for TLS, a password that is wrong, where brokers
+//     say no more than to hang up; a certificate that is refused ends the start.
 //   - A member that was cut off for longer than the session timeout loses its
 //     partitions: handlers are cancelled with sources.ErrLost, nothing more is committed,
 //     and the mapping joins the group anew.

@@ -36,12 +36,10 @@ func (s *Source) overhead() int {
 	if s.options.MixPartitions {
 		return s.encoder.Overhead()
 	}
-
-	longest := strings.Repeat("t", mostTopic)
+	longest := strings.Repeat("t", maxTopic)
 	if len(s.options.Topics) > 0 {
 		longest = slices.MaxFunc(s.options.Topics, func(a, b string) int { return len(a) - len(b) })
 	}
-
 	return s.encoder.Overhead() + eventjson.KafkaPartitionOverhead(longest, math.MaxInt32)
 }
 
@@ -55,7 +53,6 @@ func (s *Source) RecordID(item []byte) (string, bool) {
 	if !ok {
 		return "", false
 	}
-
 	return partition + ":" + strconv.FormatInt(offset, decimal), true
 }
 
@@ -76,24 +73,19 @@ func (s *Source) batchInfo(records []sources.Record) *batchinfo.Kafka {
 		BootstrapServers: s.bootstrapServers(),
 		PayloadSize:      len(s.AppendEvent(nil, "", records)),
 	}
-
 	places := make(map[key]int)
-
 	for i := range records {
 		n := native(&records[i])
 		k := key{n.Topic, n.Partition}
 		end := batchinfo.KafkaRecord{Offset: n.Offset, Timestamp: n.Timestamp}
-
 		at, seen := places[k]
 		if !seen {
 			at = len(info.Partitions)
 			places[k] = at
 			info.Partitions = append(info.Partitions, batchinfo.KafkaPartition{Name: k.name(), First: end})
 		}
-
 		info.Partitions[at].Last = end
 	}
-
 	return info
 }
 
@@ -102,6 +94,5 @@ func native(r *sources.Record) *kgo.Record {
 	if n, ok := r.Native.(*kgo.Record); ok && n != nil {
 		return n
 	}
-
 	return new(kgo.Record)
 }

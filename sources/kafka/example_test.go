@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/openesm/openesm/esm"
-	destination "github.com/openesm/openesm/esm/destination/kafka"
+	"github.com/openesm/openesm/esm/destination/kafkatopic"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/kafka"
 	"github.com/openesm/openesm/sources/kafka/access"
@@ -25,7 +25,6 @@ import (
 func Example() { //nolint:testableexamples // it needs a real cluster
 	brokers := []string{"b-1.orders.example.com:9096", "b-2.orders.example.com:9096"}
 	user := access.SASLSCRAM512("billing", os.Getenv("KAFKA_PASSWORD"))
-
 	source, err := kafka.New(kafka.Options{
 		BootstrapServers: brokers,
 		Topics:           []string{"orders"},
@@ -35,40 +34,30 @@ func Example() { //nolint:testableexamples // it needs a real cluster
 	})
 	if err != nil {
 		log.Print(err)
-
 		return
 	}
-
 	options, err := access.Options(user)
 	if err != nil {
 		log.Print(err)
-
 		return
 	}
-
 	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(brokers...))...)
 	if err != nil {
 		log.Print(err)
-
 		return
 	}
 	defer client.Close()
-
-	failed, err := destination.New(client, "orders-failed")
+	failed, err := kafkatopic.New(client, "orders-failed")
 	if err != nil {
 		log.Print(err)
-
 		return
 	}
-
 	handler := esm.Typed(func(_ context.Context, event events.KafkaEvent) error {
 		for partition, records := range event.Records {
 			log.Print(len(records), " records of ", partition)
 		}
-
 		return nil
 	})
-
 	mapping, err := esm.New(source, handler, esm.Config{
 		BatchSize:             500,
 		MaximumBatchingWindow: 5 * time.Second,
@@ -77,14 +66,11 @@ func Example() { //nolint:testableexamples // it needs a real cluster
 	})
 	if err != nil {
 		log.Print(err)
-
 		return
 	}
-
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	context.AfterFunc(ctx, stop) // so that a second interrupt ends the program at once
-
 	err = mapping.Run(ctx)
 	if err != nil {
 		log.Print(err)
@@ -96,31 +82,24 @@ func ExampleNew() {
 	cluster, err := kfake.NewCluster(kfake.SeedTopics(1, "orders"))
 	if err != nil {
 		log.Print(err)
-
 		return
 	}
 	defer cluster.Close()
-
 	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
 	if err != nil {
 		log.Print(err)
-
 		return
 	}
 	defer client.Close()
-
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-
 	err = client.ProduceSync(ctx, &kgo.Record{
 		Topic: "orders", Key: []byte("customer-7"), Value: []byte(`{"total":21.5}`),
 	}).FirstErr()
 	if err != nil {
 		log.Print(err)
-
 		return
 	}
-
 	source, err := kafka.New(kafka.Options{
 		BootstrapServers: cluster.ListenAddrs(),
 		Topics:           []string{"orders"},
@@ -128,17 +107,13 @@ func ExampleNew() {
 	})
 	if err != nil {
 		log.Print(err)
-
 		return
 	}
-
 	mapping, err := esm.New(source, esm.Records(func(_ context.Context, records []sources.Record) (esm.Response, error) {
 		for _, r := range records {
 			fmt.Println(r.ID, r.Key, string(r.Data))
 		}
-
 		stop()
-
 		return esm.Response{}, nil
 	}), esm.Config{
 		MaximumBatchingWindow: esm.NoBatchingWindow,
@@ -146,10 +121,8 @@ func ExampleNew() {
 	})
 	if err != nil {
 		log.Print(err)
-
 		return
 	}
-
 	err = mapping.Run(ctx)
 	fmt.Println(err)
 	// Output:

@@ -17,29 +17,25 @@ import (
 )
 
 // Filtered records are committed with the others; text against a pattern of JSON
-// passes.
-func TestFilter_KAF150_KAF151_KAF152_KAF153_KAF190(t *testing.T) {
+// passes (KAF-150, KAF-151, KAF-152, KAF-153, KAF-190).
+func TestFilter(t *testing.T) {
 	t.Parallel()
-
 	w := newWorld(t, 1)
 	for _, value := range []string{`{"price":5}`, `{"price":50}`, `no JSON`, `{"price":7}`} {
 		w.put(0, "k", value)
 	}
-
 	config := unwindowed
 	config.FilterCriteria.Filters = []string{`{"value":{"price":[{"numeric":[">",10]}]}}`}
-
 	m := start(t, w.options("g"), config, nil)
 	m.seen.await(t, 2)
 	w.until("all is committed", func() bool { return w.committed("g")[0] == 4 })
-
 	if got := m.seen.of("orders-0"); !slices.Equal(got, []string{`{"price":50}`, `no JSON`}) {
 		t.Errorf("handled %v", got)
 	}
 }
 
-// Patterns name what the event document says of a record beside its value.
-func TestFilterMetadata_FILT53_FILT55(t *testing.T) {
+// Patterns name what the event document says of a record beside its value (FILT-53, FILT-55).
+func TestFilterMetadata(t *testing.T) {
 	t.Parallel()
 	headers := func(pairs ...string) []kgo.RecordHeader {
 		var all []kgo.RecordHeader
@@ -111,8 +107,8 @@ func TestFilterMetadata_FILT53_FILT55(t *testing.T) {
 }
 
 // A pattern of the topic keeps its records, and one that no record can match is
-// refused rather than dropping all of them.
-func TestFilterByTopic_FILT55_P1(t *testing.T) {
+// refused rather than dropping all of them (FILT-55, P1).
+func TestFilterByTopic(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
 	w.send(0, 0, 3)
@@ -121,7 +117,6 @@ func TestFilterByTopic_FILT55_P1(t *testing.T) {
 	m := start(t, w.options("g"), config, nil)
 	m.seen.await(t, 3)
 	w.until("all is committed", func() bool { return w.committed("g")[0] == 3 })
-
 	source, err := kafka.New(w.options("g"))
 	if err != nil {
 		t.Fatal(err)
@@ -160,16 +155,12 @@ func TestMetadataHoldsWhatIsAsked(t *testing.T) { //nolint:paralleltest // count
 // A poll with no match at all is committed without an invocation.
 func TestFilterOfAll_KAF152(t *testing.T) {
 	t.Parallel()
-
 	w := newWorld(t, 1)
 	w.send(0, 0, 50)
-
 	config := unwindowed
 	config.Filter = func(*sources.Record) bool { return false }
-
 	m := start(t, w.options("g"), config, nil)
 	w.until("all is committed", func() bool { return w.committed("g")[0] == 50 })
-
 	if n := m.seen.total(); n != 0 {
 		t.Errorf("%d records were handled", n)
 	}

@@ -26,7 +26,6 @@ var protocols = map[string]func(*kafka.Options){
 
 func eachProtocol(t *testing.T, test func(t *testing.T, vary func(*kafka.Options))) {
 	t.Helper()
-
 	for _, name := range slices.Sorted(maps.Keys(protocols)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -39,10 +38,8 @@ func eachProtocol(t *testing.T, test func(t *testing.T, vary func(*kafka.Options
 // partitions.
 func (w *world) awaitMembers(n int) {
 	w.t.Helper()
-
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-
 	_, err := w.cluster.WaitGroupStable(ctx, "g", n)
 	if err != nil {
 		w.t.Fatalf("group of %d: %v: %+v", n, err, w.cluster.GroupInfo("g"))
@@ -54,20 +51,16 @@ func (w *world) awaitMembers(n int) {
 // while a group is stable.
 func (w *world) awaitShares(n int) {
 	w.t.Helper()
-
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-
 	_, err := w.cluster.WaitGroupInfo(ctx, "g", func(g *kfake.GroupInfo) bool {
 		if g == nil || len(g.Members) != n || g.NumAssigned() != w.partitions {
 			return false
 		}
-
 		least, most := w.partitions, 0
 		for i := range g.Members {
 			least, most = min(least, g.Members[i].NumAssigned()), max(most, g.Members[i].NumAssigned())
 		}
-
 		return most-least <= 1
 	})
 	if err != nil {
@@ -86,7 +79,6 @@ func newGate() *gate { return &gate{entered: make(chan struct{}, 1000), open: ma
 
 func (g *gate) pass(ctx context.Context) error {
 	g.entered <- struct{}{}
-
 	select {
 	case <-g.open:
 		return nil
@@ -105,7 +97,6 @@ func (g *gate) release() { g.once.Do(func() { close(g.open) }) }
 // await waits until a handler has come to the gate.
 func (g *gate) await(t *testing.T) {
 	t.Helper()
-
 	select {
 	case <-g.entered:
 	case <-time.After(patience):
@@ -121,81 +112,64 @@ func TestRebalanceSettlesBefore_KAF41(t *testing.T) {
 	t.Parallel()
 	eachProtocol(t, func(t *testing.T, vary func(*kafka.Options)) {
 		t.Helper()
-
 		const partitions, records = 4, 2000
-
 		w := newWorld(t, partitions)
 		for p := range partitions {
 			w.send(p, 0, records)
 		}
-
 		options := w.options("g")
 		vary(&options)
-
 		seen := newLedger()
 		slow := func(_ context.Context, batch []sources.Record) (esm.Response, error) {
 			<-time.After(5 * time.Millisecond)
 			seen.add(batch)
-
 			return esm.Response{}, nil
 		}
-
 		first := start(t, options, unwindowed, slow)
 		first.seen.await(t, 50)
-
 		second := start(t, options, unwindowed, slow)
 		w.awaitMembers(2)
 		seen.await(t, partitions*records)
 		second.seen.await(t, 1)
-
 		for _, m := range []*member{first, second} {
 			if err := m.stop(); err != nil {
 				t.Error(err)
 			}
 		}
-
 		seen.wantOnce(t, partitions, records)
 	})
 }
 
-// While a batch runs the rebalance waits for it; and the other partitions go on.
-func TestRevokeWaitsForTheBatch_KAF41_KAF187(t *testing.T) {
+// While a batch runs the rebalance waits for it; and the other partitions go on (KAF-41, KAF-187).
+func TestRevokeWaitsForTheBatch(t *testing.T) {
 	t.Parallel()
 	eachProtocol(t, func(t *testing.T, vary func(*kafka.Options)) {
 		t.Helper()
-
 		const partitions = 2
-
 		w := newWorld(t, partitions)
 		w.send(0, 0, 5)
 		w.send(1, 0, 5)
-
 		options := w.options("g")
 		vary(&options)
-
 		g := newGate()
 		first := start(t, options, unwindowed, func(ctx context.Context, _ []sources.Record) (esm.Response, error) {
 			return esm.Response{}, g.pass(ctx)
 		})
 		g.await(t)
 		g.await(t)
-
 		second := start(t, options, unwindowed, nil)
 
 		// Both batches are held, so the second gets nothing.
 		w.until("the second has joined", func() bool { return len(w.cluster.GroupInfo("g").Members) == 2 })
-
 		if n := second.seen.total(); n != 0 {
 			t.Errorf("the second member handled %d records of batches that the first was handling", n)
 		}
-
 		g.release()
 		w.awaitShares(2)
 		w.send(0, 5, 10)
 		w.send(1, 5, 10)
 		second.seen.await(t, 5)
 		first.seen.await(t, 15)
-
 		if n := first.seen.total() + second.seen.total(); n != 20 {
 			t.Errorf("%d records were handled, want 20", n)
 		}
@@ -208,90 +182,67 @@ func TestRevokeTimeout(t *testing.T) {
 	t.Parallel()
 	eachProtocol(t, func(t *testing.T, vary func(*kafka.Options)) {
 		t.Helper()
-
 		w := newWorld(t, 2)
 		w.send(0, 0, 5)
 		w.send(1, 0, 5)
-
 		options := w.options("g")
 		vary(&options)
-
 		options.RevokeTimeout = 200 * time.Millisecond
-
 		g := newGate()
-
 		var cause atomic.Value
-
 		start(t, options, unwindowed, func(ctx context.Context, _ []sources.Record) (esm.Response, error) {
 			err := g.pass(ctx)
 			if err != nil {
 				cause.Store(err)
 			}
-
 			return esm.Response{}, err
 		})
 		g.await(t)
 		g.await(t)
-
 		second := start(t, options, unwindowed, nil)
 		second.seen.await(t, 5)
-
 		if err, _ := cause.Load().(error); !errors.Is(err, sources.ErrLost) {
 			t.Errorf("the handler was cancelled with %v", err)
 		}
-
 		g.release()
 	})
 }
 
 // What a member had on its way that the group has thrown out is not committed, and is
-// handled again by who has its partitions next.
-func TestLostPartitions_KAF40_KAF41(t *testing.T) {
+// handled again by who has its partitions next (KAF-40, KAF-41).
+func TestLostPartitions(t *testing.T) {
 	t.Parallel()
 	eachProtocol(t, func(t *testing.T, vary func(*kafka.Options)) {
 		t.Helper()
-
 		w := newWorld(t, 1)
 		w.send(0, 0, 5)
-
 		options := w.options("g")
 		vary(&options)
-
 		g := newGate()
-
 		var cause atomic.Value
-
 		m := start(t, options, unwindowed, func(ctx context.Context, _ []sources.Record) (esm.Response, error) {
 			err := g.pass(ctx)
 			if err != nil {
 				cause.CompareAndSwap(nil, err)
 			}
-
 			return esm.Response{}, err
 		})
 		g.await(t)
-
 		back, err := w.steal(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		w.until("the handler is cancelled", func() bool { return cause.Load() != nil })
-
 		if err := cause.Load().(error); !errors.Is(err, sources.ErrLost) {
 			t.Errorf("the handler was cancelled with %v", err)
 		}
-
 		if at, ok := w.committed("g")[0]; ok {
 			t.Errorf("committed %d of a batch that was cancelled", at)
 		}
-
 		g.release()
-
 		if err := back(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-
 		m.seen.await(t, 5)
 	})
 }
@@ -302,45 +253,32 @@ func TestStopLeavesTheGroup_KAF39(t *testing.T) {
 	t.Parallel()
 	eachProtocol(t, func(t *testing.T, vary func(*kafka.Options)) {
 		t.Helper()
-
 		const partitions, records = 4, 100
-
 		w := newWorld(t, partitions)
-
 		options := w.options("g")
 		vary(&options)
-
 		seen := newLedger()
 		handle := func(_ context.Context, batch []sources.Record) (esm.Response, error) {
 			seen.add(batch)
-
 			return esm.Response{}, nil
 		}
 		first, second := start(t, options, unwindowed, handle), start(t, options, unwindowed, handle)
 		w.awaitShares(2)
-
 		for p := range partitions {
 			w.send(p, 0, records/2)
 		}
-
 		first.seen.await(t, 1)
-
 		if err := first.stop(); err != nil {
 			t.Error(err)
 		}
-
 		for p := range partitions {
 			w.send(p, records/2, records)
 		}
-
 		seen.await(t, partitions*records)
-
 		if err := second.stop(); err != nil {
 			t.Error(err)
 		}
-
 		seen.wantOnce(t, partitions, records)
-
 		for p, at := range w.committed("g") {
 			if at != records {
 				t.Errorf("partition %d: committed %d", p, at)
@@ -353,37 +291,28 @@ func TestStopLeavesTheGroup_KAF39(t *testing.T) {
 // without a rebalance.
 func TestStaticMembership(t *testing.T) {
 	t.Parallel()
-
 	w := newWorld(t, 2)
 	options, other := w.options("g"), w.options("g")
 	options.InstanceID, other.InstanceID = "one", "two"
-
 	first, second := start(t, options, unwindowed, nil), start(t, other, unwindowed, nil)
 	w.awaitShares(2)
 	w.send(0, 0, 5)
 	w.send(1, 0, 5)
 	w.until("all is handled", func() bool { return first.seen.total()+second.seen.total() == 10 })
-
 	mine := slices.Collect(maps.Keys(first.seen.sizes()))
-
 	if err := first.stop(); err != nil {
 		t.Error(err)
 	}
-
 	if n := len(w.cluster.GroupInfo("g").Members); n != 2 {
 		t.Errorf("the group has %d members while one of two is away", n)
 	}
-
 	w.send(0, 5, 10)
 	w.send(1, 5, 10)
-
 	again := start(t, options, unwindowed, nil)
 	again.seen.await(t, 5)
-
 	if n := second.seen.total(); n != 10 {
 		t.Errorf("the other member handled %d records, want its own 10", n)
 	}
-
 	if got := slices.Collect(maps.Keys(again.seen.sizes())); !slices.Equal(got, mine) {
 		t.Errorf("it came back to %v, had %v", got, mine)
 	}
@@ -393,13 +322,10 @@ func TestStaticMembership(t *testing.T) {
 // long its handler takes (KAF-187).
 func TestSlowPartition_KAF187(t *testing.T) {
 	t.Parallel()
-
 	const records = 5000
-
 	for _, size := range []int{10, 2000} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			t.Parallel()
-
 			w := newWorld(t, 2)
 			options := w.options("g")
 			g := newGate()
@@ -407,21 +333,17 @@ func TestSlowPartition_KAF187(t *testing.T) {
 				if partitionOf(&batch[0]) == "orders-0" {
 					return esm.Response{}, g.pass(ctx)
 				}
-
 				return esm.Response{}, nil
 			})
-
 			w.fill(0, records, size)
 			g.await(t)
 			w.fill(1, records, size)
 			m.seen.await(t, records)
 			g.release()
 			m.seen.await(t, 2*records)
-
 			if err := m.stop(); err != nil {
 				t.Error(err)
 			}
-
 			m.seen.wantOnce(t, 2, records)
 		})
 	}

@@ -38,10 +38,10 @@ type hearing struct {
 	advice string
 }
 
-// joinPatience is after what time it is told that a request to join the group is not
-// answered. Its deadline is later: it waits for other members, who may take their time to
-// give partitions back.
-const joinPatience = 45 * time.Second
+// tellAfter is after what time something is told that may take longer and yet end well. So
+// a request to join the group waits for other members, who may take their time to give
+// partitions back.
+const tellAfter = 45 * time.Second
 
 var (
 	_ kgo.HookNewClient     = (*hearing)(nil)
@@ -58,17 +58,14 @@ func newHearing(s *Source) *hearing {
 func (h *hearing) OnNewClient(client *kgo.Client) {
 	encryption, _ := client.OptValue(kgo.DialTLSConfig).(*tls.Config)
 	mechanisms, _ := client.OptValue(kgo.SASL).([]sasl.Mechanism)
-
 	h.mu.Lock()
 	defer h.mu.Unlock()
-
 	h.tls, h.sasl = encryption != nil, len(mechanisms) > 0
 }
 
 // OnBrokerConnect hears of a broker that was connected to, or was not.
 func (h *hearing) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, conn net.Conn, err error) {
 	err = h.explain(conn != nil, err)
-
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed):
 	case errors.Is(err, os.ErrDeadlineExceeded): // of a request, which is told of below
@@ -82,15 +79,12 @@ func (h *hearing) OnBrokerWrite(broker kgo.BrokerMetadata, key int16, _ int, _, 
 	if err != nil || !joins(key) {
 		return
 	}
-
 	h.calm(key)
-
 	h.mu.Lock()
 	defer h.mu.Unlock()
-
-	h.awake[key] = time.AfterFunc(joinPatience, func() {
+	h.awake[key] = time.AfterFunc(tellAfter, func() {
 		h.source.background(func() {
-			h.tell(kmsg.NameForKey(key), fmt.Errorf("broker %s: %w", addressOf(broker), unanswered(joinPatience, context.DeadlineExceeded)))
+			h.tell(kmsg.NameForKey(key), fmt.Errorf("broker %s: %w", addressOf(broker), unanswered(tellAfter, context.DeadlineExceeded)))
 		})
 	})
 }
@@ -102,7 +96,6 @@ func joins(key int16) bool { return key == kmsg.JoinGroup.Int16() || key == kmsg
 func (h *hearing) calm(key int16) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-
 	if timer := h.awake[key]; timer != nil {
 		timer.Stop()
 		delete(h.awake, key)
@@ -115,16 +108,13 @@ func (h *hearing) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, e2e kgo.Brok
 	if joins(key) {
 		h.calm(key)
 	}
-
 	if !errors.Is(e2e.Err(), os.ErrDeadlineExceeded) || key == kmsg.OffsetCommit.Int16() || key == kmsg.LeaveGroup.Int16() {
 		return
 	}
-
 	err := unanswered(e2e.DurationE2E(), context.DeadlineExceeded)
 	if key == kmsg.ApiVersions.Int16() { // the first request of a connection
 		err = h.explain(true, err)
 	}
-
 	h.tell(kmsg.NameForKey(key), fmt.Errorf("broker %s: %w", addressOf(broker), err))
 }
 
@@ -134,12 +124,10 @@ func (h *hearing) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, e2e kgo.Brok
 func (h *hearing) explain(connected bool, err error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-
 	h.advice = h.adviceOn(connected, err)
 	if h.advice == "" {
 		return err
 	}
-
 	return fmt.Errorf("%w (%s)", err, h.advice)
 }
 
@@ -148,11 +136,9 @@ func (h *hearing) explain(connected bool, err error) error {
 func (h *hearing) explained(err error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-
 	if h.advice == "" || !isHangUp(err) && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-
 	return fmt.Errorf("%w (%s)", err, h.advice)
 }
 
@@ -162,7 +148,6 @@ func (h *hearing) adviceOn(connected bool, err error) string {
 	_, plain := errors.AsType[tls.RecordHeaderError](err)
 	closed := isHangUp(err)
 	late := errors.Is(err, context.DeadlineExceeded)
-
 	switch {
 	case said:
 		return ""
@@ -186,26 +171,20 @@ func isHangUp(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, 
 // isDialling tells that not even the broker's host was reached.
 func isDialling(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
-
 	return ok && op.Op == "dial"
 }
 
 // tell tells of a failure, unless one of this operation was told of a moment ago.
 func (h *hearing) tell(operation string, err error) {
 	const pause = 5 * time.Second
-
 	h.mu.Lock()
-
 	now := time.Now()
 	last, before := h.told[operation]
 	due := !before || now.Sub(last) >= pause
-
 	if due {
 		h.told[operation] = now
 	}
-
 	h.mu.Unlock()
-
 	if due {
 		h.source.tell(h.source.failed(operation, err))
 	}
@@ -214,7 +193,6 @@ func (h *hearing) tell(operation string, err error) {
 // addressOf is where a broker is, without what somebody may have put before its name.
 func addressOf(b kgo.BrokerMetadata) string {
 	host := b.Host[strings.LastIndexByte(b.Host, '@')+1:]
-
 	return net.JoinHostPort(host, strconv.Itoa(int(b.Port)))
 }
 
@@ -222,14 +200,11 @@ func addressOf(b kgo.BrokerMetadata) string {
 func within[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-
 	began := time.Now()
-
 	answer, err := call(ctx)
 	if errors.Is(err, os.ErrDeadlineExceeded) { // of each of several tries
 		return answer, fmt.Errorf("%w: %w", unanswered(time.Since(began), context.DeadlineExceeded), err)
 	}
-
 	return answer, timed(limit, err)
 }
 
@@ -238,7 +213,6 @@ func timed(limit time.Duration, err error) error {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-
 	return unanswered(limit, err)
 }
 

@@ -16,12 +16,10 @@ import (
 // lagOf is what a source measures as the lag of a partition.
 func lagOf(source *kafka.Source, partition string) (int, bool) {
 	all := source.Measure(nil)
-
 	i := slices.IndexFunc(all, func(m sources.Measure) bool { return m.Name == kafka.OffsetLag && m.Partition == partition })
 	if i < 0 {
 		return 0, false
 	}
-
 	return all[i].Count, true
 }
 
@@ -29,17 +27,13 @@ func lagOf(source *kafka.Source, partition string) (int, bool) {
 // paused (KAF-170).
 func TestLagOfAStuckHandler_P15(t *testing.T) {
 	t.Parallel()
-
 	const size, before, more = 1 << 10, 5_000, 3_000
-
 	w := newWorld(t, 1)
 	w.fill(0, before, size) // more than a lane buffers
-
 	source, err := kafka.New(w.options("g"))
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	g := newGate()
 	background(t, source, esm.Records(g.hold), unwindowed)
 	g.await(t)
@@ -53,33 +47,25 @@ func TestLagOfAStuckHandler_P15(t *testing.T) {
 // told.
 func TestLagOfWhatCannotBeRead_P15(t *testing.T) {
 	t.Parallel()
-
 	w := newWorld(t, 1)
 	w.send(0, 0, 500)
-
 	unlisted := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.KafkaStorageError, Count: -1})
 	w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.TopicAuthorizationFailed, Count: -1})
-
 	var seen errorsOf
-
 	config := unwindowed
 	config.Observer = seen.observe
-
 	source, err := kafka.New(w.options("g"))
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	background(t, source, esm.Records(newGate().hold), config)
 	w.awaitMembers(1)
 	w.until("it was asked for", func() bool { return unlisted.Hits() >= 2 })
-
 	for _, m := range source.Measure(nil) {
 		if m.Name != kafka.OffsetsLost {
 			t.Errorf("told %+v, of which nothing is known", m)
 		}
 	}
-
 	unlisted.Remove()
 	w.until("the lag is told", func() bool { lag, ok := lagOf(source, "orders-0"); return ok && lag == 500 })
 }

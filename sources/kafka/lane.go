@@ -19,8 +19,8 @@ const enough = 2 << 20
 
 // lane is what the engine reads as one partition: one partition of a topic, or with
 // Options.MixPartitions all that this member of the group owns. It hands records out
-// in the order in which they came, and remembers what it handed out until that is
-// settled, so that a position in this order tells an offset of each partition.
+// in the order in which they came, and remembers the offsets of what it handed out until
+// that is settled, so that a position in this order tells an offset of each partition.
 type lane struct {
 	source *Source
 	id     string
@@ -45,7 +45,7 @@ type state int
 
 const (
 	serving state = iota
-	revoked       // asked back: the engine ends what it has begun
+	revoked       // revoked: the engine ends what it has begun
 	gone          // owned by somebody else
 	closed        // the engine has let it go
 )
@@ -63,8 +63,6 @@ type span struct {
 	of   *assignment
 	last int64           // the offset of the last record; -1 for none
 	end  kgo.EpochOffset // behind it, and behind what is no record
-	// records are kept where partitions are mixed, for a lane that goes on with them.
-	records []*kgo.Record
 }
 
 var (
@@ -86,7 +84,6 @@ func (l *lane) OnRevoke(revoked, lost func()) {
 	l.onRevoked, l.onLost = revoked, lost
 	at := l.state
 	l.source.mu.Unlock()
-
 	l.tell(at)
 }
 
@@ -95,14 +92,12 @@ func (l *lane) tell(at state) {
 	l.source.mu.Lock()
 	asked, lost := l.onRevoked, l.onLost
 	l.source.mu.Unlock()
-
 	switch {
 	case at == revoked && asked != nil:
 		asked()
 	case at == gone && lost != nil:
 		lost()
 	}
-
 	signal(l.wake)
 }
 
@@ -112,25 +107,20 @@ func (l *lane) Fetch(ctx context.Context, buf []sources.Record, wait time.Durati
 		timer   *time.Timer
 		expired <-chan time.Time
 	)
-
 	for {
 		err := ctx.Err()
 		if err != nil {
 			return 0, err
 		}
-
 		n, err := l.take(buf)
 		if n > 0 || err != nil || wait <= 0 {
 			return n, err
 		}
-
 		if timer == nil && wait < math.MaxInt64 {
 			timer = time.NewTimer(wait)
 			expired = timer.C
-
 			defer timer.Stop()
 		}
-
 		select {
 		case <-l.wake:
 		case <-ctx.Done():
@@ -143,17 +133,14 @@ func (l *lane) Fetch(ctx context.Context, buf []sources.Record, wait time.Durati
 // take fills buf from what is there.
 func (l *lane) take(buf []sources.Record) (int, error) {
 	n := 0
-
 	for n < len(buf) {
 		c := l.next(len(buf) - n)
 		if len(c.records) == 0 {
 			break
 		}
-
 		c.of.records(buf[n:n+len(c.records)], c.records, l.source.options.MixPartitions)
 		n += len(c.records)
 	}
-
 	return n, l.trouble()
 }
 
@@ -161,14 +148,12 @@ func (l *lane) take(buf []sources.Record) (int, error) {
 func (l *lane) trouble() error {
 	l.source.mu.Lock()
 	defer l.source.mu.Unlock()
-
 	switch {
 	case l.state == gone:
 		return sources.ErrLost
 	case len(l.errs) > 0:
 		err := l.errs[0]
 		l.errs = l.errs[1:]
-
 		return err
 	default:
 		return nil
@@ -179,25 +164,20 @@ func (l *lane) trouble() error {
 func (l *lane) next(most int) chunk {
 	l.source.mu.Lock()
 	defer l.source.mu.Unlock()
-
 	if l.chunks.empty() || l.state != serving {
 		return chunk{}
 	}
-
 	var c chunk
 	for len(c.records) == 0 && !l.chunks.empty() {
 		c = l.cut(most)
 		l.handOut(c)
 	}
-
 	if l.chunks.empty() {
 		l.source.unburden(l)
 	}
-
 	if l.paused && l.bytes <= enough/2 {
 		l.source.resume(l)
 	}
-
 	return c
 }
 
@@ -205,18 +185,15 @@ func (l *lane) next(most int) chunk {
 func (l *lane) cut(most int) chunk {
 	first := l.chunks.first()
 	c := *first
-
 	if len(c.records) > most {
 		c.records, first.records = c.records[:most:most], c.records[most:]
 		c.end = behind(c.records[most-1])
 	} else {
 		l.chunks.pop()
 	}
-
 	if l.slow {
 		l.bytes -= weigh(c.records)
 	}
-
 	return c
 }
 
@@ -226,13 +203,7 @@ func (l *lane) handOut(c chunk) {
 	if len(c.records) > 0 {
 		s.last = c.records[len(c.records)-1].Offset
 	}
-
-	if l.source.options.MixPartitions {
-		s.records = c.records
-	}
-
 	l.open.push(s)
-
 	if l.pass() {
 		l.source.member.committer.pass(c.of, l.source.tell)
 	}
@@ -245,10 +216,8 @@ func (l *lane) pass() (passed bool) {
 		first := l.open.first()
 		first.of.settled = first.end
 		l.open.pop()
-
 		passed = true
 	}
-
 	return passed
 }
 
@@ -256,20 +225,14 @@ func (l *lane) pass() (passed bool) {
 func (l *lane) put(c chunk) {
 	if len(c.records) == 0 && l.chunks.empty() {
 		l.handOut(c) // nobody is to be woken for it
-
 		return
 	}
-
 	l.chunks.push(c)
-
 	if !l.slow {
 		l.source.burden(l)
-
 		return
 	}
-
 	signal(l.wake)
-
 	l.bytes += weigh(c.records)
 	l.source.limit(l)
 }
@@ -281,36 +244,26 @@ func (l *lane) Ack(ctx context.Context, records []sources.Record) error {
 	if err != nil {
 		return err
 	}
-
 	l.source.mu.Lock()
-
 	if l.state >= gone {
 		l.source.mu.Unlock()
-
 		return sources.ErrLost
 	}
-
 	if len(records) > 0 {
 		l.settle(native(&records[len(records)-1]))
 	}
-
 	var moved []*assignment
-
 	committer := l.source.member.committer
-
 	for _, a := range l.members {
 		if a.settled.Offset > a.committed.Offset {
 			moved = append(moved, a)
 		}
 	}
-
 	l.source.mu.Unlock()
-
 	err = committer.commit(ctx, moved)
 	if err != nil && l.isHopeless(moved) {
 		return fmt.Errorf("%w (the mapping is stopped, and does not wait for it): %w", err, sources.ErrLost)
 	}
-
 	return err
 }
 
@@ -318,10 +271,8 @@ func (l *lane) Ack(ctx context.Context, records []sources.Record) error {
 // the topic is gone, or the permission.
 func (l *lane) isHopeless(partitions []*assignment) bool {
 	const enough = 3
-
 	l.source.mu.Lock()
 	defer l.source.mu.Unlock()
-
 	return l.source.stopping && slices.ContainsFunc(partitions, func(a *assignment) bool { return a.refusals >= enough })
 }
 
@@ -333,34 +284,20 @@ func (l *lane) settle(r *kgo.Record) {
 			return // it was before
 		}
 	}
-
 	for !l.open.empty() {
 		first := l.open.first()
 		same := first.of.topic == r.Topic && first.of.partition == r.Partition
-
 		if same && r.Offset < first.last {
 			first.of.settled = behind(r)
-			first.settle(r.Offset + 1)
-
 			return
 		}
-
 		first.of.settled = first.end
 		done := same && first.last == r.Offset
 		l.open.pop()
-
 		if done {
 			l.pass()
-
 			return
 		}
-	}
-}
-
-// settle forgets what lies before an offset.
-func (s *span) settle(offset int64) {
-	for len(s.records) > 0 && s.records[0].Offset < offset {
-		s.records = s.records[1:]
 	}
 }
 
@@ -368,7 +305,6 @@ func (s *span) settle(offset int64) {
 // owns the partitions next; that may be this lane's successor.
 func (l *lane) Close(context.Context) error {
 	l.source.closeLane(l)
-
 	return nil
 }
 

@@ -13,26 +13,20 @@ import (
 func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	most, sum, unknown := 0, 0, false
 	now := time.Now()
-
 	for _, a := range s.owned {
 		lag, known := a.lag(now)
 		if !known {
 			unknown = true
-
 			continue
 		}
-
 		dst = append(dst, sources.Measure{Name: OffsetLag, Partition: a.name, Count: lag})
 		most, sum = max(most, lag), sum+lag
 	}
-
 	if !unknown {
 		dst = append(dst, sources.Measure{Name: MaxOffsetLag, Count: most}, sources.Measure{Name: SumOffsetLag, Count: sum})
 	}
-
 	return append(dst, sources.Measure{Name: OffsetsLost, Count: int(s.missed), Total: true})
 }
 
@@ -43,6 +37,5 @@ func (a *assignment) lag(now time.Time) (int, bool) {
 	if at < 0 || a.end < 0 || now.Sub(a.known) > current {
 		return 0, false
 	}
-
 	return int(max(a.end-at, 0)), true
 }

@@ -38,12 +38,10 @@ type member struct {
 func (s *Source) newMember() (*member, error) {
 	life, kill := context.WithCancel(context.Background())
 	m := &member{source: s, kill: kill}
-
 	s.mu.Lock()
 	before := s.member
 	s.member = m // the client calls back at once
 	s.mu.Unlock()
-
 	client, err := kgo.NewClient(slices.Concat(fetching(), s.reach, s.consumerOptions(), []kgo.Opt{
 		kgo.WithContext(life),
 		kgo.OnPartitionsAssigned(m.onAssigned),
@@ -56,12 +54,9 @@ func (s *Source) newMember() (*member, error) {
 		s.mu.Lock()
 		s.member = before
 		s.mu.Unlock()
-
 		return nil, s.failed("NewClient", fmt.Errorf("%w: %w", err, sources.ErrUnusable))
 	}
-
 	m.meet(client)
-
 	return m, nil
 }
 
@@ -69,7 +64,6 @@ func (s *Source) newMember() (*member, error) {
 func (m *member) meet(client *kgo.Client) {
 	m.source.mu.Lock()
 	defer m.source.mu.Unlock()
-
 	if m.client == nil {
 		m.client = client
 		m.committer = newCommitter(client, &m.source.mu, m.throwOut)
@@ -81,14 +75,11 @@ func (m *member) meet(client *kgo.Client) {
 // its partitions: it has thrown it out, and let it in again.
 func (m *member) isRenamed() bool {
 	name, _ := m.client.GroupMetadata()
-
 	m.source.mu.Lock()
 	defer m.source.mu.Unlock()
-
 	if m.name == "" {
 		m.name = name
 	}
-
 	return m.name != name
 }
 
@@ -96,7 +87,6 @@ func (m *member) isRenamed() bool {
 func (m *member) isCurrent() bool {
 	m.source.mu.Lock()
 	defer m.source.mu.Unlock()
-
 	return m.source.member == m
 }
 
@@ -105,10 +95,8 @@ func (m *member) isCurrent() bool {
 // committed, in between.
 func (m *member) throwOut() {
 	m.out.Store(true)
-
 	m.source.mu.Lock()
 	defer m.source.mu.Unlock()
-
 	if m.source.interrupt != nil {
 		m.source.interrupt()
 	}
@@ -117,25 +105,19 @@ func (m *member) throwOut() {
 // leave leaves the group, unless the member is a static one, and ends the client.
 func (m *member) leave(ctx context.Context) error {
 	s := m.source
-
 	ctx, cancel := context.WithTimeout(ctx, leaveLimit)
 	defer cancel()
-
 	var err error
-
 	switch {
 	case s.options.InstanceID == "":
 		err = m.depart(ctx)
 	case s.options.ServerSideAssignment:
 		m.stepOut(ctx)
 	}
-
 	m.end()
-
 	if err != nil && !isStranger(err) {
 		return s.failed("LeaveGroup", timed(leaveLimit, err))
 	}
-
 	return nil
 }
 
@@ -143,39 +125,31 @@ func (m *member) leave(ctx context.Context) error {
 // answered, which may wait for other members, so one of another client follows it.
 func (m *member) depart(ctx context.Context) error {
 	const patience = 500 * time.Millisecond
-
 	first, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-
 	err := m.client.LeaveGroupContext(first)
 	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 		return err
 	}
-
 	name, _ := m.client.GroupMetadata()
 	if name == "" || m.source.options.ServerSideAssignment {
 		return err
 	}
-
 	other, err := kgo.NewClient(m.source.reach...)
 	if err != nil {
 		return err
 	}
 	defer other.Close()
-
 	leave := kmsg.NewPtrLeaveGroupRequest()
 	leave.Group, leave.MemberID = m.source.options.ConsumerGroupID, name
 	leave.Members = []kmsg.LeaveGroupRequestMember{{MemberID: name}}
-
 	answer, err := leave.RequestWith(ctx, other)
 	if err != nil {
 		return err
 	}
-
 	for _, member := range answer.Members {
 		err = cmp.Or(err, kerr.ErrorForCode(member.ErrorCode))
 	}
-
 	return cmp.Or(kerr.ErrorForCode(answer.ErrorCode), err)
 }
 
@@ -186,12 +160,10 @@ func (m *member) depart(ctx context.Context) error {
 // needed.
 func (m *member) stepOut(ctx context.Context) {
 	const away = -2
-
 	options := &m.source.options
 	leave := kmsg.NewPtrConsumerGroupHeartbeatRequest()
 	leave.Group, leave.InstanceID, leave.MemberEpoch = options.ConsumerGroupID, &options.InstanceID, away
 	leave.MemberID, _ = m.client.GroupMetadata()
-
 	_ = m.client.LeaveGroupContext(ctx) // so that no heartbeat comes behind it
 	_, _ = leave.RequestWith(ctx, m.client)
 }
@@ -207,11 +179,9 @@ func (m *member) end() {
 func (s *Source) live(ctx context.Context, m *member) {
 	for {
 		s.poll(ctx, m)
-
 		if ctx.Err() != nil {
 			return
 		}
-
 		m = s.replace(ctx, m)
 	}
 }
@@ -221,24 +191,19 @@ func (s *Source) live(ctx context.Context, m *member) {
 func (s *Source) replace(ctx context.Context, m *member) *member {
 	s.report(s.failed("OffsetCommit", errThrownOut))
 	s.dropAll()
-
 	err := m.leave(ctx) // the client may have come back by itself
 	if err != nil {
 		s.report(err)
 	}
-
 	for {
 		next, err := s.newMember() //nolint:contextcheck // it lives until it leaves
 		if err == nil {
 			return next
 		}
-
 		s.report(err)
-
 		if ctx.Err() != nil {
 			return m
 		}
-
 		sleep(ctx, troubled)
 	}
 }
@@ -246,14 +211,10 @@ func (s *Source) replace(ctx context.Context, m *member) *member {
 // dropAll drops all partitions.
 func (s *Source) dropAll() {
 	all := make(map[string][]int32)
-
 	s.mu.Lock()
-
 	for k := range s.owned {
 		all[k.topic] = append(all[k.topic], k.partition)
 	}
-
 	s.mu.Unlock()
-
 	s.drop(all, s.lanesOf(all))
 }

@@ -35,12 +35,12 @@ const (
 	// DefaultRevokeTimeout is Options.RevokeTimeout.
 	DefaultRevokeTimeout = 30 * time.Second
 
-	// mostTopic is how long a topic's name may be (KAF-03).
-	mostTopic = 249
-	// mostGroup is how long a group's name may be. AWS takes 200 characters.
-	mostGroup = 255
-	// mostRevoke keeps a rebalance within what brokers allow by default.
-	mostRevoke = 15 * time.Minute
+	// maxTopic is how long a topic's name may be (KAF-03).
+	maxTopic = 249
+	// maxGroup is how long a group's name may be. AWS takes 200 characters.
+	maxGroup = 255
+	// maxRevoke keeps a rebalance within what brokers allow by default.
+	maxRevoke = 15 * time.Minute
 )
 
 // Options describe a source. BootstrapServers, ConsumerGroupID, and Topics or
@@ -61,8 +61,8 @@ type Options struct {
 
 	// TopicPattern is a regular expression (package regexp) instead of Topics: all
 	// topics whose whole name it matches are read, also those that are created
-	// later, which the client finds within some minutes. Internal topics, which begin
-	// with two underscores, are left out. An extension.
+	// later, which are found within a minute. Internal topics, which begin with two
+	// underscores, are left out. An extension.
 	TopicPattern string
 
 	// ConsumerGroupID names the group, and so where the offsets are kept. Mappings
@@ -82,8 +82,9 @@ type Options struct {
 	// that gets a partition of the topic, for all of them.
 	//
 	// It also says where to go on when a committed offset is not in the topic any
-	// more (KAF-37, UNSURE on AWS): at the end for Latest, else at the oldest record.
-	// What was lost is told as an error of the partition, and by the measure
+	// more (KAF-37, UNSURE on AWS): at the end for Latest, else at the oldest record,
+	// where a mapping that has read of the partition goes on with Latest too.
+	// What was lost is told at once as an error of the partition, and by the measure
 	// OffsetsLost.
 	StartingPosition StartingPosition
 
@@ -103,7 +104,7 @@ type Options struct {
 	// member has one of its own. Default: none.
 	InstanceID string
 
-	// RevokeTimeout is how long a partition that is asked back in a rebalance may
+	// RevokeTimeout is how long a partition that is revoked in a rebalance may
 	// take to have its running batch end and its offset committed. Past it, the batch
 	// is cancelled and nothing of it is committed: the next owner handles it again.
 	// The rebalance waits so long. Default DefaultRevokeTimeout, at most 15 minutes.
@@ -130,31 +131,25 @@ type Options struct {
 
 func (o *Options) validate() error {
 	var errs []error
-
 	require := func(ok bool, format string, args ...any) {
 		if !ok {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-
 	require(len(o.BootstrapServers) > 0, "BootstrapServers: is empty; at least one host:port is needed")
 	require(!slices.Contains(o.BootstrapServers, ""), "BootstrapServers: has an empty entry")
-
 	for i, server := range o.BootstrapServers { // not told: it may hold a password
 		require(!strings.ContainsFunc(server, isOdd),
 			"BootstrapServers: entry %d has a user, a scheme, a path or a blank, want host:port", i+1)
 	}
-
 	require((len(o.Topics) > 0) != (o.TopicPattern != ""), "Topics: exactly one of Topics and TopicPattern must be set")
-
 	for _, topic := range o.Topics {
-		require(topic != "" && len(topic) <= mostTopic, "Topics: %.260q has %d characters, which must be 1 to %d", topic, len(topic), mostTopic)
+		require(topic != "" && len(topic) <= maxTopic, "Topics: %.260q has %d characters, which must be 1 to %d", topic, len(topic), maxTopic)
 	}
-
 	_, err := regexp.Compile(o.TopicPattern)
 	require(err == nil, "TopicPattern: %w", err)
-	require(o.ConsumerGroupID != "" && len(o.ConsumerGroupID) <= mostGroup,
-		"ConsumerGroupID: %.260q has %d characters, which must be 1 to %d", o.ConsumerGroupID, len(o.ConsumerGroupID), mostGroup)
+	require(o.ConsumerGroupID != "" && len(o.ConsumerGroupID) <= maxGroup,
+		"ConsumerGroupID: %.260q has %d characters, which must be 1 to %d", o.ConsumerGroupID, len(o.ConsumerGroupID), maxGroup)
 	require(o.StartingPosition >= TrimHorizon && o.StartingPosition <= AtTimestamp,
 		"StartingPosition: %d is not TrimHorizon, Latest or AtTimestamp", o.StartingPosition)
 	require(o.StartingPosition == AtTimestamp || o.StartingPositionTimestamp.IsZero(),
@@ -163,9 +158,8 @@ func (o *Options) validate() error {
 		"StartingPositionTimestamp: is not set, which AtTimestamp needs")
 	require(!o.StartingPositionTimestamp.After(time.Now()),
 		"StartingPositionTimestamp: %v is in the future", o.StartingPositionTimestamp)
-	require(o.RevokeTimeout >= 0 && o.RevokeTimeout <= mostRevoke,
-		"RevokeTimeout: %v must be between 0 for the default and %v", o.RevokeTimeout, mostRevoke)
-
+	require(o.RevokeTimeout >= 0 && o.RevokeTimeout <= maxRevoke,
+		"RevokeTimeout: %v must be between 0 for the default and %v", o.RevokeTimeout, maxRevoke)
 	return errors.Join(errs...)
 }
 

@@ -21,9 +21,9 @@ const turn = 500 * time.Microsecond
 const (
 	// troubled is how long the client is not asked again after an error, which some it
 	// gives at once, again and again; a single partition that goes on failing is asked
-	// for less and less, down to mostTroubled.
-	troubled     = 250 * time.Millisecond
-	mostTroubled = 4 * time.Second
+	// for less and less, down to maxTroubled.
+	troubled    = 250 * time.Millisecond
+	maxTroubled = 4 * time.Second
 )
 
 // poll asks the member's client for records and hands them to the lanes, until ctx is
@@ -33,28 +33,21 @@ func (s *Source) poll(ctx context.Context, m *member) {
 	s.mu.Lock()
 	s.polling = true
 	s.mu.Unlock()
-
 	defer s.endPolls()
-
 	for ctx.Err() == nil && !m.out.Load() {
 		poll, cancel := s.beginPoll(ctx, m)
-
 		s.mu.Lock()
 		tasks := s.tasks
 		s.tasks = nil
 		s.mu.Unlock()
-
 		if len(tasks) == 0 && !s.distribute(m.client.PollRecords(poll, 0)) {
 			sleep(poll, troubled)
 		}
-
 		cancel()
-
 		for _, t := range tasks {
 			t.do()
 			close(t.done)
 		}
-
 		s.relieve(ctx)
 	}
 }
@@ -63,25 +56,19 @@ func (s *Source) poll(ctx context.Context, m *member) {
 // ends when others have, or the poll is interrupted.
 func (s *Source) beginPoll(ctx context.Context, m *member) (context.Context, context.CancelFunc) {
 	poll, cancel := context.WithCancel(ctx)
-
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	s.interrupt = cancel
-
 	if m.out.Load() {
 		cancel()
 	}
-
 	if next := s.wake(time.Now()); !next.IsZero() {
 		timed, stop := context.WithDeadline(poll, next)
-
 		return timed, func() {
 			stop()
 			cancel()
 		}
 	}
-
 	return poll, cancel
 }
 
@@ -92,7 +79,6 @@ func (s *Source) endPolls() {
 	tasks := s.tasks
 	s.tasks = nil
 	s.mu.Unlock()
-
 	for _, t := range tasks {
 		t.do()
 		close(t.done)
@@ -103,26 +89,19 @@ func (s *Source) endPolls() {
 // done.
 func (s *Source) betweenPolls(do func()) {
 	t := task{do: do, done: make(chan struct{})}
-
 	s.mu.Lock()
-
 	polling := s.polling
 	if polling {
 		s.tasks = append(s.tasks, t)
-
 		if s.interrupt != nil {
 			s.interrupt()
 		}
 	}
-
 	s.mu.Unlock()
-
 	if !polling {
 		do()
-
 		return
 	}
-
 	<-t.done
 }
 
@@ -130,33 +109,26 @@ func (s *Source) betweenPolls(do func()) {
 // be asked again at once.
 func (s *Source) distribute(fetches kgo.Fetches) bool {
 	s.mu.Lock()
-
 	well, records := true, 0
 	resting := make(map[string][]int32)
-
 	for i := range fetches {
 		for j := range fetches[i].Topics {
 			t := &fetches[i].Topics[j]
 			for k := range t.Partitions {
 				p := &t.Partitions[k]
 				records += len(p.Records)
-
 				if p.Err != nil && !s.trouble(t, p, resting) {
 					well = false
 				}
-
 				s.deliver(t.Topic, p)
 			}
 		}
 	}
-
 	if len(resting) > 0 {
 		s.member.client.PauseFetchPartitions(resting)
 	}
-
 	s.mu.Unlock()
 	s.dismiss()
-
 	return well || records > 0
 }
 
@@ -168,27 +140,20 @@ func (s *Source) trouble(t *kgo.FetchTopic, p *kgo.FetchPartition, resting map[s
 		if isStop(p.Err) {
 			return true
 		}
-
 		s.note(s.failed("Fetch", p.Err))
-
 		return false
 	}
-
 	if errors.Is(p.Err, kerr.OffsetOutOfRange) {
 		a.outside = true // relocate tells what that comes to
 	} else {
 		a.fail(s.failed("Fetch", fmt.Errorf("partition %s: %w", a.name, p.Err)))
 	}
-
 	s.rest(a)
 	resting[t.Topic] = append(resting[t.Topic], p.Partition)
-
 	a.astray = a.astray || a.outside || isTooLarge(p.Err)
-
 	if isOtherTopic(p.Err) {
 		signal(s.curious)
 	}
-
 	return true
 }
 
@@ -196,7 +161,6 @@ func (s *Source) trouble(t *kgo.FetchTopic, p *kgo.FetchPartition, resting map[s
 // has; zero if none rests. The caller holds the mutex.
 func (s *Source) wake(now time.Time) (next time.Time) {
 	awake := make(map[string][]int32)
-
 	for a, until := range s.resting {
 		switch {
 		case !a.owned:
@@ -207,7 +171,6 @@ func (s *Source) wake(now time.Time) (next time.Time) {
 			}
 		default:
 			delete(s.resting, a)
-
 			if a.astray {
 				s.repair(a)
 			} else if !a.lane.paused {
@@ -215,11 +178,9 @@ func (s *Source) wake(now time.Time) (next time.Time) {
 			}
 		}
 	}
-
 	if len(awake) > 0 {
 		s.member.client.ResumeFetchPartitions(awake)
 	}
-
 	return next
 }
 
@@ -227,35 +188,27 @@ func (s *Source) wake(now time.Time) (next time.Time) {
 // the mutex.
 func (s *Source) deliver(topic string, got *kgo.FetchPartition) {
 	of := s.owned[key{topic, got.Partition}]
-
 	if of == nil {
 		return // given away since
 	}
-
 	if got.Err == nil {
 		of.end, of.known = max(of.end, got.HighWatermark), time.Now()
 	}
-
-	if len(got.Records) == 0 || of.asked || of.lane.state == closed {
+	if len(got.Records) == 0 || of.asked || of.rewinding || of.lane.state == closed {
 		return
 	}
-
 	if first := got.Records[0].Offset; first < of.next {
 		of = s.renew(of, first)
 	}
-
 	if missed := of.missing(got); missed > 0 {
 		s.miss(of, missed)
 	}
-
 	of.troubles = 0
-
 	if of.first < 0 {
 		of.first = got.Records[0].Offset
 	}
-
 	end := behind(got.Records[len(got.Records)-1])
-	of.next = end.Offset
+	of.next, of.hasRead = end.Offset, true
 	of.lane.put(chunk{of: of, records: withoutMarks(got.Records), end: end})
 }
 
@@ -265,7 +218,6 @@ func withoutMarks(records []*kgo.Record) []*kgo.Record {
 	if !slices.ContainsFunc(records, isMark) {
 		return records
 	}
-
 	return slices.DeleteFunc(records, isMark)
 }
 
@@ -274,13 +226,11 @@ func withoutMarks(records []*kgo.Record) []*kgo.Record {
 // caller holds the mutex.
 func (s *Source) renew(a *assignment, first int64) *assignment {
 	s.lose(a)
-
 	next := newAssignment(a.key)
 	next.placed = true
 	s.begin(next)
 	next.fail(s.failed("Fetch", fmt.Errorf(
 		"partition %s goes on at offset %d, before %d: the topic was cut off, or made anew", a.name, first, a.next)))
-
 	return next
 }
 
@@ -288,11 +238,9 @@ func (s *Source) renew(a *assignment, first int64) *assignment {
 // Offsets within what the topic still holds are gaps, and nothing is lost there.
 func (a *assignment) missing(p *kgo.FetchPartition) int64 {
 	first := p.Records[0].Offset
-
 	if a.next < 0 || p.LogStartOffset <= a.next || first <= a.next {
 		return 0
 	}
-
 	return min(p.LogStartOffset, first) - a.next
 }
 
@@ -306,7 +254,6 @@ func (s *Source) miss(a *assignment, count int64) {
 // the mutex.
 func (a *assignment) fail(err error) {
 	const most = 8
-
 	if len(a.lane.errs) < most {
 		a.lane.errs = append(a.lane.errs, err)
 		signal(a.lane.wake)
@@ -322,7 +269,6 @@ func weigh(records []*kgo.Record) int {
 			n += len(r.Headers[i].Key) + len(r.Headers[i].Value)
 		}
 	}
-
 	return n
 }
 
@@ -337,12 +283,9 @@ func (s *Source) relieve(ctx context.Context) {
 	if !s.busy() {
 		return
 	}
-
 	defer s.wakeAll()
-
 	timer := time.NewTimer(turn)
 	defer timer.Stop()
-
 	for last := false; s.busy(); {
 		select {
 		case <-s.relieved:
@@ -351,13 +294,10 @@ func (s *Source) relieve(ctx context.Context) {
 		case <-timer.C:
 			if last {
 				s.leaveBehind()
-
 				return
 			}
-
 			s.wakeAll()
 			timer.Reset(relief - turn)
-
 			last = true
 		}
 	}
@@ -367,7 +307,6 @@ func (s *Source) relieve(ctx context.Context) {
 func (s *Source) busy() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	return len(s.laden) > 0
 }
 
@@ -375,18 +314,14 @@ func (s *Source) busy() bool {
 func (s *Source) leaveBehind() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	for l := range s.laden {
 		l.slow = true
 		l.bytes = 0
-
 		for _, c := range l.chunks.rest() {
 			l.bytes += weigh(c.records)
 		}
-
 		s.limit(l)
 	}
-
 	clear(s.laden)
 }
 
@@ -404,9 +339,7 @@ func (s *Source) burden(l *lane) {
 	if _, is := s.laden[l]; is {
 		return // it has more to take
 	}
-
 	s.laden[l] = struct{}{}
-
 	if len(s.laden) <= s.turns {
 		signal(l.wake)
 	} else {
@@ -419,7 +352,6 @@ func (s *Source) unburden(l *lane) {
 	l.slow = false
 	delete(s.laden, l)
 	s.wakeNext()
-
 	if len(s.laden) == 0 {
 		signal(s.relieved)
 	}
@@ -431,14 +363,11 @@ func (s *Source) wakeNext() bool {
 	for !s.queued.empty() {
 		l := *s.queued.first()
 		s.queued.pop()
-
 		if _, is := s.laden[l]; is {
 			signal(l.wake)
-
 			return true
 		}
 	}
-
 	return false
 }
 
@@ -446,7 +375,6 @@ func (s *Source) wakeNext() bool {
 func (s *Source) wakeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	for s.wakeNext() {
 	}
 }
@@ -460,15 +388,12 @@ func (s *Source) pause(l *lane) {
 // resume has the client read on, but for what rests. The caller holds the mutex.
 func (s *Source) resume(l *lane) {
 	l.paused = false
-
 	all := make(map[string][]int32)
-
 	for _, a := range l.members {
 		if _, rests := s.resting[a]; !rests && !a.astray {
 			all[a.topic] = append(all[a.topic], a.partition)
 		}
 	}
-
 	s.member.client.ResumeFetchPartitions(all)
 }
 
@@ -478,7 +403,6 @@ func (l *lane) partitions() map[string][]int32 {
 	for _, a := range l.members {
 		all[a.topic] = append(all[a.topic], a.partition)
 	}
-
 	return all
 }
 
@@ -486,7 +410,6 @@ func (l *lane) partitions() map[string][]int32 {
 func sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
-
 	select {
 	case <-timer.C:
 	case <-ctx.Done():

@@ -17,16 +17,13 @@ func (q *queue[T]) push(item T) {
 		clear(q.items[n:])
 		q.items, q.head = q.items[:n], 0
 	}
-
 	q.items = append(q.items, item)
 }
 
 func (q *queue[T]) pop() {
 	var none T
-
 	q.items[q.head] = none
 	q.head++
-
 	if q.empty() {
 		q.items, q.head = q.items[:0], 0
 	}

@@ -24,9 +24,7 @@ func (s *Source) names(topic string) bool {
 	if s.options.TopicPattern == "" {
 		return slices.Contains(s.options.Topics, topic)
 	}
-
 	whole, err := regexp.Compile(s.options.whole())
-
 	return err == nil && whole.MatchString(topic)
 }
 
@@ -35,10 +33,8 @@ func sameBroker(a, b string) bool { return strings.EqualFold(withPort(a), withPo
 
 func withPort(broker string) string {
 	const usual = "9092"
-
 	if _, _, err := net.SplitHostPort(broker); err != nil {
 		return net.JoinHostPort(strings.Trim(broker, "[]"), usual)
 	}
-
 	return broker
 }

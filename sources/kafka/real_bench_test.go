@@ -17,30 +17,24 @@ func BenchmarkReal(b *testing.B) {
 		size       = 100
 		records    = 1_000_000
 	)
-
 	broker := realBroker(b, "OPENESM_KAFKA_BROKERS")
 	topic := "bench-" + rand.Text()
-
 	client, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.DefaultProduceTopic(topic), kgo.ProducerBatchCompression(kgo.NoCompression()))
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer client.Close()
-
 	admin := kadm.NewClient(client)
-
 	_, err = admin.CreateTopic(b.Context(), partitions, 1, nil, topic)
 	if err != nil {
 		b.Fatal(err)
 	}
-
 	defer func() {
 		_, err := admin.DeleteTopic(context.Background(), topic)
 		if err != nil {
 			b.Error(err)
 		}
 	}()
-
 	value := make([]byte, size)
 	for range records {
 		client.Produce(b.Context(), &kgo.Record{Value: value}, func(_ *kgo.Record, err error) {
@@ -49,12 +43,10 @@ func BenchmarkReal(b *testing.B) {
 			}
 		})
 	}
-
 	err = client.Flush(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}
-
 	for _, c := range []struct {
 		name string
 		read reading
@@ -62,7 +54,6 @@ func BenchmarkReal(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			compare(b, func(b *testing.B, read reading) cost {
 				b.Helper()
-
 				return measure(b, place{[]string{broker}, topic, topic + rand.Text()}, records/2, read)
 			}, c.read)
 		})

@@ -23,7 +23,6 @@ import (
 // brokerCommand has the broker under test killed or started.
 func brokerCommand(t *testing.T, program, what string) {
 	t.Helper()
-
 	out, err := exec.Command(program, what).CombinedOutput()
 	if err != nil {
 		t.Errorf("broker %s: %v: %s", what, err, out)
@@ -48,20 +47,16 @@ func (w *realWorld) startSender() *sender {
 		kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }),
 	)}
 	ending, ended := make(chan struct{}), make(chan struct{})
-
 	go func() {
 		defer close(ended)
-
 		tick := time.NewTicker(2 * time.Millisecond)
 		defer tick.Stop()
-
 		for {
 			select {
 			case <-ending:
 				return
 			case <-tick.C:
 			}
-
 			n := l.sent.Load()
 			for p := range w.partitions {
 				l.client.Produce(context.Background(), &kgo.Record{
@@ -69,26 +64,20 @@ func (w *realWorld) startSender() *sender {
 				}, func(_ *kgo.Record, err error) {
 					if err != nil {
 						l.refused.Store(err)
-
 						return
 					}
-
 					l.acked.Add(1)
 				})
 			}
-
 			l.sent.Add(1)
 		}
 	}()
-
 	l.stop = sync.OnceValue(func() int {
 		close(ending)
 		<-ended
-
 		return int(l.sent.Load())
 	})
 	w.t.Cleanup(func() { l.stop() })
-
 	return l
 }
 
@@ -108,7 +97,6 @@ type crew struct {
 func (c *crew) committedNow() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-
 	return maps.Clone(c.behind)
 }
 
@@ -116,11 +104,9 @@ func (c *crew) observe(o esm.Observation) {
 	if o.Err != nil {
 		c.errs.Add(1)
 	}
-
 	if o.Metric == esm.CommittedEventCount {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-
 		c.behind[o.Partition] += o.Count
 	}
 }
@@ -128,26 +114,20 @@ func (c *crew) observe(o esm.Observation) {
 // hire starts a crew of a group of its own.
 func (w *realWorld) hire(name string, members int, vary func(*kafka.Options)) *crew {
 	w.t.Helper()
-
 	own := *w
 	own.group += "-" + name
 	c := &crew{realWorld: &own, seen: newLedger(), behind: make(map[string]int)}
-
 	options := c.member(vary)
 	options.ClientOptions = append(options.ClientOptions, kgo.SessionTimeout(30*time.Second))
-
 	config := unwindowed
 	config.Observer = c.observe
-
 	for i := range members {
 		watched := w.journal.watch(fmt.Sprintf("%s %d", name, i), config)
 		c.members = append(c.members, start(w.t, options, watched, func(_ context.Context, batch []sources.Record) (esm.Response, error) {
 			c.seen.add(batch)
-
 			return esm.Response{}, nil
 		}))
 	}
-
 	return c
 }
 
@@ -155,42 +135,31 @@ func (w *realWorld) hire(name string, members int, vary func(*kafka.Options)) *c
 // for one step back at most, which is not before what from has of the partition.
 func (l *ledger) wantAll(t *testing.T, partitions, n int, from map[string]int) {
 	t.Helper()
-
 	l.mu.Lock()
 	defer l.mu.Unlock()
-
 	if len(l.values) != partitions {
 		t.Errorf("records of %d partitions were handled, want %d: %v", len(l.values), partitions, l.sizes())
 	}
-
 	for name, values := range l.values {
 		next, highest := 0, 0
-
 		var steps []string
-
 		for i, value := range values {
 			v, err := strconv.Atoi(value)
 			if err != nil || v > next {
 				t.Errorf("%s: %q was handled at place %d, behind %v: lost or out of order", name, value, i, values[max(i-3, 0):i])
-
 				break
 			}
-
 			if v < next {
 				steps = append(steps, fmt.Sprintf("from %d to %d", next, v))
-
 				if least, ok := from[name]; !ok || v < least || len(steps) > 1 {
 					t.Errorf("%s: records were handled again: %s; at most one step back to %d or later was to be", name, strings.Join(steps, ", "), least)
 				}
 			}
-
 			next, highest = v+1, max(highest, v+1)
 		}
-
 		if highest != n {
 			t.Errorf("%s: handled up to %d, %d were sent", name, highest, n)
 		}
-
 		if len(steps) > 0 {
 			t.Logf("%s: %d of %d records were handled again: %s", name, len(values)-highest, highest, strings.Join(steps, ", "))
 		}
@@ -201,83 +170,66 @@ func (l *ledger) wantAll(t *testing.T, partitions, n int, from map[string]int) {
 // none of which ends, and those that were started meanwhile begin. Nothing is lost,
 // the order is kept, and nothing is handled again that was committed.
 //
-//nolint:paralleltest // the broker is that of all tests
-func TestRealBrokerKilled_KAF30_KAF39_KAF40(t *testing.T) {
+//nolint:paralleltest // the broker is that of all tests (KAF-30, KAF-39, KAF-40).
+func TestRealBrokerKilled(t *testing.T) {
 	program := realBroker(t, "OPENESM_KAFKA_RESTART")
 	before := goleak.IgnoreCurrent()
-
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
-
 	const partitions, members, some = 4, 2, 200
-
 	w := newRealWorld(t, partitions, nil)
 	w.patience = time.Minute // clients and the engine wait for longer with each attempt
 	crews := []*crew{
 		w.hire("classic", members, protocols["Classic"]),
 		w.hire("server-side", members, protocols["ServerSide"]),
 	}
-
 	for _, c := range crews {
 		c.awaitMembers(members)
 		c.setGroup(map[string]string{"consumer.session.timeout.ms": "30000"}) // of the second
 	}
-
 	l := w.startSender()
 	for _, c := range crews {
 		c.seen.await(t, partitions*some)
 	}
-
 	tell := func(what string) {
 		t.Helper()
 		t.Logf("%v: %s; %d sent to each partition", time.Since(w.journal.began).Round(time.Millisecond), what, l.sent.Load())
 		w.journal.notef("%s", what)
 	}
-
 	t.Cleanup(func() { brokerCommand(t, program, "start") })
 	brokerCommand(t, program, "kill")
 	tell("the broker is killed")
-
 	var committed []map[string]int
 	for _, c := range crews {
 		committed = append(committed, c.committedNow())
 	}
-
 	late := []*crew{
 		w.hire("late-classic", 1, protocols["Classic"]),
 		w.hire("late-server-side", 1, protocols["ServerSide"]),
 	}
 	crews, committed = append(crews, late...), append(committed, nil, nil)
 	sent, acked := l.sent.Load(), l.acked.Load()
-
 	w.until("the producer sends, and the late mappings find nobody", func() bool {
 		return l.sent.Load() > sent+some && late[0].errs.Load() > 0 && late[1].errs.Load() > 0
 	})
-
 	if got := l.acked.Load(); got != acked {
 		t.Errorf("%d records were acked while the broker was killed", got-acked)
 	}
-
 	brokerCommand(t, program, "start")
 	tell("the broker is back")
 	w.until("the producer gets acks", func() bool { return l.acked.Load() > acked+partitions*some })
 	tell("the producer gets acks")
-
 	n := l.stop()
-
 	if err := l.client.Flush(t.Context()); err != nil || l.refused.Load() != nil {
 		t.Fatalf("sending: %v, %v", err, l.refused.Load())
 	}
-
 	for i, c := range crews {
 		c.awaitCommitted(int64(n))
 		tell("all is committed by " + c.group)
-
 		for _, m := range c.members {
 			if err := m.stop(); err != nil {
 				t.Errorf("group %s: a mapping ended with %v", c.group, err)
 			}
 		}
-
 		tell(fmt.Sprintf("stopped, after %d errors", c.errs.Load()))
 		c.seen.wantAll(t, partitions, n, committed[i])
 	}

@@ -40,27 +40,21 @@ type journal struct {
 
 func newJournal(t *testing.T) *journal {
 	t.Helper()
-
 	j := &journal{began: time.Now()}
-
 	t.Cleanup(func() {
 		j.mu.Lock()
 		defer j.mu.Unlock()
-
 		if t.Failed() {
 			t.Logf("what happened:\n%s", strings.Join(j.lines, "\n"))
 		}
 	})
-
 	return j
 }
 
 func (j *journal) notef(format string, args ...any) {
 	const most = 1000
-
 	j.mu.Lock()
 	defer j.mu.Unlock()
-
 	if len(j.lines) < most {
 		j.lines = append(j.lines, fmt.Sprintf("%9v ", time.Since(j.began).Round(time.Millisecond))+fmt.Sprintf(format, args...))
 	}
@@ -73,12 +67,10 @@ func (j *journal) watch(name string, config esm.Config) esm.Config {
 		if o.Err != nil {
 			j.notef("%s: %s %s: %v", name, o.Metric, o.Partition, o.Err)
 		}
-
 		if observe != nil {
 			observe(o)
 		}
 	}
-
 	return config
 }
 
@@ -86,7 +78,6 @@ func (j *journal) watch(name string, config esm.Config) esm.Config {
 // without a broker.
 func newRealWorld(t *testing.T, partitions int, configs map[string]string) *realWorld {
 	t.Helper()
-
 	name := "orders-" + rand.Text()
 	w := &realWorld{
 		world: &world{t: t, servers: []string{realBroker(t, "OPENESM_KAFKA_BROKERS")}, topic: name, partitions: partitions},
@@ -94,17 +85,14 @@ func newRealWorld(t *testing.T, partitions int, configs map[string]string) *real
 	}
 	w.client = w.newClient(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(10*time.Millisecond))
 	w.admin = kadm.NewClient(w.client)
-
 	values := make(map[string]*string)
 	for config, value := range configs {
 		values[config] = &value
 	}
-
 	_, err := w.admin.CreateTopic(t.Context(), int32(partitions), 1, values, name)
 	if err != nil {
 		t.Fatalf("creating topic %s: %v", name, err)
 	}
-
 	t.Cleanup(func() {
 		_, err := w.admin.DeleteTopic(context.Background(), name)
 		if err != nil {
@@ -119,31 +107,25 @@ func newRealWorld(t *testing.T, partitions int, configs map[string]string) *real
 		if err != nil {
 			t.Fatalf("looking for topic %s: %v", name, err)
 		}
-
 		led := 0
 		for _, p := range found[name].Partitions {
 			if p.Err == nil && p.Leader >= 0 {
 				led++
 			}
 		}
-
 		_, err = w.admin.FetchOffsets(t.Context(), name)
-
 		return led == partitions && (err == nil || errors.Is(err, kerr.GroupIDNotFound))
 	})
-
 	return w
 }
 
 // realBroker is an address of the broker under test; the test is skipped without one.
 func realBroker(tb testing.TB, variable string) string {
 	tb.Helper()
-
 	address := os.Getenv(variable)
 	if address == "" {
 		tb.Skip(variable + " is not set: no Kafka broker to test against")
 	}
-
 	return address
 }
 
@@ -153,20 +135,17 @@ func (w *realWorld) member(vary ...func(*kafka.Options)) kafka.Options {
 	for _, v := range vary {
 		v(&options)
 	}
-
 	return options
 }
 
 // until waits until something is so, and asks less often than with an embedded broker.
 func (w *realWorld) until(what string, so func() bool) {
 	w.t.Helper()
-
 	for began := time.Now(); !so(); <-time.After(20 * time.Millisecond) {
 		if time.Since(began) > w.patience {
 			w.t.Fatalf("not within %v: %s; the group is %+v, committed %v", w.patience, what, w.describe(), w.committed(w.group))
 		}
 	}
-
 	w.journal.notef("%s", what)
 }
 
@@ -182,43 +161,32 @@ type group struct {
 
 func (w *realWorld) describe() group {
 	w.t.Helper()
-
 	modern, err := w.admin.DescribeConsumerGroups(w.t.Context(), w.group)
 	if err != nil {
 		w.t.Logf("describing the group: %v", err)
-
 		return group{}
 	}
-
 	if described := modern[w.group]; described.Err == nil {
 		g := group{kind: "consumer", state: described.State, epoch: described.Epoch, settled: described.State == "Stable"}
-
 		for _, m := range described.Members {
 			g.members = append(g.members, m.MemberID)
 			g.assigned += size(m.Assignment)
 			g.settled = g.settled && size(m.Assignment) == size(m.TargetAssignment)
 		}
-
 		return g
 	}
-
 	classic, err := w.admin.DescribeGroups(w.t.Context(), w.group)
 	if err != nil {
 		w.t.Logf("describing the group: %v", err)
-
 		return group{}
 	}
-
 	described := classic[w.group]
 	g := group{kind: "classic", state: described.State, settled: described.State == "Stable"}
-
 	for _, m := range described.Members {
 		g.members = append(g.members, m.MemberID)
 	}
-
 	assigned := described.AssignedPartitions()
 	g.assigned = size(assigned)
-
 	return g
 }
 
@@ -227,7 +195,6 @@ func size(topics kadm.TopicsSet) int {
 	for _, partitions := range topics {
 		n += len(partitions)
 	}
-
 	return n
 }
 
@@ -236,7 +203,6 @@ func (w *realWorld) awaitMembers(n int) {
 	w.t.Helper()
 	w.until("the group has its members, and they their partitions", func() bool {
 		g := w.describe()
-
 		return g.settled && len(g.members) == n && g.assigned == w.partitions
 	})
 }
@@ -245,7 +211,6 @@ func (w *realWorld) awaitMembers(n int) {
 // restart of the broker may fail.
 func (w *realWorld) committed(group string) map[int32]int64 {
 	w.t.Helper()
-
 	for began := time.Now(); ; <-time.After(20 * time.Millisecond) {
 		fetched, err := w.admin.FetchOffsets(context.Background(), group)
 		if err == nil || errors.Is(err, kerr.GroupIDNotFound) {
@@ -253,10 +218,8 @@ func (w *realWorld) committed(group string) map[int32]int64 {
 			for partition, o := range fetched[w.topic] {
 				all[partition] = o.At
 			}
-
 			return all
 		}
-
 		if time.Since(began) > patience {
 			w.t.Fatalf("asking for the offsets of group %s: %v", group, err)
 		}
@@ -273,7 +236,6 @@ func (w *realWorld) awaitCommitted(at int64) {
 				return false
 			}
 		}
-
 		return true
 	})
 }
@@ -281,15 +243,11 @@ func (w *realWorld) awaitCommitted(at int64) {
 // evict throws a member out of the group, as an administrator does.
 func (w *realWorld) evict(ctx context.Context, kind, member string) error {
 	w.journal.notef("%s is thrown out", member)
-
 	var err error
-
 	if kind == "consumer" {
 		leave := kmsg.NewPtrConsumerGroupHeartbeatRequest()
 		leave.Group, leave.MemberID, leave.MemberEpoch = w.group, member, -1
-
 		var answer *kmsg.ConsumerGroupHeartbeatResponse
-
 		answer, err = leave.RequestWith(ctx, w.client)
 		if err == nil {
 			err = kerr.ErrorForCode(answer.ErrorCode)
@@ -300,19 +258,15 @@ func (w *realWorld) evict(ctx context.Context, kind, member string) error {
 		leaver := kmsg.NewLeaveGroupRequestMember()
 		leaver.MemberID = member
 		leave.Members = append(leave.Members, leaver)
-
 		var answer *kmsg.LeaveGroupResponse
-
 		answer, err = leave.RequestWith(ctx, w.client)
 		if err == nil {
 			err = kerr.ErrorForCode(answer.ErrorCode)
 		}
 	}
-
 	if errors.Is(err, kerr.UnknownMemberID) {
 		return nil // it has gone by itself
 	}
-
 	return err
 }
 
@@ -326,33 +280,26 @@ func (w *realWorld) steal(ctx context.Context) (func(context.Context) error, err
 			return nil, err
 		}
 	}
-
 	return func(context.Context) error { return nil }, nil
 }
 
 // setGroup configures the group, which need not exist yet.
 func (w *realWorld) setGroup(configs map[string]string) {
 	w.t.Helper()
-
 	const group = 32
-
 	resource := kmsg.NewIncrementalAlterConfigsRequestResource()
 	resource.ResourceType, resource.ResourceName = group, w.group
-
 	for name, value := range configs {
 		config := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
 		config.Name, config.Value = name, &value
 		resource.Configs = append(resource.Configs, config)
 	}
-
 	alter := kmsg.NewPtrIncrementalAlterConfigsRequest()
 	alter.Resources = append(alter.Resources, resource)
-
 	answer, err := alter.RequestWith(w.t.Context(), w.client)
 	if err == nil {
 		err = kerr.ErrorForCode(answer.Resources[0].ErrorCode)
 	}
-
 	if err != nil {
 		w.t.Fatalf("configuring group %s: %v", w.group, err)
 	}
@@ -362,50 +309,38 @@ func (w *realWorld) setGroup(configs map[string]string) {
 // taken; the epoch of another group.
 func (w *realWorld) generation() int32 {
 	w.t.Helper()
-
 	g := w.describe()
 	if g.kind == "consumer" {
 		return g.epoch
 	}
-
 	const most = 100
-
 	for generation := range int32(most) {
 		beat := kmsg.NewPtrHeartbeatRequest()
 		beat.Group, beat.MemberID, beat.Generation = w.group, g.members[0], generation
-
 		answer, err := beat.RequestWith(w.t.Context(), w.client)
 		if err == nil {
 			err = kerr.ErrorForCode(answer.ErrorCode)
 		}
-
 		if err == nil {
 			return generation
 		}
-
 		if !errors.Is(err, kerr.IllegalGeneration) {
 			w.t.Fatalf("looking for the generation of %+v, at %d: %v", g, generation, err)
 		}
 	}
-
 	w.t.Fatalf("no generation below %d is that of %+v", most, g)
-
 	return -1
 }
 
 // deleteRecords deletes what is below an offset.
 func (w *realWorld) deleteRecords(partition int32, below int64) {
 	w.t.Helper()
-
 	var offsets kadm.Offsets
-
 	offsets.AddOffset(w.topic, partition, below, -1)
-
 	answers, err := w.admin.DeleteRecords(w.t.Context(), offsets)
 	if err == nil {
 		err = answers.Error()
 	}
-
 	if err != nil {
 		w.t.Fatalf("deleting below %d of partition %d: %v", below, partition, err)
 	}
@@ -414,27 +349,19 @@ func (w *realWorld) deleteRecords(partition int32, below int64) {
 // stored is what a partition holds, read by a client of its own.
 func (w *realWorld) stored(n int) []*kgo.Record {
 	w.t.Helper()
-
 	client := w.newClient(kgo.ConsumeTopics(w.topic), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(100*time.Millisecond))
-
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
-
 	var records []*kgo.Record
-
 	for len(records) < n {
 		fetches := client.PollFetches(ctx)
-
 		err := fetches.Err()
 		if err != nil {
 			w.t.Fatalf("reading topic %s, %d of %d records so far: %v", w.topic, len(records), n, err)
 		}
-
 		records = append(records, fetches.Records()...)
 	}
-
 	slices.SortFunc(records, func(a, b *kgo.Record) int { return int(a.Offset - b.Offset) })
-
 	return records
 }
 
@@ -442,6 +369,5 @@ func (w *realWorld) stored(n int) []*kgo.Record {
 func (l *ledger) counts() map[string]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-
 	return l.sizes()
 }

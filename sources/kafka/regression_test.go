@@ -24,30 +24,23 @@ import (
 // for its offset, so that the first record seemed to be one that came back.
 func TestAtTimestampOfGroupWithMembers_KAF06(t *testing.T) {
 	t.Parallel()
-
 	w := newWorld(t, 1)
 	other := w.newClient(kgo.ConsumerGroup("g"), kgo.ConsumeTopics(w.topic), kgo.DisableAutoCommit(), kgo.HeartbeatInterval(50*time.Millisecond))
 	w.awaitMembers(1)
-
 	options := w.options("g")
 	options.StartingPosition, options.StartingPositionTimestamp = kafka.AtTimestamp, time.Now().Add(-time.Hour)
-
 	var seen errorsOf
-
 	config := unwindowed
 	config.Observer = seen.observe
-
 	m := start(t, options, config, nil)
 	w.awaitMembers(2)
 	other.Close()
 	w.send(0, 0, 5)
 	m.seen.await(t, 5)
 	w.until("what was handled is committed", func() bool { return w.committed("g")[0] == 5 })
-
 	if err := m.stop(); err != nil {
 		t.Error(err)
 	}
-
 	for _, o := range seen.all {
 		t.Errorf("told of %v", o.Err)
 	}
@@ -56,30 +49,22 @@ func TestAtTimestampOfGroupWithMembers_KAF06(t *testing.T) {
 // A stop does not wait for a rebalance that waits for another member (P11).
 func TestStopWhileOthersAreWaitedFor(t *testing.T) {
 	t.Parallel()
-
 	w := newWorld(t, 1)
 	w.joinForGood("g")
-
 	joins := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Count: -1, Observe: true})
-
 	source, err := kafka.New(w.options("g"))
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	err = source.Start(t.Context(), sources.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	w.until("the member waits for the other one", func() bool { return joins.Hits() >= 2 }) // the first is told its name
-
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-
 	began := time.Now()
 	_ = source.Close(ctx)
-
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("Close took %v, its context lasted 100 ms", took)
 	}
@@ -88,9 +73,7 @@ func TestStopWhileOthersAreWaitedFor(t *testing.T) {
 // joinForGood makes somebody a member of a group who is not heard of again.
 func (w *world) joinForGood(group string) {
 	w.t.Helper()
-
 	const session = 60_000
-
 	join := kmsg.NewPtrJoinGroupRequest()
 	join.Group, join.ProtocolType = group, "consumer"
 	join.SessionTimeoutMillis, join.RebalanceTimeoutMillis = session, session
@@ -98,19 +81,15 @@ func (w *world) joinForGood(group string) {
 	meta := kmsg.NewConsumerMemberMetadata()
 	meta.Topics = []string{w.topic}
 	join.Protocols[0].Metadata = meta.AppendTo(nil)
-
 	for range 2 { // the first is told its name
 		answer, err := join.RequestWith(context.Background(), w.client)
 		if err != nil {
 			w.t.Fatal(err)
 		}
-
 		join.MemberID = answer.MemberID
 	}
-
 	sync := kmsg.NewPtrSyncGroupRequest()
 	sync.Group, sync.MemberID, sync.Generation = group, join.MemberID, 1
-
 	_, err := sync.RequestWith(context.Background(), w.client)
 	if err != nil {
 		w.t.Fatal(err)
@@ -121,25 +100,19 @@ func (w *world) joinForGood(group string) {
 // again and again without a pause because others can be read (P9).
 func TestOneBrokenPartition(t *testing.T) {
 	t.Parallel()
-
 	w := newWorld(t, 2)
 	w.send(0, 0, 5)
 	w.send(1, 0, 5)
-
 	m := start(t, w.options("g"), unwindowed, nil)
 	m.seen.await(t, 10)
-
 	fault := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Partitions: []int32{0}, Err: kerr.KafkaStorageError, Count: -1})
-
 	began := time.Now()
 
 	// Each time the client may have asked once more before it hears that it is to rest.
 	w.until("it was asked for again", func() bool { return fault.Hits() >= 4 })
-
 	if took := time.Since(began); took < 200*time.Millisecond {
 		t.Errorf("four fetches within %v", took)
 	}
-
 	w.send(0, 5, 10)
 	fault.Remove()
 	m.seen.await(t, 15)
@@ -149,30 +122,22 @@ func TestOneBrokenPartition(t *testing.T) {
 // that the group throws it out: the client holds the join up for a commit.
 func TestRebalanceWhileCommitsFail(t *testing.T) {
 	t.Parallel()
-
 	w := newWorld(t, 2)
 	w.send(0, 0, 5)
 	w.send(1, 0, 5)
-
 	options := w.options("g")
 	options.ClientOptions = append(options.ClientOptions, kgo.SessionTimeout(10*time.Second),
 		kgo.RetryBackoffFn(func(int) time.Duration { return time.Second }))
-
 	fault := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.CoordinatorLoadInProgress, Count: -1})
-
 	first := start(t, options, unwindowed, nil)
 	first.seen.await(t, 10)
 	w.until("a commit fails", func() bool { return fault.Hits() > 0 })
-
 	before := w.cluster.GroupInfo("g").Members[0].MemberID
-
 	w.newClient(kgo.ConsumerGroup("g"), kgo.ConsumeTopics(w.topic), kgo.DisableAutoCommit(), kgo.HeartbeatInterval(50*time.Millisecond))
 	w.awaitMembers(2)
-
 	if !slices.ContainsFunc(w.cluster.GroupInfo("g").Members, func(m kfake.GroupMember) bool { return m.MemberID == before }) {
 		t.Error("the member was thrown out of the group")
 	}
-
 	fault.Remove()
 }
 
@@ -182,13 +147,10 @@ func TestRebalanceWhileCommitsFail(t *testing.T) {
 // (P3, P12).
 func TestThrownOutAndBack_KAF41(t *testing.T) {
 	t.Parallel()
-
 	w := newWorld(t, 1)
 	w.send(0, 0, 100)
-
 	options := w.options("g")
 	options.ClientOptions = append(options.ClientOptions, kgo.HeartbeatInterval(30*time.Second), kgo.SessionTimeout(time.Minute))
-
 	g := newGate()
 	m := start(t, options, unwindowed, untilThrownOut(g))
 	g.await(t)
@@ -203,16 +165,12 @@ func TestThrownOutAndBack_KAF41(t *testing.T) {
 // shows, and Client.GroupMetadata in the callbacks.
 func TestThrownOutInRebalance_KAF41(t *testing.T) {
 	t.Parallel()
-
 	w := newWorld(t, 1)
 	w.send(0, 0, 100)
-
 	g := newGate()
 	m := start(t, w.options("g"), unwindowed, untilThrownOut(g))
 	g.await(t)
-
 	joins := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, TopLevel: true, Err: kerr.CoordinatorLoadInProgress, Count: -1})
-
 	w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, TopLevel: true, Err: kerr.RebalanceInProgress})
 	w.until("the member joins again", func() bool { return joins.Hits() > 0 })
 	w.throwOut("g")
@@ -232,7 +190,6 @@ func untilThrownOut(g *gate) func(context.Context, []sources.Record) (esm.Respon
 			return esm.Response{}, g.pass(ctx)
 		case offset < 50:
 			<-ctx.Done()
-
 			return esm.Response{}, ctx.Err()
 		default:
 			return esm.Response{}, nil
@@ -243,11 +200,9 @@ func untilThrownOut(g *gate) func(context.Context, []sources.Record) (esm.Respon
 // throwOut has the only member of a group leave it.
 func (w *world) throwOut(group string) {
 	w.t.Helper()
-
 	leave := kmsg.NewPtrLeaveGroupRequest()
 	leave.Group = group
 	leave.Members = []kmsg.LeaveGroupRequestMember{{MemberID: w.cluster.GroupInfo(group).Members[0].MemberID}}
-
 	_, err := leave.RequestWith(context.Background(), w.client)
 	if err != nil {
 		w.t.Fatal(err)
@@ -258,20 +213,16 @@ func (w *world) throwOut(group string) {
 // committed meanwhile, and has handled all that is behind it.
 func (w *world) awaitGoingOn(m *member) {
 	w.t.Helper()
-
 	w.until("all is committed", func() bool {
 		at := w.committed("g")[0]
 		if at < 50 {
 			w.t.Fatalf("committed %d, was 50", at)
 		}
-
 		return at == 100
 	})
-
 	if err := m.stop(); err != nil {
 		w.t.Error(err)
 	}
-
 	want := make([]string, 50)
 	for i := range want {
 		want[i] = strconv.Itoa(50 + i)
@@ -287,17 +238,13 @@ func (w *world) awaitGoingOn(m *member) {
 // one of them is given away, does not leave those unread that it keeps.
 func TestPausedLaneIsFollowed(t *testing.T) {
 	t.Parallel()
-
 	for full := range 2 {
 		t.Run(strconv.Itoa(full), func(t *testing.T) {
 			t.Parallel()
-
 			const large = 30
-
 			w := newWorld(t, 2)
 			options := w.options("g")
 			options.MixPartitions, options.RevokeTimeout = true, 200*time.Millisecond
-
 			g := newGate()
 			first := start(t, options, unwindowed, func(ctx context.Context, _ []sources.Record) (esm.Response, error) {
 				return esm.Response{}, g.pass(ctx)
@@ -305,11 +252,9 @@ func TestPausedLaneIsFollowed(t *testing.T) {
 			w.fill(full, large, 200_000)
 			g.await(t)
 			time.Sleep(300 * time.Millisecond) // the client is paused, unseen
-
 			second := start(t, options, unwindowed, nil)
 			w.until("the group is rebalanced", func() bool {
 				members := w.cluster.GroupInfo("g").Members
-
 				return len(members) == 2 && members[0].NumAssigned() == 1 && members[1].NumAssigned() == 1
 			})
 			g.release()
@@ -323,38 +268,29 @@ func TestPausedLaneIsFollowed(t *testing.T) {
 // left, which the partition may be given away before (KAF-37).
 func TestLossIsToldAtOnce_KAF37(t *testing.T) {
 	t.Parallel()
-
 	w := newWorld(t, 1)
 	w.send(0, 0, 50)
 	w.commit(0, 3)
-
 	if err := w.cluster.DeleteRecords(w.topic, 0, 8); err != nil {
 		t.Fatal(err)
 	}
-
 	var seen errorsOf
-
 	config := unwindowed
 	config.Observer, config.BatchSize = seen.observe, 1
-
 	source, err := kafka.New(w.options("g"))
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	g := newGate()
 	cancel, ended := launch(t, source, esm.Records(func(ctx context.Context, _ []sources.Record) (esm.Response, error) {
 		return esm.Response{}, g.pass(ctx)
 	}), config)
-
 	g.await(t)
 	cancel() // from here on nothing more is begun
 	g.release()
-
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-
 	if seen.loss() == nil {
 		t.Error("nobody was told of a loss")
 	}

@@ -20,23 +20,18 @@ import (
 func (m *member) displace(offsets map[string]map[int32]kgo.Offset) {
 	s := m.source
 	paused := make(map[string][]int32)
-
 	for k, a := range s.owned {
 		if a.placed {
 			continue
 		}
-
 		a.placed, a.astray = true, true
 		s.resting[a] = time.Now().Add(troubled)
 		paused[k.topic] = append(paused[k.topic], k.partition)
-
 		if offsets[k.topic] == nil {
 			offsets[k.topic] = make(map[int32]kgo.Offset)
 		}
-
 		offsets[k.topic][k.partition] = kgo.NewOffset().At(0)
 	}
-
 	if len(paused) > 0 {
 		m.client.PauseFetchPartitions(paused)
 	}
@@ -45,40 +40,48 @@ func (m *member) displace(offsets map[string]map[int32]kgo.Offset) {
 // repair begins to look for where a partition is to be read. The caller holds the mutex.
 func (s *Source) repair(a *assignment) {
 	m := s.member
-
 	if s.closing || a.mending {
 		return
 	}
-
 	a.mending = true
-
+	from := a.next
 	s.living.Go(func() {
 		at, err := m.whereabouts(s.life, a)
 		if err == nil {
-			m.place(a, at)
+			// What a poll has brought is where it belongs before.
+			s.betweenPolls(func() { m.place(a, from, at) })
 		}
-
 		s.mu.Lock()
 		defer s.mu.Unlock()
-
 		a.mending = false
-
+		if err == nil && a.rewinding && a.owned && !a.asked {
+			s.repair(a) // it was rewound in between
+		}
 		if err == nil || s.life.Err() != nil || !a.owned {
 			return
 		}
-
 		a.fail(err)
 		s.rest(a)
-
 		if s.interrupt != nil {
 			s.interrupt() // the poll is to end when it has rested
 		}
 	})
 }
 
+// rewind has what is not settled of a partition read again. The caller holds the mutex.
+func (s *Source) rewind(a *assignment) {
+	if a.rewinding {
+		return
+	}
+	a.next = a.position()
+	a.astray, a.rewinding = true, true
+	s.member.client.PauseFetchPartitions(map[string][]int32{a.topic: {a.partition}})
+	s.repair(a)
+}
+
 // rest has a partition not asked for, for a while. The caller holds the mutex.
 func (s *Source) rest(a *assignment) {
-	s.resting[a] = time.Now().Add(min(troubled<<a.troubles, mostTroubled))
+	s.resting[a] = time.Now().Add(min(troubled<<a.troubles, maxTroubled))
 	a.troubles = min(a.troubles+1, 10)
 }
 
@@ -86,57 +89,37 @@ func (s *Source) rest(a *assignment) {
 // committed, or at its beginning.
 func (m *member) whereabouts(ctx context.Context, a *assignment) (kgo.EpochOffset, error) {
 	s := m.source
-
 	s.mu.Lock()
 	at := kgo.EpochOffset{Epoch: -1, Offset: a.next}
-	outside, hasRead := a.outside, a.first >= 0
+	outside, hasRead := a.outside, a.hasRead
 	s.mu.Unlock()
-
 	if at.Offset >= 0 && outside {
 		return m.inside(ctx, a, at.Offset, hasRead)
 	}
-
 	if at.Offset >= 0 {
 		return at, nil
 	}
-
 	offsets := map[string]map[int32]kgo.Offset{a.topic: {a.partition: kgo.NewOffset().AtStart()}}
-
 	err := m.settleStarts(ctx, offsets)
 	if err != nil {
 		return at, err
 	}
-
 	if found := offsets[a.topic][a.partition].EpochOffset(); found.Offset >= 0 {
 		return found, nil
 	}
-
 	return m.lookUp(ctx, a)
 }
 
 // lookUp is where the group has committed of a partition, or its beginning.
-func (m *member) lookUp(ctx context.Context, a *assignment) (at kgo.EpochOffset, err error) { //nolint:varnamelen // as everywhere
-	admin := kadm.NewClient(m.client)
-
-	fetched, err := within(ctx, callLimit, func(ctx context.Context) (kadm.OffsetResponses, error) {
-		return admin.FetchOffsetsForTopics(ctx, m.source.options.ConsumerGroupID, a.topic)
-	})
-
-	answer, ok := fetched.Lookup(a.topic, a.partition)
-	if err == nil && ok {
-		err = answer.Err
-	}
-
+func (m *member) lookUp(ctx context.Context, a *assignment) (at kgo.EpochOffset, err error) {
+	fetched, err := m.source.fetchOffsets(ctx, m.client, map[string][]int32{a.topic: {a.partition}})
 	if err != nil {
 		return at, m.source.failed("OffsetFetch", fmt.Errorf("partition %s: %w", a.name, err))
 	}
-
-	if ok && answer.At >= 0 {
-		return kgo.EpochOffset{Epoch: answer.LeaderEpoch, Offset: answer.At}, nil
+	if found, ok := fetched.Lookup(a.topic, a.partition); ok {
+		return kgo.EpochOffset{Epoch: found.LeaderEpoch, Offset: found.At}, nil
 	}
-
-	first, err := m.list(ctx, a, admin.ListStartOffsets)
-
+	first, err := m.list(ctx, a, kadm.NewClient(m.client).ListStartOffsets)
 	return kgo.EpochOffset{Epoch: -1, Offset: first}, err
 }
 
@@ -145,41 +128,33 @@ func (m *member) list(
 	ctx context.Context, a *assignment, ask func(context.Context, ...string) (kadm.ListedOffsets, error),
 ) (int64, error) {
 	listed, err := within(ctx, callLimit, func(ctx context.Context) (kadm.ListedOffsets, error) { return ask(ctx, a.topic) })
-
 	at, ok := listed.Lookup(a.topic, a.partition)
 	if err == nil && ok {
 		err = at.Err
 	}
-
 	if err == nil && !ok {
 		err = kerr.UnknownTopicOrPartition
 	}
-
 	if err != nil {
 		return 0, m.source.failed("ListOffsets", fmt.Errorf("partition %s: %w", a.name, err))
 	}
-
 	return at.Offset, nil
 }
 
 // inside is where a partition goes on whose topic does not have the offset that is next
 // (KAF-37). One that has read here goes on with the oldest record that is left: that is
 // exactly what it lost.
-func (m *member) inside(ctx context.Context, a *assignment, next int64, hasRead bool) (at kgo.EpochOffset, err error) { //nolint:varnamelen // as everywhere
+func (m *member) inside(ctx context.Context, a *assignment, next int64, hasRead bool) (at kgo.EpochOffset, err error) {
 	admin := kadm.NewClient(m.client)
-
 	first, err := m.list(ctx, a, admin.ListStartOffsets)
 	if err != nil {
 		return at, err
 	}
-
 	end, err := m.list(ctx, a, admin.ListEndOffsets)
 	if err != nil {
 		return at, err
 	}
-
 	at = kgo.EpochOffset{Epoch: -1, Offset: next}
-
 	switch latest := m.source.options.StartingPosition == Latest; {
 	case next >= first && next <= end:
 	case latest && (next > end || !hasRead):
@@ -187,49 +162,41 @@ func (m *member) inside(ctx context.Context, a *assignment, next int64, hasRead 
 	default:
 		at.Offset = first
 	}
-
 	return at, nil
 }
 
 // relocate notes that a partition whose offset the topic did not have goes on elsewhere,
 // and tells of that. The caller holds the mutex.
-func (s *Source) relocate(a *assignment, at kgo.EpochOffset) *assignment { //nolint:varnamelen // as everywhere
+func (s *Source) relocate(a *assignment, at kgo.EpochOffset) *assignment {
 	if !a.outside || a.next < 0 {
 		a.outside = false
-
 		return a
 	}
-
 	a.outside = false
-
 	switch {
 	case at.Offset == a.next:
 		a.fail(s.failed("Fetch", fmt.Errorf("partition %s: offset %d: %w", a.name, a.next, kerr.OffsetOutOfRange)))
-
 		return a
 	case at.Offset < a.next:
 		a = s.renew(a, at.Offset)
 	default:
 		s.miss(a, at.Offset-a.next)
 	}
-
 	a.next = at.Offset
 	a.lane.put(chunk{of: a, end: at})
-
 	return a
 }
 
 // place has the client read a partition on from an offset.
-func (m *member) place(a *assignment, at kgo.EpochOffset) { //nolint:varnamelen // as everywhere
+// from is what was next when that was looked for.
+func (m *member) place(a *assignment, from int64, at kgo.EpochOffset) {
 	s := m.source
 	set := func(offset int64) {
 		m.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{a.topic: {a.partition: {Epoch: at.Epoch, Offset: offset}}})
 	}
-
 	s.mu.Lock()
 	current := a.owned && s.member == m
 	s.mu.Unlock()
-
 	if !current {
 		return
 	}
@@ -237,28 +204,24 @@ func (m *member) place(a *assignment, at kgo.EpochOffset) { //nolint:varnamelen 
 	// Paused, it reads nothing in between. The client ignores an offset that it has.
 	set(at.Offset + 1)
 	set(at.Offset)
-	m.goOn(a, at)
+	m.goOn(a, from, at)
 	s.dismiss()
 }
 
-// goOn has a partition whose place the client knows read.
-func (m *member) goOn(a *assignment, at kgo.EpochOffset) { //nolint:varnamelen // as everywhere
+// goOn has a partition whose place the client knows read, unless it was rewound since.
+func (m *member) goOn(a *assignment, from int64, at kgo.EpochOffset) {
 	s := m.source
-
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
-	if !a.owned || a.asked {
+	if !a.owned || a.asked || a.lane.state == closed || a.rewinding && a.next != from {
 		return
 	}
-
-	a.astray = false
+	a.astray, a.rewinding = false, false
 	a = s.relocate(a, at)
-
-	if a.next < 0 {
+	if a.next < 0 { // nothing was known of it
 		a.next = at.Offset
+		a.settled, a.committed = at, at
 	}
-
 	if _, rests := s.resting[a]; !rests && !a.lane.paused {
 		m.client.ResumeFetchPartitions(map[string][]int32{a.topic: {a.partition}})
 	}
@@ -268,7 +231,6 @@ func (m *member) goOn(a *assignment, at kgo.EpochOffset) { //nolint:varnamelen /
 // to be decompressed.
 func isTooLarge(err error) bool {
 	_, is := errors.AsType[*kgo.ErrDecompressTooLarge](err)
-
 	return is
 }
 

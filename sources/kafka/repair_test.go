@@ -22,23 +22,18 @@ import (
 // rebalance, whether that passes at once or lasts.
 func TestOffsetFetchOfOnePartitionFails_P9(t *testing.T) {
 	t.Parallel()
-
 	for _, times := range []int{1, 6} {
 		t.Run(fmt.Sprint(times, " times"), func(t *testing.T) {
 			t.Parallel()
 			eachProtocol(t, func(t *testing.T, vary func(*kafka.Options)) {
 				t.Helper()
-
 				w := newWorld(t, 2)
 				w.send(0, 0, 5)
 				w.send(1, 0, 5)
 				w.commit(1, 2)
-
 				options := w.options("g")
 				vary(&options)
-
 				var left = times
-
 				w.cluster.Fault(kfake.Fault{
 					Keys: []kmsg.Key{kmsg.OffsetFetch}, Partitions: []int32{1}, Err: kerr.TopicAuthorizationFailed, Count: -1,
 					When: func(r kmsg.Request) bool { // not that of Start
@@ -46,24 +41,18 @@ func TestOffsetFetchOfOnePartitionFails_P9(t *testing.T) {
 						if !member || left == 0 {
 							return false
 						}
-
 						left--
-
 						return true
 					},
 				})
-
 				var seen errorsOf
-
 				config := unwindowed
 				config.Observer = seen.observe
 				m := start(t, options, config, nil)
 				m.seen.await(t, 8)
-
 				if got := m.seen.of("orders-1"); !slices.Equal(got, []string{"2", "3", "4"}) {
 					t.Errorf("handled %v of the partition", got)
 				}
-
 				if !seen.has("orders-1") {
 					t.Error("nobody was told")
 				}
@@ -76,44 +65,34 @@ func TestOffsetFetchOfOnePartitionFails_P9(t *testing.T) {
 // beginning.
 func TestTopicMadeAnewIsRead_P9(t *testing.T) {
 	t.Parallel()
-
 	for _, mixed := range []bool{false, true} {
 		t.Run(fmt.Sprint("mixed=", mixed), func(t *testing.T) {
 			t.Parallel()
 			eachProtocol(t, func(t *testing.T, vary func(*kafka.Options)) {
 				t.Helper()
-
 				w := newWorld(t, 2)
 				w.send(0, 0, 5)
 				w.send(1, 0, 5)
-
 				options := w.options("g")
 				options.MixPartitions = mixed
 				options.ClientOptions = append(options.ClientOptions, kgo.MetadataMaxAge(time.Second), kgo.MetadataMinAge(50*time.Millisecond))
 				vary(&options)
-
 				m := start(t, options, unwindowed, nil)
 				m.seen.await(t, 10)
-
 				if err := w.cluster.DeleteTopic(w.topic); err != nil {
 					t.Fatal(err)
 				}
-
 				<-time.After(500 * time.Millisecond)
 				w.admit(w.topic, 2)
 				w.client.PurgeTopicsFromClient(w.topic)
-
 				for i := range 10 {
 					w.put(int32(i%2), "k", fmt.Sprint("new ", i))
 				}
-
 				m.seen.await(t, 20)
 				w.until("it is committed", func() bool {
 					at := w.committed("g")
-
 					return at[0] == 5 && at[1] == 5
 				})
-
 				if err := m.stop(); err != nil {
 					t.Error(err)
 				}
@@ -132,53 +111,39 @@ func TestTopicMadeAnewIsRead_P9(t *testing.T) {
 // lag is true; when it is not there any more, what is behind it is read.
 func TestBatchOverTheDecompressionLimit_P14(t *testing.T) {
 	t.Parallel()
-
 	const limit = 10_000
-
 	w := newWorld(t, 2)
 	w.send(0, 0, 1)
-
 	squeezed := w.newClient(kgo.ProducerBatchCompression(kgo.GzipCompression()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	large := &kgo.Record{Topic: w.topic, Value: make([]byte, 2*limit)}
-
 	if err := squeezed.ProduceSync(t.Context(), large).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
-
 	w.send(0, 2, 5)
 	w.send(1, 0, 5)
-
 	options := w.options("g")
 	options.ClientOptions = append(options.ClientOptions, kgo.MaxDecompressBatchBytes(limit))
-
 	source, err := kafka.New(options)
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	var seen errorsOf
-
 	config := unwindowed
 	config.Observer = seen.observe
 	handled := newLedger()
 	background(t, source, esm.Records(func(_ context.Context, records []sources.Record) (esm.Response, error) {
 		handled.add(records)
-
 		return esm.Response{}, nil
 	}), config)
-
 	handled.await(t, 6)
 	w.until("it is told three times", func() bool { return seen.count("orders-0") >= 3 })
 	w.until("the lag is told", func() bool {
 		return slices.Contains(source.Measure(nil), sources.Measure{Name: kafka.OffsetLag, Partition: "orders-0", Count: 4})
 	})
-
 	if err := w.cluster.DeleteRecords(w.topic, 0, 2); err != nil {
 		t.Fatal(err)
 	}
-
 	handled.await(t, 9)
-
 	if got := handled.of("orders-0"); !slices.Equal(got, []string{"0", "2", "3", "4"}) {
 		t.Errorf("handled %v", got)
 	}
@@ -188,12 +153,10 @@ func TestBatchOverTheDecompressionLimit_P14(t *testing.T) {
 func (e *errorsOf) count(text string) (n int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-
 	for _, o := range e.all {
 		if strings.Contains(o.Err.Error(), text) {
 			n++
 		}
 	}
-
 	return n
 }

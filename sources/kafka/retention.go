@@ -38,7 +38,6 @@ func (s *Source) retentionOf(topic string) *retention {
 	if s.retentions[topic] == nil {
 		s.retentions[topic] = new(retention)
 	}
-
 	return s.retentions[topic]
 }
 
@@ -48,29 +47,24 @@ func (s *Source) learnRetention(ctx context.Context, client *kgo.Client, topics 
 	if len(topics) == 0 {
 		return nil
 	}
-
 	request := kmsg.NewPtrDescribeConfigsRequest()
 	for _, topic := range topics {
 		request.Resources = append(request.Resources, kmsg.DescribeConfigsRequestResource{
 			ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: topic, ConfigNames: []string{cleanupPolicy, retentionMs},
 		})
 	}
-
 	answer, err := within(ctx, describeLimit, func(ctx context.Context) (*kmsg.DescribeConfigsResponse, error) {
 		return request.RequestWith(ctx, client)
 	})
 	if err != nil {
 		return s.failed("DescribeConfigs", err)
 	}
-
 	for i := range answer.Resources {
 		err = errors.Join(err, s.noteRetention(&answer.Resources[i]))
 	}
-
 	if err != nil {
 		return s.failed("DescribeConfigs", err)
 	}
-
 	return nil
 }
 
@@ -87,31 +81,24 @@ func (s *Source) noteRetention(topic *kmsg.DescribeConfigsResponseResource) erro
 	r := s.retentionOf(topic.ResourceName)
 	r.asked = true
 	s.mu.Unlock()
-
 	err := kerr.ErrorForCode(topic.ErrorCode)
-
 	switch {
 	case access.Refused(err), errors.Is(err, kerr.UnknownTopicOrPartition):
 		return nil
 	case err != nil:
 		return fmt.Errorf("topic %s: %w", topic.ResourceName, err)
 	}
-
 	values := make(map[string]string)
-
 	for i := range topic.Configs {
 		if c := &topic.Configs[i]; c.Value != nil {
 			values[c.Name] = *c.Value
 		}
 	}
-
 	policies, told := values[cleanupPolicy]
 	milli, err := strconv.ParseInt(values[retentionMs], decimal, 64)
-
 	if told && err == nil {
 		r.set(strings.Split(policies, ","), milli)
 	}
-
 	return nil
 }
 
@@ -120,11 +107,9 @@ func (r *retention) set(policies []string, milli int64) {
 	has := func(policy string) bool {
 		return slices.ContainsFunc(policies, func(one string) bool { return strings.TrimSpace(one) == policy })
 	}
-
 	if !has("delete") || milli < 0 || milli > math.MaxInt64/int64(time.Millisecond) {
 		milli = 0
 	}
-
 	r.period.Store(milli * int64(time.Millisecond))
 	r.compacted.Store(has("compact"))
 }
@@ -135,7 +120,6 @@ func (r *retention) expiry() expiry {
 	if e.period > 0 {
 		e.least = time.Now().Add(retentionInterval)
 	}
-
 	return e
 }
 
@@ -150,12 +134,10 @@ func (e *expiry) of(stamp time.Time) time.Time {
 	if e.period == 0 || stamp.IsZero() {
 		return time.Time{}
 	}
-
 	at := stamp.Add(e.period)
 	if at.Before(e.least) {
 		return e.least
 	}
-
 	return at
 }
 
@@ -164,14 +146,11 @@ func (e *expiry) of(stamp time.Time) time.Time {
 func (s *Source) described(all bool) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	var topics []string
-
 	for k, a := range s.owned {
 		if (all || !a.retention.asked) && !slices.Contains(topics, k.topic) {
 			topics = append(topics, k.topic)
 		}
 	}
-
 	return topics
 }

@@ -24,12 +24,10 @@ import (
 // configure sets a config of the topic.
 func (w *world) configure(name, value string) {
 	w.t.Helper()
-
 	answers, err := w.admin.AlterTopicConfigs(context.Background(), []kadm.AlterConfig{{Name: name, Value: &value}}, w.topic)
 	if err == nil {
 		_, err = answers.On(w.topic, func(r *kadm.AlterConfigsResponse) error { return r.Err })
 	}
-
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -44,11 +42,9 @@ type expiries struct {
 func (e *expiries) note(_ context.Context, records []sources.Record) (esm.Response, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-
 	for i := range records {
 		e.at[string(records[i].Data)] = records[i].Expires
 	}
-
 	return esm.Response{}, nil
 }
 
@@ -56,19 +52,14 @@ func (e *expiries) note(_ context.Context, records []sources.Record) (esm.Respon
 // 0 for ever.
 func (e *expiries) left(w *world, value string, age time.Duration) time.Duration {
 	w.t.Helper()
-
 	began := time.Now()
-
 	err := w.client.ProduceSync(w.t.Context(), &kgo.Record{Topic: w.topic, Value: []byte(value), Timestamp: began.Add(-age)}).FirstErr()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-
 	time.Sleep(5 * time.Second)
-
 	e.mu.Lock()
 	defer e.mu.Unlock()
-
 	at, handled := e.at[value]
 	switch {
 	case !handled:
@@ -76,7 +67,6 @@ func (e *expiries) left(w *world, value string, age time.Duration) time.Duration
 	case at.IsZero():
 		return 0
 	}
-
 	return at.Sub(began).Round(10 * time.Second)
 }
 
@@ -88,54 +78,40 @@ func TestRecordPastItsRetentionIsGivenUpInBubbles_KAF34(t *testing.T) {
 		w := newVirtualWorld(t, 1)
 		w.configure("retention.ms", "3600000")
 		w.put(0, "k", "bad")
-
 		var (
 			l     listener
 			mu    sync.Mutex
 			tries []time.Duration
 		)
-
 		began, seen := time.Now(), newLedger()
-
 		source, err := kafka.New(w.plain())
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		cancel, ended := launch(t, source, esm.Records(func(_ context.Context, records []sources.Record) (esm.Response, error) {
 			if string(records[0].Data) == "bad" {
 				mu.Lock()
 				defer mu.Unlock()
-
 				tries = append(tries, time.Since(began))
-
 				return esm.Response{}, errors.New("bad")
 			}
-
 			seen.add(records)
-
 			return esm.Response{}, nil
 		}), esm.Config{Observer: l.observe})
-
 		time.Sleep(50 * time.Minute)
 		w.put(0, "k", "good")
 		time.Sleep(9 * time.Minute)
-
 		if seen.total() != 0 {
 			t.Error("the partition went on before the retention period was over")
 		}
-
 		time.Sleep(5 * time.Minute)
 		cancel()
-
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-
 		if last := tries[len(tries)-1]; seen.total() != 1 || last < 55*time.Minute || last > time.Hour+time.Minute {
 			t.Errorf("the last try was after %v, %d records were handled", last, seen.total())
 		}
-
 		if n := l.counts[esm.DroppedEventCount]; n != 1 {
 			t.Errorf("%d records were told to be dropped", n)
 		}
@@ -150,22 +126,16 @@ func TestRetentionIsReadAgainInBubbles_KAF34(t *testing.T) {
 			hour = time.Hour
 			day  = 24 * hour
 		)
-
 		w := newVirtualWorld(t, 1)
 		e := &expiries{at: make(map[string]time.Time)}
-
 		source, err := kafka.New(w.plain())
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		cancel, ended := launch(t, source, esm.Records(e.note), esm.Config{})
-
 		time.Sleep(time.Second)
-
 		want := func(value string, age, want time.Duration) {
 			t.Helper()
-
 			if got := e.left(w, value, age); got != want {
 				t.Errorf("%s has %v left, want %v", value, got, want)
 			}
@@ -175,7 +145,6 @@ func TestRetentionIsReadAgainInBubbles_KAF34(t *testing.T) {
 			w.configure(name, value)
 			time.Sleep(6 * time.Minute)
 		}
-
 		want("default", 0, 7*day)
 		want("older", day, 6*day)
 		want("too old", 8*day, 5*time.Minute)
@@ -190,13 +159,10 @@ func TestRetentionIsReadAgainInBubbles_KAF34(t *testing.T) {
 		want("compacted", 0, 0)
 		again("cleanup.policy", "compact,delete")
 		want("compacted and deleted", 0, hour)
-
 		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Err: kerr.TopicAuthorizationFailed, Count: -1})
 		again("retention.ms", "7200000")
 		want("what was known", 0, hour)
-
 		cancel()
-
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
@@ -209,26 +175,19 @@ func TestRetentionThatMayNotBeKnownInBubbles_KAF34(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newVirtualWorld(t, 1)
 		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Err: kerr.TopicAuthorizationFailed, Count: -1})
-
 		source, err := kafka.New(w.plain())
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		var l listener
-
 		e := &expiries{at: make(map[string]time.Time)}
 		cancel, ended := launch(t, source, esm.Records(e.note), esm.Config{Observer: l.observe})
-
 		time.Sleep(time.Second)
-
 		if got := e.left(w, "a", 0); got != 0 {
 			t.Errorf("expires after %v, want never", got)
 		}
-
 		time.Sleep(11 * time.Minute)
 		cancel()
-
 		if err := <-ended; err != nil || len(l.errs) > 0 {
 			t.Errorf("Run: %v, told %v", err, l.errs)
 		}
@@ -243,26 +202,20 @@ func TestRetentionOfALaterTopicInBubbles_KAF34(t *testing.T) {
 		options := w.plain()
 		options.Topics, options.TopicPattern = nil, "orders.*"
 		options.ClientOptions = append(options.ClientOptions, kgo.MetadataMaxAge(5*time.Second))
-
 		source, err := kafka.New(options)
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		e := &expiries{at: make(map[string]time.Time)}
 		cancel, ended := launch(t, source, esm.Records(e.note), esm.Config{})
-
 		time.Sleep(time.Second)
 		w.admit("orders-later", 1)
 		w.configure("retention.ms", "3600000")
 		time.Sleep(10 * time.Second)
-
 		if got := e.left(w, "a", 0); got != time.Hour {
 			t.Errorf("expires after %v, want an hour", got)
 		}
-
 		cancel()
-
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}

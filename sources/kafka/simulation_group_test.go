@@ -15,8 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/kafka"
 )
 
@@ -30,13 +30,10 @@ func (w *brokers) violate(promise int, format string, args ...any) {
 // to skip (P16).
 func (w *brokers) started(p *process) {
 	p.started = true
-
 	if w.began {
 		return
 	}
-
 	w.began = true
-
 	for _, info := range w.cluster.PartitionInfos(simTopic) {
 		w.current[info.Partition].latest = info.HighWatermark
 	}
@@ -47,7 +44,6 @@ func (w *brokers) opened(l *watchedLane) {
 	l.member = l.process.member()
 	l.joined = w.joins[l.member]
 	l.process.names[l.member] = true
-
 	for _, p := range w.current {
 		if !w.options.MixPartitions && l.ID() == fmt.Sprintf("%s-%d", simTopic, p.number) {
 			w.read(l, p)
@@ -61,17 +57,14 @@ func (w *brokers) read(l *watchedLane, p *part) {
 	if l.reads[p] {
 		return
 	}
-
 	o := w.sim.Observer()
 	l.reads[p] = true
-
 	for _, other := range w.lanes[p.name] {
 		switch {
 		case other.lost, other.closed, other.process == l.process, other.process.dead.Load(), other.process.life.Over():
 		case !w.isMember(l) && w.isMember(other):
 			w.lanes[p.name] = append(w.lanes[p.name], l)
 			o.Ousted(l.process.life, p.name)
-
 			return
 		case !other.asked.IsZero() && (len(l.process.names) > 1 || len(other.process.names) > 1):
 			// The client (v1.22.2) claims what a member had that was thrown out as if it had
@@ -84,7 +77,6 @@ func (w *brokers) read(l *watchedLane, p *part) {
 			o.Ousted(other.process.life, p.name)
 		}
 	}
-
 	w.lanes[p.name] = append(w.lanes[p.name], l)
 	o.Opened(l.process.life, p.name)
 }
@@ -95,25 +87,20 @@ func (w *brokers) isMember(l *watchedLane) bool {
 	if info == nil || w.joins[l.member] != l.joined {
 		return false
 	}
-
 	return slices.ContainsFunc(info.Members, func(m kfake.GroupMember) bool { return m.MemberID == l.member })
 }
 
-// revoked tells that a lane is asked back.
+// revoked tells that a lane is revoked.
 func (w *brokers) revoked(l *watchedLane) {
 	const margin = time.Second
-
 	if !l.asked.IsZero() || l.closed {
 		return
 	}
-
 	l.asked = time.Now()
 	patience := w.patience()
-
 	for _, p := range ordered(l.reads) {
 		w.sim.Observer().Revoked(l.process.life, p.name, patience)
 	}
-
 	w.sim.After(patience+margin, "asked "+l.process.name+l.ID(), func() {
 		if !l.closed && !l.lost && !l.process.life.Over() {
 			w.violate(11, "%s was asked for %s %v ago, and still has it", l.process.name, l.ID(), time.Since(l.asked))
@@ -121,12 +108,11 @@ func (w *brokers) revoked(l *watchedLane) {
 	})
 }
 
-// patience is how long a lane may be kept that is asked back.
+// patience is how long a lane may be kept that is revoked.
 func (w *brokers) patience() time.Duration {
 	if w.options.RevokeTimeout == 0 {
 		return kafka.DefaultRevokeTimeout
 	}
-
 	return w.options.RevokeTimeout
 }
 
@@ -135,20 +121,27 @@ func (w *brokers) lost(l *watchedLane) {
 	if l.lost || l.closed {
 		return
 	}
-
 	l.lost = true
 	w.sim.Cover("lost")
-
+	if w.sim.Scenario.Calm && l.asked.IsZero() && l.process.life.Running() {
+		w.violate(11, "%s has lost %s, and was never asked for it", l.process.name, l.ID())
+	}
 	if !l.asked.IsZero() {
 		w.sim.Cover("kept too long")
 	}
-
 	w.leave(l)
 }
 
-// leave tells that a lane's partitions are read by it no more.
+// leave tells that a lane's partitions are read by it no more, but where the process reads
+// them again by another lane already.
 func (w *brokers) leave(l *watchedLane) {
 	for _, p := range ordered(l.reads) {
+		again := func(other *watchedLane) bool {
+			return other != l && other.process == l.process && !other.lost && !other.closed
+		}
+		if slices.ContainsFunc(w.lanes[p.name], again) {
+			continue
+		}
 		w.sim.Observer().Lost(l.process.life, p.name)
 	}
 }
@@ -157,13 +150,11 @@ func (w *brokers) leave(l *watchedLane) {
 // committed then (P5).
 func (w *brokers) shut(l *watchedLane) {
 	w.look()
-
 	if !l.lost && w.sim.Scenario.Calm && !w.options.MixPartitions {
 		for _, p := range ordered(l.reads) {
 			w.sim.Observer().Yielded(l.process.life, p.name)
 		}
 	}
-
 	l.closed = true
 	w.leave(l)
 }
@@ -173,15 +164,12 @@ func (w *brokers) handed(l *watchedLane, records []sources.Record) {
 	if l.lost || l.closed {
 		return
 	}
-
 	for i := range records {
 		s := w.records[simulation.Number(records[i].Data)]
 		native, _ := records[i].Native.(*kgo.Record)
-
 		w.read(l, s.part)
 		w.sim.Observer().Sized(s.number, records[i].Size)
 		w.checkHanded(s, native)
-
 		s.handed, s.part.read = true, true
 		w.sim.Observer().Handed(l.process.life, s.number)
 	}
@@ -190,7 +178,6 @@ func (w *brokers) handed(l *watchedLane, records []sources.Record) {
 // checkHanded holds what is handed out against P1 and P16.
 func (w *brokers) checkHanded(s *sent, native *kgo.Record) {
 	p := s.part
-
 	switch {
 	case native.Partition != p.number || s.offset >= 0 && native.Offset != s.offset:
 		w.violate(1, "record %d was sent to %s as %d, not to %d as %d", s.number, p.name, s.offset, native.Partition, native.Offset)
@@ -211,7 +198,6 @@ func (w *brokers) isRelative(p *part) bool {
 // acked holds what a lane says to be settled against P2: the group has it.
 func (w *brokers) acked(l *watchedLane, last *sources.Record) {
 	w.look()
-
 	s := w.records[simulation.Number(last.Data)]
 	if s.part.committed <= s.offset && !l.lost && slices.Contains(w.current, s.part) {
 		w.violate(2, "%s says that record %d (offset %d of %s) is settled, but %d is committed",
@@ -250,25 +236,36 @@ func (w *brokers) checkCommit(p *process, r *kmsg.OffsetCommitRequest) {
 		if id := r.Topics[i].TopicID; id != ([16]byte{}) && w.cluster.TopicIDInfo(id) == nil {
 			continue // it was deleted
 		}
-
 		for j := range r.Topics[i].Partitions {
 			number, offset := int(r.Topics[i].Partitions[j].Partition), r.Topics[i].Partitions[j].Offset
-			if number >= len(w.current) || w.isStart(w.current[number], offset) {
+			if number >= len(w.current) || w.isStart(w.current[number], offset) || w.isStale(p, number) {
 				continue
 			}
-
 			if offset > w.current[number].committed {
 				w.checkPassed(p, w.current[number], offset)
 			}
 		}
 	}
-
+	for _, p := range w.current {
+		w.stale[p.number] = slices.ContainsFunc(w.processes, func(of *process) bool { return w.isStale(of, int(p.number)) })
+	}
 	w.sim.After(10*time.Millisecond, "look", w.look) // if the answer is lost
 }
 
-// isStart reports whether a commit may be where the group starts.
+// isStale reports whether a process may take a partition for the one that it was before its
+// topic was made anew: requests of this version name the topic by its name only.
+func (w *brokers) isStale(p *process, number int) bool {
+	return slices.ContainsFunc(w.parts, func(of *part) bool {
+		reads := func(l *watchedLane) bool { return l.process == p && l.reads[of] && !l.closed }
+		return of.number == int32(number) && !slices.Contains(w.current, of) && slices.ContainsFunc(w.lanes[of.name], reads)
+	})
+}
+
+// isStart reports whether a commit may be where the group starts. Of a topic that was made
+// anew the group has nothing, so who starts then takes it for one that was never read.
 func (w *brokers) isStart(p *part, offset int64) bool {
-	return w.isRelative(p) && !p.read && (p.latest < 0 || offset <= p.latest)
+	return w.isRelative(p) && !p.read && (p.latest < 0 || offset <= p.latest) ||
+		w.options.StartingPosition != kafka.TrimHorizon && p.anew && !p.read
 }
 
 // checkPassed holds a commit, which a process asked for or the group has, against P2 and
@@ -278,12 +275,10 @@ func (w *brokers) checkPassed(by *process, p *part, offset int64) {
 		if s.offset >= offset || w.sim.Observer().Finished(s.number) {
 			continue
 		}
-
 		promise := 3
 		if s.offset == offset-1 {
 			promise = 2
 		}
-
 		w.violate(promise, "%s commits offset %d of %s, but record %d (offset %d) is unfinished", by.name, offset, p.name, s.number, s.offset)
 	}
 }
@@ -294,39 +289,48 @@ func (w *brokers) look() {
 	if info == nil || w.closed {
 		return
 	}
-
 	for _, p := range w.current {
 		commit, ok := info.Commits[simTopic][p.number]
 		if !ok || commit.Offset == p.committed {
 			continue
 		}
-
 		if w.isStart(p, commit.Offset) {
 			w.sim.Cover("start stored")
 			p.start, p.committed = commit.Offset, commit.Offset
 			w.place(p)
-
 			continue
 		}
-
+		if w.stale[p.number] && !p.read {
+			w.overtake(p, commit.Offset)
+		}
 		w.move(p, commit.Offset)
 	}
+}
+
+// overtake tells that a commit that was meant for a partition before its topic was made
+// anew is that of the new one: what it passes is not read.
+func (w *brokers) overtake(p *part, to int64) {
+	w.sim.Cover("position of the topic before")
+	for _, s := range p.records {
+		if s.offset < to {
+			s.gone, s.silent = true, true
+			w.sim.Observer().Gone(s.number, true)
+		}
+	}
+	p.deleted = max(p.deleted, to)
 }
 
 // move tells that the position of a partition was moved.
 func (w *brokers) move(p *part, to int64) {
 	var passed []int
-
 	for _, s := range p.records {
 		if s.offset >= p.committed && s.offset < to {
 			passed = append(passed, s.number)
 		}
 	}
-
 	if w.isRelative(p) && !p.read && p.latest >= 0 && len(passed) > 0 && p.committed < 0 {
 		w.violate(16, "the group starts with offset %d of %s, though records came from %d on when it had started", to, p.name, p.latest)
 	}
-
 	w.sim.Observer().Passed(w.reader(p), p.name, passed, int(to-max(p.committed, 0)))
 	p.committed = to
 }
@@ -336,15 +340,13 @@ func (w *brokers) reader(p *part) *simulation.Life {
 	if lanes := w.lanes[p.name]; len(lanes) > 0 {
 		return lanes[len(lanes)-1].process.life
 	}
-
 	return w.processes[len(w.processes)-1].life
 }
 
 // place tells which records of a partition nobody needs: those before the start, and with
 // Latest those that are not read yet when the position was deleted.
 func (w *brokers) place(p *part) {
-	reset := w.options.StartingPosition == kafka.Latest && p.committed < p.deleted
-
+	reset := w.options.StartingPosition == kafka.Latest && p.deleted > max(p.committed, 0)
 	for _, s := range p.records {
 		switch {
 		case s.gone, s.aborted && w.options.ReadCommitted:
@@ -365,22 +367,17 @@ func (w *brokers) place(p *part) {
 // lost.
 func (w *brokers) control(request kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // as the broker wants it
 	w.cluster.KeepControl()
-
 	asked, is := request.(*kmsg.OffsetForLeaderEpochRequest)
 	if !is {
 		return nil, nil, false
 	}
-
 	response, _ := asked.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
-
 	for _, t := range asked.Topics {
 		topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
 		topic.Topic = t.Topic
-
 		for _, p := range t.Partitions {
 			partition := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
 			partition.Partition = p.Partition
-
 			switch info := w.cluster.PartitionInfo(t.Topic, p.Partition); {
 			case info == nil:
 				partition.ErrorCode = kerr.UnknownTopicOrPartition.Code
@@ -389,13 +386,10 @@ func (w *brokers) control(request kmsg.Request) (kmsg.Response, error, bool) { /
 			default:
 				partition.ErrorCode = kerr.NotLeaderForPartition.Code
 			}
-
 			topic.Partitions = append(topic.Partitions, partition)
 		}
-
 		response.Topics = append(response.Topics, topic)
 	}
-
 	return response, nil, true
 }
 
@@ -404,19 +398,15 @@ func (w *brokers) control(request kmsg.Request) (kmsg.Response, error, bool) { /
 // then on who has joined.
 func (w *brokers) keepAlive(p *process, member string, generation int32) {
 	const share = 4
-
 	w.sim.After(w.session/share, "keep alive "+p.name, func() {
 		info := w.cluster.GroupInfo(simGroup)
 		if info == nil || info.State != "CompletingRebalance" || info.Epoch != generation || p.dead.Load() || w.closed {
 			return
 		}
-
 		beat := kmsg.NewPtrHeartbeatRequest()
 		beat.Group, beat.MemberID, beat.Generation = simGroup, member, generation
-
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		_, _ = beat.RequestWith(ctx, w.client)
-
 		cancel()
 		w.keepAlive(p, member, generation)
 	})
@@ -429,46 +419,36 @@ func (w *brokers) keepAlive(p *process, member string, generation int32) {
 // off the time when all would be.
 func (w *brokers) sweep() {
 	const margin = 30*time.Second + 15*time.Second // the adapter's, and some more
-
 	since, generation := time.Now(), int32(0)
 	left := make(map[string]time.Time) // members that nobody is any more
-
 	var look func()
-
 	look = func() {
 		if w.closed {
 			return
 		}
-
 		w.sim.After(time.Second, "sweep", look)
-
 		info := w.cluster.GroupInfo(simGroup)
 		if info == nil || w.options.ServerSideAssignment {
 			return
 		}
-
 		if info.State != "PreparingRebalance" || info.Epoch != generation {
 			since, generation = time.Now(), info.Epoch
 		}
-
 		for _, m := range info.Members {
 			if w.isSomebody(m) {
 				delete(left, m.MemberID)
 			} else if _, known := left[m.MemberID]; !known {
 				left[m.MemberID] = time.Now()
 			}
-
 			at, gone := left[m.MemberID]
 			if gone && time.Since(at) > w.session+2*time.Second || time.Since(since) > w.patience()+margin {
 				w.expel(m)
 			}
 		}
-
 		maps.DeleteFunc(left, func(id string, _ time.Time) bool {
 			return !slices.ContainsFunc(info.Members, func(m kfake.GroupMember) bool { return m.MemberID == id })
 		})
 	}
-
 	w.sim.After(time.Second, "sweep", look)
 }
 
@@ -482,28 +462,23 @@ func (w *brokers) isSomebody(m kfake.GroupMember) bool {
 // Rest looks what mappings do with nothing to do.
 func (w *brokers) Rest() (time.Duration, func()) {
 	const (
-		span   = 20 * time.Second
-		resent = 10 // requests a second of each member, besides fetches
+		span   = time.Minute // longer than a request may hang
+		resent = 10          // requests a second of each member, besides fetches
 	)
-
 	before := make(map[*process]int)
 	for _, p := range w.processes {
 		before[p] = p.total
 	}
-
 	most := int(span/time.Second)*resent + int(span/min(w.fetchWait, time.Second))*w.size()*2
-
 	return span, func() {
 		for _, p := range w.processes {
 			if n := p.total - before[p]; p.life.Running() && n > most {
 				w.violate(9, "%s makes %d requests within %v with nothing to do, the most is %d", p.name, n, span, most)
 			}
-
 			if p.life.Running() {
 				w.checkLag(p)
 			}
 		}
-
 		w.checkLosses()
 	}
 }
@@ -511,13 +486,11 @@ func (w *brokers) Rest() (time.Duration, func()) {
 // checkLag holds the lag of a mapping that has handled all against P15: it is known, and 0.
 func (w *brokers) checkLag(p *process) {
 	lags := make(map[string]int)
-
 	for _, m := range p.source.Measure(nil) {
 		if m.Name == "OffsetLag" {
 			lags[m.Partition] = m.Count
 		}
 	}
-
 	for _, of := range w.current {
 		for _, l := range w.lanes[of.name] {
 			name := fmt.Sprintf("%s-%d", simTopic, of.number)
@@ -531,7 +504,6 @@ func (w *brokers) checkLag(p *process) {
 // checkLosses holds what was lost against P1: who lost it tells how much it was.
 func (w *brokers) checkLosses() {
 	told := make(map[string][]*kafka.LossError)
-
 	for _, p := range w.processes {
 		p.mu.Lock()
 		for _, loss := range p.losses {
@@ -539,16 +511,17 @@ func (w *brokers) checkLosses() {
 		}
 		p.mu.Unlock()
 	}
-
 	for _, p := range w.current {
 		for _, loss := range told[fmt.Sprintf("%s-%d", simTopic, p.number)] {
 			w.sim.Cover("loss told")
-
-			if loss.Count <= 0 || loss.From+loss.Count > p.deleted && len(w.parts) == len(w.current) {
-				w.violate(1, "%d lost offsets of %s are told, from %d on, but only those up to %d are deleted", loss.Count, p.name, loss.From, p.deleted)
+			most := p.deleted
+			if w.options.StartingPosition == kafka.Latest { // it goes on at the end
+				most = max(most, w.cluster.PartitionInfo(simTopic, p.number).HighWatermark)
+			}
+			if loss.Count <= 0 || loss.From+loss.Count > most && len(w.parts) == len(w.current) {
+				w.violate(1, "%d lost offsets of %s are told, from %d on, but only those up to %d are lost", loss.Count, p.name, loss.From, most)
 			}
 		}
-
 		for _, s := range p.records {
 			is := func(loss *kafka.LossError) bool { return loss.From <= s.offset && s.offset < loss.From+loss.Count }
 			if s.gone && !s.silent && !s.handed && w.sim.Scenario.Kills == 0 && !slices.ContainsFunc(told[fmt.Sprintf("%s-%d", simTopic, p.number)], is) {

@@ -4,7 +4,10 @@ package kafka_test
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,8 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/kafka"
 )
 
@@ -26,7 +29,7 @@ type process struct {
 	name   string
 	source *kafka.Source
 	dead   atomic.Bool
-	heard  atomic.Int64 // when its mapping's observer heard of a failure last, in nanoseconds
+	heard  atomic.Int64 // when its mapping's observer heard of a denial last, in nanoseconds
 
 	mu      sync.Mutex
 	dialed  map[string]int
@@ -56,21 +59,41 @@ func (w *brokers) newProcess(life *simulation.Life) *process {
 	}
 }
 
+// seeded is a source of randomness that in a bubble, whose time begins in the year 2000,
+// depends on the instant only. The names of members are drawn from it, and partitions are
+// shared out in the order of these.
+type seeded struct{ otherwise io.Reader }
+
+func (s seeded) Read(b []byte) (int, error) {
+	const bubbles = 2010
+	now := time.Now()
+	if now.Year() > bubbles {
+		return s.otherwise.Read(b)
+	}
+	random := rand.New(rand.NewPCG(uint64(now.UnixNano()), 0))
+	for i := range b {
+		b[i] = byte(random.Uint64())
+	}
+	return len(b), nil
+}
+
+// seedNames has names drawn so from now on.
+var seedNames = sync.OnceFunc(func() { cryptorand.Reader = seeded{cryptorand.Reader} })
+
 // options are those of the process' source.
 func (p *process) options() kafka.Options {
 	w := p.world
 	options := w.options
-	options.BootstrapServers = w.cluster.ListenAddrs()
+	options.BootstrapServers = w.cluster.ListenAddrs()[:1] // or the client draws one of them, whoever asks first
 	options.ClientOptions = append([]kgo.Opt{
 		kgo.ClientID(p.name), kgo.Dialer(p.dial), kgo.WithHooks(p), kgo.DisableClientMetrics(),
+		kgo.RetryBackoffFn(func(fails int) time.Duration { return min(250*time.Millisecond<<min(fails, 5), 5*time.Second) }),
 		kgo.SessionTimeout(w.session), kgo.HeartbeatInterval(w.heartbeat), kgo.FetchMaxWait(w.fetchWait),
 		kgo.MetadataMaxAge(30 * time.Second), // so that new partitions are found soon
 	}, w.options.ClientOptions...)
-
 	if w.static {
 		options.InstanceID = fmt.Sprint("m", p.life.Slot())
 	}
-
 	return options
 }
 
@@ -78,7 +101,6 @@ func (p *process) options() kafka.Options {
 func (p *process) OnNewClient(client *kgo.Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
 	p.clients = append(p.clients, client)
 }
 
@@ -87,13 +109,11 @@ func (p *process) member() string {
 	p.mu.Lock()
 	clients := p.clients
 	p.mu.Unlock()
-
 	for i := len(clients) - 1; i >= 0; i-- { // one that is no member has none
 		if id, _ := clients[i].GroupMetadata(); id != "" {
 			return id
 		}
 	}
-
 	return ""
 }
 
@@ -103,11 +123,9 @@ type fate struct{ cutBefore, cutAfter, hangs bool }
 // asks sees a request in its turn, just before a broker does.
 func (p *process) asks(w *wire, key kmsg.Key, frame []byte) fate {
 	p.count(key)
-
 	if !p.dead.Load() {
 		p.world.asked(p, key, frame)
 	}
-
 	return p.fate(w, key)
 }
 
@@ -116,7 +134,6 @@ func (p *process) fate(_ *wire, key kmsg.Key) fate {
 	op := operation(key)
 	s := p.world.sim
 	_, hangs := s.Hung(op)
-
 	return fate{
 		cutBefore: s.Chance(simulation.Fault(op) + " before"),
 		cutAfter:  s.Chance(simulation.Fault(op) + " after"),
@@ -130,9 +147,7 @@ func (p *process) delay() time.Duration {
 	if !s.Chance(slowAnswer) {
 		return 0
 	}
-
 	longest := []time.Duration{time.Second, 8 * time.Second, time.Minute}[p.world.random.IntN(3)]
-
 	return time.Duration(p.world.random.Int64N(int64(longest)))
 }
 
@@ -155,19 +170,15 @@ func operation(key kmsg.Key) simulation.Op {
 // count holds requests against P9.
 func (p *process) count(key kmsg.Key) {
 	const most = 300
-
 	p.total++
-
 	c := p.asked[key]
 	if c == nil {
 		c = new(second)
 		p.asked[key] = c
 	}
-
 	if now := time.Now().Unix(); now != c.at {
 		c.at, c.n = now, 0
 	}
-
 	if c.n++; c.n > most {
 		p.world.sim.Observer().Violate(9, fmt.Sprintf("a hot loop: %s makes more than %d requests of kind %s in one second", p.name, most, key.Name()))
 	}
@@ -192,7 +203,6 @@ func (s *watched) Start(ctx context.Context, settings sources.Settings) error {
 	if err == nil {
 		s.process.life.Turn(s.process.name+" has started", func() { s.process.world.started(s.process) })
 	}
-
 	return err
 }
 
@@ -202,26 +212,22 @@ func (s *watched) Accept(ctx context.Context) (sources.Partition, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	switch p.(type) {
 	case sources.Releaser, sources.Failer, sources.WindowKeeper:
 		panic("the simulation hides an ability of the partition")
 	}
-
 	revocable, _ := p.(sources.Revocable)
 	describer, _ := p.(sources.RecordDescriber)
 	l := &watchedLane{
 		Partition: p, Revocable: revocable, RecordDescriber: describer, process: s.process, reads: make(map[*part]bool),
 	}
 	s.process.life.Turn(s.process.name+" opens "+p.ID(), func() { s.process.world.opened(l) })
-
 	return l, nil
 }
 
 // Close tells that the source is closed.
 func (s *watched) Close(ctx context.Context) error {
 	_ = s.process.life.Call(ctx, "close source", func() error { return nil })
-
 	return s.Source.Close(ctx)
 }
 
@@ -234,7 +240,7 @@ type watchedLane struct {
 	process *process
 
 	// Of the simulation's goroutine: what the group called the process, and how often that
-	// one had joined; what is read; when it was asked back; whether it was lost and closed.
+	// one had joined; what is read; when it was revoked; whether it was lost and closed.
 	member       string
 	joined       int
 	reads        map[*part]bool
@@ -245,7 +251,6 @@ type watchedLane struct {
 // OnRevoke is in between.
 func (l *watchedLane) OnRevoke(revoked, lost func()) {
 	p := l.process
-
 	l.Revocable.OnRevoke(
 		func() {
 			p.life.Turn(p.name+" revoked "+l.ID(), func() { p.world.revoked(l) })
@@ -264,7 +269,6 @@ func (l *watchedLane) Fetch(ctx context.Context, buf []sources.Record, wait time
 	if n > 0 {
 		l.process.life.Turn(l.process.name+" fetched "+l.ID(), func() { l.process.world.handed(l, buf[:n]) })
 	}
-
 	return n, err
 }
 
@@ -274,17 +278,14 @@ func (l *watchedLane) Ack(ctx context.Context, records []sources.Record) error {
 	if err != nil || len(records) == 0 {
 		return err
 	}
-
 	last := records[len(records)-1]
 	l.process.life.Turn(fmt.Sprint(l.process.name, " acked ", last.ID), func() { l.process.world.acked(l, &last) })
-
 	return nil
 }
 
 // Close comes after everything else, so nothing is handled from here on.
 func (l *watchedLane) Close(ctx context.Context) error {
 	l.process.life.Turn(l.process.name+" closed "+l.ID(), func() { l.process.world.shut(l) })
-
 	return l.Partition.Close(ctx)
 }
 

@@ -27,17 +27,14 @@ func strikes() map[string]func(w *brokers, one, other int) {
 		"records are deleted":      (*brokers).deleteRecords,
 		"settled ones are deleted": (*brokers).deleteSettled,
 		"partitions are added":     (*brokers).addPartition,
-		"the topic is made anew":   (*brokers).makeAnew,
+		madeAnew:                   (*brokers).makeAnew,
 	}
-
 	for name, refusal := range refusals() {
 		all[name] = func(w *brokers, one, other int) { w.refuse(name, refusal, one, other) }
 	}
-
 	for name, refusal := range denials() {
 		all[name] = func(w *brokers, one, other int) { w.deny(name, refusal, other) }
 	}
-
 	return all
 }
 
@@ -57,13 +54,11 @@ type denial struct {
 // refusals are how brokers refuse requests.
 func refusals() map[string]kfake.Fault {
 	all := make(map[string]kfake.Fault)
-
 	add := func(key kmsg.Key, top bool, errs ...*kerr.Error) {
 		for _, err := range errs {
 			all[fmt.Sprintf("%s: %s", key.Name(), err.Message)] = kfake.Fault{Keys: []kmsg.Key{key}, TopLevel: top, Err: err}
 		}
 	}
-
 	add(kmsg.OffsetCommit, false, kerr.RebalanceInProgress, kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.StaleMemberEpoch,
 		kerr.CoordinatorNotAvailable, kerr.NotCoordinator, kerr.CoordinatorLoadInProgress,
 		kerr.RequestTimedOut, // after it was applied
@@ -84,24 +79,20 @@ func refusals() map[string]kfake.Fault {
 		Keys: []kmsg.Key{kmsg.JoinGroup}, TopLevel: true, Err: kerr.UnknownMemberID,
 		When: func(r kmsg.Request) bool { return r.(*kmsg.JoinGroupRequest).MemberID != "" },
 	}
-
 	return all
 }
 
 // denials are permissions that may be withdrawn.
 func denials() map[string]kfake.Fault {
 	all := make(map[string]kfake.Fault)
-
 	add := func(top bool, err *kerr.Error, keys ...kmsg.Key) {
 		for _, key := range keys {
 			all["denied "+key.Name()] = kfake.Fault{Keys: []kmsg.Key{key}, TopLevel: top, Err: err, Count: -1}
 		}
 	}
-
 	add(false, kerr.TopicAuthorizationFailed, kmsg.Fetch, kmsg.Metadata, kmsg.ListOffsets)
 	add(false, kerr.GroupAuthorizationFailed, kmsg.OffsetCommit, kmsg.OffsetFetch, kmsg.FindCoordinator)
 	add(true, kerr.GroupAuthorizationFailed, kmsg.JoinGroup, kmsg.SyncGroup, kmsg.Heartbeat, kmsg.ConsumerGroupHeartbeat)
-
 	return all
 }
 
@@ -111,32 +102,31 @@ func (w *brokers) Disturb() {
 	if len(w.strikes) == 0 || w.calm {
 		return
 	}
-
 	name := w.strikes[which%len(w.strikes)]
+	if which%4 == 0 {
+		name = w.often
+	}
 	strikes()[name](w, one, other)
-
-	if _, refusal := refusals()[name]; !refusal {
+	if _, refusal := refusals()[name]; !refusal && name != madeAnew {
 		w.sim.Cover(name)
 	}
 }
 
+const madeAnew = "the topic is made anew"
+
 // Calm ends all that strikes.
 func (w *brokers) Calm() {
 	w.calm = true
-	w.permit()
-
+	w.permit(w.denials...)
 	for _, f := range w.faults {
 		f.handle.Remove()
-
 		if f.handle.Hits() > 0 {
 			w.sim.Cover(f.name)
 		}
 	}
-
 	w.mu.Lock()
 	clear(w.away)
 	w.mu.Unlock()
-
 	for _, p := range w.processes {
 		p.freeze(time.Time{})
 	}
@@ -146,20 +136,19 @@ func (w *brokers) Calm() {
 func (w *brokers) refuse(name string, refusal kfake.Fault, one, other int) {
 	refusal.Count = 1 + one%5
 	last := time.Duration(0)
-
 	if one%4 == 0 && !w.passes(refusal) {
 		refusal.Count = -1
 		last = time.Duration(other%30_000) * time.Millisecond
 	}
-
 	single := []kmsg.Key{kmsg.Fetch, kmsg.OffsetCommit, kmsg.ListOffsets, kmsg.OffsetFetch}
 	if other%2 == 0 && slices.Contains(single, refusal.Keys[0]) {
 		refusal.Partitions = []int32{int32(other / 2 % len(w.current))}
 	}
-
+	if refusal.When == nil {
+		refusal.When = func(kmsg.Request) bool { return !w.own.Load() }
+	}
 	handle := w.cluster.Fault(refusal)
 	w.faults = append(w.faults, fault{name, handle})
-
 	if last > 0 {
 		w.sim.After(last, "remove "+name, handle.Remove)
 	}
@@ -170,8 +159,7 @@ func (w *brokers) refuse(name string, refusal kfake.Fault, one, other int) {
 // coordinator again and again without a pause if brokers assign the partitions.
 func (w *brokers) passes(refusal kfake.Fault) bool {
 	key := refusal.Keys[0]
-
-	return key == kmsg.SyncGroup || refusal.When != nil || errors.Is(refusal.Err, kerr.NotLeaderForPartition) ||
+	return key == kmsg.SyncGroup || key == kmsg.JoinGroup && refusal.When != nil || errors.Is(refusal.Err, kerr.NotLeaderForPartition) ||
 		w.options.ServerSideAssignment && key == kmsg.FindCoordinator
 }
 
@@ -181,57 +169,57 @@ func (w *brokers) deny(name string, refusal kfake.Fault, other int) {
 	if !w.allStarted() {
 		return
 	}
-
 	d := &denial{}
 	refusal.When = func(kmsg.Request) bool {
+		if w.own.Load() {
+			return false
+		}
 		d.first.CompareAndSwap(0, time.Now().UnixNano())
-
 		return true
 	}
 	d.fault = fault{name, w.cluster.Fault(refusal)}
 	w.denials = append(w.denials, d)
-	w.sim.After(time.Second+time.Duration(other%120_000)*time.Millisecond, "permit "+name, w.permit)
+	last := time.Duration(other%30_000) * time.Millisecond
+	if other%2 == 0 {
+		last += time.Minute
+	}
+	w.sim.After(time.Second+last, "permit "+name, func() { w.permit(d) })
 }
 
 func (w *brokers) allStarted() bool {
 	running := 0
-
 	for _, p := range w.processes {
 		if !p.life.Over() {
 			running++
-
 			if !p.started || !p.life.Running() {
 				return false
 			}
 		}
 	}
-
 	return running == max(w.sim.Scenario.Members, 1)
 }
 
 // permit ends denials. What was denied for longer than a minute was told (P14).
-func (w *brokers) permit() {
-	for _, d := range w.denials {
+func (w *brokers) permit(denials ...*denial) {
+	for _, d := range denials {
+		if !slices.Contains(w.denials, d) {
+			continue
+		}
 		d.handle.Remove()
-
 		if d.handle.Hits() > 0 {
 			w.sim.Cover(d.name + " and refused")
 		}
-
 		first := d.first.Load()
 		if first == 0 || time.Since(time.Unix(0, first)) <= time.Minute {
 			continue
 		}
-
 		w.sim.Cover("denied for a minute")
-
 		heard := func(p *process) bool { return p.heard.Load() >= first || p.dead.Load() }
 		if !slices.ContainsFunc(w.processes, heard) {
 			w.violate(14, "%s for more than a minute, and nobody heard of it", d.name)
 		}
 	}
-
-	w.denials = nil
+	w.denials = slices.DeleteFunc(slices.Clone(w.denials), func(d *denial) bool { return slices.Contains(denials, d) })
 }
 
 // fence throws a member out of the group, as an administrator does, or a broker that has
@@ -241,7 +229,6 @@ func (w *brokers) fence(one, _ int) {
 	if info == nil || len(info.Members) == 0 || !w.options.ServerSideAssignment && info.State != "Stable" {
 		return // in a rebalance the embedded broker counts wrongly from then on who has joined
 	}
-
 	slices.SortFunc(info.Members, func(a, b kfake.GroupMember) int { return cmpClients(a, b) })
 	w.expel(info.Members[one%len(info.Members)])
 }
@@ -261,9 +248,7 @@ func cmpClients(a, b kfake.GroupMember) int {
 func (w *brokers) expel(member kfake.GroupMember) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-
 	var request kmsg.Request
-
 	if w.options.ServerSideAssignment {
 		leave := kmsg.NewPtrConsumerGroupHeartbeatRequest()
 		leave.Group, leave.MemberID, leave.MemberEpoch = simGroup, member.MemberID, -1
@@ -275,7 +260,6 @@ func (w *brokers) expel(member kfake.GroupMember) {
 		leave.Members = []kmsg.LeaveGroupRequestMember{{MemberID: member.MemberID, InstanceID: member.InstanceID}}
 		request = leave
 	}
-
 	_, _ = w.client.Request(ctx, request) // it may be gone
 }
 
@@ -290,7 +274,6 @@ func (w *brokers) victim(n int) *process {
 	if len(all) == 0 {
 		return nil
 	}
-
 	return all[n%len(all)]
 }
 
@@ -313,11 +296,9 @@ func (w *brokers) standStill(one, other int) {
 // takeAway has nobody reach a broker for a while.
 func (w *brokers) takeAway(one, other int) {
 	address := w.cluster.ListenAddrs()[one%w.size()]
-
 	w.mu.Lock()
 	w.away[address] = time.Now().Add(time.Duration(other%20_000) * time.Millisecond)
 	w.mu.Unlock()
-
 	for _, p := range w.running() {
 		p.cut(func(c *wire) bool { return c.address == address })
 	}
@@ -326,7 +307,6 @@ func (w *brokers) takeAway(one, other int) {
 func (w *brokers) isAway(address string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
 	return time.Now().Before(w.away[address])
 }
 
@@ -339,7 +319,6 @@ func (w *brokers) moveLeader(one, other int) {
 // deleteRecords deletes records of a partition, handled or not, as retention does.
 func (w *brokers) deleteRecords(one, other int) {
 	p := w.current[one%len(w.current)]
-
 	info := w.cluster.PartitionInfo(simTopic, p.number)
 	if info != nil && info.HighWatermark > info.LogStartOffset {
 		w.deleteUpTo(p, info.LogStartOffset+1+int64(other)%(info.HighWatermark-info.LogStartOffset))
@@ -349,7 +328,6 @@ func (w *brokers) deleteRecords(one, other int) {
 // deleteSettled deletes what was settled, which nobody may miss.
 func (w *brokers) deleteSettled(one, _ int) {
 	p := w.current[one%len(w.current)]
-
 	info := w.cluster.PartitionInfo(simTopic, p.number)
 	if info != nil && p.committed > info.LogStartOffset {
 		w.deleteUpTo(p, p.committed)
@@ -365,20 +343,16 @@ func (w *brokers) deleteUpTo(p *part, offset int64) {
 // addPartition adds a partition, which the group reads from its beginning (KAF-08).
 func (w *brokers) addPartition(_, _ int) {
 	const most = 6
-
 	if len(w.current) >= most || w.absent {
 		return
 	}
-
 	request := kmsg.NewPtrCreatePartitionsRequest()
 	request.TimeoutMillis = 1000
 	request.Topics = []kmsg.CreatePartitionsRequestTopic{{Topic: simTopic, Count: int32(len(w.current) + 1)}}
-
 	answer, err := request.RequestWith(context.Background(), w.client)
 	if err == nil {
 		err = kerr.ErrorForCode(answer.Topics[0].ErrorCode)
 	}
-
 	w.must(err)
 	w.settleDown(len(w.current))
 }
@@ -387,34 +361,29 @@ func (w *brokers) addPartition(_, _ int) {
 // that starts meanwhile would end, so only where all have started.
 func (w *brokers) makeAnew(one, other int) {
 	const longest = 2 * time.Second // as long as a start looks for it
-
-	if !w.allStarted() || w.absent || len(w.open) > 0 {
+	if !w.allStarted() || w.absent || w.transactions {
 		return
 	}
-
+	w.sim.Cover(madeAnew)
 	partitions := len(w.current)
 	w.must(w.cluster.DeleteTopic(simTopic))
-
 	for _, p := range w.current {
 		for _, s := range p.records {
 			s.gone, s.silent = true, true
 			w.sim.Observer().Gone(s.number, true)
 		}
 	}
-
 	w.absent = true
 	again := func() {
 		w.must(w.cluster.CreateTopic(simTopic, int32(partitions), nil))
 		w.absent, w.current = false, nil
 		w.settleDown(0)
-
+		w.client.PurgeTopicsFromProducing(simTopic)
 		for waiting := w.waiting; len(waiting) > 0; waiting = waiting[1:] {
 			w.Send(waiting[0])
 		}
-
 		w.waiting = nil
 	}
-
 	if one%2 == 0 {
 		again()
 	} else {

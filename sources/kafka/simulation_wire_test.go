@@ -41,11 +41,12 @@ type wire struct {
 
 	mu      sync.Mutex
 	out     [][]byte // requests that wait for their turn
-	sending bool
-	in      []byte // answers that were let through
+	back    [][]byte // answers that do
+	in      []byte   // answers that were let through
 	arrived chan struct{}
 	asked   map[int32]kmsg.Key // what answers are to, by correlation
 	deaf    bool               // no answer comes any more
+	held    time.Time          // until when answers wait; of the simulation's goroutine
 
 	requests, answers chan []byte
 }
@@ -53,36 +54,28 @@ type wire struct {
 // dial is what the client dials by.
 func (p *process) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	const limit = 10 * time.Second // as the client's own dialer
-
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errNoAnswer)
 	defer cancel()
-
 	if p.dead.Load() {
 		return nil, errUnreachable
 	}
-
 	label := p.dials(address)
-
 	for wait := p.latency("dial " + address); wait > 0; wait = p.frozen() {
 		turn := make(chan struct{})
 		p.world.sim.After(wait, label, func() { close(turn) })
-
 		select {
 		case <-turn:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
 	}
-
 	if p.dead.Load() || p.world.isAway(address) {
 		return nil, errUnreachable
 	}
-
 	conn, err := p.world.network.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-
 	return p.connect(&wire{
 		process: p, address: address, label: label, inner: conn, closed: make(chan struct{}), arrived: make(chan struct{}, 1),
 		asked: make(map[int32]kmsg.Key), reads: deadline{changed: make(chan struct{})},
@@ -94,37 +87,30 @@ func (p *process) dial(ctx context.Context, network, address string) (net.Conn, 
 func (p *process) dials(address string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
 	p.dialed[address]++
-
 	return fmt.Sprintf("%s %s %d", p.name, address, p.dialed[address])
 }
 
 func (p *process) connect(w *wire) (net.Conn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
 	if p.dead.Load() {
 		_ = w.inner.Close()
-
 		return nil, errUnreachable
 	}
-
 	p.wires[w] = struct{}{}
 	p.world.work.Go(w.send)
 	p.world.work.Go(w.receive)
-
 	return w, nil
 }
 
-// latency is how long something of a kind takes. It is the same each time, so that it
-// matters little which of two things that begin at one instant the client does first.
+// latency is how long something takes on the network of the process. It is the same each
+// time, so that it matters little which of two things that begin at one instant the client
+// does first.
 func (p *process) latency(label string) time.Duration {
 	const longest = 4 * time.Millisecond
-
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(p.name + label))
-
 	return 1 + time.Duration(rand.New(rand.NewPCG(p.world.sim.Scenario.Seed, h.Sum64())).Int64N(int64(longest)))
 }
 
@@ -132,7 +118,6 @@ func (p *process) latency(label string) time.Duration {
 func (p *process) frozen() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
 	return max(time.Until(p.thaws), 0)
 }
 
@@ -140,14 +125,12 @@ func (p *process) frozen() time.Duration {
 func (p *process) freeze(until time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
 	p.thaws = until
 }
 
 // cut breaks connections, and returns how many.
 func (p *process) cut(which func(*wire) bool) int {
 	var cut []*wire
-
 	p.mu.Lock()
 	for w := range p.wires {
 		if which(w) {
@@ -155,11 +138,9 @@ func (p *process) cut(which func(*wire) bool) int {
 		}
 	}
 	p.mu.Unlock()
-
 	for _, w := range cut {
 		_ = w.Close()
 	}
-
 	return len(cut)
 }
 
@@ -167,70 +148,43 @@ func (p *process) cut(which func(*wire) bool) int {
 func (w *wire) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
 	select {
 	case <-w.closed:
 		return 0, errCut
 	default:
 	}
-
 	w.out = append(w.out, append([]byte(nil), b...))
-
-	if !w.sending {
-		w.sending = true
-		w.enter()
-	}
-
+	w.process.world.sim.After(w.process.latency("request"), w.label+" request", w.pass)
 	return len(b), nil
 }
 
-// enter has the first request that waits take its turn. The caller holds the mutex.
-func (w *wire) enter() {
-	key, correlation := kmsg.Key(binary.BigEndian.Uint16(w.out[0][4:])), int32(binary.BigEndian.Uint32(w.out[0][8:]))
-	label := fmt.Sprintf("%s %s %d", w.label, key.Name(), correlation)
-	w.asked[correlation] = key
-	w.process.world.sim.After(w.process.latency(key.Name()), label, func() { w.pass(label, key) })
-}
-
-// pass is a request's turn.
-func (w *wire) pass(label string, key kmsg.Key) {
+// pass is the turn of the first request that waits.
+func (w *wire) pass() {
 	if w.isClosed() {
 		return
 	}
-
 	if wait := w.process.frozen(); wait > 0 {
-		w.process.world.sim.After(wait, label, func() { w.pass(label, key) })
-
+		w.process.world.sim.After(wait, w.label+" request", w.pass)
 		return
 	}
-
 	w.mu.Lock()
 	frame := w.out[0]
 	w.out = w.out[1:]
+	key, correlation := kmsg.Key(binary.BigEndian.Uint16(frame[4:])), int32(binary.BigEndian.Uint32(frame[8:]))
+	w.asked[correlation] = key
 	w.mu.Unlock()
-
 	fate := w.process.asks(w, key, frame)
-
 	if fate.cutBefore {
 		_ = w.Close()
-
 		return
 	}
-
 	w.requests <- frame
-
 	if fate.cutAfter {
-		w.process.world.sim.After(time.Millisecond, "cut "+label, func() { _ = w.Close() })
+		w.process.world.sim.After(time.Millisecond, w.label+" cut", func() { _ = w.Close() })
 	}
-
 	w.mu.Lock()
-	defer w.mu.Unlock()
-
 	w.deaf = w.deaf || fate.hangs
-
-	if w.sending = len(w.out) > 0; w.sending {
-		w.enter()
-	}
+	w.mu.Unlock()
 }
 
 // send gives the broker what had its turn.
@@ -240,7 +194,6 @@ func (w *wire) send() {
 		case frame := <-w.requests:
 			if _, err := w.inner.Write(frame); err != nil {
 				_ = w.Close()
-
 				return
 			}
 		case <-w.closed:
@@ -255,62 +208,52 @@ func (w *wire) receive() {
 		if _, err := io.ReadFull(w.inner, size); err != nil {
 			break
 		}
-
 		frame := make([]byte, 4+binary.BigEndian.Uint32(size))
 		copy(frame, size)
-
 		if _, err := io.ReadFull(w.inner, frame[4:]); err != nil {
 			break
 		}
-
-		correlation := int32(binary.BigEndian.Uint32(frame[4:]))
-
 		w.mu.Lock()
-		key := w.asked[correlation]
-		delete(w.asked, correlation)
+		w.back = append(w.back, frame)
 		w.mu.Unlock()
-
-		label := fmt.Sprintf("%s answer %s %d", w.label, key.Name(), correlation)
-		turn := make(chan struct{})
-		w.process.world.sim.After(w.process.latency("answer "+key.Name()), label, func() { w.arrive(label, key, frame, false, turn) })
-
-		select {
-		case <-turn:
-		case <-w.closed:
-			return
-		}
+		w.process.world.sim.After(w.process.latency("answer"), w.label+" answer", func() { w.arrive(false) })
 	}
-
 	_ = w.Close()
 }
 
-// arrive is an answer's turn.
-func (w *wire) arrive(label string, key kmsg.Key, frame []byte, late bool, turn chan struct{}) {
+// arrive is the turn of the first answer that waits.
+func (w *wire) arrive(late bool) {
 	wait := w.process.frozen()
 	if wait == 0 && !late {
 		wait, late = w.process.delay(), true
 	}
 
+	// Those behind it wait too.
+	if held := time.Until(w.held); held > wait {
+		wait = held
+	}
 	if wait > 0 && !w.isClosed() {
-		w.process.world.sim.After(wait, label, func() { w.arrive(label, key, frame, late, turn) })
-
+		w.held = time.Now().Add(wait)
+		w.process.world.sim.After(wait, w.label+" answer", func() { w.arrive(late) })
 		return
 	}
-
+	w.mu.Lock()
+	frame := w.back[0]
+	w.back = w.back[1:]
+	correlation := int32(binary.BigEndian.Uint32(frame[4:]))
+	key := w.asked[correlation]
+	delete(w.asked, correlation)
+	w.mu.Unlock()
 	w.process.world.answers(key)
-
 	w.mu.Lock()
 	if !w.deaf {
 		w.in = append(w.in, frame...)
 	}
 	w.mu.Unlock()
-
 	select {
 	case w.arrived <- struct{}{}:
 	default:
 	}
-
-	close(turn)
 }
 
 // Read gets answers.
@@ -320,11 +263,9 @@ func (w *wire) Read(b []byte) (int, error) {
 		n := copy(b, w.in)
 		w.in = w.in[n:]
 		w.mu.Unlock()
-
 		if n > 0 {
 			return n, nil
 		}
-
 		err := wait(&w.reads, w.arrived, w.closed)
 		if err != nil {
 			return 0, err
@@ -345,12 +286,10 @@ func (w *wire) isClosed() bool {
 func (w *wire) Close() error {
 	w.once.Do(func() {
 		close(w.closed)
-
 		w.process.mu.Lock()
 		delete(w.process.wires, w)
 		w.process.mu.Unlock()
 	})
-
 	return w.inner.Close()
 }
 
@@ -361,7 +300,6 @@ func (w *wire) RemoteAddr() net.Addr { return w.inner.RemoteAddr() }
 // SetDeadline bounds reads; writes do not wait.
 func (w *wire) SetDeadline(t time.Time) error {
 	w.reads.set(t)
-
 	return nil
 }
 
@@ -381,7 +319,6 @@ type deadline struct {
 func (d *deadline) set(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-
 	d.at = t
 	close(d.changed)
 	d.changed = make(chan struct{})
@@ -393,16 +330,12 @@ func wait[T any](d *deadline, over <-chan T, closed <-chan struct{}) error {
 		d.mu.Lock()
 		at, changed := d.at, d.changed
 		d.mu.Unlock()
-
 		var due <-chan time.Time
-
 		if !at.IsZero() {
 			timer := time.NewTimer(time.Until(at))
 			defer timer.Stop()
-
 			due = timer.C
 		}
-
 		select {
 		case <-over:
 			return nil
@@ -421,14 +354,11 @@ func requestIn(frame []byte) kmsg.Request {
 	request := kmsg.RequestForKey(reader.Int16())
 	request.SetVersion(reader.Int16())
 	_, _ = reader.Int32(), reader.NullableString()
-
 	if request.IsFlexible() {
 		kmsg.SkipTags(&reader)
 	}
-
 	if err := request.ReadFrom(reader.Src); err != nil {
 		panic(err)
 	}
-
 	return request
 }

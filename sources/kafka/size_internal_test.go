@@ -13,12 +13,9 @@ import (
 // records before it were like.
 func TestSizes_ESM38(t *testing.T) {
 	t.Parallel()
-
 	recent := time.UnixMilli(1_767_225_601_123)
 	header := []kgo.RecordHeader{{Key: "trace", Value: []byte{1, 200, 30}}}
-
 	var records []*kgo.Record
-
 	for _, offset := range []int64{0, 8, 9, 10, 11, 99, 100, 999_999_999_999_999_999, 1_000_000_000_000_000_000, 1<<63 - 2, 1<<63 - 1} {
 		for _, r := range []kgo.Record{
 			{Timestamp: recent, Value: []byte("value")},
@@ -36,20 +33,15 @@ func TestSizes_ESM38(t *testing.T) {
 			records = append(records, &r)
 		}
 	}
-
 	for _, mixed := range []bool{false, true} {
 		sizes := sizer{mixed: mixed}
-
 		for i, r := range records {
 			var e eventjson.KafkaRecord
-
 			describe(r, &e)
-
 			want := e.Size()
 			if mixed {
 				want += eventjson.KafkaPartitionOverhead("orders", 12) + len(`,`)
 			}
-
 			if got := sizes.size(r); got != want {
 				t.Errorf("mixed %v: record %d, offset %d at %v: %d bytes, want %d", mixed, i, r.Offset, r.Timestamp, got, want)
 			}

@@ -88,19 +88,15 @@ func New(options Options) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
-
 	reach, err := access.Options(options.Access...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka: Access: %w", err)
 	}
-
 	if options.RevokeTimeout == 0 {
 		options.RevokeTimeout = DefaultRevokeTimeout
 	}
-
 	options.BootstrapServers = slices.Clone(options.BootstrapServers)
 	options.Topics = slices.Clone(options.Topics)
-
 	s := &Source{
 		options:  options,
 		ready:    make(chan struct{}, 1),
@@ -116,7 +112,6 @@ func New(options Options) (*Source, error) {
 	s.encoder = eventjson.NewKafka(s.eventSource(), options.EventSourceARN, s.bootstrapServers())
 	s.reach = slices.Concat([]kgo.Opt{kgo.SeedBrokers(options.BootstrapServers...), kgo.ClientID("openesm")}, reach, options.ClientOptions,
 		[]kgo.Opt{kgo.WithHooks(s.hearing)})
-
 	return s, nil
 }
 
@@ -124,7 +119,6 @@ func (s *Source) eventSource() string {
 	if s.options.EventSourceARN == "" {
 		return selfManaged
 	}
-
 	return managed
 }
 
@@ -136,7 +130,6 @@ func (s *Source) topics() string {
 	if s.options.TopicPattern != "" {
 		return s.options.TopicPattern
 	}
-
 	return strings.Join(s.options.Topics, ",")
 }
 
@@ -146,7 +139,7 @@ func (s *Source) topics() string {
 func (s *Source) Traits() sources.Traits {
 	const (
 		defaultRecords = 100
-		mostRecords    = 10_000
+		maxRecords     = 10_000
 		defaultWindow  = 500 * time.Millisecond
 		longestWindow  = 300 * time.Second
 		longestRun     = 14 * time.Minute
@@ -155,12 +148,10 @@ func (s *Source) Traits() sources.Traits {
 		// the client's own, with its ID.
 		recordBytes = 560 + 260
 	)
-
 	cluster := s.options.EventSourceARN
 	if cluster == "" {
 		cluster = "kafka://" + s.options.BootstrapServers[0]
 	}
-
 	return sources.Traits{
 		EventSource:            s.eventSource(),
 		ARN:                    cluster + "/" + s.topics(),
@@ -168,7 +159,7 @@ func (s *Source) Traits() sources.Traits {
 		RetryNamed:             true,
 		ReadsAhead:             true,
 		RetriesWithDestination: retries,
-		BatchSize:              sources.Bounds[int]{Default: defaultRecords, Max: mostRecords},
+		BatchSize:              sources.Bounds[int]{Default: defaultRecords, Max: maxRecords},
 		Window:                 sources.Bounds[time.Duration]{Default: defaultWindow, Max: longestWindow},
 		WindowFromRecord:       true,
 		MaxTimeout:             longestRun,
@@ -186,19 +177,15 @@ func (s *Source) Accept(ctx context.Context) (sources.Partition, error) {
 			s.mu.Lock()
 			s.stopping = true
 			s.mu.Unlock()
-
 			return nil, err
 		}
-
 		l, err := s.accept()
 		if err == nil {
 			return l, nil
 		}
-
 		if !errors.Is(err, errNothing) {
 			return nil, err
 		}
-
 		select {
 		case <-s.ready:
 		case <-ctx.Done():
@@ -212,19 +199,16 @@ var errNothing = errors.New("nothing to accept")
 func (s *Source) accept() (*lane, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	switch {
 	case s.stop == nil:
 		return nil, s.failed("Accept", fmt.Errorf("before Start: %w", sources.ErrUnusable))
 	case len(s.lanes) > 0:
 		l := s.lanes[0]
 		s.lanes = s.lanes[1:]
-
 		return l, nil
 	case len(s.errs) > 0:
 		err := s.errs[0]
 		s.errs = s.errs[1:]
-
 		return nil, err
 	default:
 		return nil, errNothing
@@ -242,7 +226,6 @@ func (s *Source) tell(err error) {
 	s.mu.Lock()
 	listener := s.listener
 	s.mu.Unlock()
-
 	if listener != nil {
 		listener(err)
 	} else {
@@ -254,7 +237,6 @@ func (s *Source) tell(err error) {
 func (s *Source) background(do func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	if s.stop != nil && !s.closing {
 		s.living.Go(do)
 	}
@@ -264,14 +246,12 @@ func (s *Source) background(do func()) {
 func (s *Source) report(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	s.note(err)
 }
 
 // note is report for a caller that holds the mutex.
 func (s *Source) note(err error) {
 	const most = 8
-
 	if len(s.errs) < most {
 		s.errs = append(s.errs, err)
 		signal(s.ready)
@@ -284,14 +264,11 @@ func (s *Source) Close(ctx context.Context) error {
 	started := s.stop != nil
 	s.closing = true
 	s.mu.Unlock()
-
 	if !started {
 		return nil
 	}
-
 	s.stop()
 	s.living.Wait()
-
 	return s.member.leave(ctx)
 }
 

@@ -30,57 +30,50 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	if s.stop != nil {
 		return nil
 	}
-
 	s.mu.Lock()
 	s.listener = settings.Report
 	s.mu.Unlock()
-
 	client, err := s.prepare(ctx)
 	if err != nil {
 		return err
 	}
-
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
-
 	s.mu.Lock()
 	s.life = life
 	s.mu.Unlock()
-
 	m, err := s.newMember() //nolint:contextcheck // it lives until Close
 	if err != nil {
 		stop()
 		client.Close()
-
 		return err
 	}
-
 	s.mu.Lock()
 	s.stop = stop
 	s.mu.Unlock()
-
 	s.living.Go(func() { s.live(life, m) })
 	s.living.Go(func() { s.watch(life, client) })
-
 	return nil
 }
 
-// fetching is how much is fetched at once and how long a fetch waits for it, unless
-// Options.ClientOptions say otherwise. A partition that is resumed, or assigned, is
-// fetched when the fetch under way has ended, so that one must not wait long.
+// fetching is how much is fetched at once and how long a fetch waits for it, and how often
+// new topics and partitions are looked for, unless Options.ClientOptions say otherwise. A
+// partition that is resumed, or assigned, is fetched when the fetch under way has ended,
+// so that one must not wait long.
 func fetching() []kgo.Opt {
 	const (
 		most          = 16 << 20
 		partitionMost = 1 << 20
 		longest       = time.Second
+		search        = time.Minute
 	)
-
-	return []kgo.Opt{kgo.FetchMaxBytes(most), kgo.FetchMaxPartitionBytes(partitionMost), kgo.FetchMaxWait(longest)}
+	return []kgo.Opt{
+		kgo.FetchMaxBytes(most), kgo.FetchMaxPartitionBytes(partitionMost), kgo.FetchMaxWait(longest), kgo.MetadataMaxAge(search),
+	}
 }
 
 // consumerOptions are those of the member of the group.
 func (s *Source) consumerOptions() []kgo.Opt {
 	const margin = 30 * time.Second
-
 	options := []kgo.Opt{
 		kgo.ConsumerGroup(s.options.ConsumerGroupID),
 		kgo.DisableAutoCommit(),
@@ -90,26 +83,21 @@ func (s *Source) consumerOptions() []kgo.Opt {
 		kgo.KeepControlRecords(),       // so that the position passes them
 		kgo.KeepRetryableFetchErrors(), // or the client fetches again at once, see rest
 	}
-
 	if s.options.ServerSideAssignment {
 		// The client takes this balancer, and no other, for the server's uniform one.
 		options = append(options, kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()))
 	} else {
 		options = append(options, kgo.Balancers(kgo.CooperativeStickyBalancer()))
 	}
-
 	if s.options.InstanceID != "" {
 		options = append(options, kgo.InstanceID(s.options.InstanceID))
 	}
-
 	if s.options.ReadCommitted {
 		options = append(options, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	}
-
 	if s.options.TopicPattern != "" {
 		return append(options, kgo.ConsumeRegex(), kgo.ConsumeTopics(s.options.whole()), kgo.ConsumeExcludeTopics("^__.*"))
 	}
-
 	return append(options, kgo.ConsumeTopics(s.options.Topics...))
 }
 
@@ -117,30 +105,22 @@ func (s *Source) consumerOptions() []kgo.Opt {
 // a client that is no member of the group.
 func (s *Source) prepare(ctx context.Context) (*kgo.Client, error) {
 	const fresh = 100 * time.Millisecond // how long an answer about topics is not asked for again
-
 	client, err := kgo.NewClient(slices.Concat(s.reach, []kgo.Opt{kgo.MetadataMinAge(fresh)})...)
 	if err != nil {
 		return nil, s.failed("NewClient", fmt.Errorf("%w: %w", err, sources.ErrUnusable))
 	}
-
-	admin := kadm.NewClient(client)
-
-	topics, err := s.find(ctx, admin)
+	topics, err := s.find(ctx, kadm.NewClient(client))
 	if err == nil {
-		err = s.pin(ctx, admin, topics)
+		err = s.pin(ctx, client, topics)
 	}
-
 	if err != nil {
 		client.Close()
-
 		return nil, err
 	}
-
 	err = s.learnRetention(ctx, client, topics)
 	if err != nil {
 		s.tell(err)
 	}
-
 	return client, nil
 }
 
@@ -151,7 +131,6 @@ func (s *Source) find(ctx context.Context, admin *kadm.Client) ([]string, error)
 		pause = 250 * time.Millisecond
 		limit = 3 * time.Second
 	)
-
 	for began := time.Now(); ; sleep(ctx, pause) {
 		topics, err := s.look(ctx, admin)
 		if !errors.Is(err, kerr.UnknownTopicOrPartition) || time.Since(began) >= limit || ctx.Err() != nil {
@@ -168,143 +147,118 @@ func (s *Source) look(ctx context.Context, admin *kadm.Client) ([]string, error)
 	if err != nil {
 		return nil, s.refused("Metadata", err)
 	}
-
 	if s.options.TopicPattern != "" {
 		return s.matching(found), nil
 	}
-
 	s.mu.Lock()
 	for topic := range found {
 		s.ids[topic] = topicID(found[topic].ID)
 	}
 	s.mu.Unlock()
-
 	for _, topic := range s.options.Topics {
 		err := found[topic].Err
 		if errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.InvalidTopicException) {
 			return nil, s.failed("Metadata", fmt.Errorf("topic %s does not exist (create it, or correct Topics): %w: %w",
 				topic, err, sources.ErrUnusable))
 		}
-
 		if err != nil {
 			return nil, s.refused("Metadata", err)
 		}
 	}
-
 	return s.options.Topics, nil
 }
 
 // matching is which of the topics the pattern matches.
 func (s *Source) matching(found kadm.TopicDetails) []string {
 	pattern := regexp.MustCompile(s.options.whole()) // New has compiled it once
-
 	var topics []string
-
 	for topic := range found {
 		if !strings.HasPrefix(topic, "__") && pattern.MatchString(topic) {
 			topics = append(topics, topic)
 		}
 	}
-
 	return topics
 }
 
 // pin stores where the group is to start, if it has committed nothing of a topic yet.
 // What has no offset after that came later, and begins at its beginning (KAF-08).
-func (s *Source) pin(ctx context.Context, admin *kadm.Client, topics []string) error {
+func (s *Source) pin(ctx context.Context, client *kgo.Client, topics []string) error {
 	if len(topics) == 0 {
 		return nil // those of a pattern that come later are read from their beginning
 	}
 
 	// Asked for also where it is not needed: it tells whether the group may be read.
-	committed, err := s.committed(ctx, admin, topics)
+	committed, err := s.committed(ctx, client, topics)
 	if err != nil || s.options.StartingPosition == TrimHorizon {
 		return err
 	}
-
 	none := without(committed, topics)
 	if len(none) == 0 {
 		return nil
 	}
-
 	listed, err := within(ctx, callLimit, func(ctx context.Context) (kadm.ListedOffsets, error) {
-		return admin.ListOffsetsAfterMilli(ctx, s.startMilli(), none...)
+		return kadm.NewClient(client).ListOffsetsAfterMilli(ctx, s.startMilli(), none...)
 	})
 	if err == nil {
 		err = listed.Error()
 	}
-
 	if err != nil {
 		return s.refused("ListOffsets", err)
 	}
-
-	return s.store(ctx, admin, listed.Offsets())
+	return s.store(ctx, client, listed.Offsets())
 }
 
 // store commits starts, but those of topics of which somebody has stored one since they
 // were looked up. So one that overwrites another, which was stored after this question,
 // was looked up before that: nothing that came since then is missed.
-func (s *Source) store(ctx context.Context, admin *kadm.Client, starts kadm.Offsets) error {
+func (s *Source) store(ctx context.Context, client *kgo.Client, starts kadm.Offsets) error {
 	topics := slices.Collect(maps.Keys(starts))
-
-	committed, err := s.committed(ctx, admin, topics)
+	committed, err := s.committed(ctx, client, topics)
 	if err != nil {
 		return err
 	}
-
 	starts = only(starts, without(committed, topics))
 	if len(starts) == 0 {
 		return nil
 	}
-
 	answers, err := within(ctx, callLimit, func(ctx context.Context) (kadm.OffsetResponses, error) {
-		return admin.CommitOffsets(ctx, s.options.ConsumerGroupID, starts)
+		return kadm.NewClient(client).CommitOffsets(ctx, s.options.ConsumerGroupID, starts)
 	})
 	if err == nil {
 		err = answers.Error()
 	}
-
 	if err != nil && isStranger(err) {
 		s.starts = starts // the group has members, and takes it from one of them only
-
 		return nil
 	}
-
 	if err != nil {
 		return s.refused("OffsetCommit", err)
 	}
-
 	return nil
 }
 
 // settleStarts stores as a member what Start could not store, before anything is read of
 // partitions that have no offset, and has them begin there.
 func (m *member) settleStarts(ctx context.Context, offsets map[string]map[int32]kgo.Offset) error {
-	s := m.source //nolint:varnamelen // as its own methods have it
-
+	s := m.source
 	topics := s.unsettled(offsets)
 	if len(topics) == 0 {
 		return nil
 	}
-
-	stored, err := s.committed(ctx, kadm.NewClient(m.client), topics)
+	stored, err := s.committed(ctx, m.client, topics)
 	if err != nil {
 		return err
 	}
-
 	s.mu.Lock()
 	starts := only(s.starts, without(stored, topics))
 	s.mu.Unlock()
-
 	if len(starts) > 0 {
 		err := m.storeStarts(starts) //nolint:contextcheck // what is begun is stored whatever becomes of the group
 		if err != nil {
 			return err
 		}
 	}
-
 	maps.Copy(stored, starts)
-
 	for _, topic := range topics {
 		for partition, at := range offsets[topic] {
 			if found, ok := stored.Lookup(topic, partition); ok && at.EpochOffset().Offset < 0 {
@@ -312,14 +266,11 @@ func (m *member) settleStarts(ctx context.Context, offsets map[string]map[int32]
 			}
 		}
 	}
-
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	for _, topic := range topics {
 		delete(s.starts, topic) // what is made anew under this name begins at its beginning
 	}
-
 	return nil
 }
 
@@ -328,23 +279,18 @@ func (m *member) settleStarts(ctx context.Context, offsets map[string]map[int32]
 func (s *Source) unsettled(offsets map[string]map[int32]kgo.Offset) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	var topics []string
-
 	for topic, partitions := range offsets {
 		if _, is := s.starts[topic]; !is {
 			continue
 		}
-
 		for _, at := range partitions {
 			if at.EpochOffset().Offset < 0 {
 				topics = append(topics, topic)
-
 				break
 			}
 		}
 	}
-
 	return topics
 }
 
@@ -352,23 +298,19 @@ func (s *Source) unsettled(offsets map[string]map[int32]kgo.Offset) []string {
 // takes one for a partition that came later.
 func (m *member) storeStarts(starts kadm.Offsets) error {
 	offsets := make(map[string]map[int32]kgo.EpochOffset)
-
 	for topic, partitions := range starts {
 		offsets[topic] = make(map[int32]kgo.EpochOffset)
 		for partition, at := range partitions {
 			offsets[topic][partition] = kgo.EpochOffset{Epoch: at.LeaderEpoch, Offset: at.At}
 		}
 	}
-
 	errs, err := m.committer.call(offsets)
 	for _, of := range errs {
 		err = cmp.Or(err, of)
 	}
-
 	if err != nil {
 		return m.source.refused("OffsetCommit", fmt.Errorf("where to start: %w", timed(commitLimit, err)))
 	}
-
 	return nil
 }
 
@@ -377,26 +319,7 @@ func (s *Source) startMilli() int64 {
 	if s.options.StartingPosition == Latest {
 		return math.MaxInt64
 	}
-
 	return s.options.StartingPositionTimestamp.UnixMilli()
-}
-
-// committed is what the group has committed of topics.
-func (s *Source) committed(ctx context.Context, admin *kadm.Client, topics []string) (kadm.Offsets, error) {
-	fetched, err := within(ctx, callLimit, func(ctx context.Context) (kadm.OffsetResponses, error) {
-		return admin.FetchOffsetsForTopics(ctx, s.options.ConsumerGroupID, topics...)
-	})
-	if err == nil {
-		err = fetched.Error()
-	}
-
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-		return nil, s.refused("OffsetFetch", err)
-	}
-
-	fetched.DeleteFunc(func(at kadm.OffsetResponse) bool { return at.At < 0 })
-
-	return fetched.Offsets(), nil
 }
 
 // without are those topics of which nothing is committed.
@@ -407,13 +330,11 @@ func without(committed kadm.Offsets, topics []string) []string {
 // only are the offsets of topics.
 func only(all kadm.Offsets, topics []string) kadm.Offsets {
 	some := make(kadm.Offsets)
-
 	for _, topic := range topics {
 		if partitions, is := all[topic]; is {
 			some[topic] = partitions
 		}
 	}
-
 	return some
 }
 
@@ -427,7 +348,6 @@ func isStranger(err error) bool {
 			return true
 		}
 	}
-
 	return false
 }
 
@@ -442,6 +362,5 @@ func (s *Source) refused(operation string, err error) error {
 	if advice := access.Advice(err); advice != "" {
 		return fmt.Errorf("%w (%s): %w", s.failed(operation, err), advice, sources.ErrUnusable)
 	}
-
 	return s.failed(operation, s.hearing.explained(err))
 }

@@ -41,27 +41,21 @@ type world struct {
 // newWorld starts a broker with a topic of so many partitions.
 func newWorld(t *testing.T, partitions int, options ...kfake.Opt) *world {
 	t.Helper()
-
 	return newWorldAt(t, partitions, nil, options...)
 }
 
 // newVirtualWorld is newWorld without a network, for bubbles.
 func newVirtualWorld(t *testing.T, partitions int, options ...kfake.Opt) *world {
 	t.Helper()
-
 	const port = 9092
-
 	network := new(kfake.VirtualNetwork)
-
 	return newWorldAt(t, partitions, []kgo.Opt{kgo.Dialer(network.DialContext)},
 		append([]kfake.Opt{kfake.Ports(port), kfake.ListenFn(network.Listen)}, options...)...)
 }
 
 func newWorldAt(t *testing.T, partitions int, reach []kgo.Opt, options ...kfake.Opt) *world {
 	t.Helper()
-
 	const topic = "orders"
-
 	options = append([]kfake.Opt{
 		kfake.NumBrokers(1), kfake.SeedTopics(int32(partitions), topic),
 		kfake.GroupMinSessionTimeout(100 * time.Millisecond),
@@ -70,45 +64,36 @@ func newWorldAt(t *testing.T, partitions int, reach []kgo.Opt, options ...kfake.
 			"group.consumer.session.timeout.ms": "1000",
 		}),
 	}, options...)
-
 	cluster, err := kfake.NewCluster(options...)
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	t.Cleanup(cluster.Close)
-
 	w := &world{t: t, cluster: cluster, servers: cluster.ListenAddrs(), topic: topic, partitions: partitions, reach: reach}
 	w.client = w.newClient(kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	w.admin = kadm.NewClient(w.client)
-
 	return w
 }
 
 func (w *world) newClient(options ...kgo.Opt) *kgo.Client {
 	w.t.Helper()
-
 	client, err := kgo.NewClient(slices.Concat([]kgo.Opt{kgo.SeedBrokers(w.servers...)}, w.reach, options)...)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-
 	w.t.Cleanup(client.Close)
-
 	return client
 }
 
 // send puts records with values from..to-1 into a partition.
 func (w *world) send(partition, from, to int) {
 	w.t.Helper()
-
 	var records []*kgo.Record
 	for i := from; i < to; i++ {
 		records = append(records, &kgo.Record{
 			Topic: w.topic, Partition: int32(partition), Key: fmt.Append(nil, "k", i%7), Value: fmt.Append(nil, i),
 		})
 	}
-
 	err := w.client.ProduceSync(context.Background(), records...).FirstErr()
 	if err != nil {
 		w.t.Fatal(err)
@@ -118,7 +103,6 @@ func (w *world) send(partition, from, to int) {
 // put puts one record into a partition.
 func (w *world) put(partition int32, key, value string) {
 	w.t.Helper()
-
 	err := w.client.ProduceSync(context.Background(), &kgo.Record{
 		Topic: w.topic, Partition: partition, Key: []byte(key), Value: []byte(value),
 	}).FirstErr()
@@ -131,13 +115,11 @@ func (w *world) put(partition int32, key, value string) {
 // number.
 func (w *world) fill(partition, n, size int) {
 	w.t.Helper()
-
 	for i := range n {
 		value := fmt.Append(nil, i)
 		value = append(value, bytes.Repeat([]byte{0}, max(size-len(value), 0))...)
 		w.client.Produce(context.Background(), &kgo.Record{Topic: w.topic, Partition: int32(partition), Value: value}, nil)
 	}
-
 	err := w.client.Flush(context.Background())
 	if err != nil {
 		w.t.Fatal(err)
@@ -147,31 +129,26 @@ func (w *world) fill(partition, n, size int) {
 // admit makes another topic, and has what follows be about that.
 func (w *world) admit(topic string, partitions int) {
 	w.t.Helper()
-
 	err := w.cluster.CreateTopic(topic, int32(partitions), nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-
 	w.topic, w.partitions = topic, partitions
 }
 
 // run runs a mapping until its stop, or the end of the test.
 func (w *world) run(options kafka.Options, handler esm.Handler, config esm.Config) (stop func() error) {
 	w.t.Helper()
-
 	source, err := kafka.New(options)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-
 	return background(w.t, source, handler, config)
 }
 
 // until waits until something is so.
 func (w *world) until(what string, so func() bool) {
 	w.t.Helper()
-
 	for began := time.Now(); !so(); <-time.After(time.Millisecond) {
 		if time.Since(began) > patience {
 			w.t.Fatalf("not within %v: %s", patience, what)
@@ -196,17 +173,14 @@ func (w *world) options(group string) kafka.Options {
 // committed is what a group has committed of the topic.
 func (w *world) committed(group string) map[int32]int64 {
 	w.t.Helper()
-
 	fetched, err := w.admin.FetchOffsets(context.Background(), group)
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		w.t.Fatal(err)
 	}
-
 	all := make(map[int32]int64)
 	for partition, o := range fetched[w.topic] {
 		all[partition] = o.At
 	}
-
 	return all
 }
 
@@ -228,25 +202,21 @@ type ledger struct {
 func newLedger() *ledger {
 	l := &ledger{values: make(map[string][]string)}
 	l.changed = sync.NewCond(&l.mu)
-
 	return l
 }
 
 func partitionOf(r *sources.Record) string {
 	n := r.Native.(*kgo.Record)
-
 	return fmt.Sprintf("%s-%d", n.Topic, n.Partition)
 }
 
 func (l *ledger) add(records []sources.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-
 	for i := range records {
 		p := partitionOf(&records[i])
 		l.values[p] = append(l.values[p], string(bytes.TrimRight(records[i].Data, "\x00")))
 	}
-
 	l.count += len(records)
 	l.batches = append(l.batches, slices.Clone(records))
 	l.changed.Broadcast()
@@ -255,20 +225,15 @@ func (l *ledger) add(records []sources.Record) {
 // await waits until so many records were handled.
 func (l *ledger) await(t *testing.T, n int) {
 	t.Helper()
-
 	timer := time.AfterFunc(patience, l.changed.Broadcast)
 	defer timer.Stop()
-
 	began := time.Now()
-
 	l.mu.Lock()
 	defer l.mu.Unlock()
-
 	for l.count < n {
 		if time.Since(began) >= patience {
 			t.Fatalf("%d of %d records were handled: %v", l.count, n, l.sizes())
 		}
-
 		l.changed.Wait()
 	}
 }
@@ -276,7 +241,6 @@ func (l *ledger) await(t *testing.T, n int) {
 func (l *ledger) total() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-
 	return l.count
 }
 
@@ -285,30 +249,24 @@ func (l *ledger) sizes() map[string]int {
 	for p, values := range l.values {
 		sizes[p] = len(values)
 	}
-
 	return sizes
 }
 
 // wantOnce checks that each partition's values are 0..n-1, once and in order.
 func (l *ledger) wantOnce(t *testing.T, partitions, n int) {
 	t.Helper()
-
 	l.mu.Lock()
 	defer l.mu.Unlock()
-
 	if len(l.values) != partitions {
 		t.Errorf("records of %d partitions, want %d: %v", len(l.values), partitions, slices.Sorted(maps.Keys(l.values)))
 	}
-
 	for p, values := range l.values {
 		for i, value := range values {
 			if value != strconv.Itoa(i) {
 				t.Errorf("%s: value %s at place %d, behind %v", p, value, i, values[max(i-3, 0):i])
-
 				break
 			}
 		}
-
 		if len(values) != n {
 			t.Errorf("%s: %d values, want %d", p, len(values), n)
 		}
@@ -319,12 +277,10 @@ func (l *ledger) wantOnce(t *testing.T, partitions, n int) {
 // took it.
 func start(t *testing.T, options kafka.Options, config esm.Config, handle func(context.Context, []sources.Record) (esm.Response, error)) *member {
 	t.Helper()
-
 	source, err := kafka.New(options)
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	m := &member{seen: newLedger()}
 	m.stop = background(t, source, esm.Records(func(ctx context.Context, records []sources.Record) (esm.Response, error) {
 		if handle != nil {
@@ -333,12 +289,9 @@ func start(t *testing.T, options kafka.Options, config esm.Config, handle func(c
 				return response, err
 			}
 		}
-
 		m.seen.add(records)
-
 		return esm.Response{}, nil
 	}), config)
-
 	return m
 }
 
@@ -346,43 +299,32 @@ func start(t *testing.T, options kafka.Options, config esm.Config, handle func(c
 // ended.
 func launch(t *testing.T, source sources.Source, handler esm.Handler, config esm.Config) (cancel func(), ended <-chan error) {
 	t.Helper()
-
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-
 	mapping, err := esm.New(source, handler, config)
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-
 	end := make(chan error, 1)
-
 	go func() { end <- mapping.Run(ctx) }()
-
 	return cancel, end
 }
 
 // background runs a mapping until its stop, or the end of the test.
 func background(t *testing.T, source sources.Source, handler esm.Handler, config esm.Config) (stop func() error) {
 	t.Helper()
-
 	cancel, ended := launch(t, source, handler, config)
-
 	stop = sync.OnceValue(func() error {
 		cancel()
-
 		return <-ended
 	})
-
 	t.Cleanup(func() {
 		if err := stop(); err != nil {
 			t.Errorf("the mapping ended with %v", err)
 		}
 	})
-
 	return stop
 }

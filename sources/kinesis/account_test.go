@@ -26,41 +26,33 @@ func newAccount() *account { return &account{by: make(map[string][]int), news: m
 func (a *account) handle(_ context.Context, records []sources.Record) (esm.Response, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-
 	for i := range records {
 		n, err := strconv.Atoi(string(records[i].Data))
 		if err != nil {
 			return esm.Response{}, err
 		}
-
 		a.by[records[i].Key] = append(a.by[records[i].Key], n)
 		a.count++
 	}
-
 	select {
 	case a.news <- struct{}{}:
 	default:
 	}
-
 	return esm.Response{}, nil
 }
 
 // wait waits until so many records were handled.
 func (a *account) wait(t *testing.T, count int) {
 	t.Helper()
-
 	limit := time.NewTimer(time.Minute)
 	defer limit.Stop()
-
 	for {
 		a.mu.Lock()
 		got := a.count
 		a.mu.Unlock()
-
 		if got >= count {
 			return
 		}
-
 		select {
 		case <-a.news:
 		case <-limit.C:
@@ -72,19 +64,15 @@ func (a *account) wait(t *testing.T, count int) {
 // check holds what was handled to each key's numbers from 0 on, in order and once.
 func (a *account) check(t *testing.T, keys, each int) {
 	t.Helper()
-
 	want := make([]int, each)
 	for i := range want {
 		want[i] = i
 	}
-
 	a.mu.Lock()
 	defer a.mu.Unlock()
-
 	if len(a.by) != keys {
 		t.Errorf("%d keys, want %d", len(a.by), keys)
 	}
-
 	for key, got := range a.by {
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: got %v, want 0 to %d", key, got, each-1)
@@ -98,6 +86,5 @@ func number(text string) *big.Int {
 	if !ok {
 		panic("not a number: " + text)
 	}
-
 	return n
 }

@@ -25,8 +25,7 @@ func (s *Source) resumed(at checkpoint.Position) checkpoint.Position {
 	if s.options.Deaggregate || isMark(at) || at.SubSequence == 0 && at.Timestamp.IsZero() {
 		return at
 	}
-
-	return checkpoint.Position{Sequence: at.Sequence, SubSequence: beforeAll}
+	return checkpoint.Position{Sequence: at.Sequence, SubSequence: beforeAll, Timestamp: at.Timestamp}
 }
 
 // behindAllOf is the position behind everything that is in a record.
@@ -35,14 +34,7 @@ func (s *Source) behindAllOf(r *types.Record) checkpoint.Position {
 	if s.options.Deaggregate {
 		at.SubSequence = whole
 	}
-
 	return at
-}
-
-// isBehindAll tells a position behind everything that is in its record from one that
-// more of the record may follow.
-func (s *Source) isBehindAll(at checkpoint.Position) bool {
-	return at.SubSequence == whole || !s.options.Deaggregate && at.SubSequence != beforeAll
 }
 
 // opened is a record that is handed out: what is inside of it, or it itself.
@@ -59,34 +51,27 @@ func (s *Source) open(r *types.Record, after checkpoint.Position) opened {
 	if !s.options.Deaggregate {
 		return o
 	}
-
 	inside, aggregated := kpl.Open(r.Data)
 	if aggregated {
 		o.inside, o.left = inside, inside.Len()
 	}
-
 	if isMark(after) || compareSequence(aws.ToString(r.SequenceNumber), after.Sequence) != 0 {
 		return o
 	}
-
 	for skipped := new(Record); o.left > 0 && o.next <= after.SubSequence; {
 		o.take(skipped)
 	}
-
 	return o
 }
 
 // take makes dst the next record. There must be one.
 func (o *opened) take(dst *Record) {
 	*dst = Record{Record: *o.record, SubSequence: o.next, Last: o.left == 1}
-
 	if r, ok := o.inside.Next(); ok {
 		dst.PartitionKey, dst.Data = r.Key, r.Data
 	}
-
 	o.next++
 	o.left--
-
 	if o.left == 0 {
 		*o.record = types.Record{}
 		*o = opened{}

@@ -20,7 +20,6 @@ import (
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/checkpoint"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
@@ -53,75 +52,56 @@ const benchBatch = 1000
 // measure fills a stream, runs read on it and divides by the records.
 func (l load) measure(b *testing.B, read reading) cost {
 	b.Helper()
-
 	server := kinesistest.New()
-
 	err := server.AddStream(telemetry, 1)
 	if err != nil {
 		b.Fatal(err)
 	}
-
 	data := []byte(strings.Repeat("0123456789abcdef", l.size/16+1)[:l.size])
 	records := slices.Repeat([]kinesistest.Record{{Key: "device-17", Data: data}}, l.records)
-
 	err = server.PutRecords(telemetry, records)
 	if err != nil {
 		b.Fatal(err)
 	}
-
 	if l.atMost > 0 || l.delay > 0 {
 		server.SetFault(func(c kinesistest.Call) kinesistest.Fault {
 			if c.Action != "GetRecords" {
 				return kinesistest.Fault{}
 			}
-
 			return kinesistest.Fault{AtMost: l.atMost, Delay: l.delay}
 		})
 	}
-
 	client := server.Client()
-
 	var before, then runtime.MemStats
-
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-
 	cpu, start := processTime(b), time.Now()
 	after := read(client)
 	wall := time.Since(start)
 	cpu = processTime(b) - cpu
-
 	runtime.ReadMemStats(&then)
-
 	err = server.Close()
 	if err != nil {
 		b.Error(err)
 	}
-
 	after()
-
 	n := time.Duration(l.records)
-
 	return cost{wall: wall / n, cpu: cpu / n, allocs: float64(then.Mallocs-before.Mallocs) / float64(l.records)}
 }
 
 func processTime(b *testing.B) time.Duration {
 	b.Helper()
-
 	var usage syscall.Rusage
-
 	err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
 	if err != nil {
 		b.Fatal(err)
 	}
-
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // bareLoop reads and handles in turn, with the SDK alone.
 func (l load) bareLoop(b *testing.B) reading {
 	b.Helper()
-
 	return func(client *awskinesis.Client) func() {
 		at, err := client.GetShardIterator(b.Context(), &awskinesis.GetShardIteratorInput{
 			StreamARN: new(telemetry), ShardId: new(firstShard), ShardIteratorType: types.ShardIteratorTypeTrimHorizon,
@@ -129,9 +109,7 @@ func (l load) bareLoop(b *testing.B) reading {
 		if err != nil {
 			b.Fatal(err)
 		}
-
 		iterator := at.ShardIterator
-
 		for read := 0; read < l.records; {
 			out, err := client.GetRecords(b.Context(), &awskinesis.GetRecordsInput{
 				StreamARN: new(telemetry), ShardIterator: iterator, Limit: new(int32(10_000)),
@@ -139,15 +117,12 @@ func (l load) bareLoop(b *testing.B) reading {
 			if err != nil {
 				b.Fatal(err)
 			}
-
 			iterator = out.NextShardIterator
 			read += len(out.Records)
-
 			if l.handler > 0 {
 				time.Sleep(l.handler * time.Duration(len(out.Records)) / benchBatch)
 			}
 		}
-
 		return func() {}
 	}
 }
@@ -155,41 +130,34 @@ func (l load) bareLoop(b *testing.B) reading {
 // mapping reads with engine and adapter, on the records path.
 func (l load) mapping(b *testing.B) reading {
 	b.Helper()
-
 	return func(client *awskinesis.Client) func() {
-		source, err := kinesis.New(client, telemetry, exclusive{memory.New()}, kinesis.Options{
+		source, err := kinesis.New(client, telemetry, exclusive{checkpoint.NewMemory()}, kinesis.Options{
 			CallInterval: -1, BytesPerSecond: -1,
 		})
 		if err != nil {
 			b.Fatal(err)
 		}
-
 		var (
 			handled atomic.Int64
 			once    sync.Once
 			run     sync.WaitGroup
 			done    = make(chan struct{})
 		)
-
 		handler := esm.Records(func(_ context.Context, records []sources.Record) (esm.Response, error) {
 			if l.handler > 0 {
 				time.Sleep(l.handler * time.Duration(len(records)) / benchBatch)
 			}
-
 			return esm.Response{}, nil
 		})
-
 		if l.bytes {
 			handler = esm.Bytes(answering(""))
 		}
-
 		mapping, err := esm.New(source, handler, esm.Config{
 			BatchSize: benchBatch, Timeout: time.Minute, Logger: slog.New(slog.DiscardHandler),
 			Observer: func(o esm.Observation) {
 				if o.Err != nil {
 					b.Log(o.Metric, o.Err)
 				}
-
 				if o.Metric == esm.CommittedEventCount && handled.Add(int64(o.Count)) >= int64(l.records) {
 					once.Do(func() { close(done) })
 				}
@@ -198,20 +166,16 @@ func (l load) mapping(b *testing.B) reading {
 		if err != nil {
 			b.Fatal(err)
 		}
-
 		ctx, cancel := context.WithCancel(b.Context())
-
 		run.Go(func() {
 			err := mapping.Run(ctx)
 			if err != nil {
 				b.Error(err)
 			}
-
 			once.Do(func() { close(done) })
 		})
 		<-done
 		cancel()
-
 		return run.Wait
 	}
 }
@@ -224,9 +188,7 @@ func (exclusive) Exclusive() {}
 // versus runs both in turn and reports the medians of their ratios.
 func (l load) versus(b *testing.B) {
 	b.Helper()
-
 	var speed, cpu, allocs []float64
-
 	for b.Loop() {
 		bare := l.measure(b, l.bareLoop(b))
 		ours := l.measure(b, l.mapping(b))
@@ -234,7 +196,6 @@ func (l load) versus(b *testing.B) {
 		cpu = append(cpu, float64(ours.cpu)/float64(bare.cpu))
 		allocs = append(allocs, ours.allocs-bare.allocs)
 	}
-
 	b.ReportMetric(median(speed), "x-bare-rate")
 	b.ReportMetric(median(cpu), "x-bare-cpu")
 	b.ReportMetric(median(allocs), "allocs/record-over-bare")
@@ -242,7 +203,6 @@ func (l load) versus(b *testing.B) {
 
 func median(values []float64) float64 {
 	slices.Sort(values)
-
 	return values[len(values)/2]
 }
 
@@ -282,7 +242,6 @@ func newEmptyClient(shards int) *emptyClient {
 			ShardId: new(fmt.Sprintf("shardId-%012d", i)), SequenceNumberRange: &types.SequenceNumberRange{},
 		})
 	}
-
 	return c
 }
 
@@ -313,7 +272,6 @@ func (c *emptyClient) GetRecords(
 ) (*awskinesis.GetRecordsOutput, error) {
 	c.polls.Add(1)
 	deep(64)
-
 	return &awskinesis.GetRecordsOutput{Records: []types.Record{}, NextShardIterator: new(strings.Clone(text)), MillisBehindLatest: new(int64(0))}, nil
 }
 
@@ -325,7 +283,6 @@ func deep(n int) byte {
 	if n > 0 {
 		frame[n] = deep(n - 1)
 	}
-
 	return frame[n]
 }
 
@@ -333,49 +290,37 @@ func deep(n int) byte {
 // manager and adapter included, and CPU between and at their polls, without the SDK's.
 func BenchmarkIdle(b *testing.B) {
 	const shards = 10_000
-
 	client := newEmptyClient(shards)
 	before := heap()
-
-	source, err := kinesis.New(client, telemetry, exclusive{memory.New()}, kinesis.Options{})
+	source, err := kinesis.New(client, telemetry, exclusive{checkpoint.NewMemory()}, kinesis.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
-
 	mapping, err := esm.New(source, esm.Records(func(context.Context, []sources.Record) (esm.Response, error) {
 		return esm.Response{}, nil
 	}), esm.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}
-
 	ctx, cancel := context.WithCancel(b.Context())
-
 	var run sync.WaitGroup
-
 	run.Go(func() {
 		err := mapping.Run(ctx)
 		if err != nil {
 			b.Error(err)
 		}
 	})
-
 	for client.polls.Load() < 3*shards {
 		time.Sleep(10 * time.Millisecond)
 	}
-
 	runtime.GC() // stacks shrink
-
 	after := heap()
-
 	polls, cpu, start := client.polls.Load(), processTime(b), time.Now()
 	for b.Loop() {
 		time.Sleep(time.Second)
 	}
-
 	cpu, wall := processTime(b)-cpu, time.Since(start)
 	polls = client.polls.Load() - polls
-
 	b.ReportMetric(float64(after-before)/shards, "bytes/shard")
 	b.ReportMetric(float64(runtime.NumGoroutine())/shards, "goroutines/shard")
 	b.ReportMetric(float64(polls)/wall.Seconds()/shards, "polls/s/shard")
@@ -388,10 +333,7 @@ func BenchmarkIdle(b *testing.B) {
 func heap() int64 {
 	runtime.GC()
 	runtime.GC()
-
 	var m runtime.MemStats
-
 	runtime.ReadMemStats(&m)
-
 	return int64(m.HeapInuse + m.StackInuse)
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/checkpoint"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 	"github.com/openesm/openesm/sources/sourcetest"
@@ -20,18 +19,14 @@ const telemetry = "arn:aws:kinesis:" + kinesistest.Region + ":123456789012:strea
 // harness makes a stream of its own on a fake server, for the suite.
 func harness(t *testing.T, shards int, options kinesis.Options) sourcetest.Harness {
 	t.Helper()
-
 	server := kinesistest.New()
 	t.Cleanup(func() { _ = server.Close() })
-
 	err := server.AddStream(telemetry, shards)
 	if err != nil {
 		t.Fatal(err)
 	}
-
-	client, store := server.Client(), memory.New()
+	client, store := server.Client(), checkpoint.NewMemory()
 	options.Jitter = func() float64 { return 0.5 }
-
 	return sourcetest.Harness{
 		Send: func(ctx context.Context, messages ...sourcetest.Message) error {
 			for _, m := range messages {
@@ -42,13 +37,11 @@ func harness(t *testing.T, shards int, options kinesis.Options) sourcetest.Harne
 					return err
 				}
 			}
-
 			return nil
 		},
 		Open: func(context.Context) (sources.Source, error) { return kinesis.New(client, telemetry, store, options) },
 		Reshard: func(context.Context) error {
 			_, err := server.Split(telemetry, server.Shards(telemetry)[0].ID)
-
 			return err
 		},
 		Steal: func(ctx context.Context) (func(context.Context) error, error) {
@@ -59,10 +52,8 @@ func harness(t *testing.T, shards int, options kinesis.Options) sourcetest.Harne
 				if c.Action == "PutRecord" {
 					return kinesistest.Fault{}
 				}
-
 				return kinesistest.Fault{Delay: never}
 			})
-
 			return func() { server.SetFault(nil) }, nil
 		},
 		CloseIdle:  server.HTTPClient().CloseIdleConnections,
@@ -78,29 +69,24 @@ func own(ctx context.Context, store checkpoint.Store, owner string) error {
 	if err != nil {
 		return err
 	}
-
 	for _, last := range leases {
 		next := last
 		next.Owner, next.Counter = owner, last.Counter+1
-
 		err := store.Update(ctx, last, next)
 		if err != nil {
 			return err
 		}
 	}
-
 	return nil
 }
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-
 	for name, shards := range map[string]int{"one shard": 1, "three shards": 3} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			sourcetest.RunInBubbles(t, func(t *testing.T) sourcetest.Harness {
 				t.Helper()
-
 				return harness(t, shards, kinesis.Options{})
 			})
 		})

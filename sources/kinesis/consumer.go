@@ -20,13 +20,10 @@ import (
 // worker may read by it, and a new one has another ARN (KIN-90).
 func (s *Source) findConsumer(ctx context.Context) error {
 	const most = 12
-
 	delay := retry.Backoff{Initial: time.Second, Max: 5 * time.Second}
 	registered := false
-
 	for looks := 1; ; looks++ {
 		status, err := s.lookConsumer(ctx)
-
 		switch {
 		case err == nil && status == types.ConsumerStatusActive:
 			return nil
@@ -38,17 +35,14 @@ func (s *Source) findConsumer(ctx context.Context) error {
 				s.consumer, sources.ErrUnusable)
 		case !registered:
 			registered = true
-
 			err = s.register(ctx)
 			if err != nil {
 				return err
 			}
 		}
-
 		if looks == most {
 			return fmt.Errorf("kinesis: consumer %s of stream %s: is %q, want ACTIVE", s.consumerText(), s.stream.name, status)
 		}
-
 		if !sleep(ctx, delay.Ceiling(looks)/2+delay.Delay(looks, s.options.Jitter())/2) {
 			return ctx.Err()
 		}
@@ -61,7 +55,6 @@ func (s *Source) lookConsumer(ctx context.Context) (types.ConsumerStatus, error)
 	if name := s.options.ConsumerName; name != "" {
 		in = &kinesis.DescribeStreamConsumerInput{StreamARN: &s.stream.arn, ConsumerName: &name}
 	}
-
 	out, err := awscall.Do(ctx, awscall.Limit, s.fanOut.DescribeStreamConsumer, in, s.single...)
 	if err != nil {
 		// AWS's own policy for such mappings does not allow this call. Who has
@@ -69,16 +62,12 @@ func (s *Source) lookConsumer(ctx context.Context) (types.ConsumerStatus, error)
 		if awscall.IsDenied(err) && s.options.ConsumerName == "" {
 			return types.ConsumerStatusActive, nil
 		}
-
 		return "", err
 	}
-
 	if out.ConsumerDescription == nil || aws.ToString(out.ConsumerDescription.ConsumerARN) == "" {
 		return "", nil // not said
 	}
-
 	s.consumer = *out.ConsumerDescription.ConsumerARN
-
 	return out.ConsumerDescription.ConsumerStatus, nil
 }
 
@@ -87,16 +76,13 @@ func (s *Source) register(ctx context.Context) error {
 	out, err := awscall.Do(ctx, awscall.Limit, s.fanOut.RegisterStreamConsumer, &kinesis.RegisterStreamConsumerInput{
 		StreamARN: &s.stream.arn, ConsumerName: &s.options.ConsumerName,
 	}, s.single...)
-
 	switch {
 	case err == nil:
 		arn := ""
 		if out.Consumer != nil {
 			arn = aws.ToString(out.Consumer.ConsumerARN)
 		}
-
 		s.options.Logger.Info("consumer registered", "stream", s.stream.name, "consumer", arn)
-
 		return nil
 	case awscall.Code(err) == "ResourceInUseException":
 		return nil
@@ -110,11 +96,9 @@ func (s *Source) refusedConsumer(operation string, err error) error {
 	failed := &awscall.Error{
 		Service: "kinesis", Operation: operation, Target: "consumer " + s.consumerText() + " of stream " + s.stream.name, Err: err,
 	}
-
 	if awscall.IsDenied(err) {
 		return fmt.Errorf("%w: %w", failed, sources.ErrUnusable)
 	}
-
 	return failed
 }
 
@@ -123,6 +107,5 @@ func (s *Source) consumerText() string {
 	if name := s.options.ConsumerName; name != "" {
 		return name
 	}
-
 	return s.consumer
 }

@@ -11,7 +11,6 @@ import (
 func (s *Source) AppendEvent(dst []byte, partition string, records []sources.Record) []byte {
 	return eventjson.AppendEvent(dst, records, func(dst []byte, r *sources.Record) []byte {
 		event := native(r).event()
-
 		return s.encoder.Append(dst, partition, &event)
 	})
 }
@@ -32,12 +31,10 @@ func (s *Source) appendMetadata(dst []byte, partition string, r *sources.Record,
 // AppendBatchInfo appends the KinesisBatchInfo of DST-10.
 func (p *partition) AppendBatchInfo(dst []byte, records []sources.Record) []byte {
 	info := batchinfo.Stream{ShardID: p.id, StreamARN: p.source.stream.arn, Size: len(records)}
-
 	if len(records) > 0 {
 		info.First = end(&records[0])
 		info.Last = end(&records[len(records)-1])
 	}
-
 	return batchinfo.AppendKinesis(dst, &info)
 }
 

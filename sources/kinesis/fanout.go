@@ -46,20 +46,16 @@ var consumerName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,128}$`)
 // can do it.
 func validateFanOut(s stream, o Options, able bool) error {
 	var errs []error
-
 	if s.consumer != "" && o.ConsumerName != "" {
 		errs = append(errs, fmt.Errorf("ConsumerName: is %q, but the ARN %q names a consumer already; give one of them",
 			o.ConsumerName, s.consumer))
 	}
-
 	if o.ConsumerName != "" && !consumerName.MatchString(o.ConsumerName) {
 		errs = append(errs, fmt.Errorf("ConsumerName: %q is not 1 to 128 letters, digits, hyphens, underscores and dots",
 			o.ConsumerName))
 	}
-
 	if fansOut(s, o) && !able {
 		errs = append(errs, errors.New("client: is no FanOutClient, which enhanced fan-out needs"))
 	}
-
 	return errors.Join(errs...)
 }

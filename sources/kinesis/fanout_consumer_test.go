@@ -13,7 +13,7 @@ import (
 
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/awscall"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
+	"github.com/openesm/openesm/sources/checkpoint"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
@@ -24,7 +24,6 @@ func fail(action string, err *kinesistest.Error) func(kinesistest.Call) kinesist
 		if c.Action == action {
 			return kinesistest.Fault{Err: err}
 		}
-
 		return kinesistest.Fault{}
 	}
 }
@@ -33,9 +32,7 @@ func fail(action string, err *kinesistest.Error) func(kinesistest.Call) kinesist
 func (f *fan) start(s *kinesis.Source) (time.Duration, error) {
 	began := time.Now()
 	err := s.Start(f.t.Context(), sources.Settings{})
-
 	f.t.Cleanup(func() { _ = s.Close(context.Background()) })
-
 	return time.Since(began), err
 }
 
@@ -47,11 +44,9 @@ func TestConsumerIsRegistered_KIN89(t *testing.T) {
 		f.put(1, 1)
 		f.want(p, 0, 1)
 		f.shut(s, p)
-
 		s, p = f.open(kinesis.Options{})
 		f.want(p, 0, 1)
 		f.shut(s, p)
-
 		if n, m := f.Calls("RegisterStreamConsumer"), f.Calls("DeregisterStreamConsumer"); n != 1 || m != 0 {
 			t.Errorf("registered %d times, deregistered %d times", n, m)
 		}
@@ -64,13 +59,10 @@ func TestConsumerRegisteredBySomebodyElse_KIN89(t *testing.T) {
 		f.turn(func(c kinesistest.Call) kinesistest.Fault {
 			if c.Action == "RegisterStreamConsumer" && c.Consumer == "reader" {
 				go func() { _, _ = f.AddConsumer(telemetry, "reader") }()
-
 				return kinesistest.Fault{Err: kinesistest.ResourceInUse(), Delay: time.Millisecond}
 			}
-
 			return kinesistest.Fault{}
 		})
-
 		s, p := f.open(kinesis.Options{})
 		f.put(1, 1)
 		f.want(p, 0, 1)
@@ -86,13 +78,10 @@ func TestConsumerIsSeenLate_KIN89(t *testing.T) {
 			if c.Action == "DescribeStreamConsumer" && c.Number < 5 {
 				return kinesistest.Fault{Err: kinesistest.ResourceNotFound()}
 			}
-
 			return kinesistest.Fault{}
 		})
-
 		s, p := f.open(kinesis.Options{})
 		f.shut(s, p)
-
 		if n := f.Calls("RegisterStreamConsumer"); n != 1 {
 			t.Errorf("registered %d times", n)
 		}
@@ -101,7 +90,6 @@ func TestConsumerIsSeenLate_KIN89(t *testing.T) {
 
 func TestConsumerErrors_KIN89(t *testing.T) {
 	t.Parallel()
-
 	for name, c := range map[string]struct {
 		action   string
 		err      *kinesistest.Error
@@ -117,21 +105,16 @@ func TestConsumerErrors_KIN89(t *testing.T) {
 			t.Parallel()
 			inFan(t, 1, func(t *testing.T, f *fan) {
 				f.turn(fail(c.action, c.err))
-
 				s := f.source(kinesis.Options{})
-
 				took, err := f.start(s)
 				if err == nil || errors.Is(err, sources.ErrUnusable) != c.unusable || took > time.Minute {
 					t.Errorf("Start: %v after %v", err, took)
 				}
-
 				if text := fmt.Sprint(err); !strings.Contains(text, c.action+" on consumer reader of stream telemetry") ||
 					c.unusable && !strings.Contains(text, "kinesis:"+c.action) {
 					t.Errorf("Start: %s", text)
 				}
-
 				f.turn(nil)
-
 				err = s.Start(t.Context(), sources.Settings{})
 				if err != nil {
 					t.Errorf("Start again: %v", err)
@@ -151,7 +134,6 @@ func (c stuck) DescribeStreamConsumer(
 	if err == nil {
 		out.ConsumerDescription.ConsumerStatus = types.ConsumerStatusCreating
 	}
-
 	return out, err
 }
 
@@ -163,18 +145,14 @@ func TestConsumerNeverActive_KIN89(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		took, err := f.start(s)
 		if err == nil || errors.Is(err, sources.ErrUnusable) || took > 2*time.Minute || took < 20*time.Second ||
 			!strings.Contains(err.Error(), `consumer reader of stream telemetry: is "CREATING", want ACTIVE`) {
 			t.Errorf("Start: %v after %v", err, took)
 		}
-
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-
 		began := time.Now()
-
 		err = s.Start(ctx, sources.Settings{})
 		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 5*time.Second {
 			t.Errorf("Start: %v after %v", err, time.Since(began))
@@ -182,9 +160,9 @@ func TestConsumerNeverActive_KIN89(t *testing.T) {
 	})
 }
 
-func TestConsumerByARN_KIN01_KIN90_KIN92(t *testing.T) {
+// Consumer by ARN (KIN-01, KIN-90, KIN-92).
+func TestConsumerByARN(t *testing.T) {
 	t.Parallel()
-
 	for name, weather := range map[string]func(kinesistest.Call) kinesistest.Fault{
 		"plain": nil, "may not be seen": fail("DescribeStreamConsumer", kinesistest.AccessDenied()),
 	} {
@@ -192,38 +170,30 @@ func TestConsumerByARN_KIN01_KIN90_KIN92(t *testing.T) {
 			t.Parallel()
 			inFan(t, 1, func(t *testing.T, f *fan) {
 				f.turn(weather)
-
 				consumer, err := f.AddConsumer(telemetry, "reader")
 				if err != nil {
 					t.Fatal(err)
 				}
-
 				s, err := kinesis.New(f.api, consumer, f.store, kinesis.Options{})
 				if err != nil {
 					t.Fatal(err)
 				}
-
 				if took, err := f.start(s); err != nil || took > 0 {
 					t.Fatalf("Start: %v after %v", err, took)
 				}
-
 				p, err := s.Accept(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
-
 				f.put(1, 1)
 				records := f.want(p, 0, 1)
-
 				document := string(s.AppendEvent(nil, p.ID(), records))
 				if !strings.Contains(document, `"eventSourceARN":"`+consumer+`"`) || s.Traits().ARN != consumer {
 					t.Errorf("event document %s", document)
 				}
-
 				if n := f.Calls("GetRecords") + f.Calls("RegisterStreamConsumer"); n > 0 {
 					t.Errorf("%d calls of the other kind", n)
 				}
-
 				_ = p.Close(t.Context())
 			})
 		})
@@ -237,7 +207,6 @@ func TestConsumerGone_KIN90(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		_, err = f.start(s)
 		if !errors.Is(err, sources.ErrUnusable) || !strings.Contains(err.Error(), "reader:1 does not exist") {
 			t.Errorf("Start: %v", err)
@@ -246,27 +215,24 @@ func TestConsumerGone_KIN90(t *testing.T) {
 }
 
 // A consumer that is deregistered while it is read is told of, and does not end the
-// shard.
-func TestConsumerIsDeregistered_KIN88_KIN90(t *testing.T) {
+// shard (KIN-88, KIN-90).
+func TestConsumerIsDeregistered(t *testing.T) {
 	t.Parallel()
 	inFan(t, 1, func(t *testing.T, f *fan) {
 		s, p := f.open(kinesis.Options{})
 		f.none(p, time.Second)
-
 		_, err := f.api.DeregisterStreamConsumer(t.Context(), &awskinesis.DeregisterStreamConsumerInput{
 			StreamARN: new(telemetry), ConsumerName: new("reader"),
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		for range 3 {
 			_, err := f.take(p, 1, 10*time.Minute)
 			if awscall.Code(err) != "ResourceNotFoundException" || !strings.Contains(err.Error(), "/consumer/reader:") {
 				t.Errorf("got %v", err)
 			}
 		}
-
 		f.apart()
 		f.shut(s, p)
 	})
@@ -277,9 +243,7 @@ type sharedClient struct{ kinesis.Client }
 
 func TestNewFanOut(t *testing.T) {
 	t.Parallel()
-
 	const consumer = telemetry + "/consumer/reader:1"
-
 	for name, c := range map[string]struct {
 		client kinesis.Client
 		arn    string
@@ -297,8 +261,7 @@ func TestNewFanOut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-
-			_, err := kinesis.New(c.client, c.arn, memory.New(), kinesis.Options{ConsumerName: c.name})
+			_, err := kinesis.New(c.client, c.arn, checkpoint.NewMemory(), kinesis.Options{ConsumerName: c.name})
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}

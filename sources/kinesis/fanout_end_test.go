@@ -15,95 +15,75 @@ import (
 )
 
 // The last event of a shard has no number and names the children, which follow once
-// all was acked (KIN-66).
-func TestFanOutShardEnd_KIN84_KIN86(t *testing.T) {
+// all was acked (KIN-66) (KIN-84, KIN-86).
+func TestFanOutShardEnd(t *testing.T) {
 	t.Parallel()
 	inFan(t, 1, func(t *testing.T, f *fan) {
 		f.put(2, 1)
-
 		s, p := f.open(kinesis.Options{})
 		records := f.want(p, 0, 2)
-
 		children, err := f.Split(telemetry, fanFirst)
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		f.turn(fail("ListShards", kinesistest.InternalFailure())) // it is not needed
-
 		_, err = f.take(p, 1, time.Minute)
 		if !errors.Is(err, sources.ErrEnd) {
 			t.Fatalf("got error %v, want the end", err)
 		}
-
 		synctest.Wait()
-
 		if n := f.subscribers(); n != 0 {
 			t.Errorf("%d subscriptions are left", n)
 		}
-
 		err = errors.Join(p.Ack(t.Context(), records), p.Close(t.Context()))
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		f.put(8, 8)
-
 		got := 0
-
 		for range children {
 			child, err := s.Accept(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-
 			some, err := f.take(child, 0, 10*time.Second)
 			if err != nil {
 				t.Error(err)
 			}
-
 			got += len(some)
 			_ = child.Close(t.Context())
 		}
-
 		if got != 8 {
 			t.Errorf("%d records from the children", got)
 		}
-
 		f.opened = nil
 		_ = s.Close(t.Context())
 	})
 }
 
-// A shard that is gone has ended, if the list says so too.
-func TestFanOutShardGone_KIN74_KIN88(t *testing.T) {
+// A shard that is gone has ended, if the list says so too (KIN-74, KIN-88).
+func TestFanOutShardGone(t *testing.T) {
 	t.Parallel()
 	inFan(t, 1, func(t *testing.T, f *fan) {
 		f.put(1, 1)
 		f.turn(every(kinesistest.Fault{Err: kinesistest.ResourceNotFound()}))
-
 		s, p := f.open(kinesis.Options{})
-
 		_, err := f.take(p, 1, time.Minute)
 		if awscall.Code(err) != "ResourceNotFoundException" {
 			t.Errorf("got error %v, want the service's, since the shard is listed", err)
 		}
-
 		_, err = f.Split(telemetry, fanFirst)
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		err = f.Expire(telemetry, fanFirst)
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		_, err = f.take(p, 1, time.Minute)
 		if !errors.Is(err, sources.ErrEnd) {
 			t.Errorf("got error %v, want the end", err)
 		}
-
 		f.shut(s, p)
 	})
 }
@@ -111,7 +91,6 @@ func TestFanOutShardGone_KIN74_KIN88(t *testing.T) {
 // Close cuts off whatever is under way.
 func TestFanOutClose_P11(t *testing.T) {
 	t.Parallel()
-
 	for name, fault := range map[string]kinesistest.Fault{
 		"idle": {}, "before the answer": {Delay: time.Hour}, "broken": {Stream: &kinesistest.Break{}},
 	} {
@@ -119,7 +98,6 @@ func TestFanOutClose_P11(t *testing.T) {
 			t.Parallel()
 			inFan(t, 1, func(_ *testing.T, f *fan) {
 				f.turn(every(fault))
-
 				s, p := f.open(kinesis.Options{})
 				_, _ = f.take(p, 0, 2*time.Second)
 				f.put(5000, 1) // more than there is room for
@@ -136,20 +114,16 @@ func TestFanOutCancelledFetch(t *testing.T) {
 	inFan(t, 1, func(t *testing.T, f *fan) {
 		s, p := f.open(kinesis.Options{})
 		ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)
-
 		n, err := p.Fetch(ctx, make([]sources.Record, 1), time.Hour)
 		if n != 0 || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Fetch: %d, %v", n, err)
 		}
-
 		cancel()
 		f.put(2, 1)
 		f.want(p, 0, 2)
-
 		if n := len(f.asked()); n != 1 {
 			t.Errorf("%d subscriptions", n)
 		}
-
 		f.shut(s, p)
 	})
 }
@@ -158,7 +132,6 @@ func TestFanOutCancelledFetch(t *testing.T) {
 // closes: the new owner is waiting.
 func TestFanOutLost_KIN83(t *testing.T) {
 	t.Parallel()
-
 	for name, c := range map[string]struct {
 		fault    kinesistest.Fault
 		records  int
@@ -170,12 +143,10 @@ func TestFanOutLost_KIN83(t *testing.T) {
 			t.Parallel()
 			inFan(t, 1, func(t *testing.T, f *fan) {
 				f.turn(every(c.fault))
-
 				s, p := f.open(kinesis.Options{})
 				f.none(p, 10*time.Second)
 				f.put(c.records, 1)
 				f.steal("thief")
-
 				var fetching sync.WaitGroup
 				if c.fetching {
 					fetching.Go(func() {
@@ -185,28 +156,22 @@ func TestFanOutLost_KIN83(t *testing.T) {
 						}
 					})
 				}
-
 				revocable, ok := p.(sources.Revocable)
 				if !ok {
 					t.Fatal("not Revocable")
 				}
-
 				lost := make(chan struct{})
 				revocable.OnRevoke(nil, func() { close(lost) })
 				<-lost
 				synctest.Wait()
-
 				if n := f.subscribers(); n != 0 {
 					t.Errorf("%d subscriptions are left", n)
 				}
-
 				fetching.Wait()
-
 				_, err := f.take(p, 1, time.Minute)
 				if !errors.Is(err, sources.ErrLost) {
 					t.Errorf("got error %v, want the loss", err)
 				}
-
 				f.shut(s, p)
 			})
 		})

@@ -27,7 +27,6 @@ func (c counting) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err == nil {
 		answer.Body = countingBody{answer.Body, c.read}
 	}
-
 	return answer, err
 }
 
@@ -40,7 +39,6 @@ type countingBody struct {
 func (b countingBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.read.Add(int64(n))
-
 	return n, err
 }
 
@@ -48,7 +46,6 @@ func (b countingBody) Read(p []byte) (int, error) {
 // long it takes. What its end cuts off comes by the next one.
 func TestFanOutSlowHandler_P7(t *testing.T) {
 	t.Parallel()
-
 	for name, fault := range map[string]kinesistest.Fault{"ends": {}, "is cut": {Stream: &kinesistest.Break{After: 10}}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -57,18 +54,14 @@ func TestFanOutSlowHandler_P7(t *testing.T) {
 					records = 24
 					event   = 1<<20*4/3 + 1<<12 // bytes on the wire
 				)
-
 				var read atomic.Int64
-
 				f.Inject("SubscribeToShard", fault)
 				f.api = f.Client(func(o *awskinesis.Options) {
 					o.HTTPClient = &http.Client{Transport: counting{f.HTTPClient().Transport, &read}}
 				})
 				f.put(1, 1)
-
 				s, p := f.open(kinesis.Options{})
 				f.want(p, 0, 1)
-
 				body := strings.Repeat("x", 1<<20-100)
 				for range records {
 					_, _, err := f.Put(telemetry, "key-0", []byte(body))
@@ -76,33 +69,24 @@ func TestFanOutSlowHandler_P7(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-
 				before := read.Load()
-
 				time.Sleep(10 * time.Minute)
 				synctest.Wait()
-
 				if got := read.Load() - before; got < event || got > 4*event {
 					t.Errorf("%d bytes were read, want up to three events of %d and a little", got, event)
 				}
-
 				n := 0
-
 				for until := time.Now().Add(3 * time.Minute); n < records && time.Now().Before(until); {
 					some, err := f.take(p, 1, time.Until(until))
 					n += len(some)
-
 					if err != nil {
 						t.Errorf("Fetch: %v", err)
 					}
 				}
-
 				f.none(p, time.Minute)
-
 				if n != records {
 					t.Errorf("%d records, want %d", n, records)
 				}
-
 				f.shut(s, p)
 			})
 		})

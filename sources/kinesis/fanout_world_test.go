@@ -15,7 +15,6 @@ import (
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/checkpoint"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
@@ -37,7 +36,7 @@ type fan struct {
 
 	t     *testing.T
 	api   *awskinesis.Client
-	store *memory.Store
+	store *checkpoint.Memory
 	began time.Time
 
 	mu         sync.Mutex
@@ -56,17 +55,14 @@ func inFan(t *testing.T, shards int, test func(t *testing.T, f *fan)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		t.Helper()
-
 		server := kinesistest.New()
 		t.Cleanup(func() { _ = server.Close() })
-
 		err := server.AddStream(telemetry, shards)
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		f := &fan{
-			Server: server, t: t, api: server.Client(), store: memory.New(), began: time.Now(),
+			Server: server, t: t, api: server.Client(), store: checkpoint.NewMemory(), began: time.Now(),
 			seen: make(map[string][]string), handled: make(map[string]int),
 		}
 		server.SetLimits(true)
@@ -80,23 +76,19 @@ func inFan(t *testing.T, shards int, test func(t *testing.T, f *fan)) {
 func (f *fan) fault(c kinesistest.Call) kinesistest.Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-
 	if c.Action == "SubscribeToShard" {
 		now := subscribed{time.Since(f.began), c.Shard, c.Type, c.After}
 		f.subscribes = append(f.subscribes, now)
 	}
-
 	if f.weather == nil {
 		return kinesistest.Fault{}
 	}
-
 	return f.weather(c)
 }
 
 func (f *fan) turn(weather func(c kinesistest.Call) kinesistest.Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-
 	f.weather = weather
 }
 
@@ -104,21 +96,17 @@ func (f *fan) turn(weather func(c kinesistest.Call) kinesistest.Fault) {
 func (f *fan) asked() []subscribed {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-
 	return slices.Clone(f.subscribes)
 }
 
 // apart holds the calls of each shard to KIN-82, for tests with one worker.
 func (f *fan) apart() {
 	f.t.Helper()
-
 	last := make(map[string]time.Duration)
-
 	for _, s := range f.asked() {
 		if before, ok := last[s.shard]; ok && s.at-before < time.Second {
 			f.t.Errorf("KIN-82: SubscribeToShard of %s at %v and %v", s.shard, before, s.at)
 		}
-
 		last[s.shard] = s.at
 	}
 }
@@ -126,13 +114,11 @@ func (f *fan) apart() {
 // put puts n records with the numbers that follow as data, into keys by turns.
 func (f *fan) put(n, keys int) {
 	f.t.Helper()
-
 	for range n {
 		_, _, err := f.Put(telemetry, "key-"+strconv.Itoa(f.sent%keys), []byte(strconv.Itoa(f.sent)))
 		if err != nil {
 			f.t.Fatal(err)
 		}
-
 		f.sent++
 	}
 }
@@ -141,44 +127,34 @@ func (f *fan) put(n, keys int) {
 // another one.
 func (f *fan) source(options kinesis.Options) *kinesis.Source {
 	f.t.Helper()
-
 	if options.ConsumerName == "" {
 		options.ConsumerName = "reader"
 	}
-
 	if options.Jitter == nil {
 		options.Jitter = func() float64 { return 0.5 }
 	}
-
 	s, err := kinesis.New(f.api, telemetry, f.store, options)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-
 	return s
 }
 
 // open starts a source and accepts its first shard.
 func (f *fan) open(options kinesis.Options) (sources.Source, sources.Partition) {
 	f.t.Helper()
-
 	s := f.source(options)
-
 	err := s.Start(f.t.Context(), sources.Settings{})
 	if err != nil {
 		f.t.Fatal(err)
 	}
-
 	p, err := s.Accept(f.t.Context())
 	if err != nil {
 		f.t.Fatal(err)
 	}
-
 	f.mu.Lock()
 	defer f.mu.Unlock()
-
 	f.opened = append(f.opened, fanShard{s, p})
-
 	return s, p
 }
 
@@ -186,7 +162,6 @@ func (f *fan) open(options kinesis.Options) (sources.Source, sources.Partition) 
 func (f *fan) rest() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-
 	for _, o := range f.opened {
 		_ = o.p.Close(context.Background())
 		_ = o.s.Close(context.Background())
@@ -202,21 +177,16 @@ type fanShard struct {
 // shut closes both, and expects no virtual time to pass.
 func (f *fan) shut(s sources.Source, p sources.Partition) {
 	f.t.Helper()
-
 	f.mu.Lock()
 	f.opened = slices.DeleteFunc(f.opened, func(o fanShard) bool { return o.p == p })
 	f.mu.Unlock()
-
 	began := time.Now()
 	ctx := context.WithoutCancel(f.t.Context())
-
 	err := errors.Join(p.Close(ctx), s.Close(ctx))
 	if err != nil || time.Since(began) > 0 {
 		f.t.Errorf("Close: %v after %v", err, time.Since(began))
 	}
-
 	synctest.Wait()
-
 	if n := f.subscribers(); n != 0 {
 		f.t.Errorf("%d subscriptions are left", n)
 	}
@@ -228,22 +198,17 @@ func (f *fan) subscribers() int {
 	for _, s := range f.Shards(telemetry) {
 		n += s.Subscribers
 	}
-
 	return n
 }
 
 // take fetches until there are n records, an error, or wait has passed.
 func (f *fan) take(p sources.Partition, n int, wait time.Duration) ([]sources.Record, error) {
 	f.t.Helper()
-
 	var all []sources.Record
-
 	buf := make([]sources.Record, max(n, 1))
-
 	for until := time.Now().Add(wait); ; {
 		got, err := p.Fetch(f.t.Context(), buf[:max(n-len(all), 1)], time.Until(until))
 		all = append(all, buf[:got]...)
-
 		if err != nil || len(all) >= n && n > 0 || !time.Now().Before(until) {
 			return all, err
 		}
@@ -253,31 +218,25 @@ func (f *fan) take(p sources.Partition, n int, wait time.Duration) ([]sources.Re
 // want takes what was put, with the numbers from one up to another.
 func (f *fan) want(p sources.Partition, from, to int) []sources.Record {
 	f.t.Helper()
-
 	records, err := f.take(p, to-from, time.Minute)
 	if err != nil {
 		f.t.Fatalf("Fetch: %v", err)
 	}
-
 	f.are(records, from, to)
-
 	return records
 }
 
 // are holds records to the numbers that they must have.
 func (f *fan) are(records []sources.Record, from, to int) {
 	f.t.Helper()
-
 	got := make([]string, len(records))
 	for i := range records {
 		got[i] = string(records[i].Data)
 	}
-
 	want := make([]string, 0, to-from)
 	for i := range to - from {
 		want = append(want, strconv.Itoa(from+i))
 	}
-
 	if !slices.Equal(got, want) {
 		f.t.Fatalf("got %q, want %q", got, want)
 	}
@@ -286,7 +245,6 @@ func (f *fan) are(records []sources.Record, from, to int) {
 // none expects no record and no error for a while.
 func (f *fan) none(p sources.Partition, wait time.Duration) {
 	f.t.Helper()
-
 	records, err := f.take(p, 0, wait)
 	if err != nil || len(records) > 0 {
 		f.t.Fatalf("Fetch: %d records, error %v; want none", len(records), err)
@@ -304,16 +262,13 @@ type worker struct {
 // run runs a mapping whose handler keeps books, and takes so long.
 func (f *fan) run(options kinesis.Options, config esm.Config, takes func() time.Duration) *worker {
 	f.t.Helper()
-
 	config.Observer = func(o esm.Observation) {
 		if o.Err != nil {
 			f.mu.Lock()
 			defer f.mu.Unlock()
-
 			f.errs = append(f.errs, o.Err)
 		}
 	}
-
 	m, err := esm.New(f.source(options), esm.Records(func(ctx context.Context, records []sources.Record) (esm.Response, error) {
 		if takes != nil {
 			select {
@@ -322,52 +277,39 @@ func (f *fan) run(options kinesis.Options, config esm.Config, takes func() time.
 				return esm.Response{}, ctx.Err()
 			}
 		}
-
 		f.mu.Lock()
 		defer f.mu.Unlock()
-
 		for i := range records {
 			key, body := records[i].Key, string(records[i].Data)
 			if f.handled[body] == 0 {
 				f.seen[key] = append(f.seen[key], body)
 			}
-
 			f.handled[body]++
 		}
-
 		return esm.Response{}, nil
 	}), config)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-
 	ctx, stop := context.WithCancel(f.t.Context())
 	w := &worker{f: f, stop: stop, done: make(chan struct{})}
-
 	go func() {
 		defer close(w.done)
-
 		w.err = m.Run(ctx)
 	}()
-
 	f.t.Cleanup(func() {
 		stop()
 		<-w.done
 	})
-
 	return w
 }
 
 // end stops the mapping, and expects it to be prompt.
 func (w *worker) end(within time.Duration) {
 	w.f.t.Helper()
-
 	began := time.Now()
-
 	w.stop()
-
 	<-w.done
-
 	if w.err != nil || time.Since(began) > within {
 		w.f.t.Errorf("Run: %v, %v after the stop; want nil within %v", w.err, time.Since(began), within)
 	}
@@ -376,7 +318,6 @@ func (w *worker) end(within time.Duration) {
 // until waits until everything that was put was handled.
 func (f *fan) until(limit time.Duration) {
 	f.t.Helper()
-
 	for until := time.Now().Add(limit); f.count() < f.sent; time.Sleep(limit / 1000) {
 		if time.Now().After(until) {
 			f.t.Fatalf("%d of %d records handled after %v", f.count(), f.sent, limit)
@@ -387,7 +328,6 @@ func (f *fan) until(limit time.Duration) {
 func (f *fan) count() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-
 	return len(f.handled)
 }
 
@@ -397,23 +337,19 @@ func (f *fan) complete(twice bool) {
 	f.t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-
 	for i := range f.sent {
 		n := f.handled[strconv.Itoa(i)]
 		if n == 0 || n > 1 && !twice {
 			f.t.Fatalf("record %d was handled %d times", i, n)
 		}
 	}
-
 	for key, bodies := range f.seen {
 		last := -1
-
 		for _, body := range bodies {
 			n, err := strconv.Atoi(body)
 			if err != nil || n <= last {
 				f.t.Fatalf("P4: %s: record %s after %d", key, body, last)
 			}
-
 			last = n
 		}
 	}
@@ -422,7 +358,6 @@ func (f *fan) complete(twice bool) {
 // steal gives every lease another owner.
 func (f *fan) steal(owner string) {
 	f.t.Helper()
-
 	err := own(f.t.Context(), f.store, owner)
 	if err != nil {
 		f.t.Fatal(err)
@@ -432,7 +367,6 @@ func (f *fan) steal(owner string) {
 // position is what is stored for the first shard.
 func (f *fan) position(p checkpoint.Position) {
 	f.t.Helper()
-
 	err := f.store.Create(f.t.Context(), checkpoint.Lease{Shard: fanFirst, Position: p})
 	if err != nil {
 		f.t.Fatal(err)

@@ -91,8 +91,8 @@ func TestWhatWasNeverAllowedEndsTheStart_P14(t *testing.T) {
 	}
 }
 
-// TestWhatWasAllowedOnceIsWaitedFor denies each call for a while, later.
-func TestWhatWasAllowedOnceIsWaitedFor_P9_P14(t *testing.T) {
+// TestWhatWasAllowedOnceIsWaitedFor denies each call for a while, later (P9, P14).
+func TestWhatWasAllowedOnceIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	for name, d := range denials() {
 		t.Run(name, func(t *testing.T) {

@@ -17,8 +17,8 @@ import (
 // blank are answers that say nothing, which a proxy may give.
 func blank() map[string]string { return map[string]string{"no body": "", "empty object": "{}"} }
 
-// TestEmptyAnswerOfGetRecordsIsNoEnd has one answer without a body between records.
-func TestEmptyAnswerOfGetRecordsIsNoEnd_KIN28_P1(t *testing.T) {
+// TestEmptyAnswerOfGetRecordsIsNoEnd has one answer without a body between records (KIN-28, P1).
+func TestEmptyAnswerOfGetRecordsIsNoEnd(t *testing.T) {
 	t.Parallel()
 	for name, body := range blank() {
 		for _, closed := range []bool{false, true} {
@@ -51,8 +51,8 @@ func TestEmptyAnswerOfGetRecordsIsNoEnd_KIN28_P1(t *testing.T) {
 }
 
 // TestNullIteratorOfOpenShardIsNoEnd has the service say that a shard is read to its
-// end which the list says is open.
-func TestNullIteratorOfOpenShardIsNoEnd_KIN28_P1(t *testing.T) {
+// end which the list says is open (KIN-28, P1).
+func TestNullIteratorOfOpenShardIsNoEnd(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
 		"no children":     `{"Records":[],"MillisBehindLatest":0,"NextShardIterator":null}`,
@@ -91,8 +91,8 @@ func TestShardEndsByTheListAlone_KIN28(t *testing.T) {
 	})
 }
 
-// TestEmptyEventIsNoEnd is the same of fan-out.
-func TestEmptyEventIsNoEnd_KIN86_P1(t *testing.T) {
+// TestEmptyEventIsNoEnd is the same of fan-out (KIN-86, P1).
+func TestEmptyEventIsNoEnd(t *testing.T) {
 	t.Parallel()
 	for name, event := range map[string]string{
 		"empty object":    "{}",
@@ -121,8 +121,8 @@ func TestEmptyEventIsNoEnd_KIN86_P1(t *testing.T) {
 	}
 }
 
-// TestEmptyListIsNoList has ListShards say nothing, at the start and later.
-func TestEmptyListIsNoList_KIN60_P9(t *testing.T) {
+// TestEmptyListIsNoList has ListShards say nothing, at the start and later (KIN-60, P9).
+func TestEmptyListIsNoList(t *testing.T) {
 	t.Parallel()
 	for name, body := range blank() {
 		t.Run(name, func(t *testing.T) {
@@ -151,8 +151,8 @@ func TestEmptyListIsNoList_KIN60_P9(t *testing.T) {
 	}
 }
 
-// TestEndlessList has a list go on for ever.
-func TestEndlessList_KIN60_P9(t *testing.T) {
+// TestEndlessList has a list go on for ever (KIN-60, P9).
+func TestEndlessList(t *testing.T) {
 	t.Parallel()
 	for name, page := range map[string]func(n int) string{
 		"empty pages":    func(n int) string { return `{"Shards":[],"NextToken":"` + strconv.Itoa(n) + `"}` },
@@ -218,8 +218,8 @@ func TestEmptyAnswersOfTheStart_P9(t *testing.T) {
 	}
 }
 
-// TestEmptyAnswersOfConsumers has each call about a consumer say nothing.
-func TestEmptyAnswersOfConsumers_KIN89_P9(t *testing.T) {
+// TestEmptyAnswersOfConsumers has each call about a consumer say nothing (KIN-89, P9).
+func TestEmptyAnswersOfConsumers(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
 		"no body": "", "empty object": "{}",

@@ -17,34 +17,26 @@ import (
 // error: what it lacks would count as gone.
 func (s *Source) list(ctx context.Context, since time.Time) ([]lease.Shard, error) {
 	const maxPages = 100 // of a thousand shards, far above all quotas
-
 	var l shardList
-
 	in := &kinesis.ListShardsInput{StreamARN: &s.stream.arn}
 	if !since.IsZero() {
 		in.ShardFilter = &types.ShardFilter{Type: types.ShardFilterTypeFromTimestamp, Timestamp: &since}
 	}
-
 	for range maxPages {
 		out, err := awscall.Do(ctx, awscall.Limit, s.client.ListShards, in, s.single...)
 		if err != nil {
 			return nil, s.refused("ListShards", err)
 		}
-
 		err = l.add(out)
 		if err != nil {
 			return nil, s.failed("ListShards", err)
 		}
-
 		s.grants.note("ListShards")
-
 		if aws.ToString(out.NextToken) == "" {
 			return l.shards, nil
 		}
-
 		in = &kinesis.ListShardsInput{NextToken: out.NextToken} // and nothing else (KIN-61)
 	}
-
 	return nil, s.failed("ListShards", errEndlessList)
 }
 
@@ -58,17 +50,13 @@ type shardList struct {
 // add adds a page, and returns an error for one that says nothing or is of a list
 // that does not come to an end.
 func (l *shardList) add(out *kinesis.ListShardsOutput) error {
-	const mostIdle = 10
-
+	const maxIdle = 10
 	if l.known == nil {
 		l.known = make(map[string]bool)
 	}
-
 	before := len(l.known)
-
 	for i := range out.Shards {
 		shard := shardOf(&out.Shards[i])
-
 		switch {
 		case shard.ID == "":
 			return errNamelessID
@@ -77,16 +65,14 @@ func (l *shardList) add(out *kinesis.ListShardsOutput) error {
 			l.shards = append(l.shards, shard)
 		}
 	}
-
 	l.idle++
 	if len(l.known) > before {
 		l.idle = 0
 	}
-
 	switch {
 	case out.Shards == nil, len(l.shards) == 0 && aws.ToString(out.NextToken) == "":
 		return errNoShards
-	case l.idle > mostIdle:
+	case l.idle > maxIdle:
 		return errEndlessList
 	default:
 		return nil
@@ -95,21 +81,17 @@ func (l *shardList) add(out *kinesis.ListShardsOutput) error {
 
 func shardOf(from *types.Shard) lease.Shard {
 	shard := lease.Shard{ID: aws.ToString(from.ShardId), Open: true}
-
 	for _, parent := range []*string{from.ParentShardId, from.AdjacentParentShardId} {
 		if parent != nil {
 			shard.Parents = append(shard.Parents, *parent)
 		}
 	}
-
 	if r := from.SequenceNumberRange; r != nil {
 		shard.Open = aws.ToString(r.EndingSequenceNumber) == ""
 	}
-
 	if r := from.HashKeyRange; r != nil {
 		shard.StartingHashKey, shard.EndingHashKey = aws.ToString(r.StartingHashKey), aws.ToString(r.EndingHashKey)
 	}
-
 	return shard
 }
 
@@ -123,6 +105,5 @@ func childrenOf(children []types.ChildShard) []lease.Shard {
 			all[i].StartingHashKey, all[i].EndingHashKey = aws.ToString(r.StartingHashKey), aws.ToString(r.EndingHashKey)
 		}
 	}
-
 	return all
 }

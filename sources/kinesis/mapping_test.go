@@ -45,23 +45,20 @@ func stormy(c kinesistest.Call) kinesistest.Fault {
 	}
 }
 
-func TestMappingHandlesEachRecordOnce_P1_P2_P4_P5_KIN30_KIN31(t *testing.T) {
+// Mapping handles each record once (P1, P2, P4, P5, KIN-30, KIN-31).
+func TestMappingHandlesEachRecordOnce(t *testing.T) {
 	t.Parallel()
-
 	for name, weather := range map[string]weather{"fair": nil, "storm": stormy} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, 3, func(t *testing.T, w *world) {
 				const records = 3000
-
 				w.turn(weather)
 				w.send("", texts(0, records)...)
-
 				r := w.run(w.journal(nil), kinesis.Options{}, esm.Config{BatchSize: 100})
 				w.until(records, 5*time.Minute)
 				r.end()
 				w.once()
-
 				if n := w.count(esm.CommittedEventCount); n != records {
 					t.Errorf("%d committed, want %d", n, records)
 				}
@@ -70,12 +67,11 @@ func TestMappingHandlesEachRecordOnce_P1_P2_P4_P5_KIN30_KIN31(t *testing.T) {
 	}
 }
 
-// TestMappingWritesEvents has a handler of AWS's own types.
-func TestMappingWritesEvents_KIN190_KIN194(t *testing.T) {
+// TestMappingWritesEvents has a handler of AWS's own types (KIN-190, KIN-194).
+func TestMappingWritesEvents(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.send("k", "a", "b")
-
 		got := make(chan events.KinesisEvent, 1)
 		r := w.run(esm.Typed(func(_ context.Context, e events.KinesisEvent) error {
 			w.mu.Lock()
@@ -83,15 +79,11 @@ func TestMappingWritesEvents_KIN190_KIN194(t *testing.T) {
 				w.done[record.Kinesis.SequenceNumber]++
 			}
 			w.mu.Unlock()
-
 			got <- e
-
 			return nil
 		}), kinesis.Options{RoleARN: "arn:aws:iam::123456789012:role/reader"}, esm.Config{})
-
 		e := <-got
 		r.end()
-
 		if len(e.Records) != 2 || string(e.Records[0].Kinesis.Data) != "a" || e.Records[0].EventSourceArn != telemetry ||
 			e.Records[0].InvokeIdentityArn != "arn:aws:iam::123456789012:role/reader" || e.Records[0].AwsRegion != "eu-west-1" ||
 			e.Records[0].EventID != firstShard+":"+e.Records[0].Kinesis.SequenceNumber {
@@ -100,10 +92,10 @@ func TestMappingWritesEvents_KIN190_KIN194(t *testing.T) {
 	})
 }
 
-// TestReshardUnderLoad splits and merges while records come, with and without a storm.
-func TestReshardUnderLoad_KIN65_KIN66_KIN67_KIN68_KIN76_KIN77_KIN221_KIN222_P4(t *testing.T) {
+// TestReshardUnderLoad splits and merges while records come, with and without a storm (KIN-65,
+// KIN-66, KIN-67, KIN-68, KIN-76, KIN-77, KIN-221, KIN-222, P4).
+func TestReshardUnderLoad(t *testing.T) {
 	t.Parallel()
-
 	for name, test := range map[string]struct {
 		weather weather
 		options kinesis.Options
@@ -118,29 +110,21 @@ func TestReshardUnderLoad_KIN65_KIN66_KIN67_KIN68_KIN76_KIN77_KIN221_KIN222_P4(t
 			t.Parallel()
 			inWorld(t, 2, func(_ *testing.T, w *world) {
 				const rounds, keys = 40, 20
-
 				w.turn(test.weather)
-
 				r := w.run(w.journal(func(context.Context, []sources.Record) (esm.Response, error) {
 					time.Sleep(50 * time.Millisecond)
-
 					return esm.Response{}, nil
 				}), test.options, esm.Config{BatchSize: 7, ParallelizationFactor: test.factor})
-
 				time.Sleep(2 * time.Second)
-
 				for round := range rounds {
 					for key := range keys {
 						w.send("key "+strconv.Itoa(key), strconv.Itoa(round))
 					}
-
 					if round%8 == 3 {
 						reshard(w)
 					}
-
 					time.Sleep(time.Second / 2)
 				}
-
 				w.until(rounds*keys, 10*time.Minute)
 				r.end()
 				w.once()
@@ -152,20 +136,16 @@ func TestReshardUnderLoad_KIN65_KIN66_KIN67_KIN68_KIN76_KIN77_KIN221_KIN222_P4(t
 // reshard splits an open shard of the stream and merges two others that are adjacent.
 func reshard(w *world) {
 	w.t.Helper()
-
 	var open []kinesistest.Shard
-
 	for _, shard := range w.Shards(telemetry) {
 		if !shard.Closed {
 			open = append(open, shard)
 		}
 	}
-
 	_, err := w.Split(telemetry, open[0].ID)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-
 	for _, a := range open[1:] {
 		for _, b := range open[1:] {
 			to, _ := new(big.Int).SetString(a.To, 10)
@@ -174,7 +154,6 @@ func reshard(w *world) {
 				if err != nil {
 					w.t.Fatal(err)
 				}
-
 				return
 			}
 		}
@@ -182,23 +161,20 @@ func reshard(w *world) {
 }
 
 // TestParallelizationFactor has the keys of a quarter of the hash range, all with the
-// same top bits, and some that were put with a hash key of their own.
-func TestParallelizationFactor_KIN100_KIN101_KIN103_KIN104_KIN105_KIN231_KIN232(t *testing.T) {
+// same top bits, and some that were put with a hash key of their own (KIN-100, KIN-101,
+// KIN-103, KIN-104, KIN-105, KIN-231, KIN-232).
+func TestParallelizationFactor(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 4, func(t *testing.T, w *world) {
 		const (
 			factor = 4
 			each   = 25
 		)
-
 		shard := w.Shards(telemetry)[1]
-
 		var all []kinesistest.Record
-
 		for n := 0; len(all) < 20; n++ {
 			key := "key " + strconv.Itoa(n)
 			sum := md5.Sum([]byte(key))
-
 			switch {
 			case sum[0]>>6 == 1:
 				all = append(all, kinesistest.Record{Key: key})
@@ -206,25 +182,20 @@ func TestParallelizationFactor_KIN100_KIN101_KIN103_KIN104_KIN105_KIN231_KIN232(
 				all = append(all, kinesistest.Record{Key: key, HashKey: shard.From})
 			}
 		}
-
 		for i := range each {
 			for j := range all {
 				all[j].Data = []byte(strconv.Itoa(i))
 				all[j].Arrival = time.Time{}
 			}
-
 			w.sendRecords(all)
 		}
-
 		var g gauge
-
 		r := w.run(w.journal(g.around(20*time.Millisecond)), kinesis.Options{}, esm.Config{
 			BatchSize: 5, ParallelizationFactor: factor,
 		})
 		w.until(each*len(all), time.Minute)
 		r.end()
 		w.once()
-
 		if n := g.peak(); n != factor {
 			t.Errorf("%d at once, want %d", n, factor)
 		}
@@ -232,8 +203,9 @@ func TestParallelizationFactor_KIN100_KIN101_KIN103_KIN104_KIN105_KIN231_KIN232(
 }
 
 // TestPoisonHoldsItsSubLane has one key fail for ever: others go on, the position does
-// not (the world looks at that), and after a restart nothing of it is lost.
-func TestPoisonHoldsItsSubLane_KIN105_KIN107_P3_P6(t *testing.T) {
+// not (the world looks at that), and after a restart nothing of it is lost (KIN-105, KIN-107,
+// P3, P6).
+func TestPoisonHoldsItsSubLane(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		for i := range 10 {
@@ -241,7 +213,6 @@ func TestPoisonHoldsItsSubLane_KIN105_KIN107_P3_P6(t *testing.T) {
 				w.send("key "+strconv.Itoa(key), strconv.Itoa(i))
 			}
 		}
-
 		config := esm.Config{BatchSize: 2, ParallelizationFactor: 10, Timeout: time.Second}
 		poison := func(_ context.Context, records []sources.Record) (esm.Response, error) {
 			for i := range records {
@@ -249,22 +220,17 @@ func TestPoisonHoldsItsSubLane_KIN105_KIN107_P3_P6(t *testing.T) {
 					return esm.Response{}, errHandler
 				}
 			}
-
 			return esm.Response{}, nil
 		}
-
 		r := w.run(w.journal(poison), kinesis.Options{}, config)
 		time.Sleep(10 * time.Minute)
 		r.end()
-
 		if n := w.finished(); n < 60 || n > 90 {
 			t.Errorf("%d records done, want those of the other sub-lanes", n)
 		}
-
 		if l := w.lease(firstShard); strings.Compare(l.Position.Sequence, w.keys["key 3"][0]) >= 0 {
 			t.Errorf("position %s is behind the open record %s", l.Position.Sequence, w.keys["key 3"][0])
 		}
-
 		r = w.run(w.journal(nil), kinesis.Options{}, config)
 		w.until(100, time.Minute)
 		r.end()
@@ -280,7 +246,6 @@ type gauge struct {
 func (g *gauge) add(n int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-
 	g.now += n
 	g.most = max(g.most, g.now)
 }
@@ -290,9 +255,7 @@ func (g *gauge) around(d time.Duration) handle {
 	return func(context.Context, []sources.Record) (esm.Response, error) {
 		g.add(1)
 		defer g.add(-1)
-
 		time.Sleep(d)
-
 		return esm.Response{}, nil
 	}
 }
@@ -300,11 +263,11 @@ func (g *gauge) around(d time.Duration) handle {
 func (g *gauge) peak() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-
 	return g.most
 }
 
-func TestFilter_KIN13_KIN204_KIN205_KIN206(t *testing.T) {
+// Filter (KIN-13, KIN-204, KIN-205, KIN-206).
+func TestFilter(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.send("k", `{"a":1}`, `{"a":2}`, `text`, `{"a":1,"b":3}`, `{"a":2}`)
@@ -317,7 +280,6 @@ func TestFilter_KIN13_KIN204_KIN205_KIN206(t *testing.T) {
 			}
 		}
 		w.mu.Unlock()
-
 		r := w.run(w.journal(nil), kinesis.Options{}, esm.Config{FilterCriteria: esm.FilterCriteria{
 			Filters: []string{`{"data":{"a":[1]},"partitionKey":["k"]}`},
 		}})
@@ -326,13 +288,10 @@ func TestFilter_KIN13_KIN204_KIN205_KIN206(t *testing.T) {
 			return w.lease(firstShard).Position.Sequence == w.keys["k"][4]
 		})
 		r.end()
-
 		if n := w.count(esm.FilteredOutEventCount); n != 3 {
 			t.Errorf("%d filtered out, want 3", n)
 		}
-
 		source := w.source(kinesis.Options{})
-
 		_, err := esm.New(source, w.journal(nil), esm.Config{FilterCriteria: esm.FilterCriteria{
 			Filters: []string{`{"data":["text"]}`},
 		}})

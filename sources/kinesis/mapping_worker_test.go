@@ -23,7 +23,6 @@ func (w *world) stream() (stop func() (records int)) {
 		n       int
 		done    = make(chan struct{})
 	)
-
 	sending.Go(func() {
 		for {
 			select {
@@ -31,19 +30,15 @@ func (w *world) stream() (stop func() (records int)) {
 				return
 			case <-time.After(100 * time.Millisecond):
 			}
-
 			for _, key := range texts(0, 10) {
 				w.send("key "+key, key)
-
 				n++
 			}
 		}
 	})
-
 	return func() int {
 		close(done)
 		sending.Wait()
-
 		return n
 	}
 }
@@ -58,18 +53,13 @@ type frozen struct {
 
 func (s *frozen) freeze() (thaw func()) {
 	ice := make(chan struct{})
-
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	s.ice = ice
-
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-
 		s.ice = nil
-
 		close(ice)
 	}
 }
@@ -78,7 +68,6 @@ func (s *frozen) wait() {
 	s.mu.Lock()
 	ice := s.ice
 	s.mu.Unlock()
-
 	if ice != nil {
 		<-ice
 	}
@@ -86,13 +75,11 @@ func (s *frozen) wait() {
 
 func (s *frozen) Leases(ctx context.Context) ([]checkpoint.Lease, error) {
 	s.wait()
-
 	return s.Store.Leases(ctx)
 }
 
 func (s *frozen) Create(ctx context.Context, l checkpoint.Lease) error {
 	s.wait()
-
 	return s.Store.Create(ctx, l)
 }
 
@@ -104,29 +91,25 @@ func (s *frozen) Update(ctx context.Context, last, next checkpoint.Lease) error 
 	return s.Store.Update(context.WithoutCancel(ctx), last, next)
 }
 
-func TestWorkersShareTheShards_KIN66_P5(t *testing.T) {
+// Workers share the shards (KIN-66, P5).
+func TestWorkersShareTheShards(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 8, func(t *testing.T, w *world) {
 		stop := w.stream()
 		one := w.run(w.journal(nil), kinesis.Options{Worker: "one"}, esm.Config{})
 		two := w.run(w.journal(nil), kinesis.Options{Worker: "two"}, esm.Config{})
-
 		time.Sleep(2 * time.Minute)
-
 		owners := map[string]int{}
 		for _, shard := range w.Shards(telemetry) {
 			owners[w.lease(shard.ID).Owner[:3]]++
 		}
-
 		if owners["one"] != 4 || owners["two"] != 4 {
 			t.Errorf("owners %v, want four shards for each", owners)
 		}
-
 		n := stop()
 		w.until(n, time.Minute)
 		one.end()
 		two.end()
-
 		w.allGivenBack()
 		w.atLeastOnce()
 	})
@@ -135,10 +118,8 @@ func TestWorkersShareTheShards_KIN66_P5(t *testing.T) {
 // atLeastOnce looks that every record was done, where owners changed.
 func (w *world) atLeastOnce() {
 	w.t.Helper()
-
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
 	for key, all := range w.keys {
 		for _, number := range all {
 			if w.done[number] == 0 {
@@ -149,10 +130,9 @@ func (w *world) atLeastOnce() {
 }
 
 // TestWorkerDies has one of two workers stop without giving anything back, and come
-// back later as a zombie. It prints how long its shards stay unread.
-func TestWorkerDies_P1_P3_P9_P12(t *testing.T) {
+// back later as a zombie. It prints how long its shards stay unread (P1, P3, P9, P12).
+func TestWorkerDies(t *testing.T) {
 	t.Parallel()
-
 	for _, lease := range []time.Duration{5 * time.Second, 10 * time.Second, 30 * time.Second} {
 		t.Run(lease.String(), func(t *testing.T) {
 			t.Parallel()
@@ -160,29 +140,21 @@ func TestWorkerDies_P1_P3_P9_P12(t *testing.T) {
 				options := kinesis.Options{LeaseDuration: lease}
 				store := w.store
 				dying := &frozen{Store: store}
-
 				w.store = dying
 				one := w.source(options)
 				w.store = store
-
 				first := w.runSource(one, w.journal(func(context.Context, []sources.Record) (esm.Response, error) {
 					dying.wait() // its handlers stop with it
-
 					return esm.Response{}, nil
 				}), esm.Config{Timeout: 15 * time.Minute})
 				second := w.run(w.journal(nil), options, esm.Config{})
-
 				time.Sleep(4 * lease)
-
 				thaw := dying.freeze()
-
 				for _, key := range texts(0, 40) {
 					w.send("key "+key, key)
 				}
-
 				took := w.until(40, 10*lease)
 				t.Logf("what a worker that died had to read was handled %.2f lease times after its end", float64(took)/float64(lease))
-
 				if most := 2*lease + 2*time.Second; took > most {
 					t.Errorf("took %v, want at most %v", took, most)
 				}
@@ -200,69 +172,56 @@ func TestWorkerDies_P1_P3_P9_P12(t *testing.T) {
 	}
 }
 
-// TestStoreDownForAMinute has nobody lose a record, and goes on by itself.
-func TestStoreDownForAMinute_P1_P9(t *testing.T) {
+// TestStoreDownForAMinute has nobody lose a record, and goes on by itself (P1, P9).
+func TestStoreDownForAMinute(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 3, func(t *testing.T, w *world) {
 		stop := w.stream()
 		r := w.run(w.journal(nil), kinesis.Options{}, esm.Config{})
-
 		time.Sleep(20 * time.Second)
 		w.breakStore(true)
 		time.Sleep(30 * time.Second)
-
 		_, err := w.Split(telemetry, firstShard)
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		time.Sleep(30 * time.Second)
 		w.breakStore(false)
-
 		n := stop()
 		w.until(n, 2*time.Minute)
 		time.Sleep(time.Minute)
 		r.end()
 		w.atLeastOnce()
-
 		w.allGivenBack()
 	})
 }
 
 // TestStopIsPromptAtAnyMoment stops again and again, in the middle of everything. With
 // a factor, what one sub-lane finished behind an open record of another comes again
-// (KIN-105).
-func TestStopIsPromptAtAnyMoment_KIN105_P5_P11_P12(t *testing.T) {
+// (KIN-105) (P5, P11, P12).
+func TestStopIsPromptAtAnyMoment(t *testing.T) {
 	t.Parallel()
-
 	for _, factor := range []int{1, 2} {
 		t.Run(strconv.Itoa(factor), func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, 2, func(t *testing.T, w *world) {
 				stop := w.stream()
-
 				for i := range 20 {
 					r := w.run(w.journal(func(context.Context, []sources.Record) (esm.Response, error) {
 						time.Sleep(70 * time.Millisecond)
-
 						return esm.Response{}, nil
 					}), kinesis.Options{Worker: "one"}, esm.Config{BatchSize: 5, ParallelizationFactor: factor})
-
 					time.Sleep(time.Duration(i) * 313 * time.Millisecond)
-
 					took, err := r.stop()
 					if err != nil || took > time.Second {
 						t.Errorf("Run: %v after %v", err, took)
 					}
-
 					w.allGivenBack()
 				}
-
 				n := stop()
 				r := w.run(w.journal(nil), kinesis.Options{}, esm.Config{})
 				w.until(n, 2*time.Minute)
 				r.end()
-
 				if factor == 1 {
 					w.once()
 				} else {
@@ -276,7 +235,6 @@ func TestStopIsPromptAtAnyMoment_KIN105_P5_P11_P12(t *testing.T) {
 // allGivenBack looks that no lease has an owner.
 func (w *world) allGivenBack() {
 	w.t.Helper()
-
 	for _, shard := range w.Shards(telemetry) {
 		if l := w.lease(shard.ID); l.Owner != "" {
 			w.t.Errorf("%s is still owned by %s", shard.ID, l.Owner)
@@ -289,11 +247,9 @@ func TestStopCutsAHangingCall_P11(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		r := w.run(w.journal(nil), kinesis.Options{}, esm.Config{})
-
 		time.Sleep(5 * time.Second)
 		w.turn(on("GetRecords", hang))
 		time.Sleep(2 * time.Second)
-
 		took, err := r.stop()
 		if err != nil || took > time.Second {
 			t.Errorf("Run: %v after %v", err, took)
@@ -301,33 +257,28 @@ func TestStopCutsAHangingCall_P11(t *testing.T) {
 	})
 }
 
-func TestFileStoreGoesOn_KIN47_KIN52_P12(t *testing.T) {
+// File store goes on (KIN-47, KIN-52, P12).
+func TestFileStoreGoesOn(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 2, func(t *testing.T, w *world) {
 		path := filepath.Join(t.TempDir(), "positions")
 		memory := w.store
-
 		for i := range 5 {
 			store, err := file.Open(path, file.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-
 			w.send("", texts(100*i, 100*(i+1))...)
-
 			w.store = store
 			r := w.run(w.journal(nil), kinesis.Options{}, esm.Config{BatchSize: 10})
 			w.until(100*(i+1), time.Minute)
 			r.end()
-
 			w.store = memory
-
 			err = store.Close()
 			if err != nil {
 				t.Error(err)
 			}
 		}
-
 		w.once()
 	})
 }
@@ -336,31 +287,24 @@ func TestLostShardIsDropped_P3(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.send("k", "a", "b")
-
 		p := w.open(kinesis.Options{})
 		all := p.want("a", "b")
-
 		l := w.lease(firstShard)
 		next := l
 		next.Owner, next.Counter = "thief", l.Counter+1
-
 		err := w.store.Update(t.Context(), l, next)
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		err = p.Ack(t.Context(), all)
 		if !errors.Is(err, sources.ErrLost) {
 			t.Errorf("Ack: %v, want that the shard is lost", err)
 		}
-
 		_, err = p.read(1, time.Minute)
 		if !errors.Is(err, sources.ErrLost) {
 			t.Errorf("Fetch: %v, want that the shard is lost", err)
 		}
-
 		p.close()
-
 		if got := w.lease(firstShard); !got.Equal(next) {
 			t.Errorf("lease %+v, want it as the thief wrote it", got)
 		}

@@ -24,34 +24,28 @@ func TestMeasure_KIN29(t *testing.T) {
 			if time.Since(w.began) < time.Minute {
 				return kinesistest.Fault{Err: kinesistest.InternalFailure()}
 			}
-
 			return kinesistest.Fault{}
 		}))
-
 		source := w.source(kinesis.Options{})
 		if all := source.Measure(nil); len(all) != 0 {
 			t.Errorf("%+v before the start", all)
 		}
-
 		r := w.runSource(source, w.journal(nil), esm.Config{})
 		time.Sleep(3 * time.Minute)
-
 		shards := 0
-
 		for _, m := range source.Measure(nil) {
 			switch {
-			case m.Name == kinesis.LeasesHeld && m.Count == 2, m.Name == kinesis.LeasesLost && m.Count == 0, m.Name == kinesis.ShardsWaiting && m.Count == 0:
+			case m.Name == kinesis.LeasesHeld && m.Count == 2, m.Name == kinesis.LeasesLost && m.Count == 0, m.Name == kinesis.ShardsWaiting && m.Count == 0,
+				m.Name == kinesis.PositionsTrimmed && m.Count == 0 && m.Total:
 			case m.Name == kinesis.MillisBehindLatest && m.Partition != "" && m.Duration == 0:
 				shards++
 			default:
 				t.Errorf("%+v", m)
 			}
 		}
-
 		if shards != 2 {
 			t.Errorf("%d shards measured, want 2", shards)
 		}
-
 		r.end()
 	})
 }
@@ -71,7 +65,6 @@ func (c *scripted) ListShards(
 	if c.gone.Load() {
 		return c.list()
 	}
-
 	return c.Client.ListShards(ctx, in, options...)
 }
 
@@ -81,7 +74,6 @@ func (c *scripted) GetRecords(
 	if c.gone.Load() {
 		return nil, new(types.ResourceNotFoundException)
 	}
-
 	return c.Client.GetRecords(ctx, in, options...)
 }
 
@@ -91,28 +83,23 @@ func (c *scripted) GetShardIterator(
 	if c.repeat && in.ShardIteratorType == types.ShardIteratorTypeAfterSequenceNumber {
 		in.ShardIteratorType = types.ShardIteratorTypeAtSequenceNumber
 	}
-
 	return c.Client.GetShardIterator(ctx, in, options...)
 }
 
 func (w *world) openWith(client kinesis.Client) *openPart {
 	w.t.Helper()
-
 	s, err := kinesis.New(client, telemetry, w.store, kinesis.Options{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-
 	err = s.Start(w.t.Context(), sources.Settings{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-
 	p, err := s.Accept(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-
 	return &openPart{Partition: p, w: w, source: s}
 }
 
@@ -120,11 +107,9 @@ func (w *world) openWith(client kinesis.Client) *openPart {
 // lives, says so too.
 func TestShardThatIsNotFound_KIN74(t *testing.T) {
 	t.Parallel()
-
 	shard := func(id string) types.Shard {
 		return types.Shard{ShardId: &id, SequenceNumberRange: new(types.SequenceNumberRange)}
 	}
-
 	for name, test := range map[string]struct {
 		list  []types.Shard
 		err   error
@@ -143,17 +128,13 @@ func TestShardThatIsNotFound_KIN74(t *testing.T) {
 					return &awskinesis.ListShardsOutput{Shards: test.list}, test.err
 				}}
 				p := w.openWith(client)
-
 				client.gone.Store(true)
-
 				_, err := p.Fetch(t.Context(), make([]sources.Record, 1), time.Minute)
 				if err == nil || errors.Is(err, sources.ErrEnd) != test.ended {
 					t.Errorf("got %v, want the end: %t", err, test.ended)
 				}
-
 				client.gone.Store(false)
 				p.close()
-
 				if ended := w.lease(firstShard).Position.Ended(); ended != test.ended {
 					t.Errorf("ended %t, want %t", ended, test.ended)
 				}
@@ -162,13 +143,12 @@ func TestShardThatIsNotFound_KIN74(t *testing.T) {
 	}
 }
 
-// TestNothingIsReadTwice has a service that repeats the record of the position.
-func TestNothingIsReadTwice_KIN48_P5(t *testing.T) {
+// TestNothingIsReadTwice has a service that repeats the record of the position (KIN-48, P5).
+func TestNothingIsReadTwice(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 1, func(_ *testing.T, w *world) {
 		p := w.openWith(&scripted{Client: w.Client(), repeat: true})
 		defer p.close()
-
 		w.send("k", "a", "b")
 		p.want("a", "b")
 		time.Sleep(6 * time.Minute)

@@ -61,6 +61,13 @@ type Options struct {
 	// All workers have the same. Default 10 s, at least 100 ms.
 	LeaseDuration time.Duration
 
+	// HandoverTimeout is how long a worker that lives has to finish and store the batches
+	// of a shard that another one asks for, as one that was started to share the load
+	// does. What is running then is cut off, and comes again at the new worker, a
+	// LeaseDuration or so later. All workers have the same. Default 30 s, up to an hour;
+	// negative: shards are taken at once, and what is running comes again.
+	HandoverTimeout time.Duration
+
 	// MaxShards is the most shards that this process reads; 0 for no limit.
 	MaxShards int
 
@@ -133,13 +140,11 @@ type Options struct {
 
 func (o Options) validate() error {
 	var errs []error
-
 	require := func(ok bool, format string, args ...any) {
 		if !ok {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-
 	require(o.StartingPosition >= TrimHorizon && o.StartingPosition <= AtTimestamp,
 		"StartingPosition: %d is not TrimHorizon, Latest or AtTimestamp", o.StartingPosition)
 	require(o.StartingPosition == AtTimestamp || o.StartingPositionTimestamp.IsZero(),
@@ -153,9 +158,10 @@ func (o Options) validate() error {
 	require(utf8.ValidString(o.Worker), "Worker: %q is no valid UTF-8", o.Worker)
 	require(o.LeaseDuration == 0 || o.LeaseDuration >= lease.ShortestDuration,
 		"LeaseDuration: %v is shorter than %v", o.LeaseDuration, lease.ShortestDuration)
+	require(o.HandoverTimeout <= time.Hour,
+		"HandoverTimeout: %v is longer than an hour", o.HandoverTimeout)
 	require(o.ListInterval == 0 || o.ListInterval >= lease.ShortestList,
 		"ListInterval: %v is shorter than %v", o.ListInterval, lease.ShortestList)
-
 	return errors.Join(errs...)
 }
 
@@ -163,21 +169,16 @@ func (o Options) withDefaults() Options {
 	if o.IdleInterval == 0 {
 		o.IdleInterval = DefaultIdleInterval
 	}
-
 	if o.CallInterval == 0 {
 		o.CallInterval = DefaultCallInterval
 	}
-
 	o.CallInterval = max(o.CallInterval, 0)
-
 	if o.BytesPerSecond == 0 {
 		o.BytesPerSecond = DefaultBytesPerSecond
 	}
-
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64
 	}
-
 	return o
 }
 

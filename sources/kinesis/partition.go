@@ -25,7 +25,8 @@ type partition struct {
 	stock    stock
 	read     checkpoint.Position // behind all that was read
 	fetched  checkpoint.Position // of the last record that Fetch returned
-	ended    bool                // the shard was read to its end
+	trail    trail
+	ended    bool // the shard was read to its end
 	children []lease.Shard
 
 	mu       sync.Mutex
@@ -54,27 +55,27 @@ type reader interface {
 func newPartition(s *Source, held *lease.Held) *partition {
 	l := held.Lease()
 	at := l.Position
-
 	from := s.resumed(at)
 	p := &partition{
 		source: s, id: held.Shard(), held: held, read: from, fetched: from, position: at, window: l.Window,
 	}
-
 	if s.fanOut != nil {
 		p.reader = newSubscriber(p)
 	} else {
 		p.reader = newPoller(p)
 	}
-
 	return p
 }
 
 // ID is the shard's.
 func (p *partition) ID() string { return p.id }
 
-// OnRevoke has lost called when another worker has the shard, or may have it soon.
-// Shards are not asked back: workers take them.
-func (p *partition) OnRevoke(_, lost func()) { p.held.OnLost(lost) }
+// OnRevoke has revoked called when another worker has asked for the shard, and lost when
+// it has it, or may have it soon.
+func (p *partition) OnRevoke(revoked, lost func()) {
+	p.held.OnAsked(revoked)
+	p.held.OnLost(lost)
+}
 
 // Fetch returns what was read before, or reads on.
 func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
@@ -82,33 +83,29 @@ func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.D
 	if err != nil {
 		return 0, err
 	}
-
 	until := time.Now().Add(wait)
-
 	for {
 		n := p.unstock(buf)
 		p.lag.fetch(buf[:n], p.stock.arrival())
-
 		if n > 0 {
 			return n, nil
 		}
-
 		if p.ended {
 			return 0, sources.ErrEnd
 		}
-
 		left := time.Until(until)
 		if wait > 0 && left <= 0 {
 			return 0, nil
 		}
-
 		a, err := p.reader.next(ctx, left)
 		p.take(a)
 		p.reader.ahead()
-
 		switch {
 		case p.isLost():
 			return 0, sources.ErrLost
+		case p.trail.loss != nil:
+			err, p.trail.loss = p.trail.loss, nil
+			return 0, err
 		case !p.stock.empty():
 		case err != nil:
 			return 0, err
@@ -120,14 +117,13 @@ func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.D
 
 // take stocks an answer.
 func (p *partition) take(a answer) {
+	p.follow(&a)
 	if len(a.records) > 0 {
 		p.put(a.records)
 	}
-
 	if a.answered {
 		p.lag.answer(a.behind, time.Now())
 	}
-
 	if a.ended {
 		p.ended, p.children = true, childrenOf(a.children)
 	}
@@ -156,31 +152,24 @@ func (p *partition) AckWindow(ctx context.Context, records []sources.Record, win
 	if err != nil {
 		return err
 	}
-
 	p.mu.Lock()
 	position := p.position
 	p.mu.Unlock()
-
 	if last := len(records) - 1; last >= 0 {
 		if to := native(&records[last]).position(); behind(to, p.source.resumed(position)) {
 			position = to
 		}
 	}
-
 	err = p.held.Commit(ctx, position, window)
 	if err != nil {
 		return err
 	}
-
 	if last := len(records) - 1; last >= 0 {
 		p.lag.settle(native(&records[last]).position(), records[last].Time)
 	}
-
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
 	p.position, p.window = position, window
-
 	return nil
 }
 
@@ -189,9 +178,7 @@ func (p *partition) AckWindow(ctx context.Context, records []sources.Record, win
 func (p *partition) settled() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
 	at := p.source.resumed(p.position)
-
 	return p.ended && p.stock.empty() && len(p.window) == 0 && (at == p.fetched || !behind(p.fetched, at))
 }
 
@@ -200,16 +187,13 @@ func (p *partition) settled() bool {
 func (p *partition) Close(ctx context.Context) error {
 	p.source.forget(p)
 	p.reader.close()
-
 	if !p.isLost() && p.settled() {
 		err := p.end(ctx)
 		if err == nil {
 			return nil
 		}
-
 		return errors.Join(err, p.held.Release(ctx)) // the next owner ends it
 	}
-
 	return p.held.Release(ctx)
 }
 
@@ -219,7 +203,6 @@ func (p *partition) failed(operation string, err error) error {
 	if operation == "SubscribeToShard" {
 		target += " for consumer " + p.source.consumer
 	}
-
 	return failed(operation, target, err)
 }
 
@@ -227,15 +210,12 @@ func (p *partition) failed(operation string, err error) error {
 // children wait for that.
 func (p *partition) end(ctx context.Context) error {
 	const most = 8
-
 	delay := retry.Backoff{Initial: 100 * time.Millisecond, Max: 2 * time.Second}
-
 	for failures := 1; ; failures++ {
 		err := p.held.End(ctx, p.children)
 		if err == nil || failures == most || errors.Is(err, sources.ErrLost) {
 			return err
 		}
-
 		if !sleep(ctx, delay.Delay(failures, p.source.options.Jitter())) {
 			return err
 		}
@@ -247,10 +227,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
 	}
-
 	timer := time.NewTimer(d)
 	defer timer.Stop()
-
 	select {
 	case <-timer.C:
 		return true

@@ -44,8 +44,8 @@ func numbered(from, n int) []string {
 }
 
 // TestRowsAtLatestLoseNothingToAnotherWorker adds a worker while the handler of the
-// first one fails, so that nothing is settled yet.
-func TestRowsAtLatestLoseNothingToAnotherWorker_P1_P16(t *testing.T) {
+// first one fails, so that nothing is settled yet (P1, P16).
+func TestRowsAtLatestLoseNothingToAnotherWorker(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 4, func(_ *testing.T, w *world) {
 		w.unwatched()
@@ -93,8 +93,8 @@ func TestRowsAtTimestampBeginWhereTheyAreConfiguredTo_KIN47(t *testing.T) {
 }
 
 // TestLatestKeepsShardThatIsSplitBeforeTheFirstList splits between the start and the
-// first list that succeeds.
-func TestLatestKeepsShardThatIsSplitBeforeTheFirstList_KIN50_P1_P16(t *testing.T) {
+// first list that succeeds (KIN-50, P1, P16).
+func TestLatestKeepsShardThatIsSplitBeforeTheFirstList(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 1, func(_ *testing.T, w *world) {
 		w.turn(on("ListShards", func(kinesistest.Call) kinesistest.Fault {

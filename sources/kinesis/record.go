@@ -28,7 +28,6 @@ func native(r *sources.Record) *Record {
 	if n, ok := r.Native.(*Record); ok && n != nil {
 		return n
 	}
-
 	return new(Record)
 }
 
@@ -40,7 +39,6 @@ func (r *Record) position() checkpoint.Position {
 	if !r.Last {
 		at.Timestamp = aws.ToTime(r.ApproximateArrivalTimestamp)
 	}
-
 	return at
 }
 

@@ -17,8 +17,11 @@ const retentionInterval = 5 * time.Minute
 
 // describe asks for the stream's summary.
 func (s *Source) describe(ctx context.Context) (*kinesis.DescribeStreamSummaryOutput, error) {
-	out, err := awscall.Do(ctx, awscall.Limit, s.client.DescribeStreamSummary,
-		&kinesis.DescribeStreamSummaryInput{StreamARN: &s.stream.arn}, s.single...)
+	in := &kinesis.DescribeStreamSummaryInput{StreamARN: &s.stream.arn}
+	if s.stream.arn == "" {
+		in = &kinesis.DescribeStreamSummaryInput{StreamName: &s.stream.name}
+	}
+	out, err := awscall.Do(ctx, awscall.Limit, s.client.DescribeStreamSummary, in, s.single...)
 	if err != nil {
 		return nil, err
 	}

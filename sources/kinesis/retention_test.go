@@ -12,8 +12,8 @@ import (
 )
 
 // TestRecordPastItsRetentionIsGivenUp has a poison record block its shard no longer
-// than the stream keeps it.
-func TestRecordPastItsRetentionIsGivenUp_KIN124_KIN130(t *testing.T) {
+// than the stream keeps it (KIN-124, KIN-130).
+func TestRecordPastItsRetentionIsGivenUp(t *testing.T) {
 	t.Parallel()
 	for name, destined := range map[string]bool{"discarded": false, "to the destination": true} {
 		t.Run(name, func(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/sources/checkpoint"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
 
@@ -15,7 +15,6 @@ import (
 // which the process may not learn of, for the store is out of its reach.
 func (w *service) Disturb() {
 	choice, which := w.random.IntN(5), w.random.IntN(1<<16)
-
 	switch {
 	case choice < 2 && w.sim.Enabled(simulation.FaultReshard):
 		w.reshard(which)
@@ -26,7 +25,6 @@ func (w *service) Disturb() {
 			w.sim.Cover("store out of reach")
 			w.outage = time.Now().Add(time.Duration(w.random.Int64N(int64(3 * w.options.LeaseDuration))))
 		}
-
 		w.steal(which)
 	}
 }
@@ -45,21 +43,16 @@ func (w *service) open() []kinesistest.Shard {
 
 func (w *service) split(which int) {
 	const most = 8
-
 	open := w.open()
 	if len(open) >= most {
 		return
 	}
-
 	parent := open[which%len(open)].ID
-
 	children, err := w.server.Split(telemetry, parent)
 	if err != nil {
 		return // it has one hash key
 	}
-
 	w.sim.Cover("split")
-
 	for _, child := range children {
 		w.sim.Observer().Child(child, parent)
 	}
@@ -68,13 +61,11 @@ func (w *service) split(which int) {
 func (w *service) merge(which int) {
 	open := w.open()
 	one := open[which%len(open)]
-
 	for _, other := range open {
 		child, err := w.server.Merge(telemetry, one.ID, other.ID)
 		if err == nil {
 			w.sim.Cover("merged")
 			w.sim.Observer().Child(child, one.ID, other.ID)
-
 			return
 		}
 	}
@@ -84,20 +75,16 @@ func (w *service) merge(which int) {
 func (w *service) age() {
 	for _, s := range w.server.Shards(telemetry) {
 		records := w.server.Records(telemetry, s.ID)
-
 		settled := w.positions[s.ID] - (s.Put - s.Records)
 		if settled <= 0 || settled >= len(records) {
 			continue
 		}
-
 		err := w.server.Trim(telemetry, s.ID, records[settled].Number)
 		if err != nil {
 			panic(err)
 		}
-
 		w.sim.Cover("trimmed")
 	}
-
 	for _, l := range w.leases() {
 		if l.Position.Ended() && w.server.Expire(telemetry, l.Shard) == nil {
 			w.sim.Cover("expired shard")
@@ -108,13 +95,10 @@ func (w *service) age() {
 // steal has another worker take a shard without a word. It does nothing with it,
 // and gives it back after a while or dies.
 func (w *service) steal(which int) {
-	held := slices.DeleteFunc(w.leases(), func(l checkpoint.Lease) bool {
-		return l.Owner == "" || w.owners[l.Owner] != w.current || l.Position.Ended()
-	})
+	held := w.held()
 	if len(held) == 0 {
 		return
 	}
-
 	w.thieves++
 	last := held[which%len(held)]
 	next := last
@@ -129,17 +113,63 @@ func (w *service) steal(which int) {
 			w.lost(p, last.Shard, epoch)
 		}
 	})
+	w.leave(next)
+}
 
+// leave has another worker give a shard back after a while, or die.
+func (w *service) leave(last checkpoint.Lease) {
 	if w.random.IntN(2) == 0 {
 		w.sim.Cover("thief died")
-
 		return
 	}
-
 	w.sim.After(time.Duration(w.random.Int64N(int64(10*time.Second))), "given back "+last.Shard, func() {
-		free := next
-		free.Owner, free.Counter = "", next.Counter+1
-		w.put(next, free)
+		free := last
+		free.Owner, free.Counter = "", last.Counter+1
+		w.put(last, free)
+	})
+}
+
+// held are the leases of the process, in the order of shards.
+func (w *service) held() []checkpoint.Lease {
+	return slices.DeleteFunc(w.leases(), func(l checkpoint.Lease) bool {
+		return l.Owner == "" || w.owners[l.Owner] != w.current || l.CheckpointOwner != "" || l.Position.Ended()
+	})
+}
+
+// ask has another worker ask for a shard, as one that joins does. When it has it, or
+// can wait no longer, it leaves it again.
+func (w *service) ask(which int) {
+	held := w.held()
+	if len(held) == 0 {
+		return
+	}
+	w.thieves++
+	last := held[which%len(held)]
+	next := last
+	next.Owner, next.CheckpointOwner, next.Counter = fmt.Sprintf("asker-%d", w.thieves), last.Owner, last.Counter+1
+	w.put(last, next)
+	w.sim.Cover("asked")
+	w.await(next.Shard, next.Owner, time.Now().Add(w.options.HandoverTimeout+w.options.LeaseDuration))
+}
+
+// await looks every second whether a shard was handed over.
+func (w *service) await(shard, owner string, until time.Time) {
+	w.sim.After(time.Second, "await "+shard, func() {
+		for _, l := range w.leases() {
+			switch {
+			case l.Shard != shard || l.Owner != owner:
+			case l.CheckpointOwner == "":
+				w.leave(l)
+			case time.Now().Before(until):
+				w.await(shard, owner, until)
+			default:
+				w.sim.Cover("taken anyway")
+				next := l
+				next.CheckpointOwner, next.Counter = "", l.Counter+1
+				w.put(l, next)
+				w.leave(next)
+			}
+		}
 	})
 }
 

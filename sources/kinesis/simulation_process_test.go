@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/kinesis"
 )
 
@@ -35,37 +35,28 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 	if p.dead.Load() {
 		return nil, errDead
 	}
-
 	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".SubscribeToShard") {
 		r = p.cuttable(r)
 	}
-
 	response, err := p.next.RoundTrip(r)
 	if err != nil || !p.dead.Load() {
 		p.grant(r, response)
-
 		return response, err
 	}
-
 	_, _ = io.Copy(io.Discard, response.Body)
 	_ = response.Body.Close()
-
 	return nil, errDead
 }
 
 // grant notes which calls the process was allowed.
 func (p *process) grant(r *http.Request, response *http.Response) {
 	const blank = 2 // bytes at most, and no answer of the service
-
 	if response == nil || response.StatusCode != http.StatusOK || 0 <= response.ContentLength && response.ContentLength <= blank {
 		return
 	}
-
 	_, action, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
 	p.allowed[action] = true
 }
 
@@ -73,29 +64,23 @@ func (p *process) grant(r *http.Request, response *http.Response) {
 func (p *process) granted(action string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
 	return p.allowed[action]
 }
 
 // cuttable makes a call one whose answer ends when the process dies.
 func (p *process) cuttable(r *http.Request) *http.Request {
 	ctx, cut := context.WithCancel(r.Context())
-
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
 	p.cuts = append(p.cuts, cut)
-
 	return r.WithContext(ctx)
 }
 
 // die cuts the process off.
 func (p *process) die() {
 	p.dead.Store(true)
-
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
 	for _, cut := range p.cuts {
 		cut()
 	}
@@ -106,12 +91,10 @@ var errDead = errors.New("the process is dead")
 // turn does something in its turn, unless the process is dead.
 func (p *process) turn(label string, do func()) {
 	done := make(chan struct{})
-
 	p.service.sim.After(0, label, func() {
 		if !p.dead.Load() {
 			do()
 		}
-
 		close(done)
 	})
 	<-done
@@ -129,20 +112,16 @@ func (s *watched) Accept(ctx context.Context) (sources.Partition, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	revocable, _ := p.(sources.Revocable)
 	keeper, _ := p.(sources.WindowKeeper)
 	describer, _ := p.(sources.BatchDescriber)
 	w := &watchedPartition{Partition: p, Revocable: revocable, BatchDescriber: describer, keeper: keeper, process: s.process}
-
 	s.process.turn("opened "+p.ID(), func() { w.epoch = s.process.service.opened(s.process, p.ID()) })
-
 	return w, nil
 }
 
 func (s *watched) Close(ctx context.Context) error {
 	_ = s.process.life.Call(ctx, "close source", func() error { return nil })
-
 	return s.Source.Close(ctx)
 }
 
@@ -157,6 +136,19 @@ type watchedPartition struct {
 	epoch   int
 }
 
+// OnRevoke tells the observer too. It may not wait for its turn.
+func (p *watchedPartition) OnRevoke(revoked, lost func()) {
+	p.Revocable.OnRevoke(func() {
+		w := p.process.service
+		w.sim.After(0, "asked for "+p.ID(), func() {
+			if w.reader[p.ID()] == p.process && w.epochs[p.ID()] == p.epoch && !p.process.dead.Load() {
+				w.sim.Observer().Revoked(p.process.life, p.ID(), w.options.HandoverTimeout)
+			}
+		})
+		revoked()
+	}, lost)
+}
+
 func (p *watchedPartition) Window() []byte { return p.keeper.Window() }
 
 func (p *watchedPartition) AckWindow(ctx context.Context, records []sources.Record, window []byte) error {
@@ -168,19 +160,16 @@ func (p *watchedPartition) Fetch(ctx context.Context, buf []sources.Record, wait
 	if n == 0 {
 		return n, err
 	}
-
 	p.process.turn("fetched "+p.ID(), func() {
 		for i := range buf[:n] {
 			p.process.service.sim.Observer().Handed(p.process.life, simulation.Number(buf[i].Data))
 		}
 	})
-
 	return n, err
 }
 
 // Close comes after everything else, so nothing is handled from here on.
 func (p *watchedPartition) Close(ctx context.Context) error {
 	p.process.turn("closed "+p.ID(), func() { p.process.service.lost(p.process, p.ID(), p.epoch) })
-
 	return p.Partition.Close(ctx)
 }

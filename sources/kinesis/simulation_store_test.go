@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/sources/checkpoint"
+	"github.com/openesm/openesm/sources/internal/simulation"
 )
 
 // sharedStore is the store as one process reaches it: its calls take their turn and
@@ -16,28 +16,26 @@ type sharedStore struct {
 	*process
 }
 
+// Interval paces the positions of some scenarios.
+func (s *sharedStore) Interval() time.Duration { return s.service.pace }
+
 var errStore = errors.New("the store does not answer")
 
 func (s *sharedStore) Leases(ctx context.Context) ([]checkpoint.Lease, error) {
 	var leases []checkpoint.Lease
-
 	err := s.life.Call(ctx, "look", func() error {
 		if s.service.isCut() {
 			return errStore
 		}
-
 		return s.service.sim.Faulty(simulation.OpAccept, func() error {
 			var err error
-
 			leases, err = s.service.store.Leases(context.WithoutCancel(ctx))
-
 			return err
 		})
 	})
 	if err != nil {
 		return nil, err
 	}
-
 	return leases, nil
 }
 
@@ -49,7 +47,6 @@ func (s *sharedStore) Create(ctx context.Context, lease checkpoint.Lease) error 
 
 func (s *sharedStore) Update(ctx context.Context, last, next checkpoint.Lease) error {
 	label, op := s.operation(&last, &next)
-
 	return s.write(ctx, label, op, func(ctx context.Context) error { return s.update(ctx, last, next) })
 }
 
@@ -64,7 +61,7 @@ func (s *sharedStore) operation(last, next *checkpoint.Lease) (string, simulatio
 	switch {
 	case next.Position.Ended():
 		return "end " + next.Shard, simulation.OpClose
-	case next.Owner == "":
+	case next.Owner == "", last.CheckpointOwner != "" && next.CheckpointOwner == "" && last.Owner == next.Owner:
 		return "release " + next.Shard, simulation.OpClose
 	case last.Owner != next.Owner:
 		return "take " + next.Shard, simulation.OpAccept
@@ -79,26 +76,19 @@ func (s *sharedStore) operation(last, next *checkpoint.Lease) (string, simulatio
 // has it take effect some time after it has failed.
 func (s *sharedStore) write(ctx context.Context, label string, op simulation.Op, do func(context.Context) error) error {
 	effect := func() error { return do(context.WithoutCancel(ctx)) }
-
 	return s.life.Call(ctx, label, func() error {
 		w := s.service
-
 		if w.isCut() || w.sim.Chance(simulation.Fault(op)+" before") {
 			return errStore
 		}
-
 		if !w.sim.Chance(simulation.Fault(op) + " after") {
 			return effect()
 		}
-
 		if w.random.IntN(2) == 0 {
 			_ = effect()
-
 			return errStore
 		}
-
 		delay := []time.Duration{100 * time.Millisecond, 2 * w.options.LeaseDuration}[w.random.IntN(2)]
-
 		w.sim.Cover("late write")
 		w.sim.After(time.Duration(w.random.Int64N(int64(delay))), "late "+label, func() {
 			if effect() == nil {
@@ -107,7 +97,6 @@ func (s *sharedStore) write(ctx context.Context, label string, op simulation.Op,
 				w.sim.Cover("late write refused")
 			}
 		})
-
 		return errStore
 	})
 }
@@ -122,7 +111,6 @@ func (s *sharedStore) create(ctx context.Context, lease checkpoint.Lease) error 
 	if err == nil {
 		s.service.moved(s.process, &lease)
 	}
-
 	return err
 }
 
@@ -131,23 +119,21 @@ func (s *sharedStore) update(ctx context.Context, last, next checkpoint.Lease) e
 	if err != nil {
 		return err
 	}
-
 	w := s.service
-
 	switch {
 	case last.Owner == next.Owner || next.Owner == "":
-		if w.owners[last.Owner] != s.process {
+		if w.owners[last.Owner] != s.process && w.owners[last.CheckpointOwner] != s.process {
 			w.sim.Observer().Violate(12, fmt.Sprintf("%s writes the lease of %s as %q, which it is not", s.host, last.Shard, last.Owner))
 		}
 	default:
 		w.owners[next.Owner] = s.process
-
 		if !last.Position.Equal(next.Position) {
 			w.sim.Observer().Violate(12, fmt.Sprintf("%s moves the position of %s as it takes it", s.host, last.Shard))
 		}
 	}
-
 	w.moved(s.process, &next)
-
+	if last.Owner == next.Owner && last.CheckpointOwner != "" && next.CheckpointOwner == "" && w.owners[last.CheckpointOwner] == s.process {
+		w.sim.Observer().HandedOver(s.process.life, next.Shard)
+	}
 	return nil
 }

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/openesm/openesm/esm/simulation"
+	"github.com/openesm/openesm/sources/internal/simulation"
 )
 
 // TestSimulation simulates whole mappings from seeds (P1 to P12): the engine,
@@ -13,12 +13,10 @@ import (
 // -simulation.first, -simulation.seed.
 func TestSimulation(t *testing.T) {
 	t.Parallel()
-
-	const seeds = 40
-
+	const seeds = 4
 	t.Log(simulation.Attack(t, simulated("kinesis", false), seeds,
 		"stop", "kill", "poison", "batch of several", "bisect",
-		"split", "merged", "stolen", "thief died", "trimmed", "expired shard",
+		"split", "merged", "stolen", "thief died", "asked", "handed over", "revoked while handled", "trimmed", "expired shard",
 		"throttle", "5xx", "cut before", "cut after", "hung", "hung after", "blank answer", "denied", "expired iterator", "late end", "short answer", "empty answer",
 		"late write", "late write refused", "late write taken", "same worker", "another worker", "taken back", "store out of reach",
 		"start before", "start after", "accept before", "accept after", "fetch before", "fetch after",
@@ -29,11 +27,9 @@ func TestSimulation(t *testing.T) {
 // TestFanOutSimulation does so with enhanced fan-out.
 func TestFanOutSimulation(t *testing.T) {
 	t.Parallel()
-
-	const seeds = 20
-
+	const seeds = 2
 	t.Log(simulation.Attack(t, simulated("kinesis-fan-out", true), seeds,
-		"stop", "kill", "split", "merged", "stolen", "trimmed", "expired shard",
+		"stop", "kill", "split", "merged", "stolen", "handed over", "trimmed", "expired shard",
 		"throttle", "5xx", "cut before", "cut after", "hung", "exception in the stream", "taken over", "cut stream", "blank event", "denied",
 		"same worker", "another worker", "taken back", "store out of reach",
 	))
@@ -44,7 +40,6 @@ func TestFanOutSimulation(t *testing.T) {
 // its old name and under another one.
 func TestKillAtEveryPoint(t *testing.T) {
 	t.Parallel()
-
 	for name, renamed := range map[string]bool{"same worker": false, "another worker": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -65,14 +60,11 @@ func resharded(name string, fansOut, renamed bool) simulation.Kind {
 	kind.New = func(s *simulation.Sim) simulation.World {
 		w := newService(s, fansOut)
 		w.renamed, w.options.LeaseDuration, w.options.IdleInterval = renamed, 10*time.Second, 10*time.Second
-
 		s.After(100*time.Millisecond, "split", func() { w.split(0) })
 		s.After(3*time.Second, "split again", func() { w.split(0) })
 		s.After(6*time.Second, "merge", func() { w.merge(0) })
-
 		return w
 	}
-
 	return kind
 }
 
@@ -80,7 +72,6 @@ func simulated(name string, fansOut bool) simulation.Kind {
 	return simulation.Kind{Name: name, Ordered: true, New: func(s *simulation.Sim) simulation.World {
 		w := newService(s, fansOut)
 		w.plan()
-
 		return w
 	}}
 }

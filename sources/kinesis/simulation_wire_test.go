@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/openesm/openesm/esm/simulation"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
 
 // Pass lets a call through in its turn.
 func (w *service) Pass(ctx context.Context, c kinesistest.Call, do func(kinesistest.Fault)) {
 	p := w.process(c.Host)
-
 	hung := false
 
 	// What is not let through is cut off.
@@ -20,12 +19,9 @@ func (w *service) Pass(ctx context.Context, c kinesistest.Call, do func(kinesist
 		if _, hung = w.sim.Hung(operation(c)); hung && w.random.IntN(2) == 0 {
 			return nil
 		}
-
 		do(w.fault(p, c))
-
 		return nil
 	})
-
 	if hung {
 		p.life.Hang(ctx, label(c))
 	}
@@ -34,7 +30,6 @@ func (w *service) Pass(ctx context.Context, c kinesistest.Call, do func(kinesist
 func (w *service) process(host string) *process {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
 	return w.lives[host]
 }
 
@@ -73,34 +68,27 @@ func operation(c kinesistest.Call) simulation.Op {
 // fault draws what goes wrong with a call, or is odd and right.
 func (w *service) fault(p *process, c kinesistest.Call) kinesistest.Fault {
 	op := simulation.Fault(operation(c))
-
 	if w.sim.Chance(op + " before") {
 		return w.failure(p, c)
 	}
-
 	var f kinesistest.Fault
-
 	if c.Action == "GetRecords" && w.random.Float64() < w.odd {
 		w.oddity(&f)
 	}
-
 	if c.Action == "SubscribeToShard" && w.random.Float64() < w.odd {
 		f.Stream = w.broken()
 		if f.Stream.Event != nil {
 			w.sim.Cover("blank event")
 		}
 	}
-
 	if w.sim.Chance(op + " after") {
 		f.Cut = kinesistest.CutAfter
 		w.sim.Cover("cut after")
-
 		if w.random.IntN(3) == 0 {
 			f.Delay = never
 			w.sim.Cover("hung after")
 		}
 	}
-
 	return f
 }
 
@@ -110,35 +98,27 @@ func (w *service) failure(p *process, c kinesistest.Call) kinesistest.Fault {
 	if c.Action == "GetRecords" {
 		kinds = 9
 	}
-
 	switch w.random.IntN(kinds) {
 	case 0:
 		w.sim.Cover("throttle")
-
 		if operation(c) == simulation.OpFetch && !w.fansOut {
 			return kinesistest.Fault{Err: kinesistest.ProvisionedThroughputExceeded()}
 		}
-
 		return kinesistest.Fault{Err: kinesistest.LimitExceeded()}
 	case 1:
 		w.sim.Cover("throttle")
-
 		return kinesistest.Fault{Err: kinesistest.ThrottlingException()}
 	case 2:
 		w.sim.Cover("5xx")
-
 		return kinesistest.Fault{Err: kinesistest.InternalFailure()}
 	case 3:
 		w.sim.Cover("5xx")
-
 		return kinesistest.Fault{Err: kinesistest.ServiceUnavailable()}
 	case 4:
 		w.sim.Cover("cut before")
-
 		return kinesistest.Fault{Cut: kinesistest.CutBefore}
 	case 5:
 		w.sim.Cover("hung")
-
 		return kinesistest.Fault{Cut: kinesistest.CutBefore, Delay: never}
 	case 6:
 		return w.blank(c)
@@ -146,13 +126,10 @@ func (w *service) failure(p *process, c kinesistest.Call) kinesistest.Fault {
 		if !p.granted(c.Action) { // which would end the mapping
 			return kinesistest.Fault{Cut: kinesistest.CutBefore}
 		}
-
 		w.sim.Cover("denied")
-
 		return kinesistest.Fault{Err: kinesistest.AccessDenied()}
 	default:
 		w.sim.Cover("expired iterator")
-
 		return kinesistest.Fault{Err: kinesistest.ExpiredIterator()}
 	}
 }
@@ -162,9 +139,7 @@ func (w *service) blank(c kinesistest.Call) kinesistest.Fault {
 	if c.Action == "SubscribeToShard" {
 		return kinesistest.Fault{Cut: kinesistest.CutBefore}
 	}
-
 	w.sim.Cover("blank answer")
-
 	return kinesistest.Fault{Answer: new([]string{"", "{}"}[w.random.IntN(2)])}
 }
 
@@ -186,7 +161,6 @@ func (w *service) oddity(f *kinesistest.Fault) {
 // broken draws how a subscription ends early.
 func (w *service) broken() *kinesistest.Break {
 	b := &kinesistest.Break{After: w.random.IntN(4)}
-
 	switch w.random.IntN(4) {
 	case 3:
 		b.Event = new("{}")
@@ -199,6 +173,5 @@ func (w *service) broken() *kinesistest.Break {
 	default:
 		w.sim.Cover("cut stream")
 	}
-
 	return b
 }

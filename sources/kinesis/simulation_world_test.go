@@ -14,12 +14,11 @@ import (
 
 	awskinesis "github.com/aws/aws-sdk-go-v2/service/kinesis"
 
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/checkpoint"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 	"github.com/openesm/openesm/sources/internal/eventjson"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
@@ -31,11 +30,12 @@ type service struct {
 	sim     *simulation.Sim
 	random  *rand.Rand // of the simulation's goroutine
 	server  *kinesistest.Server
-	store   *memory.Store
+	store   *checkpoint.Memory
 	options kinesis.Options
-	odd     float64 // how likely an answer is odd
-	renamed bool    // a process that is started again has another name
-	fansOut bool    // shards are read with enhanced fan-out
+	odd     float64       // how likely an answer is odd
+	pace    time.Duration // of positions
+	renamed bool          // a process that is started again has another name
+	fansOut bool          // shards are read with enhanced fan-out
 	current *process
 	owners  map[string]*process // by the name in leases
 	thieves int
@@ -53,30 +53,31 @@ type service struct {
 
 func newService(s *simulation.Sim, fansOut bool) *service {
 	w := &service{
-		sim: s, random: rand.New(rand.NewPCG(s.Scenario.Seed, 3)), server: kinesistest.New(), store: memory.New(),
+		sim: s, random: rand.New(rand.NewPCG(s.Scenario.Seed, 3)), server: kinesistest.New(), store: checkpoint.NewMemory(),
 		owners: make(map[string]*process), numbers: make(map[string][]int), places: make(map[string]int),
 		positions: make(map[string]int), epochs: make(map[string]int), reader: make(map[string]*process),
 		lives: make(map[string]*process), fansOut: fansOut,
 	}
 	w.configure()
-
 	err := w.server.AddStream(telemetry, s.Scenario.Partitions)
 	if err != nil {
 		panic(err)
 	}
-
 	w.server.SetGate(w)
-
 	return w
 }
 
-// plan has the stream split and merged, which is no fault: also in calm weather.
+// plan has the stream split and merged, and other workers ask for shards, which is no
+// fault: also in calm weather.
 func (w *service) plan() {
 	span := int64(w.sim.Scenario.Spread + 5*time.Second)
-
 	for n := range []int{0, 0, 2, 6}[w.random.IntN(4)] {
 		at, which := time.Duration(w.random.Int64N(span)), w.random.IntN(1<<16)
 		w.sim.After(at, fmt.Sprint("reshard ", n), func() { w.reshard(which) })
+	}
+	for n := range []int{0, 1, 3}[w.random.IntN(3)] {
+		at, which := time.Duration(w.random.Int64N(span)), w.random.IntN(1<<16)
+		w.sim.After(at, fmt.Sprint("ask ", n), func() { w.ask(which) })
 	}
 }
 
@@ -90,45 +91,40 @@ func (w *service) configure() {
 	envelopes, lease, idle := w.random.IntN(5), w.random.IntN(4), w.random.IntN(4)
 	slow, thin, dated := w.random.IntN(4) == 0, w.random.IntN(4) == 0, w.random.IntN(4) == 0
 	odd, renamed := w.random.IntN(3), w.random.IntN(2) == 0
-
 	if c.MaximumBatchBytes > 0 {
 		c.MaximumBatchBytes += envelopes * w.size("key-0", "shardId-000000000000", nil)
 	}
-
 	w.renamed = renamed
+	w.pace = []time.Duration{0, time.Second}[w.random.IntN(2)]
 	w.odd = []float64{0, 0.1, 0.3}[odd]
 	w.options = kinesis.Options{
-		LeaseDuration: []time.Duration{5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute}[lease],
-		IdleInterval:  []time.Duration{time.Second, 5 * time.Second, 20 * time.Second, 20 * time.Second}[idle],
+		LeaseDuration:   []time.Duration{5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute}[lease],
+		HandoverTimeout: []time.Duration{5 * time.Second, 30 * time.Second, time.Hour}[w.random.IntN(3)],
+		IdleInterval:    []time.Duration{time.Second, 5 * time.Second, 20 * time.Second, 20 * time.Second}[idle],
 		// Of the instant only, so that it does not matter who asks first.
 		Jitter: func() float64 {
 			return rand.New(rand.NewPCG(s.Seed, uint64(time.Now().UnixNano()))).Float64()
 		},
 	}
-
 	if s.Calm {
 		w.options.LeaseDuration = time.Minute // no call takes so long
+		w.options.HandoverTimeout = time.Hour // nor a handler
 	}
-
 	if w.fansOut {
 		w.options.ConsumerName = "reader"
 	}
-
 	if s.Poison > 0 { // for hours
 		w.options.LeaseDuration *= 30
 		w.options.IdleInterval *= 30
 		w.options.ListInterval = 5 * time.Minute
 		c.RetryBackoff = retry.Backoff{Initial: time.Second, Max: 5 * time.Minute}
 	}
-
 	if slow {
 		w.options.CallInterval = time.Second
 	}
-
 	if thin {
 		w.options.BytesPerSecond = 10_000
 	}
-
 	if dated {
 		w.options.StartingPosition, w.options.StartingPositionTimestamp = kinesis.AtTimestamp, time.Now()
 	}
@@ -141,33 +137,26 @@ func (w *service) Open(life *simulation.Life) sources.Source {
 		allowed: make(map[string]bool),
 	}
 	w.current = p
-
 	w.mu.Lock()
 	w.lives[p.host] = p
 	w.mu.Unlock()
-
 	endpoint := "http://" + p.host
 	client := w.server.Client(func(o *awskinesis.Options) {
 		o.BaseEndpoint = &endpoint
 		o.HTTPClient = &http.Client{Transport: p}
 	})
-
 	options := w.options
 	options.Worker = "worker"
-
 	if w.renamed {
 		options.Worker = p.host
 	}
-
 	if len(w.lives) > 1 {
 		w.sim.Cover(map[bool]string{false: "same worker", true: "another worker"}[w.renamed])
 	}
-
 	source, err := kinesis.New(client, telemetry, &sharedStore{p}, options)
 	if err != nil {
 		panic(err)
 	}
-
 	return &watched{Source: source, process: p}
 }
 
@@ -177,7 +166,6 @@ func (w *service) Send(r simulation.Record) {
 	if err != nil {
 		panic(err)
 	}
-
 	w.sim.Observer().Entered(r, shard, w.size(r.Key, shard, r.Data))
 	w.numbers[shard] = append(w.numbers[shard], r.Number)
 	w.places[number] = len(w.numbers[shard])
@@ -186,7 +174,6 @@ func (w *service) Send(r simulation.Record) {
 // size is the most that a record takes in an event document.
 func (*service) size(key, shard string, data []byte) int {
 	const longest = 1_893_456_000_123 // as the arrival of any record
-
 	return eventjson.NewKinesis("aws:kinesis", telemetry, kinesistest.Region, "").Size(shard, &eventjson.KinesisRecord{
 		PartitionKey: key, SequenceNumber: strings.Repeat("9", 56), Data: data,
 		ApproximateArrivalTimestamp: time.UnixMilli(longest),
@@ -198,11 +185,9 @@ func (w *service) opened(p *process, shard string) int {
 	if w.reader[shard] == p && w.epochs[shard] > 0 {
 		w.sim.Cover("taken back")
 	}
-
 	w.epochs[shard]++
 	w.reader[shard] = p
 	w.sim.Observer().Opened(p.life, shard)
-
 	return w.epochs[shard]
 }
 
@@ -226,7 +211,6 @@ func (w *service) index(l *checkpoint.Lease) int {
 		if !ok {
 			w.sim.Observer().Violate(3, "a position behind no record: "+at)
 		}
-
 		return place
 	}
 }
@@ -248,7 +232,6 @@ func (w *service) moved(p *process, l *checkpoint.Lease) {
 	if to == 0 && !w.listed(l.Shard) {
 		return
 	}
-
 	w.sim.Observer().Passed(p.life, l.Shard, w.numbers[l.Shard][min(from, to):to], to-from)
 	w.positions[l.Shard] = max(from, to)
 }
@@ -274,17 +257,14 @@ func (*service) Decode(payload []byte) []simulation.Item {
 			} `json:"kinesis"`
 		} `json:"Records"`
 	}
-
 	err := json.NewDecoder(bytes.NewReader(payload)).Decode(&event)
 	if err != nil {
 		panic(err)
 	}
-
 	items := make([]simulation.Item, len(event.Records))
 	for i, r := range event.Records {
 		items[i] = simulation.Item{Number: simulation.Number(r.Kinesis.Data), ID: r.Kinesis.SequenceNumber}
 	}
-
 	return items
 }
 
@@ -294,8 +274,6 @@ func (w *service) leases() []checkpoint.Lease {
 	if err != nil {
 		panic(err)
 	}
-
 	slices.SortFunc(leases, func(a, b checkpoint.Lease) int { return strings.Compare(a.Shard, b.Shard) })
-
 	return leases
 }

@@ -40,7 +40,6 @@ func (p *partition) put(from []types.Record) {
 
 	// A shard's records come in the order of their sequence numbers.
 	p.stock.records = from[first:]
-
 	if last := len(from) - 1; first <= last {
 		p.read = p.source.behindAllOf(&from[last])
 	}
@@ -50,24 +49,20 @@ func (p *partition) put(from []types.Record) {
 // at or before what it returned last is left out.
 func (p *partition) unstock(buf []sources.Record) int {
 	var natives []Record // a slice for many, which live about as long as one
-
 	n, now := 0, time.Now()
 	for n < len(buf) && p.nextOpen() {
 		if len(natives) == 0 {
 			natives = make([]Record, min(len(buf)-n, len(p.stock.records)+p.stock.open.left))
 		}
-
 		next := &natives[0]
 		natives = natives[1:]
 		p.stock.open.take(next)
 		buf[n] = p.record(next, now)
 		n++
 	}
-
 	if n > 0 {
 		p.fetched = native(&buf[n-1]).position()
 	}
-
 	return n
 }
 
@@ -75,21 +70,17 @@ func (p *partition) unstock(buf []sources.Record) int {
 // whether there is one.
 func (p *partition) nextOpen() bool {
 	s := &p.stock
-
 	for s.open.left == 0 && len(s.records) > 0 {
 		s.open = p.source.open(&s.records[0], p.fetched)
 		s.records = s.records[1:]
 	}
-
 	return s.open.left > 0
 }
 
 // record is the engine's record of the SDK's.
 func (p *partition) record(n *Record, now time.Time) sources.Record {
 	const separator = 1
-
 	event := n.event()
-
 	return sources.Record{
 		ID: event.SequenceNumber, Key: event.PartitionKey, Data: nonNil(n.Data), Native: n,
 		Time: event.ApproximateArrivalTimestamp, Expires: p.source.expires(event.ApproximateArrivalTimestamp, now),
@@ -102,6 +93,5 @@ func nonNil(data []byte) []byte {
 	if data == nil {
 		return []byte{}
 	}
-
 	return data
 }

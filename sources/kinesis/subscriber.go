@@ -36,6 +36,7 @@ type subscriber struct {
 	running  sync.WaitGroup
 	after    string    // the last ContinuationSequenceNumber; "" for none
 	fresh    bool      // the subscription has brought nothing yet
+	opened   bool      // it began at the partition's position
 	earliest time.Time // for the next call
 	failures int       // in a row
 	refused  time.Time // the first of them, if it was for KIN-82 or KIN-83
@@ -58,50 +59,42 @@ func (r *subscriber) close() {
 // next takes the next event, of a new subscription if there is none.
 func (r *subscriber) next(ctx context.Context, wait time.Duration) (answer, error) {
 	until := time.Now().Add(wait)
-
 	if r.sub == nil {
 		pause := time.Until(r.earliest)
 		if pause > wait {
 			sleep(ctx, max(wait, 0))
-
 			return answer{}, ctx.Err()
 		}
-
 		if !sleep(ctx, pause) {
 			return answer{}, ctx.Err()
 		}
-
 		r.subscribe(ctx)
 	}
-
 	select {
 	case event, ok := <-r.sub.events:
 		return r.took(event, ok)
 	default: // nothing is at hand
 	}
-
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
-
 	select {
 	case event, ok := <-r.sub.events:
 		return r.took(event, ok)
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-
 	return answer{}, ctx.Err()
 }
 
 // subscribe makes a subscription, which outlives the Fetch that it begins in.
 func (r *subscriber) subscribe(ctx context.Context) {
 	from := r.p.start()
-	if r.after != "" {
+	r.opened = r.after == "" || r.p.isOnEdge(time.Now())
+	if !r.opened {
 		// All of the events before it was taken, so that it is right for
 		// aggregated records too (KIN-85).
 		from = types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: aws.String(r.after)}
 	}
-
 	life, cut := context.WithCancel(context.WithoutCancel(ctx))
 	sub := &subscription{events: make(chan *types.SubscribeToShardEvent), cut: cut}
 	r.sub, r.fresh, r.earliest = sub, true, time.Now().Add(subscribeInterval)
@@ -113,22 +106,17 @@ func (r *subscriber) took(event *types.SubscribeToShardEvent, ok bool) (answer, 
 	if !ok {
 		return r.over()
 	}
-
-	r.fresh, r.failures, r.refused = false, 0, time.Time{}
 	a := answer{
-		records: event.Records, answered: event.MillisBehindLatest != nil,
+		opened: r.fresh && r.opened, records: event.Records, answered: event.MillisBehindLatest != nil,
 		behind: time.Duration(aws.ToInt64(event.MillisBehindLatest)) * time.Millisecond,
 	}
-
+	r.fresh, r.failures, r.refused = false, 0, time.Time{}
 	if isLast(event) {
 		a.ended, a.children = true, event.ChildShards
 		r.close()
-
 		return a, nil
 	}
-
 	r.after = *event.ContinuationSequenceNumber
-
 	return a, nil
 }
 
@@ -136,30 +124,24 @@ func (r *subscriber) took(event *types.SubscribeToShardEvent, ok bool) (answer, 
 // follow at once (KIN-81); after errors it waits.
 func (r *subscriber) over() (answer, error) {
 	r.running.Wait()
-
 	sub := r.sub
 	r.sub = nil
-
 	if !sub.opened.IsZero() {
 		r.notBefore(sub.opened.Add(takeoverInterval))
 	}
-
 	err := sub.err
-
 	switch {
 	case err == nil && !r.fresh:
 		return answer{}, nil // maybe a connection that was cut, which looks the same
 	case err == nil:
 		err = io.ErrUnexpectedEOF
 	}
-
 	switch {
 	case sub.gone:
-		return answer{ended: true}, nil
+		return answer{opened: true, ended: true}, nil
 	case r.failed(sub, err):
 		return answer{}, nil
 	}
-
 	return answer{}, r.p.judge("SubscribeToShard", err)
 }
 
@@ -167,19 +149,16 @@ func (r *subscriber) over() (answer, error) {
 // expected.
 func (r *subscriber) failed(sub *subscription, err error) bool {
 	const longest = 20 * time.Second
-
 	delay := retry.Backoff{Initial: subscribeInterval, Max: longest}
 	now, refused := time.Now(), r.refused
 	r.failures++
 	r.refused = time.Time{}
-
 	switch code := awscall.Code(err); {
 	case sub.opened.IsZero() && (code == "ResourceInUseException" || code == "LimitExceededException"):
 		// Somebody has the shard for up to 5 seconds more, or has asked for it in
 		// the last one: who read it before it was handed over here, or a call
 		// whose answer was lost. To be refused costs him nothing.
 		delay.Max = 2 * subscribeInterval
-
 		if r.refused = refused; refused.IsZero() {
 			r.refused = now
 		}
@@ -190,9 +169,7 @@ func (r *subscriber) failed(sub *subscription, err error) bool {
 	case code == "InvalidArgumentException":
 		r.after = "" // begin behind the last record instead
 	}
-
 	r.notBefore(now.Add(delay.Delay(r.failures, r.p.source.options.Jitter())))
-
 	return !r.refused.IsZero() && now.Sub(r.refused) < handoverTime
 }
 

@@ -35,20 +35,15 @@ type subscription struct {
 func (s *subscription) run(ctx context.Context, p *partition, from *types.StartingPosition) {
 	defer close(s.events)
 	defer s.cut()
-
 	stream, err := s.open(ctx, p, from)
 	if err != nil {
 		s.err, s.gone = err, p.isGone(ctx, err)
-
 		return
 	}
-
 	s.opened = time.Now()
 	s.err = s.relay(ctx, p, stream)
 	s.gone = p.isGone(ctx, s.err)
-
 	_ = stream.Close() // its error is known
-
 	for range stream.Events() {
 		continue // until the SDK's goroutine has closed it
 	}
@@ -56,43 +51,33 @@ func (s *subscription) run(ctx context.Context, p *partition, from *types.Starti
 
 // open makes the call, in a goroutine of the pool, so that it can be cut off.
 func (s *subscription) open(
-	ctx context.Context, p *partition, from *types.StartingPosition, //nolint:varnamelen // as everywhere
+	ctx context.Context, p *partition, from *types.StartingPosition,
 ) (*kinesis.SubscribeToShardEventStream, error) {
 	var (
 		out *kinesis.SubscribeToShardOutput
 		err error
 	)
-
 	in := &kinesis.SubscribeToShardInput{ConsumerARN: &p.source.consumer, ShardId: &p.id, StartingPosition: from}
 	done := make(chan struct{})
-
-	p.source.calls.do(func() {
+	p.source.calls.Do(func() {
 		defer close(done)
-
 		out, err = p.source.fanOut.SubscribeToShard(ctx, in, once, ownProtocol)
 	})
-
 	limit := time.NewTimer(longestSilence)
 	defer limit.Stop()
-
 	late := false
-
 	select {
 	case <-done:
 	case <-limit.C:
 		late = true
-
 		s.cut()
 	case <-p.held.Lost():
 		s.cut()
 	}
-
 	<-done // a call ends soon when ctx does
-
 	switch {
 	case err == nil:
 		p.source.grants.note("SubscribeToShard")
-
 		return out.GetStream(), nil
 	case late:
 		return nil, &awscall.LateError{Within: longestSilence, Err: err}
@@ -104,20 +89,17 @@ func (s *subscription) open(
 // relay hands events over until there are no more, and tells why. The silence is
 // counted only while somebody waits for the service, not for the reader.
 func (s *subscription) relay(
-	ctx context.Context, p *partition, stream *kinesis.SubscribeToShardEventStream, //nolint:varnamelen // as everywhere
+	ctx context.Context, p *partition, stream *kinesis.SubscribeToShardEventStream,
 ) error {
 	silence := time.NewTimer(longestSilence)
 	defer silence.Stop()
-
 	for {
 		var event types.SubscribeToShardEventStream
-
 		select {
 		case next, ok := <-stream.Events():
 			if !ok {
 				return stream.Err()
 			}
-
 			event = next
 		case <-silence.C:
 			return &awscall.LateError{Within: longestSilence}
@@ -133,7 +115,6 @@ func (s *subscription) relay(
 			if err != nil {
 				return err
 			}
-
 			select {
 			case s.events <- &known.Value:
 			case <-ctx.Done():
@@ -142,7 +123,6 @@ func (s *subscription) relay(
 				return nil
 			}
 		}
-
 		silence.Reset(longestSilence)
 	}
 }
@@ -153,7 +133,6 @@ func (p *partition) check(ctx context.Context, event *types.SubscribeToShardEven
 	if err == nil && isLast(event) {
 		event.ChildShards, err = p.confirmEnd(ctx, event.Records, event.ChildShards)
 	}
-
 	return err
 }
 

@@ -8,17 +8,14 @@ import (
 // AppendBatchInfo appends the KinesisBatchInfo of DST-10.
 func (p *streamPartition) AppendBatchInfo(dst []byte, records []sources.Record) []byte {
 	info := batchinfo.Stream{ShardID: p.shard.id, StreamARN: p.source.stream.arn, Size: len(records)}
-
 	if len(records) > 0 {
 		info.First = ends(&records[0])
 		info.Last = ends(&records[len(records)-1])
 	}
-
 	return batchinfo.AppendKinesis(dst, &info)
 }
 
 func ends(record *sources.Record) batchinfo.StreamRecord {
 	r := streamRecordOf(record)
-
 	return batchinfo.StreamRecord{SequenceNumber: r.SequenceNumber, Arrival: r.Arrived}
 }

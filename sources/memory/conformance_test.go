@@ -16,13 +16,11 @@ func queueHarness(queue *memory.Queue, visibility time.Duration) sourcetest.Harn
 			for _, m := range messages {
 				queue.SendGroup(m.Key, string(m.Data))
 			}
-
 			return nil
 		},
 		Open: func(context.Context) (sources.Source, error) { return queue.Source(), nil },
 		End: func(context.Context) error {
 			queue.End()
-
 			return nil
 		},
 		VisibilityTimeout: visibility,
@@ -32,42 +30,35 @@ func queueHarness(queue *memory.Queue, visibility time.Duration) sourcetest.Harn
 
 func streamHarness(stream *memory.Stream, partitions int) sourcetest.Harness {
 	open := func(context.Context) (sources.Source, error) { return stream.Source("app"), nil }
-
 	return sourcetest.Harness{
 		Send: func(_ context.Context, messages ...sourcetest.Message) error {
 			for _, m := range messages {
 				stream.Put(m.Key, m.Data)
 			}
-
 			return nil
 		},
 		Open: open,
 		End: func(context.Context) error {
 			stream.End()
-
 			return nil
 		},
 		Reshard: func(context.Context) error {
 			_, _, err := stream.Split(stream.Partitions()[0])
-
 			return err
 		},
 		Steal: func(ctx context.Context) (func(context.Context) error, error) {
 			thief := stream.Source("app")
-
 			for range partitions {
 				if _, err := thief.Accept(ctx); err != nil {
 					return nil, err
 				}
 			}
-
 			return thief.Close, nil
 		},
 		Revoke: func(context.Context) (func(context.Context) error, error) {
 			for _, id := range stream.Partitions() {
 				stream.Revoke("app", id)
 			}
-
 			return func(context.Context) error { return nil }, nil
 		},
 		Partitions: partitions,
@@ -99,7 +90,6 @@ func TestManyPartitionsConformance(t *testing.T) {
 	t.Parallel()
 	sourcetest.RunInBubbles(t, func(*testing.T) sourcetest.Harness {
 		const partitions = 3
-
 		return streamHarness(memory.NewStream(memory.StreamOptions{Partitions: partitions}), partitions)
 	})
 }
@@ -110,7 +100,6 @@ func TestRealTimeConformance(t *testing.T) {
 	sourcetest.Run(t, func(*testing.T) sourcetest.Harness {
 		h := streamHarness(memory.NewStream(memory.StreamOptions{}), 1)
 		h.Patience = time.Second
-
 		return h
 	})
 }

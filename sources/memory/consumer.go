@@ -32,21 +32,17 @@ type position struct {
 func (s *Stream) Source(name string, start ...StartingPosition) sources.Source {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	c := s.consumers[name]
 	if c == nil {
 		c = &consumer{positions: make([]position, len(s.shards))}
 		s.consumers[name] = c
-
 		if len(start) > 0 && start[0] == Latest {
 			for i, shard := range s.shards {
 				c.positions[i].next = len(shard.log)
 			}
 		}
 	}
-
 	c.generation++
-
 	return &streamSource{stream: s, consumer: c, generation: c.generation}
 }
 
@@ -60,9 +56,7 @@ func (s *Stream) Revoke(consumer, partition string) bool {
 	if revoked == nil {
 		return false
 	}
-
 	revoked()
-
 	return true
 }
 
@@ -70,14 +64,11 @@ func (s *Stream) Revoke(consumer, partition string) bool {
 func (s *Stream) revoked(consumer, partition string) func() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	c := s.consumers[consumer]
 	i := slices.IndexFunc(s.shards, func(of *shard) bool { return of.id == partition })
-
 	if c == nil || i < 0 || c.positions[i].owner == nil {
 		return nil
 	}
-
 	return c.positions[i].owner.onRevoked
 }
 
@@ -86,18 +77,15 @@ func (s *Stream) revoked(consumer, partition string) func() {
 func (s *Stream) Position(consumer, partition string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	c := s.consumers[consumer]
 	if c == nil {
 		return ""
 	}
-
 	for i, shard := range s.shards {
 		if shard.id == partition {
 			return c.positions[i].settled
 		}
 	}
-
 	return ""
 }
 
@@ -106,16 +94,13 @@ func (s *Stream) Position(consumer, partition string) string {
 func (s *Stream) Lag(consumer string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	lag, c := 0, s.consumers[consumer]
-
 	for i, shard := range s.shards {
 		lag += len(shard.log)
 		if c != nil {
 			lag -= c.positions[i].next
 		}
 	}
-
 	return lag
 }
 
@@ -123,6 +108,5 @@ func (s *Stream) Lag(consumer string) int {
 // acked, no tumbling window is open, and it is closed (KIN-75). The caller holds Stream.mu.
 func (c *consumer) finished(of *shard) bool {
 	at := &c.positions[of.index]
-
 	return of.ended && at.owner == nil && at.next == len(of.log) && at.window == nil
 }

@@ -4,7 +4,7 @@
 // A [Queue] behaves as an SQS queue does, standard or FIFO: visibility timeouts,
 // receive counts, a dead-letter rule, withheld message groups; and it refuses the
 // configurations that SQS does. A [Stream] behaves as a Kinesis stream does: ordered
-// partitions that split and merge, and may be asked back, and positions kept per
+// partitions that split and merge, and may be revoked, and positions kept per
 // consumer. Both are the service, and outlive the mappings that read them; their
 // Source methods give what one mapping reads, so a restart is a new Source on the
 // same Queue or Stream.

@@ -14,21 +14,17 @@ import (
 // everything.
 func read(ctx context.Context, partition sources.Partition, handle func(sources.Record)) error {
 	buf := make([]sources.Record, 10)
-
 	for {
 		n, err := partition.Fetch(ctx, buf, time.Second)
 		for _, record := range buf[:n] {
 			handle(record)
 		}
-
 		if n > 0 {
 			err = errors.Join(err, partition.Ack(ctx, buf[:n]))
 		}
-
 		if errors.Is(err, sources.ErrEnd) {
 			return partition.Close(ctx)
 		}
-
 		if err != nil {
 			return err
 		}
@@ -37,19 +33,15 @@ func read(ctx context.Context, partition sources.Partition, handle func(sources.
 
 func ExampleQueue() {
 	ctx := context.Background()
-
 	queue := memory.NewQueue(memory.QueueOptions{Name: "orders"})
 	queue.Send("apples")
 	queue.Send("pears")
 	queue.End() // a reader that has handled all may stop
-
 	partition, err := queue.Source().Accept(ctx)
 	if err != nil {
 		fmt.Println(err)
-
 		return
 	}
-
 	err = read(ctx, partition, func(r sources.Record) { fmt.Println(string(r.Data)) })
 	fmt.Println(err, queue.Len(), queue.Deleted())
 	// Output:
@@ -60,19 +52,15 @@ func ExampleQueue() {
 
 func ExampleStream() {
 	ctx := context.Background()
-
 	stream := memory.NewStream(memory.StreamOptions{Name: "clicks"})
 	stream.Put("user-1", []byte("home"))
 	stream.Put("user-2", []byte("cart"))
 	stream.End()
-
 	partition, err := stream.Source("audit").Accept(ctx)
 	if err != nil {
 		fmt.Println(err)
-
 		return
 	}
-
 	err = read(ctx, partition, func(r sources.Record) { fmt.Println(r.ID, r.Key, string(r.Data)) })
 	fmt.Println(err, stream.Position("audit", partition.ID()), stream.Lag("audit"))
 	// Output:

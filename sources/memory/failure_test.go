@@ -36,7 +36,6 @@ func (d disguised) Accept(ctx context.Context) (sources.Partition, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	return describing{p, d}, nil
 }
 
@@ -57,19 +56,15 @@ func (d describing) AppendRecordInfo(dst []byte, record *sources.Record) []byte 
 // failure record.
 func giveUp(t *testing.T, source func(sources.Source) sources.Source, config esm.Config) *esm.FailureRecord {
 	t.Helper()
-
 	stream := memory.NewStream(memory.StreamOptions{Name: "telemetry"})
 	stream.Put("a", []byte("one"))
 	time.Sleep(1500 * time.Millisecond)
 	stream.Put("b", []byte("two"))
 	stream.End()
-
 	if config.MaximumRecordAge > 0 {
 		time.Sleep(2 * time.Minute)
 	}
-
 	var failure *esm.FailureRecord
-
 	config.FunctionARN = "arn:aws:lambda:eu-west-1:123456789012:function:consumer"
 	config.MaximumBatchingWindow = time.Second
 	config.Logger = slog.New(slog.DiscardHandler)
@@ -77,10 +72,8 @@ func giveUp(t *testing.T, source func(sources.Source) sources.Source, config esm
 		kept := *f
 		kept.Records = slices.Clone(f.Records)
 		failure = &kept
-
 		return nil
 	})
-
 	mapping, err := esm.New(source(stream.Source("app")), esm.Records(func(context.Context, []sources.Record) (esm.Response, error) {
 		return esm.Response{}, errors.New("poison")
 	}), config)
@@ -90,7 +83,6 @@ func giveUp(t *testing.T, source func(sources.Source) sources.Source, config esm
 	if err := mapping.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-
 	return failure
 }
 
@@ -99,17 +91,14 @@ var random = regexp.MustCompile(`"requestId":"[0-9a-f-]{36}"`)
 // same compares a document with one that is indented.
 func same(t *testing.T, f *esm.FailureRecord, payload esm.Payload, want string) {
 	t.Helper()
-
 	document, err := f.Marshal(payload)
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, []byte(want)); err != nil {
 		t.Fatal(err)
 	}
-
 	if got := random.ReplaceAllString(string(document), `"requestId":"ID"`); got != compact.String() {
 		t.Errorf("document\n got %s\nwant %s", got, compact.String())
 	}
@@ -122,7 +111,6 @@ func dynamoDB(s sources.Source) sources.Source {
 			end := func(r *sources.Record) batchinfo.StreamRecord {
 				return batchinfo.StreamRecord{SequenceNumber: r.ID, Arrival: r.Time}
 			}
-
 			return batchinfo.AppendDynamoDB(dst, &batchinfo.Stream{
 				ShardID: "shardId-00000001767225600000-0a1b2c3d", First: end(&records[0]), Last: end(&records[len(records)-1]), Size: len(records),
 				StreamARN: "arn:aws:dynamodb:eu-west-1:123456789012:table/orders/stream/2026-01-01T00:00:00.000",
@@ -131,7 +119,8 @@ func dynamoDB(s sources.Source) sources.Source {
 	}
 }
 
-func TestFailureRecordOfDynamoDB_DST11_DST85(t *testing.T) {
+// Failure record of dynamo DB (DST-11, DST-85).
+func TestFailureRecordOfDynamoDB(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		same(t, giveUp(t, dynamoDB, esm.Config{MaximumRecordAge: time.Minute}), esm.NoPayload, `{
@@ -167,7 +156,6 @@ func kafka(s sources.Source) sources.Source {
 			Partitions:     []batchinfo.KafkaPartition{{Name: "orders-0", First: end(&records[0]), Last: end(&records[len(records)-1])}},
 		}
 	}
-
 	return disguised{
 		Source: s, events: s.(sources.EventAppender),
 		batch: func(dst []byte, records []sources.Record) []byte { return batchinfo.AppendKafka(dst, info(records)) },
@@ -199,7 +187,8 @@ const (
 		`"eventSourceARN":"arn:aws:kinesis:us-east-1:000000000000:stream/telemetry"}]}`
 )
 
-func TestFailureRecordOfKafka_DST20_DST21_DST40_DST44_DST46(t *testing.T) {
+// Failure record of kafka (DST-20, DST-21, DST-40, DST-44, DST-46).
+func TestFailureRecordOfKafka(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := giveUp(t, kafka, esm.Config{MaximumRetryAttempts: new(0)})

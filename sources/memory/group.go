@@ -15,13 +15,11 @@ type groupList struct{ head, tail *group }
 
 func (l *groupList) push(g *group) {
 	g.open, g.next = true, nil
-
 	if l.tail == nil {
 		l.head = g
 	} else {
 		l.tail.next = g
 	}
-
 	l.tail = g
 }
 
@@ -30,14 +28,11 @@ func (l *groupList) pop() *group {
 	if g == nil {
 		return nil
 	}
-
 	l.head = g.next
 	if l.head == nil {
 		l.tail = nil
 	}
-
 	g.open, g.next = false, nil
-
 	return g
 }
 
@@ -47,7 +42,6 @@ func (q *Queue) addToGroup(e *entry) {
 		g = &group{name: e.record.Key, line: list{which: inLine}}
 		q.groups[g.name] = g
 	}
-
 	e.group = g
 	g.line.pushBack(e)
 	q.openGroup(g)

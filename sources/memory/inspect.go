@@ -10,7 +10,6 @@ import (
 func (q *Queue) Len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-
 	return q.length
 }
 
@@ -19,9 +18,7 @@ func (q *Queue) Len() int {
 func (q *Queue) Visible() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-
 	q.refresh()
-
 	return q.length - q.inflight.length - q.failed.length
 }
 
@@ -30,9 +27,7 @@ func (q *Queue) Visible() int {
 func (q *Queue) InFlight() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-
 	q.refresh()
-
 	return q.inflight.length + q.failed.length
 }
 
@@ -41,7 +36,6 @@ func (q *Queue) InFlight() int {
 func (q *Queue) Deleted() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-
 	return q.deleted
 }
 
@@ -49,7 +43,6 @@ func (q *Queue) Deleted() int {
 func (q *Queue) DeadLettered() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-
 	return q.buried
 }
 
@@ -58,32 +51,25 @@ func (q *Queue) DeadLettered() int {
 func (q *Queue) Messages() []Message {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-
 	entries := make([]*entry, 0, q.length)
-
 	for e := q.ready.head; e != nil; e = q.ready.next(e) {
 		entries = append(entries, e)
 	}
-
 	for _, l := range []*list{&q.inflight, &q.failed} {
 		for e := l.head; e != nil && !q.options.FIFO; e = l.next(e) {
 			entries = append(entries, e)
 		}
 	}
-
 	for _, g := range q.groups {
 		for e := g.line.head; e != nil; e = g.line.next(e) {
 			entries = append(entries, e)
 		}
 	}
-
 	slices.SortFunc(entries, func(a, b *entry) int { return cmp.Compare(a.sequence, b.sequence) })
-
 	messages := make([]Message, len(entries))
 	for i, e := range entries {
 		messages[i] = *e.message
 	}
-
 	return messages
 }
 
@@ -91,11 +77,9 @@ func (q *Queue) Messages() []Message {
 func (q *Queue) Bodies() []string {
 	messages := q.Messages()
 	bodies := make([]string, len(messages))
-
 	for i := range messages {
 		bodies[i] = messages[i].Body
 	}
-
 	return bodies
 }
 

@@ -68,7 +68,6 @@ func newEntry(q *Queue, id, group, body string, now time.Time) *entry {
 	sum := md5.Sum([]byte(body)) //nolint:gosec // not for security
 	sent := formatMillis(now)
 	handle := id + "#1"
-
 	e := &entry{queue: q}
 	e.message = &e.first
 	e.first = Message{
@@ -85,17 +84,14 @@ func newEntry(q *Queue, id, group, body string, now time.Time) *entry {
 			MD5OfBody:                        hex.EncodeToString(sum[:]),
 		},
 	}
-
 	if q.options.FIFO {
 		e.first.event.MessageDeduplicationID = id
 		e.first.event.SequenceNumber = strconv.FormatUint(firstSequence+q.order, 10)
 	}
-
 	e.record = sources.Record{
 		ID: e.first.ID, Key: group, Data: []byte(body), Native: e.message, Time: now,
 		Size: q.encoder.Size(&e.first.event) + 1,
 	}
-
 	return e
 }
 
@@ -106,7 +102,6 @@ const firstSequence = 10_000_000_000_000_000_000
 // millis is now as text.
 func (e *entry) receive(now time.Time, millis string, hidden time.Duration) sources.Record {
 	e.receives++
-
 	if e.receives == 1 {
 		e.message.FirstReceived = now
 		e.record.Size += len(millis) - len(e.message.event.ApproximateFirstReceiveTimestamp)
@@ -114,12 +109,10 @@ func (e *entry) receive(now time.Time, millis string, hidden time.Duration) sour
 	} else {
 		e.renew()
 	}
-
 	e.message.ReceiveCount = e.receives
 	e.state = isInFlight
 	e.received, e.visibleAt = now, now.Add(hidden)
 	e.record.Expires = e.visibleAt
-
 	return e.record
 }
 
@@ -130,7 +123,6 @@ func (e *entry) renew() {
 	m.event.ApproximateReceiveCount = strconv.Itoa(e.receives)
 	m.ReceiptHandle = m.ID + "#" + m.event.ApproximateReceiveCount
 	m.event.ReceiptHandle = m.ReceiptHandle
-
 	e.message = &m
 	e.record.Native = e.message
 	e.record.Size = e.queue.encoder.Size(&m.event) + 1

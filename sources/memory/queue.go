@@ -86,13 +86,10 @@ func NewQueue(options QueueOptions) *Queue {
 			options.Name = "queue.fifo"
 		}
 	}
-
 	if options.VisibilityTimeout <= 0 {
 		options.VisibilityTimeout = defaultVisibility
 	}
-
 	arn := "arn:aws:sqs:" + region + ":" + account + ":" + options.Name
-
 	queue := &Queue{
 		options:  options,
 		arn:      arn,
@@ -107,7 +104,6 @@ func NewQueue(options QueueOptions) *Queue {
 		failed:   list{which: inFlight},
 	}
 	queue.visible.Stop()
-
 	return queue
 }
 
@@ -116,7 +112,6 @@ func NewQueue(options QueueOptions) *Queue {
 // dead-letter queue.
 func newPrefix() string {
 	const four, three = 1 << 16, 1 << 12
-
 	return fmt.Sprintf("%04x%04x-%04x-4%03x-8000-", rand.IntN(four), rand.IntN(four), rand.IntN(four), rand.IntN(three))
 }
 
@@ -133,16 +128,12 @@ func (q *Queue) SendGroup(group, body string) string {
 	if group == "" && q.options.FIFO {
 		group = defaultGroup
 	}
-
 	now := time.Now()
-
 	q.mu.Lock()
 	defer q.mu.Unlock()
-
 	q.order++
 	e := newEntry(q, fmt.Sprintf("%s%012x", q.prefix, q.order&0xffffffffffff), group, body, now)
 	q.add(e)
-
 	return e.record.ID
 }
 
@@ -153,7 +144,6 @@ func (q *Queue) SendGroup(group, body string) string {
 func (q *Queue) End() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-
 	q.ended = true
 	q.finishIfOver()
 }
@@ -163,7 +153,6 @@ func (q *Queue) End() {
 func (q *Queue) Source() sources.Source {
 	s := &queueSource{queue: q, free: make(chan struct{}, 1), hidden: q.options.VisibilityTimeout}
 	s.free <- struct{}{}
-
 	return s
 }
 
@@ -171,17 +160,14 @@ func (q *Queue) Source() sources.Source {
 func (q *Queue) add(e *entry) {
 	e.sequence = q.order
 	q.length++
-
 	if q.over {
 		q.over, q.finished = false, make(chan struct{})
 	}
-
 	if q.options.FIFO {
 		q.addToGroup(e)
 	} else {
 		q.ready.pushBack(e)
 	}
-
 	q.signal()
 }
 
@@ -190,7 +176,6 @@ func (q *Queue) signal() {
 	if q.ready.head == nil && q.open.head == nil {
 		return
 	}
-
 	select {
 	case q.arrived <- struct{}{}:
 	default:

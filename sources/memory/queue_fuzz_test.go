@@ -60,22 +60,18 @@ type receiptModel struct {
 // says nothing of its time limit.
 func newQueueModel(t *testing.T, fifo, mapping bool) *queueModel {
 	t.Helper()
-
 	m := &queueModel{t: t, fifo: fifo, hidden: flight, dead: memory.NewQueue(memory.QueueOptions{FIFO: fifo})}
 	m.queue = memory.NewQueue(memory.QueueOptions{
 		FIFO: fifo, VisibilityTimeout: flight, MaxReceiveCount: lives, DeadLetter: m.dead,
 	})
 	m.source = m.queue.Source()
-
 	if mapping {
 		m.hidden = longer
 		if err := m.source.(sources.Starter).Start(t.Context(), sources.Settings{Timeout: limit}); err != nil {
 			t.Fatal(err)
 		}
 	}
-
 	m.partition = accept(t, m.source)
-
 	return m
 }
 
@@ -93,28 +89,23 @@ func (m *queueModel) hide(x *messageModel, due time.Time, failed bool) {
 // last in line; in a FIFO queue it never left it.
 func (m *queueModel) expire() {
 	var back []*messageModel
-
 	for _, x := range m.messages {
 		if x.flying && !x.due.After(time.Now()) {
 			x.flying = false
 			back = append(back, x)
 		}
 	}
-
 	if m.fifo {
 		return
 	}
-
 	slices.SortFunc(back, func(x, y *messageModel) int {
 		if c := x.due.Compare(y.due); c != 0 || x.failed == y.failed {
 			return cmp.Or(c, x.flight-y.flight)
 		} else if x.failed {
 			return 1
 		}
-
 		return -1
 	})
-
 	for _, x := range back {
 		m.drop(x)
 		m.messages = append(m.messages, x)
@@ -130,28 +121,22 @@ func (m *queueModel) withheld(x *messageModel) bool {
 // as there is room for, in a FIFO queue those of each group.
 func (m *queueModel) fetch(places int) {
 	var may []*messageModel
-
 	for _, x := range m.messages {
 		if !x.flying && !m.withheld(x) {
 			may = append(may, x)
 		}
 	}
-
 	got := fetch(m.t, m.partition, places, 0)
 	may = m.bury(may)
-
 	if len(got) != min(places, len(may)) {
 		m.t.Fatalf("%d records for %d places, %d could be had", len(got), places, len(may))
 	}
-
 	size := m.source.Traits().EventOverhead
-
 	for _, record := range got {
 		at := slices.IndexFunc(may, func(x *messageModel) bool { return !m.fifo || x.group == record.Key })
 		if at < 0 || may[at].body != string(record.Data) || may[at].receives == lives {
 			m.t.Fatalf("%q was handed out, which is not next", record.Data)
 		}
-
 		x := may[at]
 		may = slices.Delete(may, at, at+1)
 		x.receives++
@@ -159,12 +144,10 @@ func (m *queueModel) fetch(places int) {
 		m.hide(x, x.received.Add(m.hidden), false)
 		m.receipts = append(m.receipts, receiptModel{record, x, x.receives})
 		size += record.Size
-
 		if record.Expires != x.due || record.Native.(*memory.Message).ReceiveCount != x.receives {
 			m.t.Fatalf("record %+v of %+v", record, x)
 		}
 	}
-
 	if n := len(m.source.(sources.EventAppender).AppendEvent(nil, "", got)); len(got) > 0 && n != size {
 		m.t.Fatalf("an event document of %d bytes, sizes add up to %d", n, size)
 	}
@@ -178,12 +161,10 @@ func (m *queueModel) bury(may []*messageModel) []*messageModel {
 		if at < 0 {
 			m.t.Fatalf("%q is in the dead-letter queue", body)
 		}
-
 		m.drop(may[at])
 		may = slices.Delete(may, at, at+1)
 		m.moved++
 	}
-
 	return may
 }
 
@@ -195,10 +176,8 @@ func (m *queueModel) settle(ack bool, some []receiptModel) {
 		stale   []string
 		back    []*messageModel
 	)
-
 	for _, r := range some {
 		records = append(records, r.record)
-
 		switch flying := r.message.flying && r.receive == r.message.receives; {
 		case flying && ack:
 			m.drop(r.message)
@@ -211,31 +190,23 @@ func (m *queueModel) settle(ack bool, some []receiptModel) {
 			stale = append(stale, r.message.body)
 		}
 	}
-
 	if !ack {
 		if !m.fifo { // they come first again
 			for _, x := range back {
 				m.drop(x)
 			}
-
 			m.messages = append(back, m.messages...)
 		}
-
 		if err := m.partition.(sources.Releaser).Release(m.t.Context(), records); err != nil {
 			m.t.Fatalf("Release: %v", err)
 		}
-
 		return
 	}
-
 	err := m.partition.Ack(m.t.Context(), records)
-
 	var got []string
-
 	if partial, ok := errors.AsType[*sources.AckError](err); ok {
 		got = texts(partial.Stale)
 	}
-
 	if !slices.Equal(got, stale) || (err != nil) != (len(stale) > 0) {
 		m.t.Fatalf("Ack of %q: %v, stale %q, want %q", texts(records), err, got, stale)
 	}
@@ -244,15 +215,12 @@ func (m *queueModel) settle(ack bool, some []receiptModel) {
 // fail has messages come back when their queue's visibility timeout is over.
 func (m *queueModel) fail(some []receiptModel) {
 	var records []sources.Record
-
 	for _, r := range some {
 		records = append(records, r.record)
-
 		if r.message.flying && r.receive == r.message.receives {
 			m.hide(r.message, r.message.received.Add(flight), true)
 		}
 	}
-
 	if err := m.partition.(sources.Failer).Fail(m.t.Context(), records); err != nil {
 		m.t.Fatalf("Fail: %v", err)
 	}
@@ -261,24 +229,18 @@ func (m *queueModel) fail(some []receiptModel) {
 // extend hides messages as long as if they were received now.
 func (m *queueModel) extend(some []receiptModel) {
 	var records []sources.Record
-
 	held := 0
-
 	for _, r := range some {
 		records = append(records, r.record)
-
 		if r.message.flying && r.receive == r.message.receives {
 			m.hide(r.message, time.Now().Add(m.hidden), false)
-
 			held++
 		}
 	}
-
 	err := m.partition.(sources.Extender).Extend(m.t.Context(), records)
 	if (err == nil) != (held == len(records)) {
 		m.t.Fatalf("Extend of %d, of which %d are held: %v", len(records), held, err)
 	}
-
 	for i, r := range some {
 		if r.message.flying && r.receive == r.message.receives && records[i].Expires != r.message.due {
 			m.t.Fatalf("extended until %v, want %v", records[i].Expires, r.message.due)
@@ -291,13 +253,11 @@ func texts(records []sources.Record) []string {
 	for i := range records {
 		all = append(all, string(records[i].Data))
 	}
-
 	return all
 }
 
 func (m *queueModel) step(kind byte, value int) {
 	m.expire()
-
 	switch kind {
 	case 0:
 		x := &messageModel{body: strconv.Itoa(m.sent), group: strconv.Itoa(value % 3)}
@@ -310,10 +270,8 @@ func (m *queueModel) step(kind byte, value int) {
 		if len(m.receipts) == 0 {
 			return
 		}
-
 		from := value % len(m.receipts)
 		some := m.receipts[from:min(from+1+value/64, len(m.receipts))]
-
 		switch kind {
 		case 5:
 			m.fail(some)
@@ -332,15 +290,12 @@ func (m *queueModel) step(kind byte, value int) {
 // look compares what can be looked at.
 func (m *queueModel) look(step int) {
 	m.t.Helper()
-
 	flying := 0
-
 	for _, x := range m.messages {
 		if x.flying {
 			flying++
 		}
 	}
-
 	if m.queue.Len() != len(m.messages) || m.queue.InFlight() != flying || m.queue.Visible() != len(m.messages)-flying ||
 		m.queue.Deleted() != m.gone || m.queue.DeadLettered() != m.moved || len(m.messages)+m.gone+m.moved != m.sent {
 		m.t.Fatalf("step %d: %d messages, %d in flight, %d deleted, %d dead-lettered; want %d, %d, %d, %d", step, m.queue.Len(),
@@ -352,19 +307,15 @@ func (m *queueModel) look(step int) {
 func (m *queueModel) finish() {
 	m.t.Helper()
 	m.queue.End()
-
 	for {
 		buf := make([]sources.Record, 10)
-
 		n, err := m.partition.Fetch(m.t.Context(), buf, time.Hour)
 		if errors.Is(err, sources.ErrEnd) {
 			break
 		}
-
 		ack(m.t, m.partition, buf[:n])
 		m.gone += n
 	}
-
 	if m.gone+m.queue.DeadLettered() != m.sent || m.queue.Len() != 0 {
 		m.t.Errorf("%d deleted and %d dead-lettered of %d, %d left", m.gone, m.queue.DeadLettered(), m.sent, m.queue.Len())
 	}
@@ -374,7 +325,6 @@ func (m *queueModel) finish() {
 func noise(seed byte, n int) []byte {
 	data := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data) // never fails
-
 	return data
 }
 
@@ -389,7 +339,6 @@ func FuzzQueue(f *testing.F) {
 	for seed := range byte(16) {
 		f.Add(seed%2 == 0, noise(seed, 160))
 	}
-
 	f.Fuzz(func(t *testing.T, fifo bool, steps []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			m := newQueueModel(t, fifo, len(steps) > 0 && steps[0] >= 128)
@@ -397,7 +346,6 @@ func FuzzQueue(f *testing.F) {
 				m.step(steps[i]%7, int(steps[i+1]))
 				m.look(i)
 			}
-
 			m.finish()
 		})
 	})

@@ -30,12 +30,10 @@ type shard struct {
 func (s *Stream) Partitions() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	ids := make([]string, len(s.shards))
 	for i, shard := range s.shards {
 		ids[i] = shard.id
 	}
-
 	return ids
 }
 
@@ -43,22 +41,18 @@ func (s *Stream) Partitions() []string {
 func (s *Stream) Split(partition string) (left, right string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	i, err := s.findOpen(partition)
 	if err != nil {
 		return "", "", err
 	}
-
 	parent := s.open[i]
 	if parent.low == parent.high {
 		return "", "", fmt.Errorf("%s: %w", partition, errTooNarrow)
 	}
-
 	middle := parent.low + (parent.high-parent.low)/2
 	a := s.addShard(parent.low, middle, parent.index)
 	b := s.addShard(middle+1, parent.high, parent.index)
 	s.replace(i, i+1, a, b)
-
 	return a.id, b.id, nil
 }
 
@@ -67,28 +61,22 @@ func (s *Stream) Split(partition string) (left, right string, err error) {
 func (s *Stream) Merge(partition, adjacent string) (child string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	i, err := s.findOpen(partition)
 	if err != nil {
 		return "", err
 	}
-
 	j, err := s.findOpen(adjacent)
 	if err != nil {
 		return "", err
 	}
-
 	if i > j {
 		i, j = j, i
 	}
-
 	if j != i+1 {
 		return "", fmt.Errorf("%s, %s: %w", partition, adjacent, errNotAdjacent)
 	}
-
 	c := s.addShard(s.open[i].low, s.open[j].high, s.open[i].index, s.open[j].index)
 	s.replace(i, j+1, c)
-
 	return c.id, nil
 }
 
@@ -97,14 +85,11 @@ func (s *Stream) Merge(partition, adjacent string) (child string, err error) {
 func (s *Stream) EndPartition(partition string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	i, err := s.findOpen(partition)
 	if err != nil {
 		return err
 	}
-
 	s.replace(i, i+1)
-
 	return nil
 }
 
@@ -114,7 +99,6 @@ func (s *Stream) EndPartition(partition string) error {
 func (s *Stream) End() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	s.replace(0, len(s.open))
 }
 
@@ -125,7 +109,6 @@ func (s *Stream) replace(i, j int, shards ...*shard) {
 		parent.ended = true
 		s.signal(parent)
 	}
-
 	s.open = slices.Replace(s.open, i, j, shards...)
 	s.announce()
 }
@@ -134,11 +117,9 @@ func (s *Stream) addShard(low, high uint64, parents ...int) *shard {
 	index := len(s.shards)
 	added := &shard{id: fmt.Sprintf("shardId-%012d", index), index: index, low: low, high: high, parents: parents}
 	s.shards = append(s.shards, added)
-
 	for _, c := range s.consumers {
 		c.positions = append(c.positions, position{})
 	}
-
 	return added
 }
 
@@ -146,7 +127,6 @@ func (s *Stream) addShard(low, high uint64, parents ...int) *shard {
 // children that is its lower neighbour.
 func (s *Stream) openIndex(hash uint64) int {
 	above := sort.Search(len(s.open), func(i int) bool { return s.open[i].low > hash })
-
 	return max(above-1, 0)
 }
 
@@ -155,6 +135,5 @@ func (s *Stream) findOpen(id string) (int, error) {
 	if i < 0 {
 		return 0, fmt.Errorf("%s: %w", id, errNotOpen)
 	}
-
 	return i, nil
 }

@@ -77,29 +77,23 @@ func NewStream(options StreamOptions) *Stream {
 	if options.Name == "" {
 		options.Name = "stream"
 	}
-
 	arn := "arn:aws:kinesis:" + region + ":" + account + ":stream/" + options.Name
 	role := "arn:aws:iam::" + account + ":role/memory"
-
 	s := &Stream{
 		arn:       arn,
 		encoder:   eventjson.NewKinesis(streamEventSource, arn, region, role),
 		consumers: make(map[string]*consumer),
 		changed:   make(chan struct{}),
 	}
-
 	count := uint64(max(options.Partitions, 1))
 	width := math.MaxUint64 / count
-
 	for i := range count {
 		high := (i+1)*width - 1
 		if i == count-1 {
 			high = math.MaxUint64
 		}
-
 		s.open = append(s.open, s.addShard(i*width, high))
 	}
-
 	return s
 }
 
@@ -112,14 +106,11 @@ func (s *Stream) ARN() string { return s.arn }
 func (s *Stream) Put(key string, data []byte) string {
 	sum := md5.Sum([]byte(key)) //nolint:gosec // not for security
 	hash := binary.BigEndian.Uint64(sum[:])
-
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	if len(s.open) == 0 {
 		return ""
 	}
-
 	return s.put(s.open[s.openIndex(hash)], key, data)
 }
 
@@ -128,18 +119,15 @@ func (s *Stream) Put(key string, data []byte) string {
 func (s *Stream) PutTo(partition, key string, data []byte) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	i, err := s.findOpen(partition)
 	if err != nil {
 		return "", err
 	}
-
 	return s.put(s.open[i], key, data), nil
 }
 
 func (s *Stream) put(to *shard, key string, data []byte) string {
 	s.sequence++
-
 	r := &StreamRecord{
 		Partition:      to.id,
 		SequenceNumber: strconv.FormatUint(s.sequence, 10),
@@ -151,13 +139,11 @@ func (s *Stream) put(to *shard, key string, data []byte) string {
 		shard:          to.index,
 	}
 	event := r.event()
-
 	to.log = append(to.log, sources.Record{
 		ID: r.SequenceNumber, Key: key, Data: data, Native: r, Time: r.Arrived,
 		Size: s.encoder.Size(to.id, &event) + 1,
 	})
 	s.signal(to)
-
 	return r.SequenceNumber
 }
 

@@ -23,102 +23,80 @@ func put(stream *memory.Stream, data ...string) {
 
 func TestPositionsPerConsumer(t *testing.T) {
 	t.Parallel()
-
 	stream := memory.NewStream(memory.StreamOptions{})
 	put(stream, "a", "b", "c")
-
 	first := accept(t, stream.Source("one"))
 	ack(t, first, fetch(t, first, 2, 0))
-
 	if got := fetch(t, accept(t, stream.Source("two")), 10, 0); bodies(got) != "abc" {
 		t.Errorf("another consumer got %s", bodies(got))
 	}
-
 	if got := fetch(t, accept(t, stream.Source("one", memory.Latest)), 10, 0); bodies(got) != "c" {
 		t.Errorf("after a restart got %s, want c (KIN-47)", bodies(got))
 	}
-
 	if stream.Position("one", first.ID()) != "2" || stream.Position("two", first.ID()) != "" {
 		t.Errorf("positions %q, %q", stream.Position("one", first.ID()), stream.Position("two", first.ID()))
 	}
-
 	if stream.Lag("one") != 1 || stream.Lag("two") != 3 || stream.Lag("three") != 3 {
 		t.Errorf("lags %d, %d, %d", stream.Lag("one"), stream.Lag("two"), stream.Lag("three"))
 	}
 }
 
-func TestLatest_KIN68_KIN69(t *testing.T) {
+// Latest (KIN-68, KIN-69).
+func TestLatest(t *testing.T) {
 	t.Parallel()
-
 	stream := memory.NewStream(memory.StreamOptions{})
 	put(stream, "old")
-
 	if _, _, err := stream.Split(stream.Partitions()[0]); err != nil {
 		t.Fatalf("Split: %v", err)
 	}
-
 	source := stream.Source("app", memory.Latest)
 	put(stream, "new")
-
 	got := make(map[string]string)
-
 	for range 2 {
 		partition := accept(t, source)
 		got[partition.ID()] = bodies(fetch(t, partition, 10, 0))
 	}
-
 	if len(got) != 2 || got["shardId-000000000001"]+got["shardId-000000000002"] != "new" {
 		t.Errorf("got %v, want the open partitions with what is new", got)
 	}
 }
 
-func TestSplitAndMerge_KIN65_KIN66(t *testing.T) {
+// Split and merge (KIN-65, KIN-66).
+func TestSplitAndMerge(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		stream := memory.NewStream(memory.StreamOptions{})
 		put(stream, "1")
-
 		left, right, err := stream.Split(stream.Partitions()[0])
 		if err != nil {
 			t.Fatalf("Split: %v", err)
 		}
-
 		put(stream, "2")
-
 		if _, err := stream.Merge(right, left); err != nil {
 			t.Fatalf("Merge: %v", err)
 		}
-
 		put(stream, "3")
 		stream.End()
-
 		if got := stream.Put("key", nil); got != "" {
 			t.Errorf("Put after End: %q", got)
 		}
-
 		var order []string
-
 		source := stream.Source("app")
-
 		for {
 			partition, err := source.Accept(t.Context())
 			if errors.Is(err, sources.ErrEnd) {
 				break
 			}
-
 			order = append(order, partition.ID()[len("shardId-00000000000"):])
-
 			for {
 				buf := make([]sources.Record, 1)
 				n, err := partition.Fetch(t.Context(), buf, 0)
 				order = append(order, bodies(buf[:n]))
 				ack(t, partition, buf[:n])
-
 				if errors.Is(err, sources.ErrEnd) {
 					break
 				}
 			}
-
 			if err := partition.Close(t.Context()); err != nil {
 				t.Errorf("Close: %v", err)
 			}
@@ -136,30 +114,23 @@ func TestSplitAndMerge_KIN65_KIN66(t *testing.T) {
 
 func TestReshardRefuses(t *testing.T) {
 	t.Parallel()
-
 	stream := memory.NewStream(memory.StreamOptions{Partitions: 3})
 	ids := stream.Partitions()
-
 	if _, err := stream.Merge(ids[0], ids[2]); err == nil {
 		t.Error("Merge of partitions that are not adjacent was allowed")
 	}
-
 	if err := stream.EndPartition(ids[1]); err != nil {
 		t.Errorf("EndPartition: %v", err)
 	}
-
 	if err := stream.EndPartition(ids[1]); err == nil {
 		t.Error("EndPartition was allowed twice")
 	}
-
 	if _, _, err := stream.Split(ids[1]); err == nil {
 		t.Error("Split of a partition that has ended was allowed")
 	}
-
 	if _, err := stream.PutTo(ids[1], "key", nil); err == nil {
 		t.Error("PutTo a partition that has ended was allowed")
 	}
-
 	if number, err := stream.PutTo(ids[2], "key", nil); err != nil || number != "1" {
 		t.Errorf("PutTo: %q, %v", number, err)
 	}
@@ -167,14 +138,11 @@ func TestReshardRefuses(t *testing.T) {
 
 func TestRouting_KIN78(t *testing.T) {
 	t.Parallel()
-
 	const partitions, keys = 4, 400
-
 	stream := memory.NewStream(memory.StreamOptions{Partitions: partitions})
 	for i := range keys {
 		stream.Put(fmt.Sprint("device-", i), nil)
 	}
-
 	source := stream.Source("app")
 	for range partitions {
 		if got := len(fetch(t, accept(t, source), keys, 0)); got < keys/partitions/2 {
@@ -188,34 +156,26 @@ func TestTakeover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stream := memory.NewStream(memory.StreamOptions{})
 		put(stream, "a", "b")
-
 		old := accept(t, stream.Source("app"))
 		held := fetch(t, old, 2, 0)
 		lost := make(chan error)
-
 		go func() {
 			_, err := old.Fetch(t.Context(), make([]sources.Record, 1), time.Hour)
 			lost <- err
 		}()
-
 		synctest.Wait()
-
 		young := accept(t, stream.Source("app"))
 		if err := <-lost; !errors.Is(err, sources.ErrLost) {
 			t.Errorf("Fetch: %v, want %v", err, sources.ErrLost)
 		}
-
 		if err := old.Ack(t.Context(), held); !errors.Is(err, sources.ErrLost) || stream.Position("app", old.ID()) != "" {
 			t.Errorf("Ack: %v, position %q", err, stream.Position("app", old.ID()))
 		}
-
 		if err := old.Close(t.Context()); err != nil {
 			t.Errorf("Close: %v", err)
 		}
-
 		got := fetch(t, young, 2, 0)
 		ack(t, young, got)
-
 		if bodies(got) != "ab" || stream.Position("app", young.ID()) != "2" {
 			t.Errorf("the new owner got %s, position %q", bodies(got), stream.Position("app", young.ID()))
 		}
@@ -224,21 +184,20 @@ func TestTakeover(t *testing.T) {
 
 func TestAckRefusesForeign(t *testing.T) {
 	t.Parallel()
-
 	stream := memory.NewStream(memory.StreamOptions{})
 	if err := accept(t, stream.Source("app")).Ack(t.Context(), []sources.Record{{ID: "1"}}); err == nil {
 		t.Error("a record of another source moved the position")
 	}
 }
 
-func TestBatchInfo_DST10_DST19a(t *testing.T) {
+// Batch info (DST-10, DST-19a).
+func TestBatchInfo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		stream := memory.NewStream(memory.StreamOptions{Name: "telemetry"})
 		put(stream, "a", "b")
 		time.Sleep(1250 * time.Millisecond)
 		put(stream, "c")
-
 		partition := accept(t, stream.Source("app"))
 		records := fetch(t, partition, 10, 0)
 		got := string(partition.(sources.BatchDescriber).AppendBatchInfo(nil, records))
@@ -246,7 +205,6 @@ func TestBatchInfo_DST10_DST19a(t *testing.T) {
 			`"approximateArrivalOfFirstRecord":"2000-01-01T00:00:00.000Z",` +
 			`"approximateArrivalOfLastRecord":"2000-01-01T00:00:01.250Z",` +
 			`"batchSize":3,"streamArn":"arn:aws:kinesis:us-east-1:000000000000:stream/telemetry"}`
-
 		if got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
@@ -255,20 +213,16 @@ func TestBatchInfo_DST10_DST19a(t *testing.T) {
 
 func TestKinesisEvent_KIN190(t *testing.T) {
 	t.Parallel()
-
 	stream := memory.NewStream(memory.StreamOptions{})
 	put(stream, "\x00\xff")
-
 	source := stream.Source("app")
 	partition := accept(t, source)
 	records := fetch(t, partition, 1, 0)
 	document := source.(sources.EventAppender).AppendEvent(nil, partition.ID(), records)
-
 	var event events.KinesisEvent
 	if err := json.Unmarshal(document, &event); err != nil {
 		t.Fatalf("%v: %s", err, document)
 	}
-
 	r := event.Records[0]
 	if r.Kinesis.SequenceNumber != "1" || string(r.Kinesis.Data) != "\x00\xff" || r.Kinesis.PartitionKey != "key" ||
 		r.EventSource != "aws:kinesis" || r.EventID != "shardId-000000000000:1" || r.EventSourceArn != stream.ARN() {
@@ -283,28 +237,22 @@ func TestGrandchildrenWait_KIN66(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stream := memory.NewStream(memory.StreamOptions{})
 		put(stream, "1")
-
 		left, right, err := stream.Split(stream.Partitions()[0])
 		if err != nil {
 			t.Fatalf("Split: %v", err)
 		}
-
 		for _, id := range []string{left, right} {
 			if _, _, err := stream.Split(id); err != nil {
 				t.Fatalf("Split of a child: %v", err)
 			}
 		}
-
 		source := stream.Source("app")
-
 		root, err := source.Accept(t.Context())
 		if err != nil {
 			t.Fatalf("Accept: %v", err)
 		}
-
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-
 		if early, err := source.Accept(ctx); err == nil {
 			t.Errorf("%s is handed out before %s is finished", early.ID(), root.ID())
 		}

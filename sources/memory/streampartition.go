@@ -38,7 +38,6 @@ func (p *streamPartition) OnRevoke(revoked, lost func()) {
 	gone := p.lost
 	p.onRevoked, p.onLost = revoked, lost
 	p.source.stream.mu.Unlock()
-
 	if gone {
 		lost()
 	}
@@ -49,20 +48,16 @@ func (p *streamPartition) Fetch(ctx context.Context, buf []sources.Record, wait 
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-
 	var timer *time.Timer
-
 	for {
 		n, err := p.next(buf)
 		if n > 0 || err != nil || wait <= 0 {
 			return n, err
 		}
-
 		if timer == nil {
 			timer = time.NewTimer(wait)
 			defer timer.Stop()
 		}
-
 		select {
 		case <-ctx.Done():
 			return 0, ctx.Err()
@@ -76,18 +71,14 @@ func (p *streamPartition) Fetch(ctx context.Context, buf []sources.Record, wait 
 func (p *streamPartition) next(buf []sources.Record) (int, error) {
 	p.source.stream.mu.Lock()
 	defer p.source.stream.mu.Unlock()
-
 	if p.lost {
 		return 0, sources.ErrLost
 	}
-
 	n := copy(buf, p.shard.log[p.read:])
 	p.read += n
-
 	if n == 0 && p.shard.ended {
 		return 0, sources.ErrEnd
 	}
-
 	return n, nil
 }
 
@@ -95,7 +86,6 @@ func (p *streamPartition) next(buf []sources.Record) (int, error) {
 func (p *streamPartition) Window() []byte {
 	p.source.stream.mu.Lock()
 	defer p.source.stream.mu.Unlock()
-
 	return p.source.consumer.positions[p.shard.index].window
 }
 
@@ -109,29 +99,22 @@ func (p *streamPartition) AckWindow(ctx context.Context, records []sources.Recor
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-
 	p.source.stream.mu.Lock()
 	defer p.source.stream.mu.Unlock()
-
 	if p.lost {
 		return sources.ErrLost
 	}
-
 	at := &p.source.consumer.positions[p.shard.index]
-
 	for i := range records {
 		r := streamRecordOf(&records[i])
 		if r.stream != p.source.stream || r.shard != p.shard.index {
 			return errForeign
 		}
-
 		if r.index >= at.next {
 			at.next, at.settled = r.index+1, r.SequenceNumber
 		}
 	}
-
 	at.window = bytes.Clone(window)
-
 	return nil
 }
 
@@ -139,13 +122,11 @@ func (p *streamPartition) AckWindow(ctx context.Context, records []sources.Recor
 func (p *streamPartition) Close(context.Context) error {
 	p.source.stream.mu.Lock()
 	defer p.source.stream.mu.Unlock()
-
 	at := &p.source.consumer.positions[p.shard.index]
 	if at.owner == p {
 		at.owner = nil
 		p.source.stream.announce()
 	}
-
 	return nil
 }
 
@@ -164,6 +145,5 @@ func streamRecordOf(r *sources.Record) *StreamRecord {
 	if native, ok := r.Native.(*StreamRecord); ok && native != nil {
 		return native
 	}
-
 	return &StreamRecord{}
 }

@@ -45,18 +45,14 @@ func (s *streamSource) Accept(ctx context.Context) (sources.Partition, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-
 		p, end, changed := s.find()
-
 		switch {
 		case p != nil:
 			p.displace()
-
 			return p, nil
 		case end:
 			return nil, sources.ErrEnd
 		}
-
 		select {
 		case <-ctx.Done():
 		case <-changed:
@@ -71,7 +67,6 @@ func (s *streamSource) Close(context.Context) error { return nil }
 func (s *streamSource) AppendEvent(dst []byte, partition string, records []sources.Record) []byte {
 	return eventjson.AppendEvent(dst, records, func(dst []byte, r *sources.Record) []byte {
 		event := streamRecordOf(r).event()
-
 		return s.stream.encoder.Append(dst, partition, &event)
 	})
 }
@@ -81,25 +76,19 @@ func (s *streamSource) AppendEvent(dst []byte, partition string, records []sourc
 func (s *streamSource) find() (p *streamPartition, end bool, changed <-chan struct{}) {
 	s.stream.mu.Lock()
 	defer s.stream.mu.Unlock()
-
 	changed = s.stream.changed
-
 	if s.generation < s.consumer.newest {
 		return nil, s.finished(), changed
 	}
-
 	s.consumer.newest = s.generation
 	count := len(s.stream.shards)
-
 	for range count {
 		found := s.stream.shards[s.cursor%count]
 		s.cursor = (s.cursor + 1) % count
-
 		if s.free(found) {
 			return s.take(found), false, changed
 		}
 	}
-
 	return nil, s.finished(), changed
 }
 
@@ -108,13 +97,10 @@ func (s *streamSource) free(of *shard) bool {
 	if s.consumer.finished(of) {
 		return false
 	}
-
 	if !s.first(of) {
 		return false
 	}
-
 	owner := s.consumer.positions[of.index].owner
-
 	return owner == nil || owner.source != s
 }
 
@@ -126,26 +112,22 @@ func (s *streamSource) first(of *shard) bool {
 			return false
 		}
 	}
-
 	return true
 }
 
 // take makes the source the owner of a partition.
 func (s *streamSource) take(of *shard) *streamPartition {
 	at := &s.consumer.positions[of.index]
-
 	displace := nothing
 	if at.owner != nil {
 		at.owner.lost = true
 		at.owner.signal()
 		displace = at.owner.onLost
 	}
-
 	at.owner = &streamPartition{
 		source: s, shard: of, read: at.next, arrived: make(chan struct{}, 1),
 		onRevoked: nothing, onLost: nothing, displace: displace,
 	}
-
 	return at.owner
 }
 
@@ -154,12 +136,10 @@ func (s *streamSource) finished() bool {
 	if len(s.stream.open) > 0 {
 		return false
 	}
-
 	for _, shard := range s.stream.shards {
 		if !s.consumer.finished(shard) {
 			return false
 		}
 	}
-
 	return true
 }

@@ -40,7 +40,8 @@ func TestBatchAboveTenNeedsAWindow_SQS07(t *testing.T) {
 	}
 }
 
-func TestTimeoutAboveVisibilityIsRefused_SQS41_API77(t *testing.T) {
+// Timeout above visibility is refused (SQS-41, API-77).
+func TestTimeoutAboveVisibilityIsRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for _, c := range []struct {

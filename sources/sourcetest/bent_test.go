@@ -31,7 +31,6 @@ func (b *bent) Traits() sources.Traits {
 	if b.traits == nil {
 		return b.Source.Traits()
 	}
-
 	return b.traits(b.Source.Traits())
 }
 
@@ -40,7 +39,6 @@ func (b *bent) AppendEvent(dst []byte, partition string, records []sources.Recor
 	if !ok {
 		return dst
 	}
-
 	return appender.AppendEvent(dst, partition, records)
 }
 
@@ -48,12 +46,10 @@ func (b *bent) Accept(ctx context.Context) (sources.Partition, error) {
 	if b.accept != nil {
 		return b.accept(ctx, b.Source)
 	}
-
 	partition, err := b.Source.Accept(ctx)
 	if err != nil {
 		return nil, err
 	}
-
 	return &bentPartition{Partition: partition, by: b}, nil
 }
 
@@ -61,22 +57,18 @@ func (p *bentPartition) Fetch(ctx context.Context, buf []sources.Record, wait ti
 	if p.by.fetch != nil {
 		return p.by.fetch(ctx, p, buf, wait)
 	}
-
 	n, err := p.Partition.Fetch(ctx, buf, wait)
 	if !p.by.Source.Traits().Redelivers {
 		p.fetched = append(p.fetched, buf[:n]...)
 	}
-
 	return n, err
 }
 
 func (p *bentPartition) OnRevoke(revoked, lost func()) {
 	if p.by.revoke != nil {
 		p.by.revoke(p, revoked, lost)
-
 		return
 	}
-
 	p.tell(revoked, lost)
 }
 
@@ -90,7 +82,6 @@ func (p *bentPartition) Ack(ctx context.Context, records []sources.Record) error
 	if p.by.ack != nil {
 		return p.by.ack(ctx, p, records)
 	}
-
 	return p.Partition.Ack(ctx, records)
 }
 
@@ -98,6 +89,5 @@ func (p *bentPartition) Close(ctx context.Context) error {
 	if p.by.close != nil {
 		return p.by.close(ctx, p)
 	}
-
 	return p.Partition.Close(ctx)
 }

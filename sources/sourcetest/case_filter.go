@@ -32,7 +32,6 @@ func filterCases() []testCase {
 
 func filterable(k *kind) bool {
 	_, ok := k.source.(sources.Filterer)
-
 	return ok
 }
 
@@ -42,36 +41,29 @@ func (r *reader) filtering() sources.Filtering {
 	if !ok {
 		r.p.brokenf("this source is no Filterer, as another one of the harness is")
 	}
-
 	return filterer.Filtering()
 }
 
 func filteringNames(p *probe) {
 	r := p.openOnly()
 	defer r.close()
-
 	first := r.filtering()
 	if first.Key == "" {
 		p.brokenf("Filtering: Key is empty")
 	}
-
 	if len(first.Members) > 0 && first.AppendMetadata == nil {
 		p.brokenf("Filtering: there are Members, but no AppendMetadata")
 	}
-
 	for range p.harness.Partitions {
 		r.accept()
 	}
-
 	if !p.harness.NoEmpty {
 		p.serial++
 		r.sendAll([]Message{{Key: r.key(0, nil), Data: []byte{}}})
-
 		if r.collect(1, 1)[0].Data == nil {
 			p.brokenf("Record.Data of an empty body is nil, which for a filter means no body")
 		}
 	}
-
 	now := r.filtering()
 	if now.Key != first.Key || now.Text != first.Text || now.KeepMismatch != first.KeepMismatch || !slices.Equal(now.Members, first.Members) {
 		p.brokenf("Filtering: %q, %t, %t at first, %q, %t, %t later",
@@ -82,34 +74,27 @@ func filteringNames(p *probe) {
 func metadata(p *probe) {
 	r := p.open()
 	defer r.close()
-
 	filtering := r.filtering()
 	bodies := bodiesOf(&p.harness)
 	messages := make([]Message, len(bodies))
-
 	for i, body := range bodies {
 		p.serial++
 		messages[i] = Message{Key: r.key(i, nil), Data: body}
 	}
-
 	r.sendAll(messages)
-
 	for _, record := range r.collect(len(bodies), defaultBatch) {
 		seen := r.metadata(filtering, record.from.ID(), &record.Record)
 		if again := r.metadata(filtering, record.from.ID(), &record.Record); !reflect.DeepEqual(again, seen) {
 			p.brokenf("AppendMetadata: the same record has other metadata the second time")
 		}
-
 		appender, ok := r.source.(sources.EventAppender)
 		if !ok {
 			continue
 		}
-
 		var document any
 		if err := json.Unmarshal(appender.AppendEvent(nil, record.from.ID(), []sources.Record{record.Record}), &document); err != nil {
 			p.brokenf("AppendEvent: a document that is not JSON: %v", err)
 		}
-
 		r.sameMembers(filtering, seen, beside(document, filtering.Key, nil))
 	}
 }
@@ -120,30 +105,24 @@ func members(filtering sources.Filtering) []sources.Member {
 	for i, name := range filtering.Members {
 		all[i].Name = name
 	}
-
 	return all
 }
 
 // metadata is what patterns see of a record beside its body.
 func (r *reader) metadata(filtering sources.Filtering, partition string, record *sources.Record) map[string]any {
 	const prefix = "what was there before"
-
 	if filtering.AppendMetadata == nil {
 		return nil
 	}
-
 	out := filtering.AppendMetadata([]byte(prefix), partition, record, members(filtering))
 	if !bytes.HasPrefix(out, []byte(prefix)) {
 		r.p.brokenf("AppendMetadata: does not append to dst")
 	}
-
 	var seen map[string]any
 	if err := json.Unmarshal(out[len(prefix):], &seen); err != nil || seen == nil {
 		r.p.brokenf("AppendMetadata: what it appends is not one JSON object: %v", err)
 	}
-
 	delete(seen, filtering.Key) // which patterns do not see
-
 	return seen
 }
 
@@ -154,33 +133,27 @@ func (r *reader) sameMembers(filtering sources.Filtering, seen map[string]any, d
 	if document.beside == nil {
 		r.p.brokenf("AppendEvent: the record has no member %q, which Filtering names as that of the body", filtering.Key)
 	}
-
 	if filtering.AppendMetadata == nil {
 		return // patterns see none
 	}
-
 	for _, name := range slices.Sorted(maps.Keys(seen)) {
 		if !slices.Contains(filtering.Members, name) {
 			r.p.brokenf("AppendMetadata: has %q, which is not among Members", name)
 		}
 	}
-
 	for _, name := range slices.Sorted(maps.Keys(document.beside)) {
 		if _, ok := seen[name]; !ok && name != filtering.Key {
 			r.p.brokenf("AppendMetadata: lacks %q, which the event document has", name)
 		}
 	}
-
 	for _, name := range slices.Sorted(maps.Keys(seen)) {
 		value, ok := document.beside[name]
 		if !ok {
 			value, ok = document.around[name]
 		}
-
 		if !ok {
 			r.p.brokenf("AppendMetadata: has %q, which the event document has not", name)
 		}
-
 		if !r.p.harness.ComposedID && !reflect.DeepEqual(value, seen[name]) {
 			r.p.brokenf("AppendMetadata: %q is %v, but %v in the event document", name, seen[name], value)
 		}
@@ -196,48 +169,39 @@ type neighbourhood struct {
 // beside finds the outermost object of a document that has a member key.
 func beside(document any, key string, around map[string]any) neighbourhood {
 	var inner []any
-
 	switch value := document.(type) {
 	case map[string]any:
 		if _, ok := value[key]; ok {
 			return neighbourhood{value, around}
 		}
-
 		around = value
 		inner = slices.Collect(maps.Values(value))
 	case []any:
 		inner, around = value, nil
 	}
-
 	for _, value := range inner {
 		if found := beside(value, key, around); found.beside != nil {
 			return found
 		}
 	}
-
 	return neighbourhood{}
 }
 
 func metadataAllocations(p *probe) {
 	r := p.open()
 	defer r.close()
-
 	r.send(1)
 	first := r.collect(1, 1)[0]
 	filtering := r.filtering()
-
 	if filtering.AppendMetadata == nil {
 		return
 	}
-
 	asked := members(filtering)
 	appendTo := func(dst []byte) []byte { return filtering.AppendMetadata(dst, first.from.ID(), &first.Record, asked) }
-
 	var together sync.WaitGroup
 	for range lanes {
 		together.Go(func() { appendTo(nil) })
 	}
-
 	together.Wait()
 
 	// An append may write on more than it returns.
@@ -251,17 +215,13 @@ func metadataAllocations(p *probe) {
 // it, as the cases run in parallel, so what counts is the least of many runs.
 func allocations(f func()) uint64 {
 	const runs = 200
-
 	var before, after runtime.MemStats
-
 	least := uint64(math.MaxUint64)
 	for i := 0; i < runs && least > 0; i++ {
 		runtime.ReadMemStats(&before)
 		f()
 		runtime.ReadMemStats(&after)
-
 		least = min(least, after.Mallocs-before.Mallocs)
 	}
-
 	return least
 }

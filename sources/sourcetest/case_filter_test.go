@@ -24,7 +24,6 @@ func (m *misfiltered) Filtering() sources.Filtering {
 	if !ok {
 		return sources.Filtering{}
 	}
-
 	return m.change(filterer.Filtering())
 }
 
@@ -33,7 +32,6 @@ func (m *misfiltered) AppendEvent(dst []byte, partition string, records []source
 	if !ok {
 		return dst
 	}
-
 	return appender.AppendEvent(dst, partition, records)
 }
 
@@ -45,10 +43,8 @@ func filteredBy(h Harness, change func(sources.Filtering) sources.Filtering) Har
 		if err != nil {
 			return nil, err
 		}
-
 		return &misfiltered{Source: source.(*bent).Source, change: change}, nil
 	}
-
 	return h
 }
 
@@ -59,7 +55,6 @@ func metadataBy(change func(metadata []byte) []byte) func(sources.Filtering) sou
 		f.AppendMetadata = func(dst []byte, partition string, r *sources.Record, asked []sources.Member) []byte {
 			return append(dst, change(inner(nil, partition, r, asked))...)
 		}
-
 		return f
 	}
 }
@@ -68,13 +63,10 @@ func metadataBy(change func(metadata []byte) []byte) func(sources.Filtering) sou
 // could not rely on.
 func TestCatchesMisfiltered(t *testing.T) {
 	t.Parallel()
-
 	var calls, sets atomic.Int32
-
 	replace := func(old, by string) func(sources.Filtering) sources.Filtering {
 		return metadataBy(func(m []byte) []byte { return bytes.Replace(m, []byte(old), []byte(by), 1) })
 	}
-
 	for name, test := range map[string]struct {
 		change func(sources.Filtering) sources.Filtering
 		caught string
@@ -118,7 +110,6 @@ func TestCatchesMisfiltered(t *testing.T) {
 				f.AppendMetadata = func(_ []byte, partition string, r *sources.Record, asked []sources.Member) []byte {
 					return inner(nil, partition, r, asked)
 				}
-
 				return f
 			},
 			"Metadata", "does not append",
@@ -130,7 +121,6 @@ func TestCatchesMisfiltered(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, r := find(t, test.caught), &recorder{TB: t}
 				check(r, c, filteredBy(standard(func(*bent) {}), test.change))
-
 				if len(r.failures) == 0 || !strings.Contains(r.failures[0], "broken: ") || !strings.Contains(r.failures[0], test.says) {
 					t.Errorf("failures %q, want %q", r.failures, test.says)
 				}

@@ -13,20 +13,15 @@ func orderCases() []testCase {
 // ask for, with buffers of several sizes.
 func order(p *probe) {
 	const count = 40
-
 	r := p.open()
 	defer r.close()
-
 	bodies := r.send(count, "a", "b", "c")
-
 	var got []taken
-
 	for size := 1; len(got) < count; size = size%defaultBatch + 1 {
 		some := r.collect(1, size)
 		r.ack(some)
 		got = append(got, some...)
 	}
-
 	r.exactly(got, bodies)
 	r.inOrder(got, bodies)
 }
@@ -34,7 +29,6 @@ func order(p *probe) {
 func keyKept(p *probe) {
 	r := p.open()
 	defer r.close()
-
 	body := r.send(1, "the-key")[0]
 	if got := r.collect(1, 1)[0]; got.Key != "the-key" {
 		p.brokenf("Key of %q is %q, want %q", body, got.Key, "the-key")
@@ -44,12 +38,10 @@ func keyKept(p *probe) {
 func groupWithheld(p *probe) {
 	r := p.open()
 	defer r.close()
-
 	bodies := r.send(3, "a")
 	got := r.collect(1, 1)
 	r.nothing("although a record of its group is in flight")
 	r.ack(got)
-
 	got = append(got, r.collect(1, 1)...)
 	r.ack(got[1:])
 	got = append(got, r.collect(1, 1)...)
@@ -60,16 +52,13 @@ func groupWithheld(p *probe) {
 func groupGoesOn(p *probe) {
 	r := p.open()
 	defer r.close()
-
 	r.send(2, "a")
 	first := r.collect(1, 1)
 	r.send(1, "b")
-
 	other := r.collect(1, 1)
 	if other[0].Key != "b" {
 		p.brokenf("Fetch: a record of group %q came, which is in flight", other[0].Key)
 	}
-
 	r.ack(other)
 	r.ack(first)
 	r.ack(r.collect(1, 1))

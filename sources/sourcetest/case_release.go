@@ -15,51 +15,39 @@ func releaseCases() []testCase {
 
 func release(p *probe) {
 	const count = 4
-
 	r := p.open()
 	defer r.close()
-
 	releaser, ok := r.parts[0].Partition.(sources.Releaser)
 	if !ok {
 		p.brokenf("this partition is no Releaser, as another one of the harness is")
 	}
-
 	bodies := r.send(count)
 	start := time.Now()
-
 	if err := releaser.Release(p.ctx, plain(r.collect(count, defaultBatch))); err != nil {
 		p.brokenf("Release: %v, from a source without faults", err)
 	}
-
 	got := r.collect(count, defaultBatch)
 	if took := time.Since(start); r.traits.Redelivers && took >= p.harness.VisibilityTimeout {
 		p.brokenf("Release: the records came again only after %v, with a visibility timeout of %v",
 			took, p.harness.VisibilityTimeout)
 	}
-
 	r.exactly(got, bodies)
 	r.ack(got)
 }
 
 func fail(p *probe) {
 	const count = 4
-
 	r := p.open()
 	defer r.close()
-
 	failer, ok := r.parts[0].Partition.(sources.Failer)
 	if !ok {
 		p.brokenf("this partition is no Failer, as another one of the harness is")
 	}
-
 	bodies := r.send(count)
-
 	if err := failer.Fail(p.ctx, plain(r.collect(count, defaultBatch))); err != nil {
 		p.brokenf("Fail: %v, from a source without faults", err)
 	}
-
 	p.elapseVisibility(r)
-
 	got := r.collect(count, defaultBatch)
 	r.exactly(got, bodies)
 	r.ack(got)
@@ -70,6 +58,5 @@ func plain(records []taken) []sources.Record {
 	for i := range records {
 		all[i] = records[i].Record
 	}
-
 	return all
 }

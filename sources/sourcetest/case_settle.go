@@ -24,30 +24,23 @@ func settleCases() []testCase {
 
 func ackSettles(p *probe) {
 	const count = 10
-
 	r := p.open()
 	defer func() { r.close() }()
-
 	r.send(count)
 	r.ack(r.collect(count, defaultBatch))
-
 	r = p.reopen(r)
 	r.nothing("although it was acked before the restart")
 }
 
 func ackTwice(p *probe) {
 	const count = 6
-
 	r := p.open()
 	defer func() { r.close() }()
-
 	r.send(count)
-
 	got := r.collect(count, defaultBatch)
 	r.ack(got)
 	r.ack(got)
 	r.ack(got[:count/2])
-
 	r = p.reopen(r)
 	r.nothing("although it was acked more than once before the restart")
 }
@@ -55,48 +48,37 @@ func ackTwice(p *probe) {
 func ackKeepsNothing(p *probe) {
 	r := p.open()
 	defer func() { r.close() }()
-
 	r.send(2)
-
 	for _, record := range r.collect(2, 1) {
 		own := []sources.Record{record.Record}
 		if err := record.from.Ack(p.ctx, own); err != nil {
 			p.brokenf("Ack: %v, from a source without faults", err)
 		}
-
 		own[0] = sources.Record{ID: "used for something else"}
 	}
-
 	r = p.reopen(r)
 	r.nothing("although it was acked; its slice was used again after Ack")
 }
 
 func closeSettlesNothing(p *probe) {
 	const count = 10
-
 	r := p.open()
 	defer func() { r.close() }()
-
 	bodies := r.send(count)
 	r.collect(count, defaultBatch)
-
 	r = p.reopen(r)
 	r.exactly(r.collect(count, defaultBatch), bodies)
 }
 
 func ackSubset(p *probe) {
 	const count = 10
-
 	r := p.open()
 	defer func() { r.close() }()
-
 	r.send(count)
-
 	var (
 		acked []taken
 		left  []string
 	)
-
 	for i, record := range r.collect(count, defaultBatch) {
 		if i%2 == 0 {
 			acked = append(acked, record)
@@ -104,10 +86,8 @@ func ackSubset(p *probe) {
 			left = append(left, string(record.Data))
 		}
 	}
-
 	slices.Reverse(acked)
 	r.ack(acked)
-
 	r = p.reopen(r)
 	got := r.collect(len(left), defaultBatch)
 	r.nothing("although it was acked in a subset, or came already")
@@ -116,17 +96,12 @@ func ackSubset(p *probe) {
 
 func restartFromPosition(p *probe) {
 	const count = 12
-
 	r := p.open()
 	defer func() { r.close() }()
-
 	bodies := r.send(count)
-
 	var acked, rest []taken
-
 	seen := make(map[*part]int)
 	got := r.collect(count, defaultBatch)
-
 	for _, record := range got {
 		if seen[record.from]++; seen[record.from]%2 == 1 && len(rest) == 0 {
 			acked = append(acked, record)
@@ -134,9 +109,7 @@ func restartFromPosition(p *probe) {
 			rest = append(rest, record)
 		}
 	}
-
 	r.ack(acked)
-
 	left := unacked(got, acked)
 	r = p.reopen(r)
 	again := r.collect(len(left), defaultBatch)
@@ -151,9 +124,7 @@ func unacked(got, acked []taken) []string {
 	for _, record := range acked {
 		done[record.from] = record.ID
 	}
-
 	var left []string
-
 	for _, record := range got {
 		id, waiting := done[record.from]
 		if !waiting {
@@ -162,29 +133,23 @@ func unacked(got, acked []taken) []string {
 			delete(done, record.from)
 		}
 	}
-
 	return left
 }
 
 func redelivers(p *probe) {
 	const count = 6
-
 	r := p.open()
 	defer r.close()
-
 	bodies := r.send(count)
 	first := r.collect(count, defaultBatch)
-
 	for _, record := range first {
 		if record.Expires.IsZero() || time.Until(record.Expires) > p.harness.VisibilityTimeout+p.harness.Patience {
 			p.brokenf("Expires is %v, now it is %v and the visibility timeout %v",
 				record.Expires, time.Now(), p.harness.VisibilityTimeout)
 		}
 	}
-
 	r.ack(first[:1])
 	p.elapseVisibility(r)
-
 	acked := string(first[0].Data)
 	bodies = slices.DeleteFunc(bodies, func(body string) bool { return body == acked })
 	again := r.collect(len(bodies), defaultBatch)
@@ -195,24 +160,19 @@ func redelivers(p *probe) {
 func staleAck(p *probe) {
 	r := p.open()
 	defer r.close()
-
 	r.send(1)
 	first := r.collect(1, 1)
 	p.elapseVisibility(r)
 	second := r.collect(1, 1)
-
 	err := first[0].from.Ack(p.ctx, []sources.Record{first[0].Record})
-
 	partial, ok := errors.AsType[*sources.AckError](err)
 	if err != nil && !ok {
 		p.brokenf("Ack: %v, want nil or an AckError", err)
 	}
-
 	if ok && (len(partial.Stale) != 1 || partial.Stale[0].ID != first[0].ID || len(partial.Unsettled) > 0) {
 		p.brokenf("Ack: AckError with %d stale and %d unsettled records, want the one stale",
 			len(partial.Stale), len(partial.Unsettled))
 	}
-
 	r.ack(second)
 	r.nothing("although its second delivery was acked")
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
-// mostRetries is the largest MaximumRetryAttempts.
-const mostRetries = 10_000
+// maxRetries is the largest MaximumRetryAttempts.
+const maxRetries = 10_000
 
 func traitCases() []testCase {
 	return []testCase{
@@ -27,16 +27,12 @@ func traitCases() []testCase {
 func traitsConstant(p *probe) {
 	r := p.open()
 	defer r.close()
-
 	r.send(1)
 	r.collect(1, 1)
-
 	if now := r.source.Traits(); now != r.traits {
 		p.brokenf("%+v at first, %+v later", r.traits, now)
 	}
-
 	r.close()
-
 	if now := r.source.Traits(); now != r.traits {
 		p.brokenf("%+v at first, %+v after Close", r.traits, now)
 	}
@@ -45,9 +41,7 @@ func traitsConstant(p *probe) {
 func traitsSane(p *probe) {
 	r := p.openOnly()
 	defer r.close()
-
 	t := r.traits
-
 	switch {
 	case t.EventSource == "":
 		p.brokenf("EventSource is empty")
@@ -71,21 +65,19 @@ func traitsSane(p *probe) {
 		scalingSane(p, t.Scaling)
 		provisionedSane(p, t.Provisioned)
 	}
-
 	overheadSane(p, r)
 }
 
 func retriesSane(p *probe) {
 	r := p.openOnly()
 	defer r.close()
-
 	switch t := &r.traits; {
 	case !t.Ordered && (t.RetryNamed || t.RetriesWithDestination != 0):
 		p.brokenf("RetryNamed or RetriesWithDestination, which are for ordered sources only")
 	case t.RetryNamed && t.TumblingWindow > 0:
 		p.brokenf("RetryNamed with a TumblingWindow: a state that is stored beside the position is of what lies before it")
-	case t.RetriesWithDestination < 0 || t.RetriesWithDestination > mostRetries:
-		p.brokenf("RetriesWithDestination %d: want 0..%d", t.RetriesWithDestination, mostRetries)
+	case t.RetriesWithDestination < 0 || t.RetriesWithDestination > maxRetries:
+		p.brokenf("RetriesWithDestination %d: want 0..%d", t.RetriesWithDestination, maxRetries)
 	}
 }
 
@@ -99,7 +91,6 @@ func provisionedSane(p *probe, s sources.Provisioned) {
 	if s == (sources.Provisioned{}) {
 		return
 	}
-
 	if s.MinimumPollers.Default < 1 || s.MinimumPollers.Max < s.MinimumPollers.Default ||
 		s.MaximumPollers.Max < s.MaximumPollers.Default || s.Lanes < 1 || s.PerMinute < 0 {
 		p.brokenf("Provisioned %+v: want 1 <= Default <= Max, and lanes", s)
@@ -111,14 +102,11 @@ func overheadSane(p *probe, r *reader) {
 	if !ok {
 		return
 	}
-
 	const comma = 1 // which each Size counts, and the last record lacks
-
 	empty := appender.AppendEvent(nil, "partition", nil)
 	if len(empty) > r.traits.EventOverhead+comma {
 		p.brokenf("EventOverhead %d, but a document without records takes %d bytes", r.traits.EventOverhead, len(empty))
 	}
-
 	if !json.Valid(empty) {
 		p.brokenf("AppendEvent: the document without records is not JSON: %s", empty)
 	}

@@ -19,20 +19,15 @@ func windowing(k *kind) bool { return k.traits.TumblingWindow > 0 }
 
 func windowKept(p *probe) {
 	const count = 4
-
 	r := p.open()
 	defer func() { r.close() }()
-
 	r.send(count)
-
 	got := r.collect(count, defaultBatch)
 	last := got[count-1]
 	id := last.from.ID()
 	window := []byte(`{"state":"kept"}`)
-
 	r.ack(got[:count-1])
 	keeperOf(r, id).acknowledge([]sources.Record{last.Record}, window)
-
 	r = p.reopen(r)
 	r.nothing("although AckWindow settled it before the restart")
 	keeperOf(r, id).holds(window)
@@ -40,12 +35,10 @@ func windowKept(p *probe) {
 	// Without records the position stays.
 	window = []byte(`{"state":"changed"}`)
 	keeperOf(r, id).acknowledge(nil, window)
-
 	r = p.reopen(r)
 	r.nothing("although it was acked; AckWindow without records moves no position")
 	keeperOf(r, id).holds(window)
 	keeperOf(r, id).acknowledge(nil, nil)
-
 	r = p.reopen(r)
 	keeperOf(r, id).holds(nil)
 }
@@ -63,17 +56,13 @@ func keeperOf(r *reader, id string) keeper {
 		if from.ID() != id {
 			continue
 		}
-
 		k, ok := from.Partition.(sources.WindowKeeper)
 		if !ok {
 			r.p.brokenf("partition %s is no WindowKeeper, though Traits has tumbling windows", id)
 		}
-
 		return keeper{k, r.p}
 	}
-
 	r.p.brokenf("partition %s does not come again", id)
-
 	return keeper{}
 }
 
@@ -82,7 +71,6 @@ func (k keeper) acknowledge(records []sources.Record, window []byte) {
 	if err := k.AckWindow(k.p.ctx, records, own); err != nil {
 		k.p.brokenf("AckWindow: %v, from a source without faults", err)
 	}
-
 	clear(own) // it belongs to the caller
 }
 

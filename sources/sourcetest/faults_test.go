@@ -50,7 +50,6 @@ func settleFaults() []brokenAdapter {
 		if err := p.Partition.Ack(ctx, p.fetched); err != nil {
 			return err
 		}
-
 		return p.Partition.Close(ctx)
 	}
 	atOnce := func(ctx context.Context, p *bentPartition, buf []sources.Record, wait time.Duration) (int, error) {
@@ -58,10 +57,8 @@ func settleFaults() []brokenAdapter {
 		if n > 0 {
 			err = p.Partition.Ack(ctx, buf[:n])
 		}
-
 		return n, err
 	}
-
 	return []brokenAdapter{
 		{"acks everything", onStream, func(b *bent) { b.ack = everything }, []string{"RestartFromPosition"}},
 		{"acks nothing", onStream, func(b *bent) { b.ack = nothing }, []string{"AckSettles", "AckTwice", "Lost"}},
@@ -80,13 +77,11 @@ func recordFaults() []brokenAdapter {
 				for i := range buf[:n] {
 					change(&buf[i])
 				}
-
 				return n, err
 			}
 		}
 	}
 	reused := make([]byte, 0, 1<<20)
-
 	return []brokenAdapter{
 		{"one ID", standard, each(func(r *sources.Record) { r.ID = "same" }), []string{"UniqueIDs"}},
 		{"no ID", onStream, each(func(r *sources.Record) { r.ID = "" }), []string{"UniqueIDs"}},
@@ -104,17 +99,14 @@ func recordFaults() []brokenAdapter {
 func sourceFaults() []brokenAdapter {
 	unnamed := func(t sources.Traits) sources.Traits {
 		t.EventSource = ""
-
 		return t
 	}
 	named := func(t sources.Traits) sources.Traits {
 		t.RetryNamed = true // with tumbling windows, or not ordered
-
 		return t
 	}
 	retried := func(t sources.Traits) sources.Traits {
 		t.RetriesWithDestination = -1
-
 		return t
 	}
 	again := func(ctx context.Context, s sources.Source) (sources.Partition, error) {
@@ -122,15 +114,12 @@ func sourceFaults() []brokenAdapter {
 		if err == nil {
 			return p, p.Close(ctx) // and so it can be accepted again
 		}
-
 		return nil, err
 	}
 	leak := func(ctx context.Context, s sources.Source) (sources.Partition, error) {
 		go time.Sleep(leakTime)
-
 		return s.Accept(ctx)
 	}
-
 	return []brokenAdapter{
 		{"no name", standard, func(b *bent) { b.traits = unnamed }, []string{"TraitsSane"}},
 		{"retries what is named", standard, func(b *bent) { b.traits = named }, []string{"RetriesSane"}},
@@ -153,10 +142,9 @@ func revokeFaults() []brokenAdapter {
 		}, lost)
 	}
 
-	// giveAway has a partition go as soon as it is asked back.
+	// giveAway has a partition go as soon as it is revoked.
 	giveAway := func(b *bent) {
 		var asked atomic.Bool
-
 		b.revoke = func(p *bentPartition, revoked, lost func()) {
 			p.tell(func() {
 				asked.Store(true)
@@ -167,23 +155,20 @@ func revokeFaults() []brokenAdapter {
 			if asked.Load() {
 				return sources.ErrLost
 			}
-
 			return p.Partition.Ack(ctx, records)
 		}
 	}
-
 	return []brokenAdapter{
 		{"tells nothing", onStream, func(b *bent) { b.revoke = never }, []string{"LossIsTold", "Revoked", "RevokedTwice"}},
-		{"is not asked back", onStream, func(b *bent) { b.revoke = onlyLost }, []string{"Revoked", "RevokedTwice"}},
-		{"is asked back at once", onStream, func(b *bent) { b.revoke = atOnce }, []string{"LossIsTold"}},
-		{"is lost when asked back", onStream, func(b *bent) { b.revoke = both }, []string{"Revoked"}},
+		{"is not revoked", onStream, func(b *bent) { b.revoke = onlyLost }, []string{"Revoked", "RevokedTwice"}},
+		{"is revoked at once", onStream, func(b *bent) { b.revoke = atOnce }, []string{"LossIsTold"}},
+		{"is lost when revoked", onStream, func(b *bent) { b.revoke = both }, []string{"Revoked"}},
 		{"gives away too early", onStream, giveAway, []string{"Revoked"}},
-		{"settles when asked back", onStream, func(b *bent) {
+		{"settles when revoked", onStream, func(b *bent) {
 			b.close = func(ctx context.Context, p *bentPartition) error {
 				if err := p.Partition.Ack(ctx, p.fetched); err != nil {
 					return err
 				}
-
 				return p.Partition.Close(ctx)
 			}
 		}, []string{"Revoked"}},
@@ -192,7 +177,6 @@ func revokeFaults() []brokenAdapter {
 
 func overfill(ctx context.Context, p *bentPartition, buf []sources.Record, wait time.Duration) (int, error) {
 	n, err := p.Partition.Fetch(ctx, buf[:cap(buf)], wait)
-
 	return n, err
 }
 
@@ -202,14 +186,11 @@ func loseOnCancel(ctx context.Context, p *bentPartition, buf []sources.Record, w
 	if ctx.Err() == nil {
 		return n, err
 	}
-
 	plain := context.WithoutCancel(ctx)
 	if n == 0 {
 		n, _ = p.Partition.Fetch(plain, buf, 0)
 	}
-
 	_ = p.Partition.Ack(plain, buf[:n])
-
 	return 0, ctx.Err()
 }
 
@@ -223,14 +204,12 @@ func deaf(ctx context.Context, p *bentPartition, buf []sources.Record, wait time
 	if n == 0 && err == nil {
 		time.Sleep(wait)
 	}
-
 	return n, err
 }
 
 func reverse(ctx context.Context, p *bentPartition, buf []sources.Record, wait time.Duration) (int, error) {
 	n, err := p.Partition.Fetch(ctx, buf, wait)
 	slices.Reverse(buf[:n])
-
 	return n, err
 }
 
@@ -239,6 +218,5 @@ func endEarly(ctx context.Context, p *bentPartition, buf []sources.Record, wait 
 	if n == 0 && err == nil {
 		err = sources.ErrEnd
 	}
-
 	return n, err
 }

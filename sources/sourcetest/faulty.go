@@ -23,15 +23,12 @@ func Faulty(source sources.Source, fault func(Op) Fault) sources.Source {
 	starter, starts := source.(sources.Starter)
 	appender, appends := source.(sources.EventAppender)
 	filterer, filters := source.(sources.Filterer)
-
 	type (
 		s struct{ faultyStarter }
 		a struct{ sources.EventAppender }
 		m struct{ sources.Filterer }
 	)
-
 	start, events, filter := s{faultyStarter{starter, faulty.plan}}, a{appender}, m{filterer}
-
 	switch [3]bool{starts, appends, filters} {
 	case [3]bool{true, false, false}:
 		return struct {
@@ -92,20 +89,16 @@ func (p *faultPlan) ask(ctx context.Context, op Op) Fault {
 	p.calls[op.Kind]++
 	op.Call = p.calls[op.Kind]
 	p.mu.Unlock()
-
 	fault := p.fault(op)
 	if fault.Delay <= 0 {
 		return fault
 	}
-
 	timer := time.NewTimer(fault.Delay)
 	defer timer.Stop()
-
 	select {
 	case <-ctx.Done():
 	case <-timer.C:
 	}
-
 	return fault
 }
 
@@ -115,18 +108,15 @@ func (p *faultPlan) around(ctx context.Context, op Op, call func() error) error 
 	if fault.Before != nil {
 		return fault.Before
 	}
-
 	if err := call(); err != nil {
 		return err
 	}
-
 	return fault.After
 }
 
 // always is around for calls that are made in any case.
 func (p *faultPlan) always(ctx context.Context, op Op, call func() error) error {
 	fault := p.ask(ctx, op)
-
 	switch err := call(); {
 	case err != nil:
 		return err
@@ -150,25 +140,19 @@ func (s *faultySource) Accept(ctx context.Context) (sources.Partition, error) {
 	if fault.Before != nil {
 		return nil, fault.Before
 	}
-
 	partition := s.accepted
 	s.accepted = nil
-
 	if partition == nil {
 		inner, err := s.Source.Accept(ctx)
 		if err != nil {
 			return nil, err
 		}
-
 		partition = s.wrap(inner)
 	}
-
 	if fault.After != nil {
 		s.accepted = partition
-
 		return nil, fault.After
 	}
-
 	return partition, nil
 }
 
@@ -180,9 +164,7 @@ func (s *faultySource) RecordID(item []byte) (id string, ok bool) {
 	if identifier, ok := s.Source.(sources.Identifier); ok {
 		return identifier.RecordID(item)
 	}
-
 	err := json.Unmarshal(item, &id)
-
 	return id, err == nil && id != ""
 }
 
@@ -195,7 +177,6 @@ func (s *faultySource) Close(ctx context.Context) error {
 				return err
 			}
 		}
-
 		return s.Source.Close(ctx)
 	})
 }

@@ -19,16 +19,12 @@ func (s *script) fault(Op) Fault {
 	if len(s.data) < 2 {
 		return Fault{}
 	}
-
 	kind, value := s.data[0], int(s.data[1])
 	s.data = s.data[2:]
-
 	some := func(r sources.Record) bool {
 		n, _ := strconv.Atoi(string(r.Data))
-
 		return (n+value)%3 == 0
 	}
-
 	switch kind % 8 {
 	case 0:
 		return Fault{Before: errTest}
@@ -65,10 +61,8 @@ func (r *fuzzRun) settle(records []sources.Record) {
 		for i := range records {
 			open[records[i].ID] = true
 		}
-
 		err := r.p.Ack(r.t.Context(), records)
 		partial, isPartial := errors.AsType[*sources.AckError](err)
-
 		switch {
 		case err != nil && !isPartial:
 			continue // none
@@ -77,15 +71,12 @@ func (r *fuzzRun) settle(records []sources.Record) {
 				if !open[record.ID] {
 					r.t.Fatalf("Ack of %d records tells of %s", len(records), record.Data)
 				}
-
 				delete(open, record.ID)
 			}
-
 			records = partial.Unsettled
 		default:
 			records = nil
 		}
-
 		for id := range open {
 			r.acks[id] = true
 		}
@@ -96,7 +87,6 @@ func (r *fuzzRun) settle(records []sources.Record) {
 func noise(seed byte, n int) []byte {
 	data := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data) // never fails
-
 	return data
 }
 
@@ -108,62 +98,47 @@ func FuzzFaulty(f *testing.F) {
 	for seed := range byte(16) {
 		f.Add(seed%2 == 0, noise(seed, 160))
 	}
-
 	f.Fuzz(func(t *testing.T, ordered bool, data []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			const n = 20
-
 			queue := memory.NewQueue(memory.QueueOptions{})
 			stream := memory.NewStream(memory.StreamOptions{})
-
 			for i := range n {
 				queue.Send(strconv.Itoa(i))
 				stream.Put("key", []byte(strconv.Itoa(i)))
 			}
-
 			queue.End()
 			stream.End()
-
 			source, settled := queue.Source(), queue.Deleted
 			if ordered {
 				source, settled = stream.Source("app"), func() int { return n - stream.Lag("app") }
 			}
-
 			s := &script{data[:min(len(data), 160)]}
 			source = Faulty(source, s.fault)
 			r := &fuzzRun{t: t, seen: map[string]int{}, acks: map[string]bool{}}
-
 			for r.p == nil {
 				r.p, _ = source.Accept(t.Context())
 			}
-
 			for {
 				buf := make([]sources.Record, 7)
-
 				got, err := r.p.Fetch(t.Context(), buf, time.Minute)
 				for i := range buf[:got] {
 					r.seen[buf[i].ID]++
 				}
-
 				r.settle(buf[:got])
-
 				if settled() < len(r.acks) { // more are: those of answers that were lost
 					t.Fatalf("%d settled, told of %d", settled(), len(r.acks))
 				}
-
 				if errors.Is(err, sources.ErrEnd) {
 					break
 				}
 			}
-
 			if err := r.p.Close(t.Context()); err != nil && !errors.Is(err, errTest) {
 				t.Errorf("Close: %v", err)
 			}
-
 			if err := source.Close(t.Context()); err != nil && !errors.Is(err, errTest) {
 				t.Errorf("Close: %v", err)
 			}
-
 			if settled() != n || len(r.seen) != n {
 				t.Errorf("%d settled, %d seen of %d", settled(), len(r.seen), n)
 			}

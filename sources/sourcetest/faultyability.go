@@ -12,14 +12,11 @@ func (s *faultySource) wrap(inner sources.Partition) sources.Partition {
 	releaser, releases := inner.(sources.Releaser)
 	failer, fails := inner.(sources.Failer)
 	describer, describes := inner.(sources.BatchDescriber)
-
 	release := faultyReleaser{Releaser: releaser, of: p}
 	fail := faultyFailer{Failer: failer, of: p}
-
 	if describes {
 		return describing(p, release, fail, describer, releases, fails)
 	}
-
 	switch {
 	case releases && fails:
 		return struct {
@@ -83,7 +80,6 @@ type faultyReleaser struct {
 // Release implements [sources.Releaser].
 func (r faultyReleaser) Release(ctx context.Context, records []sources.Record) error {
 	op := Op{Kind: OpRelease, Partition: r.of.ID(), Records: records}
-
 	return r.of.plan.around(ctx, op, func() error { return r.Releaser.Release(ctx, records) })
 }
 
@@ -96,6 +92,5 @@ type faultyFailer struct {
 // Fail implements [sources.Failer].
 func (f faultyFailer) Fail(ctx context.Context, records []sources.Record) error {
 	op := Op{Kind: OpFail, Partition: f.of.ID(), Records: records}
-
 	return f.of.plan.around(ctx, op, func() error { return f.Failer.Fail(ctx, records) })
 }

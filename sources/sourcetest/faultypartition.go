@@ -37,33 +37,26 @@ func (p *faultyPartition) Fetch(ctx context.Context, buf []sources.Record, wait 
 	if fault.Before != nil {
 		return 0, fault.Before
 	}
-
 	repeated := p.repeat(buf)
 	if repeated > 0 {
 		wait = 0
 	}
-
 	if repeated == len(buf) {
 		return repeated, fault.After
 	}
-
 	n, err := p.Partition.Fetch(ctx, buf[repeated:], wait)
 	p.keep(buf[repeated:repeated+n], fault.Repeat)
-
 	if err == nil {
 		err = fault.After
 	}
-
 	return repeated + n, err
 }
 
 func (p *faultyPartition) repeat(buf []sources.Record) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
 	n := copy(buf, p.again)
 	p.again = p.again[n:]
-
 	return n
 }
 
@@ -71,10 +64,8 @@ func (p *faultyPartition) keep(records []sources.Record, count int) {
 	if count <= 0 || p.ordered {
 		return
 	}
-
 	p.mu.Lock()
 	defer p.mu.Unlock()
-
 	p.again = append(p.again, records[:min(count, len(records))]...)
 }
 
@@ -84,14 +75,12 @@ func (p *faultyPartition) Ack(ctx context.Context, records []sources.Record) err
 	if fault.Before != nil {
 		return fault.Before
 	}
-
 	settle, failed := p.divide(records, fault)
 	if len(settle) > 0 || len(records) == 0 {
 		if err := p.Partition.Ack(ctx, settle); err != nil {
 			return merge(err, settle, failed)
 		}
 	}
-
 	switch {
 	case fault.After != nil:
 		return fault.After
@@ -107,7 +96,6 @@ func (p *faultyPartition) Window() []byte {
 	if keeper, ok := p.Partition.(sources.WindowKeeper); ok {
 		return keeper.Window()
 	}
-
 	return nil
 }
 
@@ -117,16 +105,13 @@ func (p *faultyPartition) AckWindow(ctx context.Context, records []sources.Recor
 	if !ok {
 		return p.Ack(ctx, records)
 	}
-
 	fault := p.plan.ask(ctx, Op{Kind: OpAck, Partition: p.ID(), Records: records})
 	if fault.Before != nil {
 		return fault.Before
 	}
-
 	if err := keeper.AckWindow(ctx, records, window); err != nil {
 		return err
 	}
-
 	return fault.After
 }
 
@@ -136,9 +121,7 @@ func (p *faultyPartition) divide(records []sources.Record, fault Fault) ([]sourc
 	if fault.Unsettled == nil && fault.Stale == nil {
 		return records, failed
 	}
-
 	var settle []sources.Record
-
 	for i := range records {
 		switch {
 		case fault.Unsettled != nil && fault.Unsettled(records[i]),
@@ -150,7 +133,6 @@ func (p *faultyPartition) divide(records []sources.Record, fault Fault) ([]sourc
 			settle = append(settle, records[i])
 		}
 	}
-
 	return settle, failed
 }
 
@@ -160,16 +142,13 @@ func merge(err error, settle []sources.Record, failed *sources.AckError) error {
 	if len(failed.Unsettled)+len(failed.Stale) == 0 {
 		return err
 	}
-
 	inner, ok := errors.AsType[*sources.AckError](err)
 	if !ok {
 		inner = &sources.AckError{Unsettled: settle, Err: err}
 	}
-
 	failed.Unsettled = append(failed.Unsettled, inner.Unsettled...)
 	failed.Stale = append(failed.Stale, inner.Stale...)
 	failed.Err = errors.Join(failed.Err, inner.Err)
-
 	return failed
 }
 

@@ -119,12 +119,10 @@ func (h *Harness) withDefaults() Harness {
 	if h.Elapse == nil {
 		filled.Elapse = time.Sleep //nolint:forbidigo // the suite lives in tests, where time may be virtual
 	}
-
 	filled.Settings.BatchSize = cmp.Or(h.Settings.BatchSize, defaultBatch)
 	filled.Partitions = cmp.Or(h.Partitions, 1)
 	filled.Patience = cmp.Or(h.Patience, defaultPatience)
 	filled.MaxData = cmp.Or(h.MaxData, defaultMaxData)
-
 	return filled
 }
 

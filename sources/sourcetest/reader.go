@@ -36,7 +36,6 @@ func newPart(partition sources.Partition) *part {
 	if revocable, ok := partition.(sources.Revocable); ok {
 		revocable.OnRevoke(func() { p.revoked.Store(true) }, func() { p.lost.Store(true) })
 	}
-
 	return p
 }
 
@@ -50,11 +49,9 @@ type taken struct {
 // open opens the source and accepts the partitions that it begins with.
 func (p *probe) open() *reader {
 	r := p.openOnly()
-
 	for range p.harness.Partitions {
 		r.accept()
 	}
-
 	return r
 }
 
@@ -62,16 +59,13 @@ func (p *probe) open() *reader {
 func (p *probe) openOnly() *reader {
 	source, err := p.harness.Open(p.ctx)
 	p.unable("Open", err)
-
 	r := &reader{p: p, source: source, traits: source.Traits()}
-
 	if starter, ok := source.(sources.Starter); ok {
 		if err := starter.Start(p.ctx, p.harness.Settings); err != nil {
 			r.close()
 			p.unable("Start", err)
 		}
 	}
-
 	return r
 }
 
@@ -80,7 +74,6 @@ func (p *probe) openOnly() *reader {
 func (p *probe) reopen(r *reader) *reader {
 	r.close()
 	p.elapseVisibility(r)
-
 	return p.open()
 }
 
@@ -93,20 +86,16 @@ func (p *probe) elapseVisibility(r *reader) {
 func (r *reader) accept() *part {
 	ctx, cancel := context.WithTimeout(r.p.ctx, r.p.harness.Patience)
 	defer cancel()
-
 	partition, err := r.source.Accept(ctx)
 	if err != nil {
 		r.p.brokenf("Accept: %v, although partition %d of %d was not handed out yet",
 			err, len(r.parts)+1, r.p.harness.Partitions)
 	}
-
 	if partition == nil {
 		r.p.brokenf("Accept: no partition and no error")
 	}
-
 	added := newPart(partition)
 	r.parts = append(r.parts, added)
-
 	return added
 }
 
@@ -114,31 +103,25 @@ func (r *reader) accept() *part {
 // within the buffer, and nothing is written beyond it.
 func (r *reader) fetch(ctx context.Context, from *part, size int, wait time.Duration) ([]sources.Record, error) {
 	const beyond, mark = 3, "untouched"
-
 	buf := make([]sources.Record, size+beyond)
 	for i := range buf[size:] {
 		buf[size+i].ID = mark
 	}
-
 	n, err := from.Fetch(ctx, buf[:size], wait)
 	if n < 0 || n > size {
 		r.p.brokenf("Fetch: returned %d for a buffer of %d", n, size)
 	}
-
 	for i := range buf[size:] {
 		if buf[size+i].ID != mark {
 			r.p.brokenf("Fetch: wrote beyond the %d places of the buffer", size)
 		}
 	}
-
 	if errors.Is(err, sources.ErrEnd) {
 		if !r.p.mayEnd {
 			r.p.brokenf("Fetch: ErrEnd from partition %s, which has not ended", from.ID())
 		}
-
 		from.ended = true
 	}
-
 	return slices.Clone(buf[:n]), err
 }
 
@@ -148,35 +131,29 @@ func (r *reader) take(from *part, size int, wait time.Duration) []sources.Record
 	if err != nil && !errors.Is(err, sources.ErrEnd) {
 		r.p.brokenf("Fetch: %v, from a source without faults", err)
 	}
-
 	return records
 }
 
 // round is one Fetch on each open partition.
 func (r *reader) round(size int) []taken {
 	var all []taken
-
 	for _, from := range r.parts {
 		if from.closed || from.ended {
 			continue
 		}
-
 		for _, record := range r.take(from, size, r.p.harness.quiet()) {
 			all = append(all, taken{Record: record, from: from})
 		}
 	}
-
 	return all
 }
 
 // collect reads until there are count records, at most size at a time.
 func (r *reader) collect(count, size int) []taken {
 	var all []taken
-
 	for deadline := time.Now().Add(r.p.harness.Patience); len(all) < count; {
 		got := r.round(size)
 		all = append(all, got...)
-
 		switch {
 		case len(got) > 0:
 			deadline = time.Now().Add(r.p.harness.Patience)
@@ -186,7 +163,6 @@ func (r *reader) collect(count, size int) []taken {
 			r.p.harness.Elapse(time.Millisecond)
 		}
 	}
-
 	return all
 }
 
@@ -196,11 +172,9 @@ func (r *reader) nothing(why string) {
 		if got := r.round(defaultBatch); len(got) > 0 {
 			r.p.brokenf("Fetch: %q came, %s", got[0].Data, why)
 		}
-
 		if !time.Now().Before(until) || r.allEnded() {
 			return
 		}
-
 		r.p.harness.Elapse(time.Millisecond)
 	}
 }
@@ -213,17 +187,14 @@ func (r *reader) allEnded() bool {
 func (r *reader) ack(records []taken) {
 	for _, from := range r.parts {
 		var own []sources.Record
-
 		for i := range records {
 			if records[i].from == from {
 				own = append(own, records[i].Record)
 			}
 		}
-
 		if len(own) == 0 {
 			continue
 		}
-
 		if err := from.Ack(r.p.ctx, own); err != nil {
 			r.p.brokenf("Ack: %v, from a source without faults", err)
 		}

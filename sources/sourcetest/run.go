@@ -17,11 +17,8 @@ import (
 // subtests.
 func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 	t.Helper()
-
 	var k kind
-
 	k.learn(t, newHarness(t))
-
 	for _, c := range k.cases(t) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -36,14 +33,11 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 // the case.
 func RunInBubbles(t *testing.T, newHarness func(t *testing.T) Harness) {
 	t.Helper()
-
 	var k kind
-
 	synctest.Test(t, func(t *testing.T) {
 		t.Helper()
 		k.learn(t, newHarness(t))
 	})
-
 	for _, c := range k.cases(t) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -60,26 +54,20 @@ func RunInBubbles(t *testing.T, newHarness func(t *testing.T) Harness) {
 // told from one that is slow.
 func check(tb testing.TB, c *testCase, h Harness) {
 	tb.Helper()
-
 	h = h.withDefaults()
 	if h.Send == nil || h.Open == nil {
 		tb.Fatal("harness: Send and Open are required")
 	}
-
 	ctx, cancel := context.WithTimeout(tb.Context(), h.limit())
 	defer cancel()
-
 	p := &probe{ctx: ctx, harness: h, rule: c.rule}
 	done := make(chan struct{})
-
 	go func() {
 		defer close(done)
 		c.run(p)
 	}()
-
 	watchdog := time.NewTimer(h.limit() + h.Patience)
 	defer watchdog.Stop()
-
 	select {
 	case <-done:
 		p.report(tb)
@@ -90,9 +78,7 @@ func check(tb testing.TB, c *testCase, h Harness) {
 
 func stacks() []byte {
 	const most = 1 << 16
-
 	buf := make([]byte, most)
-
 	return buf[:runtime.Stack(buf, true)]
 }
 
@@ -110,7 +96,6 @@ type probe struct {
 
 func (p *probe) report(tb testing.TB) {
 	tb.Helper()
-
 	if p.failure != "" {
 		tb.Errorf("rule: %s\n%s", p.rule, p.failure)
 	}
@@ -121,7 +106,6 @@ func (p *probe) brokenf(format string, args ...any) {
 	if p.failure == "" {
 		p.failure = "broken: " + fmt.Sprintf(format, args...)
 	}
-
 	runtime.Goexit()
 }
 
@@ -130,10 +114,8 @@ func (p *probe) unable(what string, err error) {
 	if err == nil {
 		return
 	}
-
 	if p.failure == "" {
 		p.failure = fmt.Sprintf("not decided: %s: %v", what, err)
 	}
-
 	runtime.Goexit()
 }

@@ -14,15 +14,12 @@ const orderKeys = 4
 func (r *reader) send(count int, keys ...string) []string {
 	messages := make([]Message, count)
 	bodies := make([]string, count)
-
 	for i := range messages {
 		r.p.serial++
 		bodies[i] = fmt.Sprintf("record %04d", r.p.serial)
 		messages[i] = Message{Key: r.key(i, keys), Data: []byte(bodies[i])}
 	}
-
 	r.sendAll(messages)
-
 	return bodies
 }
 
@@ -49,18 +46,15 @@ func (r *reader) exactly(got []taken, bodies []string) {
 	for i := range got {
 		count[string(got[i].Data)]++
 	}
-
 	for _, body := range bodies {
 		if count[body] == 0 {
 			r.p.brokenf("%q did not come", body)
 		}
 	}
-
 	for body, times := range count {
 		if times > 1 {
 			r.p.brokenf("%q came %d times", body, times)
 		}
-
 		if !slices.Contains(bodies, body) {
 			r.p.brokenf("%q came, which was not sent or was settled before", body)
 		}
@@ -73,15 +67,12 @@ func (r *reader) inOrder(got []taken, bodies []string) {
 	for i, body := range bodies {
 		place[body] = i
 	}
-
 	last := make(map[string]int)
-
 	for i := range got {
 		body, key := string(got[i].Data), got[i].Key
 		if before, ok := last[key]; ok && place[body] < before {
 			r.p.brokenf("%q came after %q, which was sent later with the same key %q", body, bodies[before], key)
 		}
-
 		last[key] = place[body]
 	}
 }

@@ -15,12 +15,9 @@ import (
 // of them are still there.
 func (p *partition) Ack(ctx context.Context, records []sources.Record) error {
 	p.heart.drop(records)
-
 	var left leftover
-
 	inTens(records, fewCalls, func(ten []sources.Record) { p.deleteTen(ctx, ten, &left) })
 	p.handled.update(records, left.err.Unsettled, left.err.Stale)
-
 	return left.result()
 }
 
@@ -33,7 +30,6 @@ type leftover struct {
 func (l *leftover) unsettled(err error, records ...sources.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-
 	l.err.Unsettled = append(l.err.Unsettled, records...)
 	l.cause(err)
 }
@@ -41,7 +37,6 @@ func (l *leftover) unsettled(err error, records ...sources.Record) {
 func (l *leftover) stale(err error, record sources.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-
 	l.err.Stale = append(l.err.Stale, record)
 	l.cause(err)
 }
@@ -56,7 +51,6 @@ func (l *leftover) result() error {
 	if l.err.Err == nil {
 		return nil
 	}
-
 	return &l.err
 }
 
@@ -69,49 +63,38 @@ type deletion struct {
 
 func (p *partition) deleteTen(ctx context.Context, ten []sources.Record, left *leftover) {
 	const operation = "DeleteMessageBatch"
-
 	var d deletion
 	for i := range ten {
 		d.ids[i] = entryID(i)
 		d.entries[i].Id = &d.ids[i]
 		d.entries[i].ReceiptHandle = message(&ten[i]).ReceiptHandle
 	}
-
 	d.input = sqs.DeleteMessageBatchInput{QueueUrl: p.setup.url, Entries: d.entries[:len(ten)]}
-
 	out, err := awscall.Do(ctx, callTime, p.source.client.DeleteMessageBatch, &d.input, p.source.single...)
 	if err != nil {
 		left.unsettled(p.source.failed(operation, err), ten...)
-
 		return
 	}
-
 	var told [maxEntries]bool
-
 	for i := range out.Successful {
 		if at := place(out.Successful[i].Id, len(ten)); at >= 0 {
 			told[at] = true
 		}
 	}
-
 	for i := range out.Failed {
 		entry := &out.Failed[i]
-
 		at := place(entry.Id, len(ten))
 		if at < 0 || told[at] {
 			continue
 		}
-
 		told[at] = true
 		err := p.refusedEntry(operation, deref(entry.Code))
-
 		if isStale(entry) {
 			left.stale(err, ten[at])
 		} else {
 			left.unsettled(err, ten[at])
 		}
 	}
-
 	for at := range ten {
 		if !told[at] {
 			left.unsettled(p.refusedEntry(operation, "not mentioned in the answer"), ten[at])

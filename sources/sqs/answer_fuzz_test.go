@@ -40,15 +40,12 @@ func (o *oddity) Do(r *http.Request) (*http.Response, error) {
 		"ReceiveMessage":     `{"Messages":[{"MessageId":"id-0","ReceiptHandle":"h","Body":"` + hush + `"},{"MessageId":"id-1","ReceiptHandle":"h"}]}`,
 		"DeleteMessageBatch": `{"Successful":[{"Id":"0"},{"Id":"1"}]}`,
 	}[action]
-
 	if action == o.action {
 		status, header, body = o.status, o.header, o.body
 	}
-
 	if body == "" {
 		body = "{}"
 	}
-
 	return &http.Response{
 		Status: http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: header, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r,
@@ -58,17 +55,14 @@ func (o *oddity) Do(r *http.Request) (*http.Response, error) {
 // source makes a source of the SDK's client on the service.
 func (o *oddity) source(t *testing.T, options sqs.Options) *sqs.Source {
 	t.Helper()
-
 	client := awssqs.New(awssqs.Options{
 		Region: "eu-west-1", BaseEndpoint: aws.String("http://sqs.test"), HTTPClient: o,
 		Credentials: aws.AnonymousCredentials{}, RetryMaxAttempts: 1,
 	})
-
 	source, err := sqs.New(client, standardARN, options)
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return source
 }
 
@@ -78,9 +72,7 @@ func telling(body string) bool {
 	if json.Unmarshal([]byte(body), &value) != nil {
 		return false
 	}
-
 	var found func(any) bool
-
 	found = func(value any) bool {
 		switch v := value.(type) {
 		case map[string]any:
@@ -88,7 +80,6 @@ func telling(body string) bool {
 				code, isText := inner.(string)
 				isCode := strings.EqualFold(name, "code") || strings.EqualFold(name, "__type") || strings.EqualFold(name, "QueueArn") ||
 					strings.EqualFold(name, "VisibilityTimeout")
-
 				if isCode && isText && strings.Contains(code, hush) || found(inner) {
 					return true
 				}
@@ -96,10 +87,8 @@ func telling(body string) bool {
 		case []any:
 			return slices.ContainsFunc(v, found)
 		}
-
 		return false
 	}
-
 	return found(value)
 }
 
@@ -133,29 +122,22 @@ func FuzzAnswer(f *testing.F) {
 	} {
 		f.Add(seed.action, seed.status, seed.query, seed.body)
 	}
-
 	f.Fuzz(func(t *testing.T, action uint8, status uint16, query, body string) {
 		actions := []string{"GetQueueUrl", "GetQueueAttributes", "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"}
 		header := http.Header{"X-Amzn-Query-Error": {strings.ReplaceAll(query, hush, "")}}
-
 		if telling(body) {
 			return
 		}
-
 		if status < 200 || status > 599 {
 			status = 200 + status%400
 		}
-
 		o := &oddity{action: actions[int(action)%len(actions)], status: int(status), header: header, body: body}
 		source := o.source(t, sqs.Options{FailureBackoff: retry.Backoff{Initial: time.Minute}})
-
 		err := source.Start(t.Context(), sources.Settings{BatchSize: 10, BatchBytes: 6_291_456, Timeout: 3 * time.Second})
 		quiet(t, err)
-
 		if err != nil {
 			return
 		}
-
 		o.drive(t, source)
 	})
 }
@@ -163,7 +145,6 @@ func FuzzAnswer(f *testing.F) {
 // quiet looks that an error says nothing of what the service said.
 func quiet(t *testing.T, err error) {
 	t.Helper()
-
 	if err != nil && strings.Contains(err.Error(), hush) {
 		t.Errorf("the error tells a payload: %v", err)
 	}
@@ -172,28 +153,21 @@ func quiet(t *testing.T, err error) {
 // drive makes each call once.
 func (o *oddity) drive(t *testing.T, source *sqs.Source) {
 	t.Helper()
-
 	p, err := source.Accept(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	defer func() { quiet(t, p.Close(t.Context())) }()
-
 	buf := make([]sources.Record, 3)
-
 	n, err := p.Fetch(t.Context(), buf, 0)
 	quiet(t, err)
-
 	for i := range buf[:n] {
 		whole(t, source, buf[i])
 	}
-
 	records := buf[:n]
 	if o.action != "ReceiveMessage" && n != 2 {
 		t.Fatalf("%d records of a good answer", n)
 	}
-
 	err = p.Ack(t.Context(), records)
 	quiet(t, err)
 	settledOnce(t, records, err)
@@ -204,16 +178,13 @@ func (o *oddity) drive(t *testing.T, source *sqs.Source) {
 // whole looks at a record of any answer.
 func whole(t *testing.T, source *sqs.Source, r sources.Record) {
 	t.Helper()
-
 	if r.ID == "" || r.Expires.IsZero() {
 		t.Errorf("record %+v", r)
 	}
-
 	document := source.AppendEvent(nil, "", []sources.Record{r})
 	if !json.Valid(document) || len(document) > eventjson.Bound+r.Size {
 		t.Errorf("document of %d bytes, the record's size is %d: %s", len(document), r.Size, document)
 	}
-
 	if again := source.AppendEvent(nil, "", []sources.Record{r}); !bytes.Equal(again, document) {
 		t.Errorf("a second document %s differs from %s", again, document)
 	}
@@ -223,31 +194,25 @@ func whole(t *testing.T, source *sqs.Source, r sources.Record) {
 // others.
 func settledOnce(t *testing.T, records []sources.Record, err error) {
 	t.Helper()
-
 	partial, ok := errors.AsType[*sources.AckError](err)
 	if !ok {
 		if err != nil {
 			t.Errorf("Ack: %v", err)
 		}
-
 		return
 	}
-
 	told := append(append([]sources.Record(nil), partial.Unsettled...), partial.Stale...)
 	if len(told) == 0 || len(told) > len(records) || partial.Err == nil {
 		t.Errorf("Ack tells of %d records out of %d: %v", len(told), len(records), partial.Err)
 	}
-
 	natives := map[any]bool{}
 	for i := range records {
 		natives[records[i].Native] = true
 	}
-
 	for i := range told {
 		if !natives[told[i].Native] {
 			t.Errorf("Ack tells of a record twice, or of another's: %q", told[i].ID)
 		}
-
 		delete(natives, told[i].Native)
 	}
 }

@@ -28,7 +28,6 @@ type canned struct{ received, deleted, attributes []byte }
 func newCanned() *canned {
 	body := strings.Repeat("0123456789abcde ", 16)
 	sum := md5.Sum([]byte(body))
-
 	var received, deleted []string
 	for i := range 10 {
 		received = append(received, fmt.Sprintf(`{"MessageId":"8d0f5c1e-2b7a-4d53-9a61-7c1f0e9b4a1%d","ReceiptHandle":"%s",`+
@@ -37,7 +36,6 @@ func newCanned() *canned {
 			i, strings.Repeat("h", 350), hex.EncodeToString(sum[:]), body))
 		deleted = append(deleted, fmt.Sprintf(`{"Id":"%d"}`, i))
 	}
-
 	return &canned{
 		received:   []byte(`{"Messages":[` + strings.Join(received, ",") + `]}`),
 		deleted:    []byte(`{"Successful":[` + strings.Join(deleted, ",") + `],"Failed":[]}`),
@@ -51,16 +49,13 @@ func (c *canned) Do(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	answer := c.attributes
-
 	switch target := r.Header.Get("X-Amz-Target"); {
 	case strings.HasSuffix(target, "ReceiveMessage"):
 		answer = c.received
 	case strings.HasSuffix(target, "DeleteMessageBatch"):
 		answer = c.deleted
 	}
-
 	return &http.Response{
 		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
 		Body: io.NopCloser(bytes.NewReader(answer)), ContentLength: int64(len(answer)),
@@ -82,9 +77,7 @@ func BenchmarkTen(b *testing.B) {
 	b.Run("sdk", func(b *testing.B) {
 		client := newCanned().client()
 		url := aws.String("https://sqs.eu-west-1.amazonaws.com/123456789012/orders")
-
 		b.ReportAllocs()
-
 		for b.Loop() {
 			out, err := client.ReceiveMessage(b.Context(), &awssqs.ReceiveMessageInput{
 				QueueUrl: url, MaxNumberOfMessages: 10, WaitTimeSeconds: 20, MessageAttributeNames: []string{"All"},
@@ -93,12 +86,10 @@ func BenchmarkTen(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-
 			entries := make([]types.DeleteMessageBatchRequestEntry, len(out.Messages))
 			for i, m := range out.Messages {
 				entries[i] = types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: m.ReceiptHandle}
 			}
-
 			_, err = client.DeleteMessageBatch(b.Context(), &awssqs.DeleteMessageBatchInput{QueueUrl: url, Entries: entries})
 			if err != nil {
 				b.Fatal(err)
@@ -110,33 +101,26 @@ func BenchmarkTen(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-
 		err = source.Start(b.Context(), settings)
 		if err != nil {
 			b.Fatal(err)
 		}
-
 		p, err := source.Accept(b.Context())
 		if err != nil {
 			b.Fatal(err)
 		}
-
 		buf := make([]sources.Record, 10)
-
 		b.ReportAllocs()
-
 		for b.Loop() {
 			n, err := p.Fetch(b.Context(), buf, 20*time.Second)
 			if err != nil || n != len(buf) {
 				b.Fatal(n, err)
 			}
-
 			err = p.Ack(b.Context(), buf)
 			if err != nil {
 				b.Fatal(err)
 			}
 		}
-
 		err = p.Close(b.Context())
 		if err != nil {
 			b.Fatal(err)

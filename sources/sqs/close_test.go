@@ -24,25 +24,19 @@ func TestCancelledFetchLosesNothing(t *testing.T) {
 			for _, places := range []int{1, 10} {
 				s := newStub(arn)
 				_, p := open(t, s, sqs.Options{})
-
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				began := time.Now()
 				n, err := p.Fetch(ctx, make([]sources.Record, places), 20*time.Second)
 				cancel()
-
 				if n != 0 || !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Second {
 					t.Errorf("Fetch: %d, %v after %v", n, err, time.Since(began))
 				}
-
 				s.send("a:1")
 				time.Sleep(time.Second)
-
 				if got := s.state("a:1"); got != "hidden" {
 					t.Errorf("%s: the receive under way brought nothing: %s", arn, got)
 				}
-
 				closePartition(t, p)
-
 				if got := s.state("a:1"); got != "visible" {
 					t.Errorf("%s: after Close the message is %s", arn, got)
 				}
@@ -57,14 +51,11 @@ func TestCancelledFetchServesTheNext(t *testing.T) {
 		for _, arn := range []string{standardARN, fifoARN} {
 			s := newStub(arn)
 			_, p := open(t, s, sqs.Options{})
-
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			_, _ = p.Fetch(ctx, make([]sources.Record, 10), 20*time.Second)
-
 			cancel()
 			s.send("a:1", "a:2", "b:1")
 			time.Sleep(time.Second)
-
 			first := bodies(fetch(t, p, 2, 0))
 			second := bodies(fetch(t, p, 3, 0))
 			closePartition(t, p)
@@ -83,14 +74,11 @@ func TestCloseWaitsForTheReceive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStub(standardARN)
 		_, p := open(t, s, sqs.Options{})
-
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		_, _ = p.Fetch(ctx, make([]sources.Record, 1), 20*time.Second)
-
 		cancel()
 		time.AfterFunc(5*time.Second, func() { s.send("late") })
 		closePartition(t, p)
-
 		if got := s.state("late"); got != "visible" || len(s.log("ChangeMessageVisibilityBatch")) != 1 {
 			t.Errorf("the message that came during Close is %s", got)
 		}
@@ -101,17 +89,12 @@ func TestCloseIsBoundedByContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		_, p := open(t, newStub(standardARN), sqs.Options{})
-
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		_, _ = p.Fetch(ctx, make([]sources.Record, 1), 20*time.Second)
-
 		cancel()
-
 		ctx, cancel = context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-
 		began := time.Now()
-
 		err := p.Close(ctx)
 		if err != nil || time.Since(began) != 2*time.Second {
 			t.Errorf("Close: %v after %v", err, time.Since(began))

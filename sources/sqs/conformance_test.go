@@ -23,23 +23,17 @@ import (
 // harness makes a queue of its own with client, for the suite.
 func harness(t *testing.T, client *awssqs.Client, name string, options sqs.Options) sourcetest.Harness {
 	t.Helper()
-
 	const visibility, timeout = 10 * time.Second, 3 * time.Second
-
 	fifo := strings.HasSuffix(name, ".fifo")
-
 	attributes := map[string]string{"VisibilityTimeout": strconv.Itoa(int(visibility / time.Second))}
 	if fifo {
 		attributes["FifoQueue"] = "true"
 	}
-
 	out, err := client.CreateQueue(t.Context(), &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	var sent atomic.Int64
-
 	return sourcetest.Harness{
 		Send: func(ctx context.Context, messages ...sourcetest.Message) error {
 			for _, m := range messages {
@@ -48,13 +42,11 @@ func harness(t *testing.T, client *awssqs.Client, name string, options sqs.Optio
 					in.MessageGroupId = &m.Key
 					in.MessageDeduplicationId = aws.String(fmt.Sprint("d", sent.Add(1)))
 				}
-
 				_, err := client.SendMessage(ctx, in)
 				if err != nil {
 					return err
 				}
 			}
-
 			return nil
 		},
 		Open: func(context.Context) (sources.Source, error) {
@@ -69,7 +61,6 @@ func harness(t *testing.T, client *awssqs.Client, name string, options sqs.Optio
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-
 	for name, test := range map[string]struct {
 		queue   string
 		options sqs.Options
@@ -84,7 +75,6 @@ func TestConformance(t *testing.T) {
 			t.Parallel()
 			sourcetest.RunInBubbles(t, func(t *testing.T) sourcetest.Harness {
 				t.Helper()
-
 				server := sqstest.New()
 				t.Cleanup(func() {
 					err := server.Close()
@@ -92,7 +82,6 @@ func TestConformance(t *testing.T) {
 						t.Error(err)
 					}
 				})
-
 				h := harness(t, server.Client(), test.queue, test.options)
 				h.CloseIdle = server.HTTPClient().CloseIdleConnections
 				h.Hang = func(context.Context) (func(), error) {
@@ -100,19 +89,14 @@ func TestConformance(t *testing.T) {
 						if c.Action != "ReceiveMessage" {
 							return sqstest.Fault{}
 						}
-
 						return sqstest.Fault{Cut: sqstest.CutBefore, Delay: time.Hour}
 					})
-
 					return func() { server.SetFault(nil) }, nil
 				}
-
 				if test.options.Heartbeat {
 					const why = "a heartbeat keeps what was handed out from going back"
-
 					h.LeftOut = map[string]string{"StaleAck": why, "Redelivers": why}
 				}
-
 				return h
 			})
 		})
@@ -121,17 +105,14 @@ func TestConformance(t *testing.T) {
 
 func TestRealConformance(t *testing.T) {
 	t.Parallel()
-
 	for name, suffix := range map[string]string{"standard": "", "FIFO": ".fifo"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			realClient(t)
 			sourcetest.Run(t, func(t *testing.T) sourcetest.Harness {
 				t.Helper()
-
 				h := harness(t, realClient(t), realName(suffix), sqs.Options{WaitTime: time.Second})
 				h.LeftOut = map[string]string{"AckTwice": "the emulator refuses the handle of a message that is gone, AWS does not"}
-
 				return h
 			})
 		})

@@ -90,8 +90,8 @@ func TestEveryCallHasADeadline_P11(t *testing.T) {
 }
 
 // A receive that is never answered fails after its long poll and ten seconds, and the
-// next one is made: the mapping is not deaf.
-func TestHungReceiveHasADeadline_P11_P14(t *testing.T) {
+// next one is made: the mapping is not deaf (P11, P14).
+func TestHungReceiveHasADeadline(t *testing.T) {
 	t.Parallel()
 	for _, places := range []int{1, 10, 1000} {
 		synctest.Test(t, func(t *testing.T) {

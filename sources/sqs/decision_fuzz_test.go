@@ -25,7 +25,6 @@ import (
 // lastWord is a code without the prefix of the older protocol.
 func lastWord(code string) string {
 	words := strings.Split(code, ".")
-
 	return words[len(words)-1]
 }
 
@@ -33,7 +32,6 @@ func lastWord(code string) string {
 func noise(seed byte, n int) []byte {
 	data := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data) // never fails
-
 	return data
 }
 
@@ -48,34 +46,26 @@ func FuzzCode(f *testing.F) {
 		f.Add(code, 400, true)
 		f.Add(code, 503, false)
 	}
-
 	f.Fuzz(func(t *testing.T, code string, status int, sender bool) {
 		const message = "a message of the service"
-
 		word := lastWord(code)
 		missing := word == "NonExistentQueue" || word == "QueueDoesNotExist"
 		denied := (word == "AccessDenied" || word == "AccessDeniedException") && !strings.HasPrefix(strings.ToUpper(code), "KMS")
-
 		var err error = &smithy.OperationError{ServiceID: "SQS", OperationName: "X", Err: &awshttp.ResponseError{
 			ResponseError: &smithyhttp.ResponseError{
 				Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}},
 				Err:      &smithy.GenericAPIError{Code: code, Message: message},
 			},
 		}}
-
 		s := &Source{queue: awscall.Queue{Name: "orders"}}
-
 		refused := s.refused("GetQueueAttributes", err)
-
 		if errors.Is(refused, sources.ErrUnusable) != (missing || denied) {
 			t.Errorf("%q: %v", code, refused)
 		}
-
 		text := refused.Error()
 		if strings.Contains(text, message) || !strings.Contains(text, "queue orders") || !missing && !strings.Contains(text, awscall.Printable(code)) {
 			t.Errorf("%q: %v", code, refused)
 		}
-
 		stale := word == "ReceiptHandleIsInvalid" || word == "MessageNotInflight" || word == "InvalidParameterValue" && sender
 		if got := isStale(&types.BatchResultErrorEntry{Code: &code, SenderFault: sender}); got != stale {
 			t.Errorf("%q: stale %t", code, got)
@@ -116,7 +106,6 @@ func FuzzVisibility(f *testing.F) {
 		if own == 0 {
 			own = time.Duration(n) * time.Second
 		}
-
 		visibility, err := s.visibility(attributes, settings)
 		if own == 0 || settings.Timeout > own && !heartbeat {
 			if !errors.Is(err, sources.ErrUnusable) {
@@ -152,26 +141,21 @@ func FuzzDelays(f *testing.F) {
 		if checkBackoff(b) != nil || b.Initial == 0 {
 			return
 		}
-
 		b = Options{FailureBackoff: b}.withDefaults().FailureBackoff
 		limit := min(max(time.Duration(left), 0), maxVisibility)
-
 		ceiling := b.Initial
 		for n, _ := strconv.Atoi(receives); n > 1 && ceiling < b.Max; n-- {
 			ceiling *= 2
 		}
-
 		ceiling = min(ceiling, b.Max)
 		record := sources.Record{Native: &types.Message{Attributes: map[string]string{"ApproximateReceiveCount": receives}}}
 		next := delays(b, rand.Float64, fifo, limit)
-
 		first := next(&record)
 		for range 5 {
 			delay := next(&record)
 			if longest := min(ceiling, limit).Round(time.Second); delay < 0 || time.Duration(delay)*time.Second > longest+2*time.Nanosecond {
 				t.Fatalf("%+v after %s receives: %d s, at most %v", b, receives, delay, longest)
 			}
-
 			if fifo && delay != first {
 				t.Fatalf("one failed batch of a FIFO queue has delays %d and %d", first, delay)
 			}
@@ -248,7 +232,6 @@ func texts(records []sources.Record) []string {
 	for i := range records {
 		all = append(all, records[i].ID)
 	}
-
 	return all
 }
 
@@ -258,7 +241,6 @@ func named(n int) []sources.Record {
 	for i := range records {
 		records[i].ID = strconv.Itoa(i)
 	}
-
 	return records
 }
 
@@ -266,20 +248,15 @@ func named(n int) []sources.Record {
 // push nothing out of it.
 func TestHandledRemembersThroughAnOutage_SQS62(t *testing.T) {
 	t.Parallel()
-
 	var h handled
-
 	records := named(300)
 	for range 100 { // attempts
 		h.update(records, records)
 	}
-
 	if fresh, _ := h.split(named(300)); len(fresh) > 0 {
 		t.Errorf("%d of %d records are forgotten", len(fresh), len(records))
 	}
-
 	h.update(records)
-
 	if fresh, _ := h.split(named(300)); len(fresh) != len(records) || len(h.ring) > maxHandled {
 		t.Errorf("%d of %d records are forgotten once deleted", len(fresh), len(records))
 	}
@@ -295,16 +272,12 @@ func FuzzHandled(f *testing.F) {
 	for seed := range byte(4) {
 		f.Add(noise(seed, 60))
 	}
-
 	f.Fuzz(func(t *testing.T, steps []byte) {
 		var h handled
-
 		known := map[string]bool{}
-
 		for i, step := range steps[:min(len(steps), 60)] {
 			value := int(step & 0x3f)
 			record := sources.Record{ID: strconv.Itoa(value)}
-
 			switch step >> 6 {
 			case 0: // a delete was not confirmed
 				h.update([]sources.Record{record}, nil, []sources.Record{record})
@@ -312,13 +285,11 @@ func FuzzHandled(f *testing.F) {
 			case 1: // it was, or many were
 				records := append(named(10*(value/32*value)), record)
 				h.update(records)
-
 				for _, r := range records {
 					delete(known, r.ID)
 				}
 			case 2: // a receive brings it, and another
 				other := sources.Record{ID: "other"}
-
 				fresh, repeats := h.split([]sources.Record{other, record})
 				if len(fresh)+len(repeats) != 2 || fresh[0].ID != "other" || (len(repeats) == 1) != known[record.ID] {
 					t.Fatalf("step %d: %q fresh, %q repeats; known %t", i, texts(fresh), texts(repeats), known[record.ID])
@@ -328,13 +299,11 @@ func FuzzHandled(f *testing.F) {
 				for range 5 {
 					h.update(records, records)
 				}
-
 				for _, r := range records {
 					known[r.ID] = true
 				}
 			}
 		}
-
 		if len(h.ids) != len(known) || len(h.ring) > maxHandled {
 			t.Fatalf("%d ids, want %d; a ring of %d", len(h.ids), len(known), len(h.ring))
 		}

@@ -17,12 +17,9 @@ import (
 func (s *Source) AppendEvent(dst []byte, _ string, records []sources.Record) []byte {
 	scratch := s.scratch.get()
 	defer s.scratch.put(scratch)
-
 	encoder := s.setup.encoder
-
 	return eventjson.AppendEvent(dst, records, func(dst []byte, r *sources.Record) []byte {
 		scratch.read(message(r))
-
 		return encoder.Append(dst, &scratch.message)
 	})
 }
@@ -41,7 +38,6 @@ func (s *scratches) get() *scratch {
 	if x, ok := s.pool.Get().(*scratch); ok {
 		return x
 	}
-
 	return new(scratch)
 }
 
@@ -57,7 +53,6 @@ func (s *scratches) put(x *scratch) {
 func (x *scratch) read(m *types.Message) {
 	clear(x.attributes)
 	clear(x.extra)
-
 	x.attributes, x.extra = x.attributes[:0], x.extra[:0]
 	x.message = eventjson.Message{
 		MessageID:              deref(m.MessageId),
@@ -66,15 +61,12 @@ func (x *scratch) read(m *types.Message) {
 		MD5OfBody:              deref(m.MD5OfBody),
 		MD5OfMessageAttributes: deref(m.MD5OfMessageAttributes),
 	}
-
 	for name, value := range m.Attributes {
 		x.system(name, value)
 	}
-
 	if len(x.extra) > 1 {
 		slices.SortFunc(x.extra, func(a, b eventjson.Attribute) int { return cmp.Compare(a.Name, b.Name) })
 	}
-
 	for name, value := range m.MessageAttributes {
 		dataType := deref(value.DataType)
 		x.attributes = append(x.attributes, eventjson.MessageAttribute{
@@ -83,11 +75,9 @@ func (x *scratch) read(m *types.Message) {
 			Binary: dataType == "Binary" || strings.HasPrefix(dataType, "Binary."),
 		})
 	}
-
 	if len(x.attributes) > 1 {
 		slices.SortFunc(x.attributes, func(a, b eventjson.MessageAttribute) int { return cmp.Compare(a.Name, b.Name) })
 	}
-
 	x.message.Extra, x.message.MessageAttributes = x.extra, x.attributes
 }
 

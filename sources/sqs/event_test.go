@@ -68,23 +68,20 @@ const (
 // started is a source given by plain name, which learns its ARN at Start.
 func started(t *testing.T, arn string, window time.Duration) *sqs.Source {
 	t.Helper()
-
 	source, err := sqs.New(newStub(arn), arn[strings.LastIndexByte(arn, ':')+1:], sqs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	err = source.Start(t.Context(), sources.Settings{BatchSize: 10, Window: window, Timeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	return source
 }
 
-func TestEvent_SQS90_SQS92_SQS96_SQS98_SQS101_SQS102_SQS103_SQS104_SQS105(t *testing.T) {
+// Event (SQS-90, SQS-92, SQS-96, SQS-98, SQS-101, SQS-102, SQS-103, SQS-104, SQS-105).
+func TestEvent(t *testing.T) {
 	t.Parallel()
-
 	for _, test := range []struct {
 		name    string
 		arn     string
@@ -95,16 +92,12 @@ func TestEvent_SQS90_SQS92_SQS96_SQS98_SQS101_SQS102_SQS103_SQS104_SQS105(t *tes
 		{"FIFO", "arn:aws:sqs:eu-west-1:123456789012:steps.fifo", fifoMessage(), fifoEvent},
 	} {
 		source := started(t, test.arn, 0)
-
 		got := string(source.AppendEvent(nil, "", []sources.Record{{Native: test.message}}))
 		if got != test.want {
 			t.Errorf("%s:\n%s, want\n%s", test.name, got, test.want)
 		}
-
 		var mine, theirs any
-
 		var event events.SQSEvent
-
 		for _, err := range []error{
 			json.Unmarshal([]byte(got), &mine), json.Unmarshal([]byte(test.want), &theirs), json.Unmarshal([]byte(got), &event),
 		} {
@@ -112,7 +105,6 @@ func TestEvent_SQS90_SQS92_SQS96_SQS98_SQS101_SQS102_SQS103_SQS104_SQS105(t *tes
 				t.Fatal(err)
 			}
 		}
-
 		if !reflect.DeepEqual(mine, theirs) || event.Records[0].MessageId != *test.message.MessageId {
 			t.Errorf("%s: decoded %+v", test.name, event)
 		}
@@ -121,12 +113,9 @@ func TestEvent_SQS90_SQS92_SQS96_SQS98_SQS101_SQS102_SQS103_SQS104_SQS105(t *tes
 
 func TestNullMD5_SQS100(t *testing.T) {
 	t.Parallel()
-
 	const null = `"md5OfMessageAttributes":null`
-
 	for window, want := range map[time.Duration]bool{0: false, time.Second: true} {
 		source := started(t, fifoARN, window)
-
 		got := string(source.AppendEvent(nil, "", []sources.Record{{Native: fifoMessage()}}))
 		if strings.Contains(got, null) != want {
 			t.Errorf("window %v: %s", window, got)
@@ -134,9 +123,9 @@ func TestNullMD5_SQS100(t *testing.T) {
 	}
 }
 
-func TestEventAttributes_SQS95_SQS99(t *testing.T) {
+// Event attributes (SQS-95, SQS-99).
+func TestEventAttributes(t *testing.T) {
 	t.Parallel()
-
 	m := fifoMessage()
 	m.Attributes = map[string]string{
 		"AWSTraceHeader": "Root=1", "DeadLetterQueueSourceArn": standardARN, "Zeta": "z", "Alpha": "a",
@@ -145,7 +134,6 @@ func TestEventAttributes_SQS95_SQS99(t *testing.T) {
 		"n": {DataType: aws.String("Number.int"), StringValue: aws.String("1")},
 		"b": {DataType: aws.String("Binary.png"), BinaryValue: []byte("x")},
 	}
-
 	got := string(started(t, standardARN, 0).AppendEvent(nil, "", []sources.Record{{Native: m}}))
 	for _, want := range []string{
 		`"attributes":{"AWSTraceHeader":"Root=1","DeadLetterQueueSourceArn":"` + standardARN + `","Alpha":"a","Zeta":"z"}`,

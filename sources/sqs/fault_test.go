@@ -107,29 +107,21 @@ func TestReceiveCutAfter_SQS40(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStub(standardARN)
 		s.send("a")
-
 		var once sync.Once
-
 		s.after = func(string) error {
 			var err error
-
 			once.Do(func() { err = errors.New("connection cut") })
-
 			return err
 		}
 		_, p := open(t, s, sqs.Options{})
-
 		_, err := p.Fetch(t.Context(), make([]sources.Record, 1), 20*time.Second)
 		if err == nil {
 			t.Error("no error")
 		}
-
 		fetch(t, p, 1, 20*time.Second)
-
 		if got := bodies(fetch(t, p, 1, 20*time.Second)); got != "a" {
 			t.Errorf("got %q, want the message again", got)
 		}
-
 		closePartition(t, p)
 	})
 }

@@ -1,6 +1,7 @@
 package sqs_test
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -18,10 +19,9 @@ import (
 )
 
 // TestMappingFilter sends plain text and JSON through the service: who passes,
-// and that everything is deleted and nothing dead-lettered.
-func TestMappingFilter_FILT08_FILT90_FILT91_SQS61(t *testing.T) {
+// and that everything is deleted and nothing dead-lettered (FILT-08, FILT-90, FILT-91, SQS-61).
+func TestMappingFilter(t *testing.T) {
 	t.Parallel()
-
 	const (
 		invoice = `{"kind":"invoice","total":100}`
 		digits  = `{"kind":"invoice","total":"100"}`
@@ -31,9 +31,7 @@ func TestMappingFilter_FILT08_FILT90_FILT91_SQS61(t *testing.T) {
 		quoted  = `"urgent"`
 		broken  = `{"urgent":true`
 	)
-
 	bodies := []string{invoice, digits, urgent, spaced, text, quoted, broken}
-
 	for name, test := range map[string]struct {
 		filters []string
 		pass    []string
@@ -52,31 +50,25 @@ func TestMappingFilter_FILT08_FILT90_FILT91_SQS61(t *testing.T) {
 			t.Parallel()
 			inWorld(t, "orders", nil, func(t *testing.T, w *world) {
 				w.redrive(30*time.Second, "dead", 1)
-
 				ids, err := w.Send("orders", bodies...)
 				if err != nil {
 					t.Fatal(err)
 				}
-
 				for i, body := range bodies {
 					if !slices.Contains(test.pass, body) {
 						w.done[ids[i]] = 1 // may be deleted unhandled
 					}
 				}
-
 				r := w.run(w.journal(nil), sqs.Options{}, esm.Config{
 					FilterCriteria: esm.FilterCriteria{Filters: test.filters},
 				})
 				took := w.until(len(bodies), time.Minute)
 				r.end()
-
 				w.once(test.pass)
 				w.left(sqstest.Counts{Deleted: len(bodies)})
-
 				if dead := w.Counts("dead"); took > time.Second || dead != (sqstest.Counts{}) {
 					t.Errorf("deleted after %v, dead-letter queue %+v", took, dead)
 				}
-
 				for metric, want := range map[esm.Metric]int{
 					esm.PolledEventCount: len(bodies), esm.FilteredOutEventCount: len(bodies) - len(test.pass),
 					esm.InvokedEventCount: len(test.pass), esm.DeletedEventCount: len(bodies),
@@ -105,7 +97,6 @@ func TestMappingFilterMetadata_FILT55(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-
 			if group != "g1" || tenant != "north" {
 				w.done[*out.MessageId] = 1
 			}
@@ -114,7 +105,6 @@ func TestMappingFilterMetadata_FILT55(t *testing.T) {
 			send(group, "north")
 			send(group, "south")
 		}
-
 		r := w.run(w.journal(nil), sqs.Options{}, esm.Config{FilterCriteria: esm.FilterCriteria{Filters: []string{
 			`{"messageAttributes":{"tenant":{"stringValue":["north"]}},"attributes":{"MessageGroupId":["g1"]},"md5OfBody":[{"exists":true}]}`,
 		}}})
@@ -126,18 +116,14 @@ func TestMappingFilterMetadata_FILT55(t *testing.T) {
 }
 
 // The metadata are the message as the event document has it, without the text
-// of its body.
-func TestMetadata_FILT50_FILT55(t *testing.T) {
+// of its body (FILT-50, FILT-55).
+func TestMetadata(t *testing.T) {
 	t.Parallel()
-
 	for _, m := range []*types.Message{standardMessage(), fifoMessage(), {}} {
 		record := sources.Record{Native: m}
 		source := started(t, standardARN, 0)
-
 		var document struct{ Records []map[string]any }
-
 		var metadata map[string]any
-
 		for into, text := range map[any][]byte{
 			&document: source.AppendEvent(nil, "", []sources.Record{record}),
 			&metadata: source.Filtering().AppendMetadata(nil, "", &record, nil),
@@ -146,26 +132,38 @@ func TestMetadata_FILT50_FILT55(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-
 		document.Records[0]["body"] = ""
-
 		want, err := json.Marshal(document.Records[0])
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		got, err := json.Marshal(metadata)
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		if string(got) != string(want) {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
 	}
-
 	if f := started(t, standardARN, 0).Filtering(); f.Key != "body" || !f.Text || f.KeepMismatch {
 		t.Errorf("%q, %t, %t", f.Key, f.Text, f.KeepMismatch)
+	}
+}
+
+// A pattern that no message can match is refused, rather than deleting all of them.
+func TestFilterOfNoMember_P1(t *testing.T) {
+	t.Parallel()
+	for _, pattern := range []string{`{"Body":["x"]}`, `{"data":{"a":[1]}}`, `{"attributes.SenderId":["x"]}`} {
+		source, err := sqs.New(newStub(standardARN), standardARN, sqs.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = esm.New(source, esm.Records(func(context.Context, []sources.Record) (esm.Response, error) {
+			return esm.Response{}, nil
+		}), esm.Config{FilterCriteria: esm.FilterCriteria{Filters: []string{pattern}}})
+		if err == nil || !strings.Contains(err.Error(), "have no such member, only attributes, awsRegion, body, eventSource") {
+			t.Errorf("%s: %v", pattern, err)
+		}
 	}
 }
 
@@ -181,7 +179,6 @@ func TestMetadataAllocatesNothing(t *testing.T) { //nolint:paralleltest // count
 	if got := testing.AllocsPerRun(1000, func() { dst = appendMetadata(dst[:0], "", &record, nil) }); got > 1 {
 		t.Errorf("%v allocations", got)
 	}
-
 	if cap(dst) != 4<<10 {
 		t.Errorf("%d bytes for metadata", cap(dst))
 	}

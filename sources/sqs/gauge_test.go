@@ -19,13 +19,10 @@ func (g *gauge) around(d time.Duration) handle {
 	return func(context.Context, []sources.Record) (esm.Response, error) {
 		n := g.now.Add(1)
 		defer g.now.Add(-1)
-
 		for most := g.most.Load(); n > most && !g.most.CompareAndSwap(most, n); {
 			most = g.most.Load()
 		}
-
 		time.Sleep(d)
-
 		return esm.Response{}, nil
 	}
 }

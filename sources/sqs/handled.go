@@ -25,24 +25,19 @@ type handled struct {
 func (h *handled) update(records []sources.Record, left ...[]sources.Record) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-
 	var kept map[string]bool
-
 	for _, some := range left {
 		if kept == nil && len(some) > 0 {
 			kept = make(map[string]bool)
 		}
-
 		for i := range some {
 			h.remember(some[i].ID)
 			kept[some[i].ID] = true
 		}
 	}
-
 	if len(h.ids) == len(kept) {
 		return // nothing else is known
 	}
-
 	for i := range records {
 		if !kept[records[i].ID] {
 			delete(h.ids, records[i].ID)
@@ -56,14 +51,11 @@ func (h *handled) remember(id string) {
 	if _, known := h.ids[id]; known {
 		return
 	}
-
 	if h.ids == nil {
 		h.ids = make(map[string]int)
 	}
-
 	id = strings.Clone(id) // not the answer it is part of
 	at := len(h.ring)
-
 	if at < maxHandled {
 		h.ring = append(h.ring, id)
 	} else {
@@ -71,11 +63,9 @@ func (h *handled) remember(id string) {
 		if old := h.ring[at]; h.ids[old] == at { // else it was forgotten, and came again since
 			delete(h.ids, old)
 		}
-
 		h.ring[at] = id
 		h.next = (at + 1) % maxHandled
 	}
-
 	h.ids[id] = at
 }
 
@@ -84,19 +74,15 @@ func (h *handled) remember(id string) {
 func (h *handled) split(records []sources.Record) (fresh, repeats []sources.Record) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-
 	if len(h.ids) == 0 {
 		return records, nil
 	}
-
 	fresh = slices.DeleteFunc(records, func(r sources.Record) bool {
 		_, known := h.ids[r.ID]
 		if known {
 			repeats = append(repeats, r)
 		}
-
 		return known
 	})
-
 	return fresh, repeats
 }

@@ -30,7 +30,6 @@ func TestHeartbeat(t *testing.T) {
 		s.send("a", "b", "c", "gone")
 		p := openLong(t, s)
 		records := fetch(t, p, 10, 0)
-
 		var fault atomic.Bool
 		s.before = func(op string) error {
 			if fault.Load() && op == "ChangeMessageVisibilityBatch" {
@@ -55,7 +54,6 @@ func TestHeartbeat(t *testing.T) {
 		}
 		fault.Store(false)
 		time.Sleep(time.Second) // past the beat of this moment
-
 		err := p.Ack(t.Context(), records[:1])
 		if err != nil {
 			t.Error(err)

@@ -127,7 +127,6 @@ func (p *partition) keep(a arrival) {
 	if len(kept) < len(a.records) {
 		p.letGo(a.records, kept, err)
 	}
-
 	p.mu.Lock()
 	now := time.Now()
 	p.putLate(arrival{records: p.hand(kept, false, now), at: a.at}, now)

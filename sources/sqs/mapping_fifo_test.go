@@ -36,7 +36,6 @@ func newGroups(seed uint64) *groups {
 func split(r *sources.Record) (group string, number int) {
 	group, text, _ := strings.Cut(string(r.Data), ":")
 	number, _ = strconv.Atoi(text)
-
 	return group, number
 }
 
@@ -48,32 +47,24 @@ func (g *groups) problemf(format string, args ...any) {
 func (g *groups) begin(records []sources.Record) map[string]int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-
 	expect := map[string]int{}
-
 	for i := range records {
 		group, number := split(&records[i])
-
 		want, later := expect[group]
 		if !later {
 			want = g.next[group]
-
 			if g.inFlight[group] {
 				g.problemf("SQS-30: two batches of group %s in flight", group)
 			}
 		}
-
 		if number > want || number < want && !g.repeats {
 			g.problemf("P4: %s started, want number %d", records[i].Data, want)
 		}
-
 		expect[group] = max(want, number+1)
 	}
-
 	for group := range expect {
 		g.inFlight[group] = true
 	}
-
 	return expect
 }
 
@@ -81,27 +72,22 @@ func (g *groups) begin(records []sources.Record) map[string]int {
 func (g *groups) end(records []sources.Record, failed string, all bool) []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-
 	var ids []string
-
 	for i := range records {
 		group, number := split(&records[i])
 		delete(g.inFlight, group)
-
 		if group == failed || all {
 			ids = append(ids, records[i].ID)
 		} else {
 			g.next[group] = max(g.next[group], number+1)
 		}
 	}
-
 	return ids
 }
 
 func (g *groups) float() float64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-
 	return g.random.Float64()
 }
 
@@ -110,21 +96,15 @@ func (g *groups) handle(failing func() bool) handle {
 	return func(_ context.Context, records []sources.Record) (esm.Response, error) {
 		g.begin(records)
 		time.Sleep(time.Duration(g.float() * float64(time.Second)))
-
 		if !failing() {
 			g.end(records, "", false)
-
 			return esm.Response{}, nil
 		}
-
 		if g.float() < 0.5 {
 			g.end(records, "", true)
-
 			return esm.Response{}, errHandler
 		}
-
 		group, _ := split(&records[0])
-
 		return esm.Response{BatchItemFailures: g.end(records, group, false)}, nil
 	}
 }
@@ -132,11 +112,9 @@ func (g *groups) handle(failing func() bool) handle {
 // check looks that the groups are at their ends.
 func (g *groups) check(t *testing.T, names []string, messages int) {
 	t.Helper()
-
 	for _, problem := range g.problems {
 		t.Error(problem)
 	}
-
 	for _, name := range names {
 		if g.next[name] != messages {
 			t.Errorf("group %s is at %d, want %d", name, g.next[name], messages)
@@ -144,26 +122,23 @@ func (g *groups) check(t *testing.T, names []string, messages int) {
 	}
 }
 
-func TestMappingGroups_P4_P5_SQS30_SQS31_SQS32(t *testing.T) {
+// Mapping groups (P4, P5, SQS-30, SQS-31, SQS-32).
+func TestMappingGroups(t *testing.T) {
 	t.Parallel()
-
 	for seed := range uint64(5) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, "orders.fifo", map[string]string{"VisibilityTimeout": "10"}, func(t *testing.T, w *world) {
 				const messages = 25
-
 				names := []string{"a", "b", "c", "d", "e", "f"}
 				for i := range messages {
 					for _, name := range names {
 						w.send(name, fmt.Sprintf("%s:%d", name, i))
 					}
 				}
-
 				g := newGroups(seed)
 				r := w.run(w.journal(g.handle(func() bool { return g.float() < 0.2 })), sqs.Options{},
 					esm.Config{Timeout: 5 * time.Second, ReportBatchItemFailures: true, BatchSize: 1 + int(seed)*2})
-
 				w.until(messages*len(names), time.Hour)
 				r.end()
 				g.check(t, names, messages)
@@ -173,24 +148,20 @@ func TestMappingGroups_P4_P5_SQS30_SQS31_SQS32(t *testing.T) {
 	}
 }
 
-func TestMappingOtherGroupsGoOn_P6_SQS32_SQS35(t *testing.T) {
+// Mapping other groups go on (P6, SQS-32, SQS-35).
+func TestMappingOtherGroupsGoOn(t *testing.T) {
 	t.Parallel()
 	inWorld(t, "orders.fifo", nil, func(t *testing.T, w *world) {
 		w.send("bad", "bad:0", "bad:1")
-
 		for i := range 20 {
 			w.send("good", fmt.Sprintf("good:%d", i))
 		}
-
 		r := w.run(w.journal(failGroup("bad")), sqs.Options{}, esm.Config{BatchSize: 2, ReportBatchItemFailures: true})
-
 		if took := w.until(20, 10*time.Second); took > 5*time.Second {
 			t.Errorf("the other group took %v", took)
 		}
-
 		time.Sleep(time.Minute)
 		r.end()
-
 		if seen := w.seen(); seen["bad:0"] < 2 || seen["good:0"] != 1 {
 			t.Errorf("handled %v", seen)
 		}
@@ -201,43 +172,36 @@ func TestMappingOtherGroupsGoOn_P6_SQS32_SQS35(t *testing.T) {
 func failGroup(group string) handle {
 	return func(_ context.Context, records []sources.Record) (esm.Response, error) {
 		var response esm.Response
-
 		for i := range records {
 			if records[i].Key == group {
 				response.BatchItemFailures = append(response.BatchItemFailures, records[i].ID)
 			}
 		}
-
 		return response, nil
 	}
 }
 
-func TestMappingDeadLetterUnblocksItsGroup_SQS36_SQS51(t *testing.T) {
+// Mapping dead letter unblocks its group (SQS-36, SQS-51).
+func TestMappingDeadLetterUnblocksItsGroup(t *testing.T) {
 	t.Parallel()
 	inWorld(t, "orders.fifo", nil, func(t *testing.T, w *world) {
 		w.redrive(10*time.Second, "dead.fifo", 2)
 		w.send("g", "poison", "one", "two")
-
 		r := w.run(w.journal(func(_ context.Context, records []sources.Record) (esm.Response, error) {
 			if string(records[0].Data) == "poison" {
 				return esm.Response{}, errHandler
 			}
-
 			return esm.Response{}, nil
 		}), sqs.Options{}, esm.Config{BatchSize: 1, Timeout: 5 * time.Second})
-
 		w.until(2, 2*time.Minute)
 		r.end()
-
 		if dead := w.Messages("dead.fifo"); len(dead) != 1 || dead[0].Body != "poison" {
 			t.Errorf("dead letters %+v", dead)
 		}
-
 		var order []string
 		for _, b := range w.log() {
 			order = append(order, b.bodies...)
 		}
-
 		if got := strings.Join(order, ","); got != "poison,poison,one,two" {
 			t.Errorf("handled %q", got)
 		}

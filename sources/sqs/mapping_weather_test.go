@@ -29,7 +29,6 @@ type storm struct {
 func (s *storm) intn(n int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	return s.random.IntN(n)
 }
 
@@ -38,7 +37,6 @@ func (s *storm) fault(c sqstest.Call) sqstest.Fault {
 	if strings.HasPrefix(c.Action, "Send") {
 		return sqstest.Fault{}
 	}
-
 	switch s.intn(20) {
 	case 0:
 		return sqstest.Fault{Err: sqstest.RequestThrottled()}
@@ -59,46 +57,37 @@ func (s *storm) fault(c sqstest.Call) sqstest.Fault {
 			return sqstest.Fault{Duplicates: 1 + s.intn(3)}
 		}
 	}
-
 	return sqstest.Fault{}
 }
 
-func TestMappingOutlivesWeather_P1_P2_P9(t *testing.T) {
+// Mapping outlives weather (P1, P2, P9).
+func TestMappingOutlivesWeather(t *testing.T) {
 	t.Parallel()
-
 	for seed := range uint64(6) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, "orders", map[string]string{"VisibilityTimeout": "30"}, func(t *testing.T, w *world) {
 				const messages = 300
-
 				s := &storm{random: rand.New(rand.NewPCG(seed, 2)), duplicates: true}
 				w.turn(s.fault)
-
 				r := w.run(w.journal(func(context.Context, []sources.Record) (esm.Response, error) {
 					time.Sleep(time.Duration(s.intn(2000)) * time.Millisecond)
-
 					if s.intn(10) == 0 {
 						return esm.Response{}, errHandler
 					}
-
 					return esm.Response{}, nil
 				}), sqs.Options{}, esm.Config{Timeout: 10 * time.Second, BatchSize: 1 + int(seed)*3%10})
-
 				for _, body := range numbers(messages) {
 					w.send("", body)
 					time.Sleep(300 * time.Millisecond)
 				}
-
 				w.turn(nil)
 				w.until(messages, 30*time.Minute)
 				r.end()
 				w.left(sqstest.Counts{Deleted: messages})
-
 				if seen := w.seen(); len(seen) != messages || len(w.done) != messages {
 					t.Errorf("%d different messages handled, %d with success, want %d", len(seen), len(w.done), messages)
 				}
-
 				if n := w.Calls("ReceiveMessage"); n > 10*messages {
 					t.Errorf("%d receives for %d messages: a hot loop", n, messages)
 				}
@@ -107,30 +96,26 @@ func TestMappingOutlivesWeather_P1_P2_P9(t *testing.T) {
 	}
 }
 
-func TestMappingGroupsInWeather_P1_P2_P4_P9(t *testing.T) {
+// Mapping groups in weather (P1, P2, P4, P9).
+func TestMappingGroupsInWeather(t *testing.T) {
 	t.Parallel()
-
 	for seed := range uint64(6) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, "orders.fifo", map[string]string{"VisibilityTimeout": "20"}, func(t *testing.T, w *world) {
 				const messages = 20
-
 				names := []string{"a", "b", "c", "d"}
 				for i := range messages {
 					for _, name := range names {
 						w.send(name, fmt.Sprintf("%s:%d", name, i))
 					}
 				}
-
 				s := &storm{random: rand.New(rand.NewPCG(seed, 3))}
 				w.turn(s.fault)
-
 				g := newGroups(seed)
 				g.repeats = true // a delete may be lost together with the mapping's memory of it
 				r := w.run(w.journal(g.handle(func() bool { return g.float() < 0.1 })), sqs.Options{},
 					esm.Config{Timeout: 5 * time.Second, ReportBatchItemFailures: true})
-
 				time.Sleep(5 * time.Minute)
 				w.turn(nil)
 				w.until(messages*len(names), time.Hour)
@@ -148,14 +133,12 @@ func always(err func() *sqstest.Error) weather {
 		if strings.HasPrefix(c.Action, "Send") {
 			return sqstest.Fault{}
 		}
-
 		return sqstest.Fault{Err: err()}
 	}
 }
 
 func TestMappingOutlivesOutages_P9(t *testing.T) {
 	t.Parallel()
-
 	for name, err := range map[string]func() *sqstest.Error{
 		"throttled": sqstest.RequestThrottled, "unavailable": sqstest.ServiceUnavailable,
 		"access denied": sqstest.AccessDenied, "over limit": sqstest.OverLimit,
@@ -164,15 +147,11 @@ func TestMappingOutlivesOutages_P9(t *testing.T) {
 			t.Parallel()
 			inWorld(t, "orders", nil, func(t *testing.T, w *world) {
 				const outage = 10 * time.Minute
-
 				r := w.run(w.journal(nil), sqs.Options{}, esm.Config{})
-
 				w.send("", "before")
 				w.until(1, time.Minute)
 				w.turn(always(err))
-
 				before := w.Calls("ReceiveMessage")
-
 				w.send("", "during")
 				time.Sleep(outage)
 
@@ -180,7 +159,6 @@ func TestMappingOutlivesOutages_P9(t *testing.T) {
 				if n := w.Calls("ReceiveMessage") - before; n > 600 || n < 20 {
 					t.Errorf("%d receives in %v without an answer", n, outage)
 				}
-
 				w.turn(nil)
 				w.until(2, time.Minute)
 				r.end()
@@ -190,26 +168,22 @@ func TestMappingOutlivesOutages_P9(t *testing.T) {
 	}
 }
 
-func TestMappingDeletesAfterAnOutage_P2_P5_SQS62(t *testing.T) {
+// Mapping deletes after an outage (P2, P5, SQS-62).
+func TestMappingDeletesAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	inWorld(t, "orders", nil, func(t *testing.T, w *world) {
 		w.turn(func(c sqstest.Call) sqstest.Fault {
 			if c.Action == "DeleteMessageBatch" {
 				return sqstest.Fault{Err: sqstest.ServiceUnavailable()}
 			}
-
 			return sqstest.Fault{}
 		})
-
 		r := w.run(w.journal(nil), sqs.Options{}, esm.Config{})
-
 		w.send("", "a", "b", "c")
 		time.Sleep(70 * time.Second)
-
 		if n := w.Calls("DeleteMessageBatch"); n > 120 {
 			t.Errorf("%d deletes in 70 s without an answer", n)
 		}
-
 		w.turn(nil)
 		w.until(3, time.Minute)
 		r.end()
@@ -221,23 +195,17 @@ func TestMappingOutlivesItsQueue_P9(t *testing.T) {
 	t.Parallel()
 	inWorld(t, "orders", nil, func(t *testing.T, w *world) {
 		r := w.run(w.journal(nil), sqs.Options{}, esm.Config{})
-
 		w.send("", "old")
 		w.until(1, time.Minute)
-
 		_, err := w.Client().DeleteQueue(t.Context(), &awssqs.DeleteQueueInput{QueueUrl: &w.url})
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		before := w.Calls("ReceiveMessage")
-
 		time.Sleep(10 * time.Minute)
-
 		if n := w.Calls("ReceiveMessage") - before; n > 600 || n < 10 {
 			t.Errorf("%d receives in 10 minutes without a queue", n)
 		}
-
 		w.create("orders", nil)
 		w.send("", "new")
 		w.until(1, time.Minute)
@@ -246,19 +214,17 @@ func TestMappingOutlivesItsQueue_P9(t *testing.T) {
 	})
 }
 
-func TestMappingRefusedAtStart_API64_API77_SQS03_SQS41(t *testing.T) {
+// Mapping refused at start (API-64, API-77, SQS-03, SQS-41).
+func TestMappingRefusedAtStart(t *testing.T) {
 	t.Parallel()
-
 	denied := func(action string) weather {
 		return func(c sqstest.Call) sqstest.Fault {
 			if c.Action == action {
 				return sqstest.Fault{Err: sqstest.AccessDenied()}
 			}
-
 			return sqstest.Fault{}
 		}
 	}
-
 	for name, test := range map[string]struct {
 		queue   string
 		weather weather
@@ -280,12 +246,10 @@ func TestMappingRefusedAtStart_API64_API77_SQS03_SQS41(t *testing.T) {
 			inWorld(t, "orders", nil, func(t *testing.T, w *world) {
 				w.turn(test.weather)
 				w.name = test.queue
-
 				err := w.mapping(w.journal(nil), sqs.Options{}, esm.Config{Timeout: test.timeout}).Run(t.Context())
 				if !errors.Is(err, sources.ErrUnusable) {
 					t.Fatalf("Run: %v, want ErrUnusable", err)
 				}
-
 				for _, want := range test.want {
 					if !strings.Contains(err.Error(), want) {
 						t.Errorf("Run: %v, does not say %q", err, want)

@@ -17,7 +17,6 @@ var _ sqs.Client = (*awssqs.Client)(nil)
 
 func TestQueueNames_SQS01(t *testing.T) {
 	t.Parallel()
-
 	for given, want := range map[string]struct {
 		arn  string
 		fifo bool
@@ -41,10 +40,8 @@ func TestQueueNames_SQS01(t *testing.T) {
 		source, err := sqs.New(newStub(standardARN), given, sqs.Options{})
 		if err != nil {
 			t.Errorf("New(%q): %v", given, err)
-
 			continue
 		}
-
 		traits := source.Traits()
 		if traits.ARN != want.arn || traits.Grouped != want.fifo {
 			t.Errorf("New(%q): ARN %q, grouped %t; want %q, %t", given, traits.ARN, traits.Grouped, want.arn, want.fifo)
@@ -54,7 +51,6 @@ func TestQueueNames_SQS01(t *testing.T) {
 
 func TestNewNamesEveryViolation(t *testing.T) {
 	t.Parallel()
-
 	for name, test := range map[string]struct {
 		queue   string
 		options sqs.Options
@@ -87,33 +83,28 @@ func TestNewNamesEveryViolation(t *testing.T) {
 		_, err := sqs.New(nil, test.queue, test.options)
 		if err == nil {
 			t.Errorf("%s: no error", name)
-
 			continue
 		}
-
 		for _, want := range append(test.want, "client: is nil") {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %q does not say %q", name, err, want)
 			}
 		}
-
 		if strings.Contains(err.Error(), "hush") {
 			t.Errorf("%s: %q tells a secret", name, err)
 		}
 	}
-
 	_, err := sqs.New((*awssqs.Client)(nil), "orders", sqs.Options{})
 	if err == nil {
 		t.Error("typed nil client: no error")
 	}
 }
 
-func TestTraits_SQS06_SQS08_SQS20_SQS33(t *testing.T) {
+// Traits (SQS-06, SQS-08, SQS-20, SQS-33).
+func TestTraits(t *testing.T) {
 	t.Parallel()
-
 	standard := newSource(t, newStub(standardARN), sqs.Options{}).Traits()
 	fifo := newSource(t, newStub(fifoARN), sqs.Options{}).Traits()
-
 	want := sources.Traits{
 		EventSource: "aws:sqs", ARN: standardARN, Redelivers: true,
 		BatchSize: sources.Bounds[int]{Default: 10, Max: 10000}, UnwindowedBatchSize: 10,
@@ -129,7 +120,6 @@ func TestTraits_SQS06_SQS08_SQS20_SQS33(t *testing.T) {
 	if standard != want {
 		t.Errorf("standard: %+v, want %+v", standard, want)
 	}
-
 	want.ARN, want.Grouped, want.BatchSize.Max, want.Window.Max, want.AckLinger = fifoARN, true, 10, 0, 0
 	if fifo != want {
 		t.Errorf("FIFO: %+v, want %+v", fifo, want)
@@ -138,7 +128,6 @@ func TestTraits_SQS06_SQS08_SQS20_SQS33(t *testing.T) {
 
 func TestAcceptBeforeStart(t *testing.T) {
 	t.Parallel()
-
 	_, err := newSource(t, newStub(standardARN), sqs.Options{}).Accept(t.Context())
 	if !errors.Is(err, sources.ErrUnusable) {
 		t.Errorf("got %v, want ErrUnusable", err)

@@ -14,31 +14,25 @@ var settings = sources.Settings{BatchSize: 10, Timeout: 3 * time.Second}
 
 func newSource(t *testing.T, s *stub, options sqs.Options) *sqs.Source {
 	t.Helper()
-
 	source, err := sqs.New(s, s.arn, options)
 	if err != nil {
 		t.Fatalf("New: %v", err)
 	}
-
 	return source
 }
 
 // open starts a source on s and returns its partition.
 func open(t *testing.T, s *stub, options sqs.Options) (*sqs.Source, sources.Partition) {
 	t.Helper()
-
 	source := newSource(t, s, options)
-
 	err := source.Start(t.Context(), settings)
 	if err != nil {
 		t.Fatalf("Start: %v", err)
 	}
-
 	p, err := source.Accept(t.Context())
 	if err != nil {
 		t.Fatalf("Accept: %v", err)
 	}
-
 	return source, p
 }
 
@@ -78,7 +72,6 @@ func extend(t *testing.T, p sources.Partition, records []sources.Record) {
 
 func closePartition(t *testing.T, p sources.Partition) {
 	t.Helper()
-
 	err := p.Close(context.Background())
 	if err != nil {
 		t.Errorf("Close: %v", err)
@@ -87,14 +80,11 @@ func closePartition(t *testing.T, p sources.Partition) {
 
 func fetch(t *testing.T, p sources.Partition, places int, wait time.Duration) []sources.Record {
 	t.Helper()
-
 	buf := make([]sources.Record, places)
-
 	n, err := p.Fetch(t.Context(), buf, wait)
 	if err != nil {
 		t.Fatalf("Fetch: %v", err)
 	}
-
 	return buf[:n]
 }
 

@@ -47,51 +47,40 @@ type Options struct {
 
 func (o Options) validate() error {
 	var errs []error
-
 	if o.WaitTime != 0 {
 		errs = append(errs, checkSeconds("WaitTime", o.WaitTime, maxPoll))
 	}
-
 	if o.VisibilityTimeout != 0 {
 		errs = append(errs, checkSeconds("VisibilityTimeout", o.VisibilityTimeout, maxVisibility))
 	}
-
 	return errors.Join(append(errs, checkBackoff(o.FailureBackoff))...)
 }
 
 func checkBackoff(b retry.Backoff) error {
 	var errs []error
-
 	if b.Initial < 0 || b.Initial > maxVisibility {
 		errs = append(errs, fmt.Errorf("FailureBackoff.Initial: %v is not between 0s and %v", b.Initial, maxVisibility))
 	}
-
 	if b.Max < 0 || b.Max > maxVisibility {
 		errs = append(errs, fmt.Errorf("FailureBackoff.Max: %v is not between 0s and %v", b.Max, maxVisibility))
 	}
-
 	if b.Max != 0 && b.Max < b.Initial {
 		errs = append(errs, fmt.Errorf("FailureBackoff.Max: %v is less than FailureBackoff.Initial, %v", b.Max, b.Initial))
 	}
-
 	if b.Max != 0 && b.Initial == 0 {
 		errs = append(errs, fmt.Errorf("FailureBackoff.Initial: is 0s though FailureBackoff.Max is %v", b.Max))
 	}
-
 	return errors.Join(errs...)
 }
 
 func checkSeconds(field string, value, limit time.Duration) error {
 	var errs []error
-
 	if value < time.Second || value > limit {
 		errs = append(errs, fmt.Errorf("%s: %v is not between 1s and %v", field, value, limit))
 	}
-
 	if value%time.Second != 0 {
 		errs = append(errs, fmt.Errorf("%s: %v is not a whole number of seconds", field, value))
 	}
-
 	return errors.Join(errs...)
 }
 
@@ -99,11 +88,9 @@ func (o Options) withDefaults() Options {
 	if o.WaitTime == 0 {
 		o.WaitTime = maxPoll
 	}
-
 	if o.FailureBackoff.Max == 0 {
 		o.FailureBackoff.Max = maxVisibility
 	}
-
 	return o
 }
 

@@ -39,11 +39,13 @@ type partition struct {
 	asked    int           // units that the shared receives under way asked for
 	dry      bool          // the last long poll brought nothing
 	answer   time.Duration // that the last receive took which brought something
-	crowd    int           // units of those that were served last: they may come back at once
 	lingerer *time.Timer   // of a receive that waits for others to share it
 	// lingering says that such a receive will begin, at lingers.
 	lingering bool
 	lingers   time.Time
+	company   int // how many Fetches waited when that was decided
+	vain      int // how many receives do not wait the next time that nobody came
+	skips     int // how many more do not wait now
 	late      late
 	stopped   bool // no receive begins any more
 	closing   bool // what comes is given back
@@ -57,12 +59,11 @@ var (
 	_ sources.Stopper   = (*partition)(nil)
 )
 
-func newPartition(ctx context.Context, s *Source) *partition {
+func newPartition(ctx context.Context, s *Source) *partition { //nolint:contextcheck // calls outlive the one that starts them
 	const rest = 30 * time.Second // of goroutines that have nothing to do
-
 	p := &partition{
 		source: s, setup: s.setup,
-		waiters: waiters{whole: s.queue.FIFO}, late: late{whole: s.queue.FIFO}, crowd: maxEntries,
+		waiters: waiters{whole: s.queue.FIFO}, late: late{whole: s.queue.FIFO},
 	}
 	p.work, p.cut = context.WithCancel(context.WithoutCancel(ctx))
 	p.pool = pool.New(func() func(request) {
@@ -109,7 +110,6 @@ func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.D
 // fetch waits for one receive and what follows from it.
 func (p *partition) fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
 	const short = time.Second // for the one short call of a Fetch that may not wait
-
 	now := time.Now()
 	p.mu.Lock()
 	if n := p.takeLate(buf, now); n > 0 {
@@ -179,7 +179,6 @@ func (p *partition) Close(ctx context.Context) error {
 		p.lingerer.Stop()
 	}
 	p.mu.Unlock()
-
 	err := p.giveBack(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -201,7 +200,6 @@ func (p *partition) giveBack(ctx context.Context) error {
 	p.mu.Lock()
 	left := p.late.empty()
 	p.mu.Unlock()
-
 	err := p.Release(ctx, left)
 	if err != nil {
 		return fmt.Errorf("sqs: queue %s: some of %d messages not given back: %w", p.ID(), len(left), err)

@@ -51,7 +51,6 @@ func (p *partition) receive(r request, c *receipt) {
 	}
 	records, repeats := p.handled.split(records)
 	p.heart.add(records, sent)
-
 	told, closing := p.deliver(r, records, outcome{sent: sent, messages: good, err: err})
 	if !told {
 		p.tell("nobody waits for this receive any more", err)
@@ -132,7 +131,6 @@ func (p *partition) deliver(r request, records []sources.Record, o outcome) (tol
 	now := time.Now()
 	full := o.messages == maxEntries
 	told = o.err == nil
-
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.note(r, o, now)
@@ -168,7 +166,7 @@ func (p *partition) note(r request, o outcome, now time.Time) {
 		p.dry, p.answer = false, now.Sub(o.sent)
 		p.lingerLess(now)
 	case o.err == nil && r.wait > 0:
-		p.dry, p.crowd = true, maxEntries
+		p.dry = true
 	}
 }
 

@@ -18,20 +18,16 @@ func (s *Source) record(m *types.Message, scratch *scratch) sources.Record {
 		Native: m,
 		Time:   sent(m),
 	}
-
 	if s.queue.FIFO {
 		// The group of a standard (fair) queue orders nothing.
 		r.Key = m.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)]
 	}
-
 	const separator = 1
-
 	r.Size = atMost(m)
 	if r.Size == 0 || r.Size > s.setup.slight {
 		scratch.read(m)
 		r.Size = s.setup.encoder.Size(&scratch.message) + separator
 	}
-
 	return r
 }
 
@@ -43,12 +39,10 @@ func atMost(m *types.Message) int {
 		usual   = 7        // system attributes of a message that is not traced
 		rest    = 16 << 10 // for them and for all that is constant
 	)
-
 	_, traced := m.Attributes[string(types.MessageSystemAttributeNameAWSTraceHeader)]
 	if traced || len(m.MessageAttributes) > 0 || len(m.Attributes) > usual {
 		return 0
 	}
-
 	return escaped*(len(deref(m.Body))+len(deref(m.ReceiptHandle))) + rest
 }
 
@@ -57,7 +51,6 @@ func body(m *types.Message) []byte {
 	if m.Body == nil || *m.Body == "" {
 		return nil
 	}
-
 	return unsafe.Slice(unsafe.StringData(*m.Body), len(*m.Body))
 }
 
@@ -66,7 +59,6 @@ func sent(m *types.Message) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-
 	return time.UnixMilli(ms)
 }
 
@@ -76,7 +68,6 @@ func receives(m *types.Message) int {
 	if err != nil {
 		return 1
 	}
-
 	return max(n, 1)
 }
 
@@ -85,6 +76,5 @@ func message(r *sources.Record) *types.Message {
 	if m, ok := r.Native.(*types.Message); ok && m != nil {
 		return m
 	}
-
 	return new(types.Message)
 }

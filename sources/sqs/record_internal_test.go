@@ -11,8 +11,8 @@ import (
 )
 
 // TestSizeIsNotBelowTheTruth_P8 compares the cheap bound of a message's size
-// with what the longest text that SQS allows comes to.
-func TestSizeIsNotBelowTheTruth_P8_ESM40(t *testing.T) {
+// with what the longest text that SQS allows comes to (P8, ESM-40).
+func TestSizeIsNotBelowTheTruth(t *testing.T) {
 	t.Parallel()
 	worst := func(n int) *string { return aws.String(strings.Repeat("\x01", n)) }
 	m := types.Message{

@@ -14,6 +14,8 @@ const (
 	// emptyLingers is how many of the longer waits, when the queue was empty a moment
 	// ago and others ask it already, one long poll has.
 	emptyLingers = 20
+	// maxSkips is how many receives do not wait for others after that was in vain.
+	maxSkips = 63
 	// maxFlying is how many receives of its own a Fetch has at a time.
 	maxFlying = 10
 	// answerTime is how long before the end of its wait a Fetch begins the last
@@ -50,14 +52,15 @@ func (p *partition) share(now time.Time) {
 	for !p.stopped {
 		lacking := p.waiters.wanted - p.asked
 		if lacking <= 0 {
-			return
+			break
 		}
-		if lacking < maxEntries && p.fewer(lacking) {
+		if lacking < maxEntries && p.othersCome() {
 			p.linger(now)
 			return
 		}
 		p.beginShared(now)
 	}
+	p.endLinger()
 }
 
 // beginShared begins a receive for those that lack one.
@@ -67,20 +70,31 @@ func (p *partition) beginShared(now time.Time) {
 }
 
 // releaseHurried ends the wait of those that no receive is under way for, and for
-// which none will be: the time left is too short, or the reading ends. Then somebody
-// stays for each receive under way, for fewer records too: what that brings is handled.
+// which none will be: the time left is too short, or the reading ends.
 func (p *partition) releaseHurried(now time.Time) {
 	if p.stopped {
-		p.waiters.release(p.asked, func(_ *waiter, partly bool) bool { return !partly }, sources.ErrEnd)
+		p.waiters.keepLast(p.asked)
 		return
 	}
-	p.waiters.release(p.asked, func(w *waiter, _ bool) bool { return w.deadline.Sub(now) < shortest/2 }, nil)
+	p.waiters.releaseAfter(p.asked, func(w *waiter) bool { return w.deadline.Sub(now) < shortest/2 })
 }
 
-// fewer tells that others may come in a moment to share a receive for so many: those
-// that the last receive served, or that receives under way are about to serve.
-func (p *partition) fewer(lacking int) bool {
-	return !p.waiters.whole && (p.asked > 0 || lacking < p.crowd)
+// othersCome tells that others may come in a moment to share a receive that is not
+// full: those that receives under way are about to serve, or that were served. Where
+// nobody came when it waited it does not wait for a while.
+func (p *partition) othersCome() bool {
+	switch {
+	case p.waiters.whole:
+		return false
+	case p.lingering, p.asked > 0, p.dry, p.answer == 0: // the last: nobody was served yet
+		return true
+	case p.waiters.away == 0:
+		return false
+	case p.skips > 0:
+		p.skips--
+		return false
+	}
+	return true
 }
 
 // linger has the receive of those that lack one begin soon.
@@ -96,7 +110,7 @@ func (p *partition) linger(now time.Time) {
 	default: // until the receive under way is answered, and its waiters come along
 		d = max(d, min(p.answer, maxLinger))
 	}
-	p.lingering, p.lingers = true, now.Add(d)
+	p.lingering, p.lingers, p.company = true, now.Add(d), len(p.waiters.list)
 	if p.lingerer == nil {
 		p.lingerer = time.AfterFunc(d, p.lingered)
 	} else {
@@ -113,15 +127,38 @@ func (p *partition) lingerLess(now time.Time) {
 	}
 }
 
+// endLinger has no receive begin by itself: nobody lacks one.
+func (p *partition) endLinger() {
+	if p.lingering {
+		p.lingering = false
+		p.lingerer.Stop()
+	}
+}
+
 func (p *partition) lingered() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
+	if !p.lingering || now.Before(p.lingers) {
+		return // it was ended when its time was over
+	}
 	p.lingering = false
+	p.noteCompany()
 	p.releaseHurried(now)
 	for !p.stopped && p.waiters.wanted > p.asked {
 		p.beginShared(now)
 	}
+}
+
+// noteCompany notes whether somebody came to share a receive that waited. In vain it
+// waits twice as rarely the next time.
+func (p *partition) noteCompany() {
+	if len(p.waiters.list) > p.company {
+		p.vain = 0
+	} else {
+		p.vain = min(2*p.vain+1, maxSkips)
+	}
+	p.skips = p.vain
 }
 
 // poll is the long poll, in seconds, for waiters of which the most hurried may wait
@@ -140,18 +177,13 @@ func (p *partition) hand(records []sources.Record, full bool, now time.Time) []s
 	if p.waiters.whole {
 		return p.handWhole(records)
 	}
-	served := 0
 	for len(records) > 0 && len(p.waiters.list) > 0 {
 		w := p.waiters.pop()
-		served += p.waiters.units(w)
 		w.n = copy(w.buf, records)
 		records = records[w.n:]
 		if !full || w.n < maxEntries || !p.grow(w, now) {
 			w.serve(nil)
 		}
-	}
-	if served > 0 {
-		p.crowd = served
 	}
 	return records
 }

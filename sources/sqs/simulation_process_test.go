@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/sqs"
 )
 
@@ -29,15 +29,12 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 	if p.dead.Load() {
 		return nil, errDead
 	}
-
 	response, err := p.next.RoundTrip(r)
 	if err != nil || !p.dead.Load() {
 		return response, err
 	}
-
 	_, _ = io.Copy(io.Discard, response.Body)
 	_ = response.Body.Close()
-
 	return nil, errDead
 }
 
@@ -48,7 +45,7 @@ var errDead = errors.New("the process is dead")
 type orderly struct {
 	*sqs.Source
 
-	sim *simulation.Sim
+	world *service
 }
 
 // orderlyPartition is its partition, with all abilities.
@@ -56,8 +53,9 @@ type orderlyPartition struct {
 	sources.Partition
 	sources.Releaser
 	sources.Failer
+	sources.Extender
 
-	sim     *simulation.Sim
+	world   *service
 	fetches atomic.Int64
 }
 
@@ -72,11 +70,10 @@ func (s *orderly) Accept(ctx context.Context) (sources.Partition, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	releaser, _ := p.(sources.Releaser)
 	failer, _ := p.(sources.Failer)
-
-	return &orderlyPartition{Partition: p, Releaser: releaser, Failer: failer, sim: s.sim}, nil
+	extender, _ := p.(sources.Extender)
+	return &orderlyPartition{Partition: p, Releaser: releaser, Failer: failer, Extender: extender, world: s.world}, nil
 }
 
 // Fetch ends when it is its turn among those that end at the same instant: by
@@ -84,25 +81,34 @@ func (s *orderly) Accept(ctx context.Context) (sources.Partition, error) {
 // the same instant are of lanes that start and know nothing yet.
 func (p *orderlyPartition) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
 	label := fmt.Sprintf("fetch %9d", p.fetches.Add(1))
-
+	began := time.Now()
 	n, err := p.Partition.Fetch(ctx, buf, wait)
 	if n > 0 {
 		label = "fetched " + buf[0].ID
 	}
-
-	p.turn(label, func() {})
-
+	took := time.Since(began)
+	p.turn(label, func() {
+		p.world.fetched(took, wait)
+		p.world.lasting(buf[:n])
+	})
 	return n, err
+}
+
+// Extend tells until when records are the mapping's then.
+func (p *orderlyPartition) Extend(ctx context.Context, records []sources.Record) error {
+	label := "extended " + records[0].ID
+	err := p.Extender.Extend(ctx, records)
+	p.turn(label, func() { p.world.lasting(records) })
+	return err
 }
 
 // Fail tells that the mapping has let go of records. That may take no call.
 func (p *orderlyPartition) Fail(ctx context.Context, records []sources.Record) error {
 	p.turn("fail "+records[0].ID, func() {
 		for i := range records {
-			p.sim.Observer().Returned(simulation.Number(records[i].Data))
+			p.world.sim.Observer().Returned(simulation.Number(records[i].Data))
 		}
 	})
-
 	return p.Failer.Fail(ctx, records)
 }
 
@@ -110,18 +116,16 @@ func (p *orderlyPartition) Fail(ctx context.Context, records []sources.Record) e
 func (p *orderlyPartition) Release(ctx context.Context, records []sources.Record) error {
 	p.turn("release "+records[0].ID, func() {
 		for i := range records {
-			p.sim.Observer().Released(simulation.Number(records[i].Data))
+			p.world.sim.Observer().Released(simulation.Number(records[i].Data))
 		}
 	})
-
 	return p.Releaser.Release(ctx, records)
 }
 
 // turn does something in its turn.
 func (p *orderlyPartition) turn(label string, do func()) {
 	done := make(chan struct{})
-
-	p.sim.After(0, label, func() {
+	p.world.sim.After(0, label, func() {
 		do()
 		close(done)
 	})

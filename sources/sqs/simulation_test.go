@@ -3,7 +3,7 @@ package sqs_test
 import (
 	"testing"
 
-	"github.com/openesm/openesm/esm/simulation"
+	"github.com/openesm/openesm/sources/internal/simulation"
 )
 
 // TestSimulation simulates whole mappings from seeds (P1 to P12): the engine,
@@ -11,13 +11,10 @@ import (
 // the seeds: -simulation.seeds, -simulation.first, -simulation.seed.
 func TestSimulation(t *testing.T) {
 	t.Parallel()
-
-	const seeds = 100
-
+	const seeds = 10
 	for _, kind := range simulated() {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
-
 			t.Log(simulation.Attack(t, kind, seeds, reachable(kind)...))
 		})
 	}
@@ -27,7 +24,6 @@ func TestSimulation(t *testing.T) {
 // happens (P12).
 func TestKillAtEveryPoint(t *testing.T) {
 	t.Parallel()
-
 	for _, kind := range simulated() {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
@@ -48,14 +44,13 @@ func simulated() []simulation.Kind {
 func reachable(kind simulation.Kind) []string {
 	names := []string{
 		"stop", "kill", "poison", "redriven", "released", "backed off", "extended", "batch of several",
+		"visibility timeout changed", "beats hang",
 		"throttle", "over limit", "5xx", "cut before", "cut after", "partial ack",
 		"start before", "start after", "fetch before", "fetch after", "ack before", "ack after",
 	}
-
 	if !kind.Grouped {
 		names = append(names, "duplicate", "stale receipt", "stale taken", "longer timeout", "deleted again",
 			"release before")
 	}
-
 	return names
 }

@@ -5,38 +5,42 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/openesm/openesm/esm/simulation"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
 
 // Pass lets a call through in its turn.
 func (w *service) Pass(ctx context.Context, c sqstest.Call, do func(sqstest.Fault)) {
 	p := w.process(c.Host)
-
+	if p == nil { // the operator's
+		do(sqstest.Fault{})
+		return
+	}
 	hung, late := false, time.Duration(0)
 
 	// What is not let through is cut off.
 	_ = p.life.Call(ctx, w.label(c), func() error {
 		w.cover(c)
-
-		if _, hung = w.sim.Hung(operation(c)); hung && w.random.IntN(2) == 0 {
+		hung = w.hangs(c)
+		if hung {
+			w.failing(p, c)
+		}
+		if hung && w.random.IntN(2) == 0 {
 			return nil
 		}
-
 		f := w.fault(c)
+		if !hung && (f.Err != nil || f.Cut != sqstest.CutNone || len(f.Entries) > 0) {
+			w.failing(p, c)
+		}
 		if hung && f.Err == nil && f.Cut == sqstest.CutNone {
 			f.Cut = sqstest.CutAfter
 		}
-
 		do(f)
-
 		if operation(c) == simulation.OpFetch {
 			late = w.sim.Late()
 		}
-
 		return nil
 	})
-
 	if hung {
 		p.life.Hang(ctx, c.Action)
 	} else if late > 0 {
@@ -47,7 +51,6 @@ func (w *service) Pass(ctx context.Context, c sqstest.Call, do func(sqstest.Faul
 func (w *service) process(host string) *process {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
 	return w.lives[host]
 }
 
@@ -78,7 +81,6 @@ func (w *service) label(c sqstest.Call) string {
 		for i := range c.Entries {
 			hidden[i] = c.Entries[i].Visibility
 		}
-
 		return fmt.Sprint("hide ", w.named(c), " for ", hidden)
 	default:
 		return "start " + c.Action
@@ -88,19 +90,15 @@ func (w *service) label(c sqstest.Call) string {
 // named are the numbers of a call's messages, -1 for what is gone.
 func (w *service) named(c sqstest.Call) []int {
 	numbers := make([]int, len(c.Entries))
-
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
 	for i := range c.Entries {
 		n, ok := w.numbers[c.Entries[i].MessageID]
 		if !ok {
 			n = -1
 		}
-
 		numbers[i] = n
 	}
-
 	return numbers
 }
 
@@ -123,13 +121,10 @@ func operation(c sqstest.Call) simulation.Op {
 // fault draws what goes wrong with a call.
 func (w *service) fault(c sqstest.Call) sqstest.Fault {
 	op := simulation.Fault(operation(c))
-
 	if w.sim.Chance(op + " before") {
 		return w.failure()
 	}
-
 	var f sqstest.Fault
-
 	switch c.Action {
 	case "ReceiveMessage":
 		if !w.fifo && w.sim.Chance(simulation.FaultDuplicate) {
@@ -138,12 +133,10 @@ func (w *service) fault(c sqstest.Call) sqstest.Fault {
 	case "DeleteMessageBatch", "ChangeMessageVisibilityBatch":
 		w.partly(c, &f)
 	}
-
 	if w.sim.Chance(op + " after") {
 		f.Cut = sqstest.CutAfter
 		w.sim.Cover("cut after")
 	}
-
 	return f
 }
 
@@ -152,23 +145,18 @@ func (w *service) failure() sqstest.Fault {
 	switch w.random.IntN(5) {
 	case 0:
 		w.sim.Cover("throttle")
-
 		return sqstest.Fault{Err: sqstest.RequestThrottled()}
 	case 1:
 		w.sim.Cover("over limit")
-
 		return sqstest.Fault{Err: sqstest.OverLimit()}
 	case 2:
 		w.sim.Cover("5xx")
-
 		return sqstest.Fault{Err: sqstest.InternalFailure()}
 	case 3:
 		w.sim.Cover("5xx")
-
 		return sqstest.Fault{Err: sqstest.ServiceUnavailable()}
 	default:
 		w.sim.Cover("cut before")
-
 		return sqstest.Fault{Cut: sqstest.CutBefore}
 	}
 }
@@ -179,15 +167,12 @@ func (w *service) partly(c sqstest.Call, f *sqstest.Fault) {
 	if c.Action != "DeleteMessageBatch" {
 		fails = simulation.Fault(operation(c)) + " before"
 	}
-
 	f.Entries = make(map[string]*sqstest.Error)
-
 	for _, e := range c.Entries {
 		stale := c.Action == "DeleteMessageBatch" && e.Stale
 		if stale {
 			w.sim.Cover("stale receipt")
 		}
-
 		switch {
 		case w.sim.Chance(fails):
 			f.Entries[e.ID] = sqstest.InternalFailure()

@@ -14,10 +14,10 @@ import (
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/internal/eventjson"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/sqs"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
@@ -36,6 +36,7 @@ type service struct {
 	form    int // how the queue is named: 0 by ARN, 1 by name, 2 by URL
 	options sqs.Options
 	current *process
+	hiding  hiding
 
 	mu      sync.Mutex          // of what the server's goroutines read
 	numbers map[string]int      // of the messages, by ID
@@ -53,10 +54,10 @@ func newService(s *simulation.Sim, queue string) *service {
 		numbers: make(map[string]int), lives: make(map[string]*process),
 	}
 	w.form = w.random.IntN(3)
+	w.hiding = hiding{due: make(map[int]time.Time), failed: make(map[int]int), duplicates: s.Scenario.Faults[simulation.FaultDuplicate] > 0}
 	w.create(w.configure())
 	w.server.SetGate(w)
 	w.server.SetWatch(w.watch)
-
 	return w
 }
 
@@ -65,7 +66,6 @@ func newService(s *simulation.Sim, queue string) *service {
 func (w *service) configure() time.Duration {
 	s := &w.sim.Scenario
 	c := &s.Config
-
 	if c.MaximumBatchingWindow <= 0 || w.fifo {
 		c.BatchSize = min(c.BatchSize, 10) // SQS-07, SQS-33
 	}
@@ -73,25 +73,24 @@ func (w *service) configure() time.Duration {
 	// Drawn in any case, so that a simpler scenario has the same ones.
 	envelopes, wait, slow, beats := w.random.IntN(5), w.random.IntN(4), w.random.IntN(4) == 0, w.random.IntN(5) == 0
 	visible, short := w.random.IntN(4) == 0, w.random.IntN(3) == 0
-
+	changed, beating := w.random.IntN(3) == 0, w.random.IntN(10) == 0
 	if c.MaximumBatchBytes > 0 {
 		c.MaximumBatchBytes += envelopes * w.size("", "key-0", 0)
 	}
-
 	w.options.WaitTime = []time.Duration{0, 0, 0, 5 * time.Second}[wait]
-	w.options.Heartbeat = beats
-
+	w.options.Heartbeat = beats || s.Throttles && changed
 	if slow {
 		w.options.FailureBackoff = retry.Backoff{Initial: time.Second, Max: 20 * time.Second}
 	}
-
+	beating = beating && !s.Calm && !s.Backlog
+	if beating {
+		w.beat()
+	}
 	if !s.Calm {
 		s.Visibility = min(s.Visibility, 2*time.Minute) // each hour is hundreds of empty polls
 	}
-
 	window := max(c.MaximumBatchingWindow, 0)
 	queue := upToSeconds(s.Visibility)
-
 	if short && window > 0 {
 		queue = upToSeconds(c.Timeout)
 	} else {
@@ -103,16 +102,19 @@ func (w *service) configure() time.Duration {
 	if s.Visibility > queue {
 		w.sim.Cover("longer timeout")
 	}
-
 	if s.Long && beats == short { // so the adapter asks for more, window or not
 		queue = upToSeconds(c.Timeout)
 		s.Visibility = max(queue, upToSeconds(window+c.Timeout+30*time.Second))
 	}
-
+	if beating {
+		queue = time.Second // so that all depends on the heartbeat
+	}
 	if visible {
 		w.options.VisibilityTimeout, queue = queue, time.Second
 	}
-
+	if changed && !visible {
+		w.sim.After(s.Spread/2, "reset", func() { w.reset(c.Timeout) })
+	}
 	return queue
 }
 
@@ -126,15 +128,12 @@ func (w *service) create(visibility time.Duration) {
 	if w.fifo {
 		attributes["FifoQueue"] = "true"
 	}
-
 	w.add("dead-"+w.queue, attributes)
-
 	attributes["VisibilityTimeout"] = strconv.Itoa(int(visibility / time.Second))
 	if n := w.sim.Scenario.Redrive; n > 0 {
 		attributes["RedrivePolicy"] = fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`,
 			queueARNs+"dead-"+w.queue, n)
 	}
-
 	w.add(w.queue, attributes)
 }
 
@@ -151,19 +150,15 @@ func (w *service) Open(life *simulation.Life) sources.Source {
 		life: life, host: fmt.Sprintf("life-%d.test", len(w.lives)+1), next: w.server.HTTPClient().Transport,
 	}
 	w.current = p
-
 	w.mu.Lock()
 	w.lives[p.host] = p
 	w.mu.Unlock()
-
 	endpoint := "http://" + p.host
 	client := w.server.Client(func(o *awssqs.Options) {
 		o.BaseEndpoint = &endpoint
 		o.HTTPClient = &http.Client{Transport: p}
 	})
-
 	queue := []string{queueARNs + w.queue, w.queue, endpoint + "/" + sqstest.Account + "/" + w.queue}[w.form]
-
 	source, err := sqs.New(client, queue, w.options)
 	if err != nil {
 		panic(err)
@@ -173,32 +168,26 @@ func (w *service) Open(life *simulation.Life) sources.Source {
 	source.SetJitter(func() float64 {
 		return rand.New(rand.NewPCG(w.sim.Scenario.Seed, uint64(time.Now().UnixNano()))).Float64()
 	})
-
 	p.source = source
-
-	return &orderly{Source: source, sim: w.sim}
+	return &orderly{Source: source, world: w}
 }
 
 // Send puts a message into the queue.
 func (w *service) Send(r simulation.Record) {
 	w.sim.Observer().Entered(r, w.queue, w.size(string(r.Data), r.Key, r.Number))
-
 	var (
 		ids []string
 		err error
 	)
-
 	if w.fifo {
 		ids = make([]string, 1)
 		ids[0], err = w.server.SendFIFO(w.queue, r.Key, strconv.Itoa(r.Number), string(r.Data))
 	} else {
 		ids, err = w.server.Send(w.queue, string(r.Data))
 	}
-
 	if err != nil {
 		panic(err)
 	}
-
 	w.mu.Lock()
 	w.numbers[ids[0]] = r.Number
 	w.mu.Unlock()
@@ -216,12 +205,10 @@ func (w *service) size(body, group string, number int) int {
 		SentTimestamp:                    "946684800000",
 		ApproximateFirstReceiveTimestamp: "946684800000",
 	}
-
 	if w.fifo {
 		m.SequenceNumber = strings.Repeat("9", 20)
 		m.MessageGroupID, m.MessageDeduplicationID = group, strconv.Itoa(number)
 	}
-
 	return eventjson.NewSQS("aws:sqs", queueARNs+w.queue, "eu-west-1").WithNullMD5(true).Size(&m) + 1
 }
 
@@ -237,7 +224,6 @@ func (w *service) Close() {
 	if err != nil {
 		panic(err)
 	}
-
 	for _, p := range w.lives {
 		if p.source.Repeats() > 0 {
 			w.sim.Cover("deleted again")
@@ -253,17 +239,14 @@ func (*service) Decode(payload []byte) []simulation.Item {
 			Body      string `json:"body"`
 		} `json:"Records"`
 	}
-
 	err := json.NewDecoder(bytes.NewReader(payload)).Decode(&event)
 	if err != nil {
 		panic(err)
 	}
-
 	items := make([]simulation.Item, len(event.Records))
 	for i, r := range event.Records {
 		items[i] = simulation.Item{Number: simulation.Number([]byte(r.Body)), ID: r.MessageID}
 	}
-
 	return items
 }
 
@@ -272,13 +255,11 @@ func (w *service) watch(e sqstest.Event) {
 	if e.Queue != w.queue {
 		return
 	}
-
 	number, observer, p := simulation.Number([]byte(e.Body)), w.sim.Observer(), w.process(e.Host)
-
+	w.note(e, number)
 	switch e.What {
 	case sqstest.Received:
 		observer.Handed(p.life, number)
-
 		if e.Lost || p.dead.Load() {
 			observer.Returned(number) // the mapping never gets it
 		}
@@ -288,5 +269,6 @@ func (w *service) watch(e sqstest.Event) {
 		observer.Redriven(number)
 	case sqstest.Returned:
 		observer.Returned(number)
+	case sqstest.Hidden: // noted above
 	}
 }

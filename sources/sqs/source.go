@@ -56,14 +56,11 @@ func New(client Client, queue string, options Options) (*Source, error) {
 	if c, typed := client.(*sqs.Client); client == nil || typed && c == nil {
 		errs = append(errs, errors.New("client: is nil"))
 	}
-
 	q, err := awscall.ParseQueue(queue)
-
 	err = errors.Join(append(errs, err, options.validate())...)
 	if err != nil {
 		return nil, fmt.Errorf("sqs: %w", err)
 	}
-
 	return &Source{
 		client: client, queue: q, given: cmp.Or(q.URL, queue), options: options.withDefaults(),
 		single: []func(*sqs.Options){once}, jitter: rand.Float64,
@@ -83,7 +80,6 @@ func (s *Source) Traits() sources.Traits {
 		recordBytes = 2 << 10 // measured
 		maxBytes    = 1 << 20 // of a message
 	)
-
 	traits := sources.Traits{
 		EventSource:         eventSource,
 		ARN:                 s.queue.ARN,
@@ -107,18 +103,15 @@ func (s *Source) Traits() sources.Traits {
 			PerMinute:      1000,
 		},
 	}
-
 	if traits.ARN == "" {
 		traits.ARN = s.given
 	}
-
 	if s.queue.FIFO {
 		traits.BatchSize.Max = maxEntries
 		traits.Window.Max = 0
 		// A delete that waits holds back its group.
 		traits.AckLinger = 0
 	}
-
 	return traits
 }
 
@@ -128,20 +121,15 @@ func (s *Source) Accept(ctx context.Context) (sources.Partition, error) {
 	if s.setup == nil {
 		return nil, fmt.Errorf("sqs: queue %s: Accept before Start: %w", s.queue.Name, sources.ErrUnusable)
 	}
-
 	err := ctx.Err()
 	if err != nil {
 		return nil, err
 	}
-
 	if !s.accepted {
 		s.accepted = true
-
 		return newPartition(ctx, s), nil
 	}
-
 	<-ctx.Done()
-
 	return nil, ctx.Err()
 }
 

@@ -55,7 +55,6 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	if err != nil {
 		return err
 	}
-
 	set := &setup{
 		url: &url, encoder: s.encoder(attributes, settings),
 		timeout: settings.Timeout, window: settings.Window,
@@ -163,6 +162,8 @@ func (s *Source) refused(operation string, err error) error {
 	case awscall.IsDenied(err):
 		return fmt.Errorf("%w (a mapping needs sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes): %w",
 			failed, sources.ErrUnusable)
+	case awscall.Hopeless(err) != "":
+		return fmt.Errorf("%w (%s): %w", failed, awscall.Hopeless(err), sources.ErrUnusable)
 	default:
 		return failed
 	}
@@ -217,7 +218,6 @@ func (s *Source) encoder(attributes map[string]string, settings sources.Settings
 // advise logs what AWS recommends and does not enforce (SQS-42).
 func (s *Source) advise(logger *slog.Logger, attributes map[string]string, visibility time.Duration, settings sources.Settings) {
 	const factor = 6
-
 	if attributes[string(types.QueueAttributeNameRedrivePolicy)] == "" {
 		logger.Warn("queue has no redrive policy: a message that always fails returns until its retention ends",
 			"queue", s.queue.Name)

@@ -14,9 +14,9 @@ import (
 	"github.com/openesm/openesm/sources/sqs"
 )
 
-func TestStartRefusals_API64_API77_SQS03(t *testing.T) {
+// Start refusals (API-64, API-77, SQS-03).
+func TestStartRefusals(t *testing.T) {
 	t.Parallel()
-
 	for name, test := range map[string]struct {
 		queue      string // default its ARN
 		op, code   string
@@ -31,6 +31,7 @@ func TestStartRefusals_API64_API77_SQS03(t *testing.T) {
 		"denied":         {op: "GetQueueAttributes", code: "AccessDenied", want: "sqs:GetQueueAttributes"},
 		"throttled":      {op: "GetQueueAttributes", code: "RequestThrottled", usable: true, want: "RequestThrottled"},
 		"expired token":  {op: "GetQueueUrl", code: "ExpiredToken", usable: true, want: "ExpiredToken"},
+		"unknown key":    {op: "GetQueueUrl", code: "InvalidClientTokenId", want: "correct the client's credentials"},
 		"server":         {op: "GetQueueUrl", code: "InternalFailure", usable: true, want: "InternalFailure"},
 		"timeout":        {timeout: 31 * time.Second, want: "Queue visibility timeout: 30 seconds is less than Function timeout: 31 seconds"},
 		"override":       {options: sqs.Options{VisibilityTimeout: 2 * time.Second}, want: "2 seconds is less than Function timeout: 3 seconds"},
@@ -49,20 +50,16 @@ func TestStartRefusals_API64_API77_SQS03(t *testing.T) {
 			if op == test.op {
 				return apiError(test.code)
 			}
-
 			return nil
 		}
-
 		source, err := sqs.New(s, cmp.Or(test.queue, s.arn), test.options)
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		err = source.Start(t.Context(), sources.Settings{BatchSize: 10, Timeout: max(test.timeout, settings.Timeout)})
 		if err == nil || !strings.Contains(err.Error(), test.want) || errors.Is(err, sources.ErrUnusable) == test.usable {
 			t.Errorf("%s: got %v, want %q", name, err, test.want)
 		}
-
 		if err != nil && strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: %q tells a secret", name, err)
 		}
@@ -105,28 +102,22 @@ func TestStartWithoutGetQueueURL_SQS03(t *testing.T) {
 
 func TestStartAgainAfterFault(t *testing.T) {
 	t.Parallel()
-
 	s := newStub(standardARN)
 	fault := apiError("ServiceUnavailable")
 	s.before = func(string) error { return fault }
 	source := newSource(t, s, sqs.Options{})
-
 	err := source.Start(t.Context(), settings)
 	if !errors.Is(err, fault) {
 		t.Errorf("got %v, want the service's error", err)
 	}
-
 	fault = nil
-
 	err = source.Start(t.Context(), settings)
 	if err != nil {
 		t.Errorf("second Start: %v", err)
 	}
-
 	if got := s.log("GetQueueUrl")[1].handles; got[0] != "orders" || got[1] != "123456789012" {
 		t.Errorf("asked for the URL of %q", got)
 	}
-
 	if s.retries {
 		t.Error("the SDK may retry")
 	}
@@ -134,7 +125,6 @@ func TestStartAgainAfterFault(t *testing.T) {
 
 func TestStartWithHeartbeatTakesLongTimeout(t *testing.T) {
 	t.Parallel()
-
 	err := newSource(t, newStub(standardARN), sqs.Options{Heartbeat: true}).
 		Start(t.Context(), sources.Settings{BatchSize: 10, Timeout: 15 * time.Minute})
 	if err != nil {
@@ -144,8 +134,8 @@ func TestStartWithHeartbeatTakesLongTimeout(t *testing.T) {
 
 // Every receive sends the visibility timeout that the mapping counts with: long
 // enough to be received, gathered and handled. It does not matter what the queue's
-// own becomes.
-func TestVisibilityIsWhatTheMappingCountsWith_SQS40_SQS43(t *testing.T) {
+// own becomes (SQS-40, SQS-43).
+func TestVisibilityIsWhatTheMappingCountsWith(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		window, timeout, wait time.Duration
@@ -195,14 +185,12 @@ func TestVisibilityIsWhatTheMappingCountsWith_SQS40_SQS43(t *testing.T) {
 	}
 }
 
-func TestAdvice_SQS42_SQS51(t *testing.T) {
+// Advice (SQS-42, SQS-51).
+func TestAdvice(t *testing.T) {
 	t.Parallel()
-
 	var text strings.Builder
-
 	s := newStub(standardARN)
 	source := newSource(t, s, sqs.Options{})
-
 	err := source.Start(t.Context(), sources.Settings{
 		BatchSize: 10, Timeout: 6 * time.Second, Logger: slog.New(slog.NewTextHandler(&text, nil)),
 	})
@@ -225,17 +213,13 @@ func TestAcceptOnce(t *testing.T) {
 		if p.ID() != "orders" {
 			t.Errorf("ID %q", p.ID())
 		}
-
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-
 		_, err := source.Accept(ctx)
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("second Accept: %v", err)
 		}
-
 		closePartition(t, p)
-
 		err = source.Close(t.Context())
 		if err != nil {
 			t.Error(err)

@@ -63,7 +63,6 @@ func apiError(code string) error {
 func (s *stub) send(bodies ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	for _, body := range bodies {
 		group, _, _ := strings.Cut(body, ":")
 		s.messages = append(s.messages, &stored{id: "id-" + body, body: body, group: group})
@@ -74,7 +73,6 @@ func (s *stub) send(bodies ...string) {
 func (s *stub) state(body string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	for _, m := range s.messages {
 		switch {
 		case m.body != body:
@@ -86,21 +84,18 @@ func (s *stub) state(body string) string {
 			return "visible"
 		}
 	}
-
 	return "unknown"
 }
 
 func (s *stub) log(op string) []call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	var calls []call
 	for _, c := range s.calls {
 		if c.op == op {
 			calls = append(calls, c)
 		}
 	}
-
 	return calls
 }
 
@@ -109,20 +104,16 @@ func (s *stub) begin(c call, options []func(*awssqs.Options)) error {
 	for _, f := range options {
 		f(&o)
 	}
-
 	s.mu.Lock()
 	if o.Retryer == nil || o.Retryer.MaxAttempts() != 1 || o.RetryMaxAttempts > 1 {
 		s.retries = true
 	}
-
 	s.calls = append(s.calls, c)
 	hook := s.before
 	s.mu.Unlock()
-
 	if hook == nil {
 		return nil
 	}
-
 	return hook(c.op)
 }
 
@@ -130,11 +121,9 @@ func (s *stub) end(op string) error {
 	s.mu.Lock()
 	hook := s.after
 	s.mu.Unlock()
-
 	if hook == nil {
 		return nil
 	}
-
 	return hook(op)
 }
 
@@ -146,15 +135,12 @@ func (s *stub) ReceiveMessage(ctx context.Context, in *awssqs.ReceiveMessageInpu
 	if err != nil {
 		return nil, err
 	}
-
 	until := time.Now().Add(time.Duration(in.WaitTimeSeconds) * time.Second)
-
 	for {
 		messages := s.grab(in)
 		if len(messages) > 0 || s.empty || !time.Now().Before(until) {
 			return &awssqs.ReceiveMessageOutput{Messages: messages}, s.end("ReceiveMessage")
 		}
-
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -166,29 +152,22 @@ func (s *stub) ReceiveMessage(ctx context.Context, in *awssqs.ReceiveMessageInpu
 func (s *stub) grab(in *awssqs.ReceiveMessageInput) []types.Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	now := time.Now()
 	visibility := s.visibility
-
 	if in.VisibilityTimeout > 0 {
 		visibility = time.Duration(in.VisibilityTimeout) * time.Second
 	}
-
 	blocked := map[string]bool{}
-
 	if strings.HasSuffix(s.arn, ".fifo") {
 		for _, m := range s.messages {
 			blocked[m.group] = blocked[m.group] || !m.deleted && m.hidden.After(now)
 		}
 	}
-
 	var out []types.Message
-
 	for _, m := range s.messages {
 		if len(out) == int(in.MaxNumberOfMessages) || m.deleted || m.hidden.After(now) || blocked[m.group] {
 			continue
 		}
-
 		s.handles++
 		m.receives++
 		m.hidden, m.handle = now.Add(visibility), fmt.Sprintf("%s-%d", secret, s.handles)
@@ -200,7 +179,6 @@ func (s *stub) grab(in *awssqs.ReceiveMessageInput) []types.Message {
 			},
 		})
 	}
-
 	return out
 }
 
@@ -208,22 +186,17 @@ func (s *stub) DeleteMessageBatch(_ context.Context, in *awssqs.DeleteMessageBat
 	options ...func(*awssqs.Options),
 ) (*awssqs.DeleteMessageBatchOutput, error) {
 	const op = "DeleteMessageBatch"
-
 	c := call{op: op}
 	for _, e := range in.Entries {
 		c.handles = append(c.handles, *e.ReceiptHandle)
 	}
-
 	err := s.begin(c, options)
 	if err != nil {
 		return nil, err
 	}
-
 	out := new(awssqs.DeleteMessageBatchOutput)
-
 	for i, e := range in.Entries {
 		failed := s.effect(op, i, *e.ReceiptHandle, func(m *stored) { m.deleted = true })
-
 		switch {
 		case s.forget:
 		case failed != nil:
@@ -233,7 +206,6 @@ func (s *stub) DeleteMessageBatch(_ context.Context, in *awssqs.DeleteMessageBat
 			out.Successful = append(out.Successful, types.DeleteMessageBatchResultEntry{Id: e.Id})
 		}
 	}
-
 	return out, s.end(op)
 }
 
@@ -241,20 +213,16 @@ func (s *stub) ChangeMessageVisibilityBatch(_ context.Context, in *awssqs.Change
 	options ...func(*awssqs.Options),
 ) (*awssqs.ChangeMessageVisibilityBatchOutput, error) {
 	const op = "ChangeMessageVisibilityBatch"
-
 	c := call{op: op}
 	for _, e := range in.Entries {
 		c.handles = append(c.handles, *e.ReceiptHandle)
 		c.seconds = append(c.seconds, e.VisibilityTimeout)
 	}
-
 	err := s.begin(c, options)
 	if err != nil {
 		return nil, err
 	}
-
 	out := new(awssqs.ChangeMessageVisibilityBatchOutput)
-
 	for i, e := range in.Entries {
 		failed := s.effect(op, i, *e.ReceiptHandle, func(m *stored) {
 			m.hidden = time.Now().Add(time.Duration(e.VisibilityTimeout) * time.Second)
@@ -266,26 +234,22 @@ func (s *stub) ChangeMessageVisibilityBatch(_ context.Context, in *awssqs.Change
 			out.Successful = append(out.Successful, types.ChangeMessageVisibilityBatchResultEntry{Id: e.Id})
 		}
 	}
-
 	return out, s.end(op)
 }
 
 func (s *stub) effect(op string, i int, handle string, do func(*stored)) *types.BatchResultErrorEntry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	if s.entry != nil {
 		if failed := s.entry(op, i, handle); failed != nil {
 			return failed
 		}
 	}
-
 	for _, m := range s.messages {
 		if m.handle == handle {
 			do(m)
 		}
 	}
-
 	return nil
 }
 
@@ -296,7 +260,6 @@ func (s *stub) GetQueueAttributes(_ context.Context, _ *awssqs.GetQueueAttribute
 	if err != nil {
 		return nil, err
 	}
-
 	attributes := s.attributes
 	if attributes == nil {
 		attributes = map[string]string{
@@ -304,7 +267,6 @@ func (s *stub) GetQueueAttributes(_ context.Context, _ *awssqs.GetQueueAttribute
 			"QueueArn":          s.arn,
 		}
 	}
-
 	return &awssqs.GetQueueAttributesOutput{Attributes: attributes}, nil
 }
 
@@ -316,6 +278,5 @@ func (s *stub) GetQueueUrl(_ context.Context, in *awssqs.GetQueueUrlInput,
 	if err != nil {
 		return nil, err
 	}
-
 	return &awssqs.GetQueueUrlOutput{QueueUrl: aws.String("http://sqs.test/123456789012/" + *in.QueueName)}, nil
 }

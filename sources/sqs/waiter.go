@@ -45,6 +45,7 @@ type waiters struct {
 	whole  bool // FIFO: each needs a receive of its own
 	list   []*waiter
 	wanted int       // units of all of them
+	away   int       // how many were in the list, and may come back
 	free   []*waiter // for the next ones
 }
 
@@ -74,6 +75,7 @@ func (l *waiters) enter(buf []sources.Record, deadline time.Time) *waiter {
 func (l *waiters) join(w *waiter) {
 	l.list = append(l.list, w)
 	l.wanted += l.units(w)
+	l.away = max(l.away-1, 0)
 }
 
 // leave forgets w, which has got what it waited for or gives up, and returns that.
@@ -99,6 +101,7 @@ func (l *waiters) leave(w *waiter) (int, error) {
 
 func (l *waiters) remove(i int) {
 	l.wanted -= l.units(l.list[i])
+	l.away++
 	l.list = slices.Delete(l.list, i, i+1)
 }
 
@@ -114,20 +117,32 @@ func (l *waiters) fitting(records int) int {
 	return slices.IndexFunc(l.list, func(w *waiter) bool { return len(w.buf) >= records })
 }
 
-// release ends the wait of those that the first units of the list do not cover, if
-// they are to: partly tells of one that they cover in part.
-func (l *waiters) release(covered int, ends func(w *waiter, partly bool) bool, err error) {
+// releaseAfter ends the wait of those that the first units of the list do not cover, if
+// they are to.
+func (l *waiters) releaseAfter(covered int, ends func(w *waiter) bool) {
 	for i := 0; i < len(l.list); {
 		w := l.list[i]
-		partly := covered > 0
 		covered -= l.units(w)
-		if covered < 0 && ends(w, partly) {
+		if covered < 0 && ends(w) {
 			covered += l.units(w)
 			l.remove(i)
-			w.serve(err)
+			w.serve(nil)
 			continue
 		}
 		i++
+	}
+}
+
+// keepLast ends the reading of all but the last in the list, so many that somebody stays
+// for each receive under way, for fewer records too: what that brings is handled. The
+// first might give up before.
+func (l *waiters) keepLast(asked int) {
+	for i, w := range slices.Backward(l.list) {
+		if asked <= 0 {
+			l.remove(i)
+			w.serve(sources.ErrEnd)
+		}
+		asked -= l.units(w)
 	}
 }
 

@@ -60,13 +60,11 @@ func inWorld(t *testing.T, name string, attributes map[string]string, test func(
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		t.Helper()
-
 		w := &world{
 			Server: sqstest.New(), t: t, name: name, began: time.Now(),
 			done: map[string]int{}, counts: map[esm.Metric]int{},
 		}
 		t.Cleanup(w.close)
-
 		w.url = w.create(name, attributes)
 		w.SetFault(w.fault)
 		test(t, w)
@@ -79,10 +77,8 @@ func (w *world) close() {
 	if err != nil {
 		w.t.Error(err)
 	}
-
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
 	for _, problem := range w.problems {
 		w.t.Error(problem)
 	}
@@ -90,19 +86,15 @@ func (w *world) close() {
 
 func (w *world) create(name string, attributes map[string]string) string {
 	w.t.Helper()
-
 	all := map[string]string{}
 	maps.Copy(all, attributes)
-
 	if strings.HasSuffix(name, ".fifo") {
 		all["FifoQueue"], all["ContentBasedDeduplication"] = "true", "true"
 	}
-
 	url, err := w.AddQueue("arn:aws:sqs:eu-west-1:123456789012:"+name, all)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-
 	return url
 }
 
@@ -110,29 +102,23 @@ func (w *world) create(name string, attributes map[string]string) string {
 // waits, in which virtual time would stand still, is told of and slowed down.
 func (w *world) fault(c sqstest.Call) sqstest.Fault {
 	const most = 20_000
-
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
 	w.calls++
 	if w.calls == most {
 		w.problems = append(w.problems, fmt.Sprintf("P9: %d calls, the last %s: a hot loop", most, c.Action))
 	}
-
 	if w.calls > most {
 		return sqstest.Fault{Delay: time.Second}
 	}
-
 	for _, e := range c.Entries {
 		if c.Action == "DeleteMessageBatch" && e.MessageID != "" && w.done[e.MessageID] == 0 {
 			w.problems = append(w.problems, "P2: deleted before its success: "+e.MessageID)
 		}
 	}
-
 	if w.weather == nil {
 		return sqstest.Fault{}
 	}
-
 	return w.weather(c)
 }
 
@@ -140,14 +126,12 @@ func (w *world) fault(c sqstest.Call) sqstest.Fault {
 func (w *world) turn(to weather) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
 	w.weather = to
 }
 
 func (w *world) observe(o esm.Observation) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
 	w.counts[o.Metric] += o.Count
 }
 
@@ -155,20 +139,16 @@ func (w *world) observe(o esm.Observation) {
 func (w *world) journal(f handle) esm.Handler {
 	return esm.Records(func(ctx context.Context, records []sources.Record) (esm.Response, error) {
 		w.enter(records)
-
 		var (
 			response esm.Response
 			err      error
 		)
-
 		if f != nil {
 			response, err = f(ctx, records)
 		}
-
 		if err == nil && ctx.Err() == nil {
 			w.succeed(records, response.BatchItemFailures)
 		}
-
 		return response, err
 	})
 }
@@ -176,14 +156,12 @@ func (w *world) journal(f handle) esm.Handler {
 func (w *world) enter(records []sources.Record) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
 	w.batches = append(w.batches, batch{bodies: texts(records), at: time.Since(w.began)})
 }
 
 func (w *world) succeed(records []sources.Record, but []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
 	for i := range records {
 		if !slices.Contains(but, records[i].ID) {
 			w.done[records[i].ID]++
@@ -196,7 +174,6 @@ func texts(records []sources.Record) []string {
 	for i := range records {
 		all[i] = string(records[i].Data)
 	}
-
 	return all
 }
 
@@ -204,34 +181,29 @@ func texts(records []sources.Record) []string {
 func (w *world) log() []batch {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
 	return slices.Clone(w.batches)
 }
 
 // seen returns how often each body was handed to the handler.
 func (w *world) seen() map[string]int {
 	seen := map[string]int{}
-
 	for _, b := range w.log() {
 		for _, body := range b.bodies {
 			seen[body]++
 		}
 	}
-
 	return seen
 }
 
 // send sends through the service's API.
 func (w *world) send(group string, bodies ...string) {
 	w.t.Helper()
-
 	client := w.Client()
 	for _, body := range bodies {
 		in := &awssqs.SendMessageInput{QueueUrl: &w.url, MessageBody: &body}
 		if group != "" {
 			in.MessageGroupId = &group
 		}
-
 		_, err := client.SendMessage(w.t.Context(), in)
 		if err != nil {
 			w.t.Error(err)
@@ -242,22 +214,18 @@ func (w *world) send(group string, bodies ...string) {
 // mapping makes a mapping of the queue.
 func (w *world) mapping(handler esm.Handler, options sqs.Options, config esm.Config) *esm.Mapping {
 	w.t.Helper()
-
 	source, err := sqs.New(w.Client(), "arn:aws:sqs:eu-west-1:123456789012:"+w.name, options)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-
 	config.Logger = slog.New(slog.DiscardHandler)
 	if config.Observer == nil {
 		config.Observer = w.observe
 	}
-
 	m, err := esm.New(source, handler, config)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-
 	return m
 }
 
@@ -270,30 +238,24 @@ type running struct {
 
 func (w *world) run(handler esm.Handler, options sqs.Options, config esm.Config) *running {
 	w.t.Helper()
-
 	m := w.mapping(handler, options, config)
 	ctx, cancel := context.WithCancel(w.t.Context())
 	r := &running{w: w, cancel: cancel, ended: make(chan error, 1)}
-
 	go func() { r.ended <- m.Run(ctx) }()
-
 	return r
 }
 
 // stop stops the mapping and returns how long that took, and what Run said.
 func (r *running) stop() (time.Duration, error) {
 	start := time.Now()
-
 	r.cancel()
 	err := <-r.ended
-
 	return time.Since(start), err
 }
 
 // end is stop of a mapping that ends well.
 func (r *running) end() {
 	r.w.t.Helper()
-
 	_, err := r.stop()
 	if err != nil {
 		r.w.t.Errorf("Run: %v", err)
@@ -304,34 +266,27 @@ func (r *running) end() {
 // took; it fails the test after the limit.
 func (w *world) until(deleted int, limit time.Duration) time.Duration {
 	w.t.Helper()
-
 	const step = 10 * time.Millisecond
-
 	start := time.Now()
 	for w.Counts(w.name).Deleted < deleted {
 		if time.Since(start) > limit {
 			w.t.Errorf("%+v after %v, want %d deleted", w.Counts(w.name), limit, deleted)
-
 			break
 		}
-
 		time.Sleep(step)
 	}
-
 	return time.Since(start)
 }
 
 // once looks that each body was handled exactly once.
 func (w *world) once(bodies []string) {
 	w.t.Helper()
-
 	seen := w.seen()
 	for _, body := range bodies {
 		if seen[body] != 1 {
 			w.t.Errorf("%q was handled %d times", body, seen[body])
 		}
 	}
-
 	if len(seen) != len(bodies) {
 		w.t.Errorf("%d different messages handled, want %d", len(seen), len(bodies))
 	}
@@ -340,7 +295,6 @@ func (w *world) once(bodies []string) {
 // left looks at what is in the queue.
 func (w *world) left(want sqstest.Counts) {
 	w.t.Helper()
-
 	if got := w.Counts(w.name); got != want {
 		w.t.Errorf("queue: %+v, want %+v", got, want)
 	}
@@ -351,7 +305,6 @@ func numbers(n int) []string {
 	for i := range all {
 		all[i] = strconv.Itoa(i)
 	}
-
 	return all
 }
 
@@ -369,7 +322,6 @@ func redriven(visibility time.Duration, target string, receives int) map[string]
 func (w *world) redrive(visibility time.Duration, target string, receives int) {
 	w.t.Helper()
 	w.create(target, nil)
-
 	_, err := w.Client().SetQueueAttributes(w.t.Context(), &awssqs.SetQueueAttributesInput{
 		QueueUrl: aws.String(w.url), Attributes: redriven(visibility, target, receives),
 	})

@@ -55,7 +55,6 @@ func ExampleNew() {
 		queue.Send(body)
 	}
 	queue.End()
-
 	mapping, err := newMapping(queue.Source())
 	if err != nil {
 		log.Fatal(err)

@@ -44,6 +44,7 @@ func variants() map[string]func(l *checkpoint.Lease) {
 		"TimestampOld":         func(l *lease) { l.Position.Timestamp = time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC) },
 		"TimestampFar":         func(l *lease) { l.Position.Timestamp = time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC) },
 		"TimestampZone":        func(l *lease) { l.Position.Timestamp = l.Position.Timestamp.In(time.FixedZone("X", -5*3600-1800)) },
+		"NoCheckpointOwner":    func(l *lease) { l.CheckpointOwner = "" },
 		"OneParent":            func(l *lease) { l.Parents = l.Parents[:1] },
 		"NoParents":            func(l *lease) { l.Parents = nil },
 		"EmptyParents":         func(l *lease) { l.Parents = []string{} },
@@ -74,7 +75,6 @@ func roundTrip(p *probe) {
 		created := full("created-" + name)
 		change(&created)
 		p.create(created)
-
 		last := full("updated-" + name)
 		p.create(last)
 		next := last.Clone()
@@ -137,7 +137,6 @@ func keepsNothing(p *probe) {
 	scribble(&created)
 	scribble(&last)
 	scribble(&next)
-
 	want := full("created")
 	p.holds("after the slices were used again", want, renewed(full("updated")))
 
@@ -163,7 +162,6 @@ func givesCopies(p *probe) {
 	}
 	a = full("a")
 	p.holds("after the slices of an earlier Leases were used again", a)
-
 	before := p.leases()
 	kept := slices.Clone(before)
 	for i := range kept {

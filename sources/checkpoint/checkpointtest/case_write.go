@@ -32,12 +32,10 @@ func create(p *probe) {
 func update(p *probe) {
 	last := full("a")
 	p.create(last)
-
 	next := checkpoint.Lease{Shard: "a", Counter: last.Counter + 1}
 	next.Position.Sequence = checkpoint.ShardEnd
 	p.update(last, next)
 	p.holds("after Update to a lease with nearly nothing", next)
-
 	again := full("a")
 	again.Counter = next.Counter + 1
 	p.update(next, again)
@@ -58,7 +56,6 @@ func remove(p *probe) {
 	p.create(b)
 	p.remove(a)
 	p.holds("after Delete", b)
-
 	again := full("a")
 	again.Counter = 0
 	p.create(again)
@@ -92,7 +89,6 @@ func misuse(p *probe) {
 func cancelled(p *probe) {
 	a := full("a")
 	p.create(a)
-
 	done, cancel := context.WithCancel(p.ctx)
 	cancel()
 	_, err := p.store.Leases(done)

@@ -101,8 +101,8 @@ func text(l checkpoint.Lease) string {
 	if len(l.Window) <= 32 {
 		window = fmt.Sprintf("%q", l.Window)
 	}
-	return fmt.Sprintf("{%q owner %q counter %d at %q/%d/%s parents %q children %q hash keys %q..%q window %s}",
-		l.Shard, l.Owner, l.Counter, l.Position.Sequence, l.Position.SubSequence,
+	return fmt.Sprintf("{%q owner %q, before %q, counter %d at %q/%d/%s parents %q children %q hash keys %q..%q window %s}",
+		l.Shard, l.Owner, l.CheckpointOwner, l.Counter, l.Position.Sequence, l.Position.SubSequence,
 		l.Position.Timestamp.Format(time.RFC3339Nano), l.Parents, l.Children,
 		l.StartingHashKey, l.EndingHashKey, window)
 }
@@ -110,7 +110,7 @@ func text(l checkpoint.Lease) string {
 // full is a lease with every field set.
 func full(shard string) checkpoint.Lease {
 	return checkpoint.Lease{
-		Shard: shard, Owner: "worker-1", Counter: 41,
+		Shard: shard, Owner: "worker-1", CheckpointOwner: "worker-2", Counter: 41,
 		Position: checkpoint.Position{
 			Sequence:    "49590338271490256608559692538361571095921575989136588898",
 			SubSequence: 12,

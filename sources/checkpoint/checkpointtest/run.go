@@ -33,9 +33,7 @@ type Harness struct {
 // before; it closes what it opened in t's Cleanup. Cases run in parallel.
 func Run(t *testing.T, newHarness func(t testing.TB) Harness) {
 	t.Helper()
-
 	keeps := newHarness(t).Reopen != nil
-
 	for _, c := range cases() {
 		if c.restarts && !keeps {
 			continue
@@ -68,7 +66,6 @@ func cases() []testCase {
 func check(ctx context.Context, c *testCase, h Harness) string {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-
 	if h.Many == 0 {
 		h.Many = 2500
 	}
@@ -78,7 +75,6 @@ func check(ctx context.Context, c *testCase, h Harness) string {
 		defer close(done)
 		c.run(p)
 	}()
-
 	watchdog := time.NewTimer(limit + limit/4)
 	defer watchdog.Stop()
 	select {

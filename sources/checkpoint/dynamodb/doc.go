@@ -26,6 +26,7 @@
 //
 //	leaseKey                      S   Shard, the hash key
 //	leaseOwner                    S   Owner; missing for nobody
+//	checkpointOwner               S   CheckpointOwner, since KCL 3; missing for nobody
 //	leaseCounter                  N   Counter
 //	checkpoint                    S   Position.Sequence
 //	checkpointSubSequenceNumber   N   Position.SubSequence
@@ -40,9 +41,11 @@
 //	openesmWindowEncoding         S   "gzip" if the window is compressed; missing if not
 //
 // An update leaves all other attributes as they are: those of KCL that this
-// package does not know (checkpointOwner and throughputKBps of KCL 3, say), and
-// yours. Only pendingCheckpoint and its kin go when the position moves, because
-// they belong to the position before; KCL does the same. Rows whose entityType is
+// package does not know (throughputKBps of KCL 3, say), and yours. Only
+// pendingCheckpoint and its kin go when the position moves, because they belong to the
+// position before; KCL does the same. A shard moves between workers that live as with
+// KCL 3: leaseOwner becomes the worker that asks for it, checkpointOwner the one that
+// reads it, which goes when that one has finished. Rows whose entityType is
 // not LEASE, which newer versions of KCL 3 keep in the same table, are passed
 // over.
 //
@@ -73,7 +76,8 @@
 // A busy shard makes a write a second, see [Options.PositionInterval], an idle one three
 // in a lease's duration. A clean stop and a shard that moves to another worker repeat
 // nothing for that; what a killed process had settled since its last write is handled
-// again, which is a second more than without.
+// again, which is a second more than without. Each worker scans the table twice in a lease's
+// duration, and ten times while it waits for a shard that it has asked for.
 //
 // # Limits
 //

@@ -16,7 +16,6 @@ func Example() {
 	server := dynamodbtest.New() // in production: the client of the AWS SDK
 	defer func() { _ = server.Close() }()
 	client := server.Client()
-
 	store, err := dynamodb.New(client, "orders-consumer", dynamodb.Options{Tags: map[string]string{"team": "orders"}})
 	if err != nil {
 		fmt.Println(err)
@@ -30,7 +29,6 @@ func Example() {
 	if err := store.Create(ctx, free); err != nil {
 		fmt.Println(err)
 	}
-
 	take := func(owner string) error {
 		taken := free
 		taken.Owner, taken.Counter = owner, free.Counter+1

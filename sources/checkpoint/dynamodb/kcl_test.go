@@ -39,7 +39,7 @@ func kclRow() row {
 // known are the attributes that a store writes or removes.
 func known() []string {
 	return []string{
-		"leaseOwner", "leaseCounter", "checkpoint", "checkpointSubSequenceNumber", "ownerSwitchesSinceCheckpoint",
+		"leaseOwner", "checkpointOwner", "leaseCounter", "checkpoint", "checkpointSubSequenceNumber", "ownerSwitchesSinceCheckpoint",
 		"parentShardId", "childShardIds", "startingHashKey", "endingHashKey", "openesmTimestamp", "openesmWindow", "openesmWindowEncoding",
 		"pendingCheckpoint", "pendingCheckpointSubSequenceNumber",
 	}
@@ -52,7 +52,7 @@ func TestTakeOverFromKCL(t *testing.T) {
 	putRow(t, w.client, tableName, kclRow())
 	got := only(t, w.store)
 	want := checkpoint.Lease{
-		Shard: "shardId-000000000002", Owner: "worker-b", Counter: 4711,
+		Shard: "shardId-000000000002", Owner: "worker-b", CheckpointOwner: "worker-a", Counter: 4711,
 		Position: checkpoint.Position{Sequence: number56, SubSequence: 3},
 		Parents:  []string{"shardId-000000000000", "shardId-000000000001"}, Children: []string{"shardId-000000000005"},
 		StartingHashKey: "0", EndingHashKey: "340282366920938463463374607431768211455",
@@ -60,9 +60,8 @@ func TestTakeOverFromKCL(t *testing.T) {
 	if !got.Equal(want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-
 	taken := next(got)
-	taken.Owner = "openesm-1"
+	taken.Owner, taken.CheckpointOwner = "openesm-1", ""
 	taken.Window = []byte("state")
 	if err := w.store.Update(t.Context(), got, taken); err != nil {
 		t.Fatal(err)
@@ -72,6 +71,7 @@ func TestTakeOverFromKCL(t *testing.T) {
 	}
 	wantRow := kclRow()
 	wantRow["leaseOwner"], wantRow["leaseCounter"] = s("openesm-1"), n("4712")
+	delete(wantRow, "checkpointOwner")
 	wantRow["ownerSwitchesSinceCheckpoint"] = n("3")
 	wantRow["openesmWindow"] = &types.AttributeValueMemberB{Value: []byte("state")}
 	if r := rows(t, w.client, tableName)[taken.Shard]; !reflect.DeepEqual(r, wantRow) {
@@ -155,7 +155,6 @@ func TestRowForKCL(t *testing.T) {
 	if r := rows(t, w.client, tableName)[l.Shard]; !reflect.DeepEqual(r, want) {
 		t.Errorf("Create writes %v, want %v", r, want)
 	}
-
 	owned := next(l)
 	owned.Owner, owned.Position.Timestamp = "w", time.Date(2026, 1, 2, 3, 4, 5, 600, time.FixedZone("X", 3600))
 	if err := w.store.Update(t.Context(), l, owned); err != nil {

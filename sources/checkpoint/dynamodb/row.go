@@ -16,6 +16,7 @@ const (
 	leaseKey      = "leaseKey"
 	leaseOwner    = "leaseOwner"
 	leaseCounter  = "leaseCounter"
+	handingOver   = "checkpointOwner" // since KCL 3
 	sequence      = "checkpoint"
 	subSequence   = "checkpointSubSequenceNumber"
 	ownerSwitches = "ownerSwitchesSinceCheckpoint"
@@ -53,6 +54,7 @@ func key(shard string) row {
 func attributes(l *checkpoint.Lease) []attribute {
 	list := []attribute{
 		{leaseOwner, text(l.Owner)},
+		{handingOver, text(l.CheckpointOwner)},
 		{leaseCounter, number(l.Counter)},
 		{sequence, text(l.Position.Sequence)},
 		{subSequence, number(l.Position.SubSequence)},
@@ -100,9 +102,12 @@ func isLease(r row) bool {
 func parse(r row) (checkpoint.Lease, error) {
 	p := parser{row: r}
 	l := checkpoint.Lease{
-		Shard:   p.text(leaseKey),
-		Stream:  p.text(ownStream),
-		Owner:   p.text(leaseOwner),
+		Shard:  p.text(leaseKey),
+		Stream: p.text(ownStream),
+		Owner:  p.text(leaseOwner),
+
+		CheckpointOwner: p.text(handingOver),
+
 		Counter: p.number(leaseCounter),
 		Position: checkpoint.Position{
 			Sequence:    p.text(sequence),

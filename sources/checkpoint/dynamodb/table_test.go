@@ -74,7 +74,6 @@ func TestCreateTableFails(t *testing.T) {
 		if err := w.store.CreateTable(t.Context()); err == nil || !strings.Contains(err.Error(), "AccessDenied") {
 			t.Errorf("got %v, want AccessDenied", err)
 		}
-
 		w.server.SetCreation(time.Hour)
 		ctx, cancel := context.WithTimeout(t.Context(), 10500*time.Millisecond)
 		defer cancel()

@@ -37,8 +37,8 @@ func noise(size int) []byte {
 }
 
 // A state of the largest size that KIN-176 allows is stored, in a small part of what
-// it would take, and comes back; without a window its attributes are gone.
-func TestLargeWindow_KIN176_KIN186(t *testing.T) {
+// it would take, and comes back; without a window its attributes are gone (KIN-186).
+func TestLargeWindow(t *testing.T) {
 	t.Parallel()
 	w, held := holding(t)
 	large := next(held)
@@ -54,7 +54,6 @@ func TestLargeWindow_KIN176_KIN186(t *testing.T) {
 	if stored == nil || len(stored.Value) > 400_000 || r["openesmWindowEncoding"] == nil {
 		t.Errorf("stored as %v", r["openesmWindowEncoding"])
 	}
-
 	created := large.Clone()
 	created.Shard = "created"
 	if err := w.store.Create(t.Context(), created); err != nil {
@@ -63,7 +62,6 @@ func TestLargeWindow_KIN176_KIN186(t *testing.T) {
 	if err := w.store.Delete(t.Context(), created); err != nil {
 		t.Fatal(err)
 	}
-
 	for _, window := range [][]byte{[]byte("short"), large.Window, nil} { // a marker does not outlive its window
 		changed := next(large)
 		changed.Window = window

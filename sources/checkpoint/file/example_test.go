@@ -21,7 +21,6 @@ func Example() {
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
 	path := filepath.Join(folder, "orders.positions")
-
 	store, err := file.Open(path, file.Options{})
 	if err != nil {
 		fmt.Println(err)
@@ -37,13 +36,11 @@ func Example() {
 	if err := store.Update(ctx, lease, next); err != nil {
 		fmt.Println(err)
 	}
-
 	_, err = file.Open(path, file.Options{})
 	fmt.Println("a second one:", errors.Is(err, file.ErrLocked))
 	if err := store.Close(); err != nil {
 		fmt.Println(err)
 	}
-
 	store, err = file.Open(path, file.Options{})
 	if err != nil {
 		fmt.Println(err)

@@ -154,7 +154,6 @@ func TestKill9_P12(t *testing.T) {
 			}
 		}
 		_ = cmd.Wait() // killed
-
 		s := mustOpen(t, path)
 		got := versions(t, s)
 		unsaid := int64(0) // written, but killed before it was said

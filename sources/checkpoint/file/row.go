@@ -12,6 +12,7 @@ import (
 type row struct {
 	Stream          string    `json:"stream,omitempty"`
 	Owner           string    `json:"owner,omitempty"`
+	CheckpointOwner string    `json:"checkpointOwner,omitempty"`
 	Counter         int64     `json:"counter"`
 	Sequence        string    `json:"sequence,omitempty"`
 	SubSequence     int64     `json:"subSequence,omitempty"`
@@ -25,7 +26,7 @@ type row struct {
 
 func encode(l *checkpoint.Lease) ([]byte, error) {
 	return json.Marshal(row{
-		Stream: l.Stream, Owner: l.Owner, Counter: l.Counter,
+		Stream: l.Stream, Owner: l.Owner, CheckpointOwner: l.CheckpointOwner, Counter: l.Counter,
 		Sequence: l.Position.Sequence, SubSequence: l.Position.SubSequence, Timestamp: l.Position.Timestamp.UTC(),
 		Parents: l.Parents, Children: l.Children,
 		StartingHashKey: l.StartingHashKey, EndingHashKey: l.EndingHashKey, Window: l.Window,
@@ -38,7 +39,7 @@ func decode(shard, value []byte) (checkpoint.Lease, error) {
 		return checkpoint.Lease{}, fmt.Errorf("%w: lease %q: %w", ErrDamaged, shard, err)
 	}
 	return checkpoint.Lease{
-		Shard: string(shard), Stream: r.Stream, Owner: r.Owner, Counter: r.Counter,
+		Shard: string(shard), Stream: r.Stream, Owner: r.Owner, CheckpointOwner: r.CheckpointOwner, Counter: r.Counter,
 		Position: checkpoint.Position{Sequence: r.Sequence, SubSequence: r.SubSequence, Timestamp: r.Timestamp},
 		Parents:  r.Parents, Children: r.Children,
 		StartingHashKey: r.StartingHashKey, EndingHashKey: r.EndingHashKey, Window: r.Window,

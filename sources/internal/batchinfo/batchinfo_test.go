@@ -75,7 +75,8 @@ const (
 }`
 )
 
-func TestDocuments_DST10_DST11_DST20_DST21_DST22_DST40_DST49_DST85(t *testing.T) {
+// Documents (DST-10, DST-11, DST-20, DST-21, DST-22, DST-40, DST-49, DST-85).
+func TestDocuments(t *testing.T) {
 	t.Parallel()
 	record := func(sequence, arrival string) batchinfo.StreamRecord {
 		return batchinfo.StreamRecord{SequenceNumber: sequence, Arrival: at(arrival)}

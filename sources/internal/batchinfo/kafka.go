@@ -41,12 +41,10 @@ type KafkaRecord struct {
 // AppendKafka appends the member KafkaBatchInfo of a batch (DST-20..22).
 func AppendKafka(dst []byte, b *Kafka) []byte {
 	dst = append(b.open(dst), `,"recordsInfo":{`...)
-
 	for i := range b.Partitions {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-
 		p := &b.Partitions[i]
 		dst = eventjson.AppendString(dst, p.Name)
 		dst = appendOffset(append(dst, `:{"firstRecordOffset":`...), p.First.Offset)
@@ -55,7 +53,6 @@ func AppendKafka(dst []byte, b *Kafka) []byte {
 		dst = appendTime(append(dst, `,"lastRecordTimestamp":`...), p.Last.Timestamp, millis)
 		dst = append(dst, '}')
 	}
-
 	return append(dst, `}}`...)
 }
 
@@ -66,30 +63,24 @@ func AppendKafkaRecord(dst []byte, b *Kafka) []byte {
 	if len(b.Partitions) > 0 {
 		r = b.Partitions[0].First
 	}
-
 	dst = appendOffset(append(b.open(dst), `,"recordInfo":{"offset":`...), r.Offset)
 	dst = appendTime(append(dst, `,"timestamp":`...), r.Timestamp, millis)
-
 	return append(dst, `}}`...)
 }
 
 // open appends what both forms begin with.
 func (b *Kafka) open(dst []byte) []byte {
 	const decimal = 10
-
 	dst = strconv.AppendInt(append(dst, `"KafkaBatchInfo":{"batchSize":`...), int64(b.Size), decimal)
 	if b.EventSourceARN != "" {
 		dst = eventjson.AppendString(append(dst, `,"eventSourceArn":`...), b.EventSourceARN)
 	}
-
 	dst = eventjson.AppendString(append(dst, `,"bootstrapServers":`...), b.BootstrapServers)
-
 	return strconv.AppendInt(append(dst, `,"payloadSize":`...), int64(b.PayloadSize), decimal)
 }
 
 // appendOffset appends an offset as a string (DST-21).
 func appendOffset(dst []byte, offset int64) []byte {
 	const decimal = 10
-
 	return append(strconv.AppendInt(append(dst, '"'), offset, decimal), '"')
 }

@@ -47,7 +47,6 @@ func AppendDynamoDB(dst []byte, b *Stream) []byte {
 
 func (b *Stream) append(dst []byte, layout string) []byte {
 	const decimal = 10
-
 	dst = eventjson.AppendString(append(dst, `:{"shardId":`...), b.ShardID)
 	dst = eventjson.AppendString(append(dst, `,"startSequenceNumber":`...), b.First.SequenceNumber)
 	dst = eventjson.AppendString(append(dst, `,"endSequenceNumber":`...), b.Last.SequenceNumber)
@@ -55,7 +54,6 @@ func (b *Stream) append(dst []byte, layout string) []byte {
 	dst = appendTime(append(dst, `,"approximateArrivalOfLastRecord":`...), b.Last.Arrival, layout)
 	dst = strconv.AppendInt(append(dst, `,"batchSize":`...), int64(b.Size), decimal)
 	dst = eventjson.AppendString(append(dst, `,"streamArn":`...), b.StreamARN)
-
 	return append(dst, '}')
 }
 

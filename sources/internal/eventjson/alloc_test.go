@@ -19,15 +19,12 @@ func TestNoAllocation(t *testing.T) {
 		Body:  strings.Repeat("text é \"quoted\"\n", 1000) + "\xff",
 		Extra: []eventjson.Attribute{{Name: "a", Value: "b"}},
 	}}
-
 	size := eventjson.Overhead + len(messages) - 1
 	for i := range messages {
 		size += q.Size(&messages[i])
 	}
-
 	stream := make([]byte, 0, k.Size(shardID, &record))
 	queue := make([]byte, 0, size)
-
 	for name, run := range map[string]func(){
 		"sqs":          func() { _ = eventjson.AppendEvent(queue, messages, q.Append) },
 		"sqs size":     func() { _ = q.Size(&messages[0]) },

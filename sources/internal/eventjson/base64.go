@@ -23,13 +23,10 @@ const (
 
 func makePairTable() [pairCount]uint16 {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-
 	var table [pairCount]uint16
-
 	for i := range table {
 		table[i] = uint16(alphabet[i>>6]) | uint16(alphabet[i&63])<<8
 	}
-
 	return table
 }
 
@@ -49,28 +46,23 @@ func AppendBase64(dst, b []byte) []byte {
 		out = out[steps*stepOut:]
 		b = b[steps*stepIn:]
 	}
-
 	for len(b) >= stepIn+2 && len(out) >= stepOut {
 		binary.LittleEndian.PutUint64(out, encode(binary.BigEndian.Uint64(b)))
 		out = out[stepOut:]
 		b = b[stepIn:]
 	}
-
 	for len(b) >= 3 && len(out) >= 4 {
 		binary.LittleEndian.PutUint32(out, encodeThree(b[0], b[1], b[2]))
 		out = out[4:]
 		b = b[3:]
 	}
-
 	dst = dst[:cap(dst)-len(out)]
-
 	switch len(b) {
 	case 2:
 		dst = binary.LittleEndian.AppendUint32(dst, encodeThree(b[0], b[1], 0)&0xffffff|'='<<24)
 	case 1:
 		dst = binary.LittleEndian.AppendUint32(dst, encodeThree(b[0], 0, 0)&0xffff|'='<<16|'='<<24)
 	}
-
 	return append(dst, '"')
 }
 
@@ -80,9 +72,7 @@ func Base64Size(n int) int { return (n+2)/3*4 + 2 }
 // encode returns the eight characters of the upper six bytes of w.
 func encode(w uint64) uint64 {
 	const mask = pairCount - 1
-
 	t := &pairTable
-
 	return uint64(t[w>>52]) | uint64(t[w>>40&mask])<<16 |
 		uint64(t[w>>28&mask])<<32 | uint64(t[w>>16&mask])<<48
 }
@@ -90,6 +80,5 @@ func encode(w uint64) uint64 {
 // encodeThree returns the four characters of three bytes.
 func encodeThree(first, second, third byte) uint32 {
 	t := &pairTable
-
 	return uint32(t[uint(first)<<4|uint(second)>>4]) | uint32(t[uint(second&0xf)<<8|uint(third)])<<16
 }

@@ -23,13 +23,10 @@ type received struct {
 // body is compact JSON of n bytes, about a fifth of them quotation marks.
 func body(n int) string {
 	var b strings.Builder
-
 	b.WriteString(`{"order":"o-1"`)
-
 	for i := 0; b.Len() < n; i++ {
 		fmt.Fprintf(&b, `,"%s":"%s","number":%d`, "customer"[:1+i*5%8], "north-west-2"[:1+i*7%12], i*7919%100000)
 	}
-
 	return b.String()[:n-1] + "}"
 }
 
@@ -44,7 +41,6 @@ func receive(count, size int) []received {
 			"SenderId": "AROAEXAMPLE000000001:billing", "ApproximateFirstReceiveTimestamp": "1763900000130",
 		}}
 	}
-
 	return messages
 }
 
@@ -58,12 +54,10 @@ func viaEvents(messages []received) []byte {
 			EventSourceARN: queueARN, EventSource: "aws:sqs", AWSRegion: region,
 		}
 	}
-
 	document, err := json.Marshal(event)
 	if err != nil {
 		return nil
 	}
-
 	return document
 }
 
@@ -71,7 +65,6 @@ func viaEvents(messages []received) []byte {
 func viaAppend(dst []byte, q *eventjson.SQS, messages []received) []byte {
 	return eventjson.AppendEvent(dst, messages, func(dst []byte, m *received) []byte {
 		message := convert(m)
-
 		return q.Append(dst, &message)
 	})
 }
@@ -88,12 +81,10 @@ func convert(m *received) eventjson.Message {
 
 func sizeOf(q *eventjson.SQS, messages []received) int {
 	size := eventjson.Overhead + len(messages) - 1
-
 	for i := range messages {
 		message := convert(&messages[i])
 		size += q.Size(&message)
 	}
-
 	return size
 }
 
@@ -105,7 +96,6 @@ func BenchmarkSQS(b *testing.B) {
 		messages := receive(batch.count, batch.size)
 		q := eventjson.NewSQS("aws:sqs", queueARN, region)
 		dst := make([]byte, 0, sizeOf(q, messages))
-
 		b.Run(fmt.Sprintf("%dx%d/ratio", batch.count, batch.size), func(b *testing.B) {
 			compare(b, map[string]func(){
 				baseline:         func() { _ = viaEvents(messages) },
@@ -113,7 +103,6 @@ func BenchmarkSQS(b *testing.B) {
 				"x-faster-sized": func() { dst = viaAppend(dst[:sizeOf(q, messages)][:0], q, messages) },
 			})
 		})
-
 		for name, run := range map[string]func(){
 			"append": func() { dst = viaAppend(dst[:0], q, messages) },
 			"size":   func() { _ = sizeOf(q, messages) },
@@ -121,11 +110,9 @@ func BenchmarkSQS(b *testing.B) {
 		} {
 			b.Run(fmt.Sprintf("%dx%d/%s", batch.count, batch.size, name), func(b *testing.B) {
 				b.ReportAllocs()
-
 				for b.Loop() {
 					run()
 				}
-
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*batch.count), "ns/record")
 			})
 		}
@@ -134,12 +121,10 @@ func BenchmarkSQS(b *testing.B) {
 
 func BenchmarkKinesis(b *testing.B) {
 	k := eventjson.NewKinesis("aws:kinesis", streamARN, region, roleARN)
-
 	for _, size := range []int{256, 1 << 10} {
 		record := streamRecord()
 		record.Data = []byte(body(size))
 		dst := make([]byte, 0, k.Size(shardID, &record))
-
 		b.Run(fmt.Sprintf("%d/ratio", size), func(b *testing.B) {
 			compare(b, map[string]func(){
 				baseline:   func() { _ = viaKinesisEvents(&record) },
@@ -162,7 +147,6 @@ func viaKinesisEvents(r *eventjson.KinesisRecord) []byte {
 	if err != nil {
 		return nil
 	}
-
 	return document
 }
 
@@ -173,33 +157,25 @@ const baseline = "baseline"
 // median time beats that of the baseline.
 func compare(b *testing.B, runs map[string]func()) {
 	b.Helper()
-
 	const rounds = 21
-
 	times := make(map[string][]time.Duration, len(runs))
-
 	for b.Loop() {
 		for range rounds {
 			for name, run := range runs {
 				start := time.Now()
-
 				run()
-
 				times[name] = append(times[name], time.Since(start))
 			}
 		}
 	}
-
 	for name := range runs {
 		slices.Sort(times[name])
 	}
-
 	for name := range runs {
 		if name != baseline {
 			b.ReportMetric(float64(median(times[baseline]))/float64(median(times[name])), name)
 		}
 	}
-
 	b.ReportMetric(0, "ns/op") // several things at once: no figure
 }
 
@@ -208,9 +184,7 @@ func median(sorted []time.Duration) time.Duration { return sorted[len(sorted)/2]
 func BenchmarkBase64(b *testing.B) {
 	blob := []byte(strings.Repeat("0123456789abcdef", 64))
 	dst := make([]byte, 0, eventjson.Base64Size(len(blob)))
-
 	b.SetBytes(int64(len(blob)))
-
 	for b.Loop() {
 		dst = eventjson.AppendBase64(dst[:0], blob)
 	}

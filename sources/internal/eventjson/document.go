@@ -21,14 +21,11 @@ const (
 // record. AppendEvent allocates nothing besides what the growth of dst takes.
 func AppendEvent[R any](dst []byte, records []R, appendRecord func(dst []byte, record *R) []byte) []byte {
 	dst = append(dst, Open...)
-
 	for i := range records {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-
 		dst = appendRecord(dst, &records[i])
 	}
-
 	return append(dst, Close...)
 }

@@ -24,10 +24,8 @@ func (f *feed) number() int {
 	if len(f.data) == 0 {
 		return 0
 	}
-
 	n := int(f.data[0])
 	f.data = f.data[1:]
-
 	return n
 }
 
@@ -35,7 +33,6 @@ func (f *feed) text() string {
 	n := min(f.number()%40, len(f.data))
 	text := f.data[:n]
 	f.data = f.data[n:]
-
 	return string(text)
 }
 
@@ -45,12 +42,10 @@ func (f *feed) time() time.Time {
 		most   = 9_000_000_000_000 // milliseconds, the year 2255
 		before = 2_000_000_000_000
 	)
-
 	ms := int64(0)
 	for range 6 {
 		ms = ms<<8 | int64(f.number())
 	}
-
 	return time.UnixMilli(ms%most - before).Add(time.Duration(f.number()) * time.Microsecond)
 }
 
@@ -62,11 +57,9 @@ func (f *feed) message() eventjson.Message {
 		ApproximateFirstReceiveTimestamp: f.text(), AWSTraceHeader: f.text(), DeadLetterQueueSourceARN: f.text(),
 		MD5OfMessageAttributes: f.text(), MD5OfBody: f.text(),
 	}
-
 	for i := range f.number() % 4 {
 		m.Extra = append(m.Extra, eventjson.Attribute{Name: strconv.Itoa(i) + f.text(), Value: f.text()})
 	}
-
 	for i := range f.number() % 4 {
 		a := eventjson.MessageAttribute{Name: strconv.Itoa(i) + f.text(), DataType: f.text(), Binary: f.number()%2 == 1}
 		if a.Binary {
@@ -74,10 +67,8 @@ func (f *feed) message() eventjson.Message {
 		} else {
 			a.StringValue = f.text()
 		}
-
 		m.MessageAttributes = append(m.MessageAttributes, a)
 	}
-
 	return m
 }
 
@@ -85,7 +76,6 @@ func (f *feed) message() eventjson.Message {
 func noise(seed byte, n int) []byte {
 	data := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{seed}).Read(data) // never fails
-
 	return data
 }
 
@@ -98,37 +88,30 @@ func FuzzSQSDocument(f *testing.F) {
 	for seed := range byte(16) {
 		f.Add(noise(seed, 400), seed%2 == 0)
 	}
-
 	f.Fuzz(func(t *testing.T, data []byte, null bool) {
 		in := feed{data}
 		messages := make([]eventjson.Message, in.number()%4)
-
 		var (
 			want events.SQSEvent
 			size = eventjson.Overhead + max(len(messages)-1, 0)
 			q    = eventjson.NewSQS("aws:sqs", queueARN, region).WithNullMD5(null)
 		)
-
 		for i := range messages {
 			messages[i] = in.message()
 			want.Records = append(want.Records, reflectMessage(&messages[i], queueARN))
 			size += q.Size(&messages[i])
 		}
-
 		got := eventjson.AppendEvent([]byte("before"), messages, q.Append)
 		if len(got) != len("before")+size || !bytes.HasPrefix(got, []byte("before")) {
 			t.Fatalf("document of %d bytes, sizes add up to %d: %q", len(got)-len("before"), size, got)
 		}
-
 		std, err := json.Marshal(want)
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		theirs := decode(t, std)
 		for i, record := range records(t, theirs) {
 			m := &messages[i]
-
 			switch {
 			case m.MD5OfMessageAttributes != "":
 			case null && len(m.MessageAttributes) == 0:
@@ -137,7 +120,6 @@ func FuzzSQSDocument(f *testing.F) {
 				delete(record, "md5OfMessageAttributes")
 			}
 		}
-
 		if mine := decode(t, got[len("before"):]); !reflect.DeepEqual(records(t, mine), records(t, theirs)) {
 			t.Errorf("document\n got %v\nwant %v", mine, theirs)
 		}
@@ -152,17 +134,14 @@ func FuzzKinesisDocument(f *testing.F) {
 	for seed := range byte(16) {
 		f.Add(noise(seed, 200), "shard")
 	}
-
 	f.Fuzz(func(t *testing.T, data []byte, shard string) {
 		in := feed{data}
 		rows := make([]eventjson.KinesisRecord, in.number()%4)
-
 		var (
 			want events.KinesisEvent
 			size = eventjson.Overhead + max(len(rows)-1, 0)
 			k    = eventjson.NewKinesis("aws:kinesis", streamARN, region, roleARN)
 		)
-
 		for i := range rows {
 			rows[i] = eventjson.KinesisRecord{
 				PartitionKey: in.text(), SequenceNumber: in.text(), Data: []byte(in.text()),
@@ -171,29 +150,24 @@ func FuzzKinesisDocument(f *testing.F) {
 			size += k.Size(shard, &rows[i])
 			want.Records = append(want.Records, reflectRecord(&rows[i], shard))
 		}
-
 		got := eventjson.AppendEvent(nil, rows, func(dst []byte, r *eventjson.KinesisRecord) []byte {
 			return k.Append(dst, shard, r)
 		})
 		if len(got) != size {
 			t.Fatalf("document of %d bytes, sizes add up to %d: %q", len(got), size, got)
 		}
-
 		std, err := json.Marshal(want)
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		mine, theirs := records(t, decode(t, got)), records(t, decode(t, std))
 		for i := range mine {
 			exact := float64(rows[i].ApproximateArrivalTimestamp.UnixMilli()) / 1000 // cut, not rounded (KIN-192)
 			if off := math.Abs(takeArrival(t, mine[i]) - exact); off > 1e-6 {
 				t.Errorf("record %d: approximateArrivalTimestamp is off by %g s", i, off)
 			}
-
 			takeArrival(t, theirs[i]) // the events package rounds it otherwise
 		}
-
 		if !reflect.DeepEqual(mine, theirs) {
 			t.Errorf("document\n got %v\nwant %v", mine, theirs)
 		}
@@ -216,23 +190,18 @@ func reflectRecord(r *eventjson.KinesisRecord, shard string) events.KinesisEvent
 // records are those of a decoded document.
 func records(t *testing.T, document map[string]any) []map[string]any {
 	t.Helper()
-
 	if len(document) != 1 {
 		t.Fatalf("members of the document: %v", document)
 	}
-
 	list, _ := document["Records"].([]any)
 	all := make([]map[string]any, len(list))
-
 	for i := range list {
 		record, ok := list[i].(map[string]any)
 		if !ok {
 			t.Fatalf("record %d is %v", i, list[i])
 		}
-
 		all[i] = record
 	}
-
 	return all
 }
 
@@ -245,19 +214,15 @@ func FuzzAppendBase64(f *testing.F) {
 	for seed := range byte(16) {
 		f.Add(noise(seed, 5*int(seed)), 9*seed)
 	}
-
 	f.Fuzz(func(t *testing.T, blob []byte, room uint8) {
 		array := bytes.Repeat([]byte("#"), 10+int(room))
-
 		got := eventjson.AppendBase64(array[:3:5+int(room)], blob)
 		if want := `###"` + base64.StdEncoding.EncodeToString(blob) + `"`; string(got) != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
-
 		if eventjson.Base64Size(len(blob)) != len(got)-3 {
 			t.Errorf("size %d, want %d", eventjson.Base64Size(len(blob)), len(got)-3)
 		}
-
 		if rest := string(array[5+int(room):]); rest != "#####" {
 			t.Errorf("wrote beyond its capacity: %q", rest)
 		}

@@ -14,27 +14,21 @@ const lengthShift = 56
 
 func makeEscapeTable() [256]uint64 {
 	const hex = "0123456789abcdef"
-
 	short := map[byte]byte{'"': '"', '\\': '\\', '\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't'}
-
 	var table [256]uint64
-
 	for i := range table {
 		c := byte(i)
 		text := []byte{c}
-
 		if letter, ok := short[c]; ok {
 			text = []byte{'\\', letter}
 		} else if c < ' ' {
 			text = []byte{'\\', 'u', '0', '0', hex[c>>4], hex[c&0xf]}
 		}
-
 		table[i] = uint64(len(text)) << lengthShift
 		for at, b := range text {
 			table[i] |= uint64(b) << (8 * at)
 		}
 	}
-
 	return table
 }
 
@@ -45,7 +39,6 @@ func appendEscaped(dst []byte, c byte) []byte {
 		dst = append(dst, byte(e))
 		e >>= 8
 	}
-
 	return dst
 }
 
@@ -56,7 +49,6 @@ func escapedSize(c byte) int { return int(escapeTable[c] >> lengthShift) }
 // returns how many bytes that is; behind them it leaves rubbish.
 func expand(out *[window]byte, w uint64) int {
 	t := &escapeTable
-
 	n := put(out, 0, t[byte(w)])
 	n = put(out, n, t[byte(w>>8)])
 	n = put(out, n, t[byte(w>>16)])
@@ -65,21 +57,18 @@ func expand(out *[window]byte, w uint64) int {
 	n = put(out, n, t[byte(w>>40)])
 	n = put(out, n, t[byte(w>>48)])
 	n = put(out, n, t[byte(w>>56)])
-
 	return int(n & offsets)
 }
 
 // put writes the entry e at offset n and returns the offset behind it.
 func put(out *[window]byte, n, e uint64) uint64 {
 	binary.LittleEndian.PutUint64(out[n&offsets:], e)
-
 	return n + e>>lengthShift
 }
 
 // expandedSize returns what expand would, without writing.
 func expandedSize(w uint64) int {
 	t := &escapeTable
-
 	return int(t[byte(w)]>>lengthShift + t[byte(w>>8)]>>lengthShift +
 		t[byte(w>>16)]>>lengthShift + t[byte(w>>24)]>>lengthShift +
 		t[byte(w>>32)]>>lengthShift + t[byte(w>>40)]>>lengthShift +

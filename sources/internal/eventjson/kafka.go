@@ -109,9 +109,7 @@ func NewKafka(eventSource, arn, bootstrapServers string) *Kafka {
 	if arn != "" {
 		open = AppendString(append(open, `,"eventSourceArn":`...), arn)
 	}
-
 	open = AppendString(append(open, `,"bootstrapServers":`...), bootstrapServers)
-
 	return &Kafka{open: string(append(open, `,"records":{`...))}
 }
 
@@ -150,7 +148,6 @@ func KafkaKeySize(key []byte) int {
 	if key == nil {
 		return 0
 	}
-
 	return len(openKey) + Base64Size(len(key))
 }
 
@@ -159,7 +156,6 @@ func KafkaValueSize(value []byte) int {
 	if value == nil {
 		return 0
 	}
-
 	return len(openValue) + Base64Size(len(value))
 }
 
@@ -167,42 +163,33 @@ func KafkaValueSize(value []byte) int {
 // partition.
 func (r *KafkaRecord) appendShared(dst []byte) []byte {
 	const decimal = 10
-
 	dst = appendContent(append(dst, openTopic...), r.Topic)
 	dst = strconv.AppendInt(append(dst, openPartition...), int64(r.Partition), decimal)
-
 	return append(dst, openOffset...)
 }
 
 // appendOwn appends the rest of r.
 func (r *KafkaRecord) appendOwn(dst []byte) []byte {
 	const decimal = 10
-
 	dst = strconv.AppendInt(dst, r.Offset, decimal)
 	dst = strconv.AppendInt(append(dst, openTimestamp...), r.timestamp(), decimal)
 	dst = append(dst, r.TimestampType.member()...)
-
 	if r.Key != nil {
 		dst = AppendBase64(append(dst, openKey...), r.Key)
 	}
-
 	if r.Value != nil {
 		dst = AppendBase64(append(dst, openValue...), r.Value)
 	}
-
 	dst = appendHeaders(append(dst, openHeaders...), r.Headers)
-
 	return append(dst, closeHeaders...)
 }
 
 // timestamp returns what is written for r's.
 func (r *KafkaRecord) timestamp() int64 {
 	const none = -1
-
 	if r.TimestampType == KafkaCreateTime || r.TimestampType == KafkaLogAppendTime {
 		return r.Timestamp
 	}
-
 	return none
 }
 

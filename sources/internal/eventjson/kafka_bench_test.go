@@ -53,7 +53,6 @@ func consume(count, size, partitions int, headers ...consumedHeader) []*consumed
 			Key: fmt.Appendf(nil, "order-%05d", i*7919%100000), Value: []byte(body(size)),
 		}
 	}
-
 	return records
 }
 
@@ -63,15 +62,12 @@ func viaKafkaEvents(records []*consumed) []byte {
 		topic  string
 		number int32
 	}
-
 	lists := map[partition][]events.KafkaRecord{}
-
 	for _, r := range records {
 		headers := make([]map[string]events.JSONNumberBytes, len(r.Headers))
 		for i, h := range r.Headers {
 			headers[i] = map[string]events.JSONNumberBytes{h.Key: h.Value}
 		}
-
 		key := partition{r.Topic, r.Partition}
 		lists[key] = append(lists[key], events.KafkaRecord{
 			Topic: r.Topic, Partition: int64(r.Partition), Offset: r.Offset,
@@ -80,7 +76,6 @@ func viaKafkaEvents(records []*consumed) []byte {
 			Headers: headers,
 		})
 	}
-
 	event := events.KafkaEvent{
 		EventSource: "aws:kafka", EventSourceARN: clusterARN, BootstrapServers: bootstrapServers,
 		Records: make(map[string][]events.KafkaRecord, len(lists)),
@@ -88,26 +83,20 @@ func viaKafkaEvents(records []*consumed) []byte {
 	for key, list := range lists {
 		event.Records[key.topic+"-"+strconv.Itoa(int(key.number))] = list
 	}
-
 	document, err := json.Marshal(event)
 	if err != nil {
 		return nil
 	}
-
 	return document
 }
 
 func sizeOfKafka(records []*consumed) int {
 	size := 0
-
 	var r eventjson.KafkaRecord
-
 	for i := range records {
 		viewConsumed(&records[i], &r)
-
 		size += r.Size()
 	}
-
 	return size
 }
 
@@ -117,10 +106,8 @@ func BenchmarkKafka(b *testing.B) {
 	trace := consumedHeader{"traceparent", []byte("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")}
 	runs := func(records []*consumed) []*consumed {
 		slices.SortStableFunc(records, func(a, b *consumed) int { return int(a.Partition - b.Partition) })
-
 		return records
 	}
-
 	for _, batch := range []struct {
 		name    string
 		records []*consumed
@@ -136,7 +123,6 @@ func BenchmarkKafka(b *testing.B) {
 	} {
 		k, records := msk(), batch.records
 		dst := eventjson.AppendKafka(k, nil, records, viewConsumed)
-
 		b.Run(batch.name+"/ratio", func(b *testing.B) {
 			compare(b, map[string]func(){
 				baseline:   func() { _ = viaKafkaEvents(records) },
@@ -146,7 +132,6 @@ func BenchmarkKafka(b *testing.B) {
 				},
 			})
 		})
-
 		for name, run := range map[string]func(){
 			"append": func() { dst = eventjson.AppendKafka(k, dst[:0], records, viewConsumed) },
 			"size":   func() { _ = sizeOfKafka(records) },
@@ -154,11 +139,9 @@ func BenchmarkKafka(b *testing.B) {
 		} {
 			b.Run(batch.name+"/"+name, func(b *testing.B) {
 				b.ReportAllocs()
-
 				for b.Loop() {
 					run()
 				}
-
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(records)), "ns/record")
 			})
 		}

@@ -20,15 +20,12 @@ func (f *feed) kafkaRecord() eventjson.KafkaRecord {
 		TimestampType: eventjson.KafkaTimestampType(f.number()%4 - 1), Timestamp: f.time().UnixMilli(),
 		Key: f.blob(), Value: f.blob(),
 	}
-
 	for range 8 {
 		r.Offset = r.Offset<<8 | int64(f.number())
 	}
-
 	for range f.number() % 4 {
 		r.Headers = append(r.Headers, eventjson.KafkaHeader{Key: f.text(), Value: f.blob()})
 	}
-
 	return r
 }
 
@@ -37,7 +34,6 @@ func (f *feed) blob() []byte {
 	if f.number()%4 == 0 {
 		return nil
 	}
-
 	return []byte(f.text())
 }
 
@@ -50,36 +46,27 @@ func FuzzKafkaDocument(f *testing.F) {
 	for seed := range byte(32) {
 		f.Add(noise(seed, 1500), uint16(seed)*200)
 	}
-
 	f.Fuzz(func(t *testing.T, data []byte, room uint16) {
 		const mark = "#####"
-
 		in := feed{data}
 		rows := make([]eventjson.KafkaRecord, in.number()%24)
-
 		for i := range rows {
 			rows[i] = in.kafkaRecord()
 		}
-
 		array := bytes.Repeat([]byte("#"), int(room)+len(mark))
-
 		got := eventjson.AppendKafka(msk(), array[:0:room], rows, same)
 		if rest := string(array[room:]); rest != mark {
 			t.Errorf("wrote behind its room: %q", rest)
 		}
-
 		if size := kafkaSize(msk(), rows); size != len(got) {
 			t.Errorf("size %d, want %d of %s", size, len(got), got)
 		}
-
 		std, err := json.Marshal(kafkaEvent(rows))
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		mine, theirs := decodeNumbers(t, got), decodeNumbers(t, std)
 		addEmpty(t, theirs, rows)
-
 		if !reflect.DeepEqual(mine, theirs) {
 			t.Errorf("document\n got %v\nwant %v", mine, theirs)
 		}
@@ -90,19 +77,15 @@ func FuzzKafkaDocument(f *testing.F) {
 // values that are empty and not nil.
 func addEmpty(t *testing.T, document map[string]any, rows []eventjson.KafkaRecord) {
 	t.Helper()
-
 	at := map[string]int{}
-
 	for _, r := range rows {
 		name := partitionName(r.Topic, r.Partition)
 		list := nested(t, document, "records")[name].([]any)
 		record := list[at[name]].(map[string]any)
 		at[name]++
-
 		if r.Key != nil && len(r.Key) == 0 {
 			record["key"] = ""
 		}
-
 		if r.Value != nil && len(r.Value) == 0 {
 			record["value"] = ""
 		}
@@ -112,12 +95,10 @@ func addEmpty(t *testing.T, document map[string]any, rows []eventjson.KafkaRecor
 // decodeNumbers decodes a document with all digits of its numbers.
 func decodeNumbers(t *testing.T, document []byte) map[string]any {
 	t.Helper()
-
 	object, err := decodeObject(document)
 	if err != nil {
 		t.Fatalf("%v in %s", err, document)
 	}
-
 	return object
 }
 
@@ -125,16 +106,13 @@ func decodeNumbers(t *testing.T, document []byte) map[string]any {
 func decodeObject(text []byte) (map[string]any, error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
-
 	var object map[string]any
 	if err := decoder.Decode(&object); err != nil {
 		return nil, err
 	}
-
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("there is more")
 	}
-
 	return object, nil
 }
 
@@ -148,26 +126,21 @@ func FuzzParseKafkaItem(f *testing.F) {
 	} {
 		f.Add([]byte(text))
 	}
-
 	f.Fuzz(func(t *testing.T, text []byte) {
 		partition, offset, ok := eventjson.ParseKafkaItem(text)
 		if !ok && (partition != "" || offset != 0) {
 			t.Errorf("%q: refused, but %q and %d", text, partition, offset)
 		}
-
 		var (
 			wantPartition string
 			wantOffset    int64
 		)
-
 		object, err := decodeObject(text)
 		if err == nil {
 			wantPartition, _ = object["partition"].(string)
-
 			number, _ := object["offset"].(json.Number)
 			wantOffset, err = strconv.ParseInt(number.String(), 10, 64)
 		}
-
 		want := err == nil && wantPartition != "" && wantOffset >= 0
 		if ok != want || ok && (partition != wantPartition || offset != wantOffset) {
 			t.Errorf("%q: %q, %d, %t, want %q, %d, %t", text, partition, offset, ok, wantPartition, wantOffset, want)
@@ -182,13 +155,11 @@ func FuzzKafkaPartitionName(f *testing.F) {
 	f.Add("orders-00", int32(-1))
 	f.Add("-", int32(7))
 	f.Add("", int32(1))
-
 	f.Fuzz(func(t *testing.T, text string, number int32) {
 		topic, back, ok := splitPartitionName(partitionName(text, number))
 		if text != "" && number >= 0 && (topic != text || back != number || !ok) {
 			t.Errorf("%q, %d comes back as %q, %d, %t", text, number, topic, back, ok)
 		}
-
 		topic, back, ok = splitPartitionName(text)
 		if name := partitionName(topic, back); ok && name != text {
 			t.Errorf("%q comes back as %q", text, name)

@@ -17,18 +17,15 @@ import (
 // later calls use again.
 func AppendKafka[R any](k *Kafka, dst []byte, records []R, view func(record *R, to *KafkaRecord)) []byte {
 	dst = append(dst, k.open...)
-
 	if len(records) > 0 {
 		s, ok := scratches.Get().(*kafkaScratch)
 		if !ok {
 			s = &kafkaScratch{places: map[kafkaPartition]int{}}
 		}
-
 		dst = appendRecords(s, dst, records, view)
 		s.forget()
 		scratches.Put(s)
 	}
-
 	return append(dst, closeKafka...)
 }
 
@@ -37,27 +34,20 @@ func AppendKafka[R any](k *Kafka, dst []byte, records []R, view func(record *R, 
 func appendRecords[R any](s *kafkaScratch, dst []byte, records []R, view func(record *R, to *KafkaRecord)) []byte {
 	r := &s.record
 	view(&records[0], r)
-
 	first := r.partition()
 	dst, head := appendFirst(dst, r)
-
 	for i := 1; i < len(records); i++ {
 		view(&records[i], r)
-
 		if r.partition() != first {
 			s.begin(first, len(records))
-
 			for ; i < len(records); i++ {
 				view(&records[i], r)
 				s.add(i, r.partition())
 			}
-
 			return appendChains(s, dst, head, records, view)
 		}
-
 		dst = head.append(dst, r)
 	}
-
 	return append(dst, closeRecords...)
 }
 
@@ -67,21 +57,16 @@ func appendChains[R any](
 	s *kafkaScratch, dst []byte, head sharedHead, records []R, view func(record *R, to *KafkaRecord),
 ) []byte {
 	r := &s.record
-
 	for place, c := range s.chains {
 		if place > 0 {
 			view(&records[c.first], r)
-
 			dst, head = appendFirst(append(dst, `],`...), r)
 		}
-
 		for i := s.next[c.first]; i > 0; i = s.next[i] {
 			view(&records[i], r)
-
 			dst = head.append(dst, r)
 		}
 	}
-
 	return append(dst, closeRecords...)
 }
 
@@ -93,25 +78,21 @@ type sharedHead struct{ from, to int }
 func appendFirst(dst []byte, r *KafkaRecord) ([]byte, sharedHead) {
 	dst = appendKafkaName(append(dst, openName...), r.Topic, r.Partition)
 	dst = append(dst, openRecords...)
-
 	from := len(dst)
 	dst = r.appendShared(dst)
 	to := len(dst)
-
 	return r.appendOwn(dst), sharedHead{from, to}
 }
 
 // append appends r, another record of the partition.
 func (h sharedHead) append(dst []byte, r *KafkaRecord) []byte {
 	dst = append(dst, ',')
-
 	return r.appendOwn(append(dst, dst[h.from:h.to]...))
 }
 
 // appendKafkaName appends the name of a partition, without quotes.
 func appendKafkaName(dst []byte, topic string, partition int32) []byte {
 	const decimal = 10
-
 	return strconv.AppendInt(append(appendContent(dst, topic), '-'), int64(partition), decimal)
 }
 
@@ -155,7 +136,6 @@ func (s *kafkaScratch) begin(p kafkaPartition, records int) {
 	if cap(s.next) < records {
 		s.next = make([]int, records)
 	}
-
 	s.next = s.next[:records]
 	s.next[0] = 0
 	s.chains = append(s.chains[:0], chain{})
@@ -166,7 +146,6 @@ func (s *kafkaScratch) begin(p kafkaPartition, records int) {
 // add puts the record i at the end of the chain of p.
 func (s *kafkaScratch) add(i int, p kafkaPartition) {
 	s.next[i] = 0
-
 	if p != s.latest {
 		place, ok := s.places[p]
 		if !ok {
@@ -174,14 +153,11 @@ func (s *kafkaScratch) add(i int, p kafkaPartition) {
 			s.places[p] = place
 			s.chains = append(s.chains, chain{first: i, last: i})
 		}
-
 		s.latest, s.place = p, place
-
 		if !ok {
 			return
 		}
 	}
-
 	c := &s.chains[s.place]
 	s.next[c.last] = i
 	c.last = i

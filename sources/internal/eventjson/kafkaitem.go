@@ -22,14 +22,11 @@ func ParseKafkaItem(item []byte) (partition string, offset int64, ok bool) {
 		name   *string
 		number *int64
 	)
-
 	if json.Unmarshal(members["partition"], &name) != nil || name == nil || *name == "" {
 		return "", 0, false
 	}
-
 	if json.Unmarshal(members["offset"], &number) != nil || number == nil || *number < 0 {
 		return "", 0, false
 	}
-
 	return *name, *number, true
 }

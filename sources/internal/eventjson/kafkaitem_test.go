@@ -20,23 +20,20 @@ func partitionName(topic string, partition int32) string {
 // else, such as a number with a zero in front.
 func splitPartitionName(name string) (topic string, partition int32, ok bool) {
 	const decimal, size = 10, 32
-
 	at := strings.LastIndexByte(name, '-')
 	if at <= 0 {
 		return "", 0, false
 	}
-
 	number, err := strconv.ParseInt(name[at+1:], decimal, size)
 	if err != nil || strconv.FormatInt(number, decimal) != name[at+1:] {
 		return "", 0, false
 	}
-
 	return name[:at], int32(number), true
 }
 
-func TestSplitPartitionName_KAF83_KAF188(t *testing.T) {
+// Split partition name (KAF-83, KAF-188).
+func TestSplitPartitionName(t *testing.T) {
 	t.Parallel()
-
 	for name, want := range map[string]struct {
 		topic     string
 		partition int32
@@ -68,7 +65,6 @@ func TestSplitPartitionName_KAF83_KAF188(t *testing.T) {
 		if topic != want.topic || partition != want.partition || ok != want.ok {
 			t.Errorf("%q: %q, %d, %t, want %+v", name, topic, partition, ok, want)
 		}
-
 		if back := partitionName(topic, partition); ok && back != name {
 			t.Errorf("%q comes back as %q", name, back)
 		}
@@ -76,16 +72,14 @@ func TestSplitPartitionName_KAF83_KAF188(t *testing.T) {
 }
 
 // TestParseKafkaItem also shows that an item names one record and no more
-// (KAF-67, KAF-183).
-func TestParseKafkaItem_KAF66_KAF68_KAF183(t *testing.T) {
+// (KAF-67, KAF-183) (KAF-66, KAF-68).
+func TestParseKafkaItem(t *testing.T) {
 	t.Parallel()
-
 	type item struct {
 		partition string
 		offset    int64
 		ok        bool
 	}
-
 	for text, want := range map[string]item{
 		`{"partition":"orders-0","offset":100}`:                   {"orders-0", 100, true},
 		"{\t\"offset\" :7 ,\n\"partition\": \"orders-3\"}\r\n":    {"orders-3", 7, true},

@@ -49,12 +49,10 @@ const (
 func NewKinesis(eventSource, arn, region, invokeIdentityARN string) *Kinesis {
 	middle := AppendString([]byte(`},"eventSource":`), eventSource)
 	middle = append(middle, `,"eventVersion":"1.0","eventID":"`...)
-
 	tail := AppendString([]byte(`","eventName":`), eventSource+":record")
 	tail = AppendString(append(tail, `,"invokeIdentityArn":`...), invokeIdentityARN)
 	tail = AppendString(append(tail, `,"awsRegion":`...), region)
 	tail = AppendString(append(tail, `,"eventSourceARN":`...), arn)
-
 	return &Kinesis{middle: string(middle), tail: string(append(tail, '}'))}
 }
 
@@ -68,7 +66,6 @@ func (k *Kinesis) Append(dst []byte, shardID string, r *KinesisRecord) []byte {
 	dst = appendMember(dst, openEncryption, r.EncryptionType)
 	dst = appendContent(append(dst, k.middle...), shardID)
 	dst = appendContent(append(dst, ':'), r.SequenceNumber)
-
 	return append(dst, k.tail...)
 }
 
@@ -104,7 +101,6 @@ func (k *Kinesis) AppendMetadata(dst []byte, shardID string, r *KinesisRecord) [
 	dst = appendMember(dst, openEncryption, r.EncryptionType)
 	dst = appendContent(append(dst, k.middle[len("}"):]...), shardID)
 	dst = appendContent(append(dst, ':'), r.SequenceNumber)
-
 	return append(dst, k.tail...)
 }
 
@@ -112,51 +108,41 @@ func (k *Kinesis) AppendMetadata(dst []byte, shardID string, r *KinesisRecord) [
 // milliseconds.
 func appendSeconds(dst []byte, t time.Time) []byte {
 	const base, milli = 10, 1000
-
 	ms := t.UnixMilli()
 	if ms < 0 {
 		dst = append(dst, '-')
 		ms = -ms
 	}
-
 	dst = strconv.AppendInt(dst, ms/milli, base)
-
 	rest := ms % milli
 	if rest == 0 {
 		return dst
 	}
-
 	dst = append(dst, '.')
 	for unit := int64(milli / base); rest > 0; unit /= base {
 		dst = append(dst, byte('0'+rest/unit))
 		rest %= unit
 	}
-
 	return dst
 }
 
 // secondsSize returns how many bytes appendSeconds appends.
 func secondsSize(t time.Time) int {
 	const base, milli = 10, 1000
-
 	n, ms := 1, t.UnixMilli()
 	if ms < 0 {
 		n, ms = n+1, -ms
 	}
-
 	for whole := ms / milli; whole >= base; whole /= base {
 		n++
 	}
-
 	rest := ms % milli
 	if rest == 0 {
 		return n
 	}
-
 	n += len(".123")
 	for ; rest%base == 0; rest /= base {
 		n--
 	}
-
 	return n
 }

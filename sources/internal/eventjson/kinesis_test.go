@@ -28,13 +28,10 @@ func streamRecord() eventjson.KinesisRecord {
 
 func TestKinesisDocument_KIN190(t *testing.T) {
 	t.Parallel()
-
 	k := eventjson.NewKinesis("aws:kinesis", streamARN, region, roleARN)
 	r := streamRecord()
-
 	got := append(k.Append([]byte(eventjson.Open), shardID, &r), eventjson.Close...)
 	checkDocument(t, got, "kinesis")
-
 	if size := eventjson.Overhead + k.Size(shardID, &r); size != len(got) {
 		t.Errorf("size = %d, want %d", size, len(got))
 	}
@@ -42,7 +39,6 @@ func TestKinesisDocument_KIN190(t *testing.T) {
 
 func TestKinesisRoundTrip_KIN194(t *testing.T) {
 	t.Parallel()
-
 	records := []eventjson.KinesisRecord{
 		streamRecord(),
 		{},
@@ -50,16 +46,13 @@ func TestKinesisRoundTrip_KIN194(t *testing.T) {
 	}
 	records[2].ApproximateArrivalTimestamp = time.UnixMilli(1)
 	k := eventjson.NewKinesis("aws:kinesis", streamARN, region, roleARN)
-
 	document := eventjson.AppendEvent(nil, records, func(dst []byte, r *eventjson.KinesisRecord) []byte {
 		return k.Append(dst, shardID, r)
 	})
-
 	var event events.KinesisEvent
 	if err := json.Unmarshal(document, &event); err != nil {
 		t.Fatal(err)
 	}
-
 	for i, got := range event.Records {
 		want := records[i]
 		if got.EventID != shardID+":"+want.SequenceNumber || got.EventSourceArn != streamARN ||
@@ -67,19 +60,15 @@ func TestKinesisRoundTrip_KIN194(t *testing.T) {
 			t.Errorf("record %d = %+v, want %+v", i, got, want)
 		}
 	}
-
 	for i := range records[:1] {
 		checkRecord(t, &records[i], shardID)
 	}
-
 	checkRecord(t, &records[2], shardID)
 }
 
 func TestArrivalTimestamp_KIN192(t *testing.T) {
 	t.Parallel()
-
 	k := eventjson.NewKinesis("aws:kinesis", streamARN, region, roleARN)
-
 	for ms, want := range map[int64]string{
 		0: "0", 1: "0.001", 10: "0.01", 100: "0.1", 999: "0.999", 1000: "1", 1005: "1.005", 1050: "1.05",
 		1767225601123: "1767225601.123", 1767225601120: "1767225601.12", 1767225601000: "1767225601", -1500: "-1.5",

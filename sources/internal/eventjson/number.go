@@ -9,14 +9,11 @@ var powers = makePowers()
 
 func makePowers() [20]uint64 {
 	const base = 10
-
 	var table [20]uint64
-
 	table[0] = 1
 	for i := 1; i < len(table); i++ {
 		table[i] = table[i-1] * base
 	}
-
 	return table
 }
 
@@ -29,13 +26,10 @@ func intSize(n int64) int {
 
 	// This bit gives 0 a digit, and no other number another one.
 	value |= 1
-
 	const digitsPerBit, shift = 1233, 12 // log10(2), shifted
-
 	digits := bits.Len64(value) * digitsPerBit >> shift
 	if value >= powers[digits] {
 		digits++
 	}
-
 	return size + digits
 }

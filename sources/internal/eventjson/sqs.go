@@ -29,7 +29,6 @@ func NewSQS(eventSource, arn, region string) *SQS {
 	tail := AppendString([]byte(`","eventSource":`), eventSource)
 	tail = AppendString(append(tail, `,"eventSourceARN":`...), arn)
 	tail = AppendString(append(tail, `,"awsRegion":`...), region)
-
 	return &SQS{tail: string(append(tail, '}'))}
 }
 
@@ -50,7 +49,6 @@ func (q *SQS) WithNullMD5(null bool) *SQS {
 	if null {
 		other.noAttributesMD5 = nullAttributesMD5
 	}
-
 	return other
 }
 
@@ -62,20 +60,16 @@ func (q *SQS) Append(dst []byte, m *Message) []byte {
 	dst = appendContent(append(dst, openBody...), m.Body)
 	dst = m.appendSystem(append(dst, openSystem...))
 	dst = appendAttributes(append(dst, openAttributes...), m.MessageAttributes)
-
 	if m.MD5OfMessageAttributes != "" {
 		dst = appendContent(append(dst, openAttributesMD5...), m.MD5OfMessageAttributes)
 		dst = append(dst, '"')
 	} else {
 		dst = append(dst, '}')
-
 		if len(m.MessageAttributes) == 0 {
 			dst = append(dst, q.noAttributesMD5...)
 		}
 	}
-
 	dst = appendContent(append(dst, openBodyMD5...), m.MD5OfBody)
-
 	return append(dst, q.tail...)
 }
 
@@ -86,12 +80,10 @@ func (q *SQS) Size(m *Message) int {
 		len(openBody) + contentSize(m.Body) +
 		len(openSystem) + m.systemSize() +
 		len(openAttributes) + attributesSize(m.MessageAttributes) + 1
-
 	if m.MD5OfMessageAttributes != "" {
 		n += len(openAttributesMD5) + contentSize(m.MD5OfMessageAttributes)
 	} else if len(m.MessageAttributes) == 0 {
 		n += len(q.noAttributesMD5)
 	}
-
 	return n + len(openBodyMD5) + contentSize(m.MD5OfBody) + len(q.tail)
 }

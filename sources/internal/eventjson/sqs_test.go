@@ -55,7 +55,6 @@ func fifoMessage() eventjson.Message {
 
 func TestSQSDocuments_SQS90(t *testing.T) {
 	t.Parallel()
-
 	for name, test := range map[string]struct {
 		arn     string
 		message eventjson.Message
@@ -65,11 +64,9 @@ func TestSQSDocuments_SQS90(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-
 			q := eventjson.NewSQS("aws:sqs", test.arn, region)
 			got := eventjson.AppendEvent(nil, []eventjson.Message{test.message}, q.Append)
 			checkDocument(t, got, name)
-
 			if size := eventjson.Overhead + q.Size(&test.message); size != len(got) {
 				t.Errorf("size = %d, want %d", size, len(got))
 			}
@@ -80,17 +77,14 @@ func TestSQSDocuments_SQS90(t *testing.T) {
 // checkDocument compares byte for byte, but for white space between tokens.
 func checkDocument(t *testing.T, got []byte, name string) {
 	t.Helper()
-
 	example, err := os.ReadFile(filepath.Join("testdata", name+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	var want bytes.Buffer
 	if err := json.Compact(&want, example); err != nil {
 		t.Fatal(err)
 	}
-
 	if string(got) != want.String() {
 		t.Errorf("document\n got %s\nwant %s", got, &want)
 	}
@@ -98,28 +92,21 @@ func checkDocument(t *testing.T, got []byte, name string) {
 
 func TestSQSRoundTrip_SQS97(t *testing.T) {
 	t.Parallel()
-
 	messages := []eventjson.Message{standardMessage(), fifoMessage(), {}}
 	q := eventjson.NewSQS("aws:sqs", queueARN, region)
-
 	document := eventjson.AppendEvent(nil, messages, q.Append)
-
 	var got events.SQSEvent
 	if err := json.Unmarshal(document, &got); err != nil {
 		t.Fatal(err)
 	}
-
 	size := eventjson.Overhead + len(messages) - 1
-
 	for i := range messages {
 		size += q.Size(&messages[i])
-
 		want := reflectMessage(&messages[i], queueARN)
 		if !reflect.DeepEqual(got.Records[i], want) {
 			t.Errorf("record %d = %+v, want %+v", i, got.Records[i], want)
 		}
 	}
-
 	if size != len(document) {
 		t.Errorf("sizes add up to %d, document has %d bytes", size, len(document))
 	}
@@ -143,13 +130,10 @@ func reflectMessage(m *eventjson.Message, arn string) events.SQSMessage {
 			delete(system, name)
 		}
 	}
-
 	for _, extra := range m.Extra {
 		system[extra.Name] = extra.Value
 	}
-
 	attributes := map[string]events.SQSMessageAttribute{}
-
 	for _, a := range m.MessageAttributes {
 		attribute := events.SQSMessageAttribute{
 			DataType: a.DataType, StringListValues: []string{}, BinaryListValues: [][]byte{},
@@ -159,10 +143,8 @@ func reflectMessage(m *eventjson.Message, arn string) events.SQSMessage {
 		} else {
 			attribute.StringValue = &a.StringValue
 		}
-
 		attributes[a.Name] = attribute
 	}
-
 	return events.SQSMessage{
 		MessageId: m.MessageID, ReceiptHandle: m.ReceiptHandle, Body: m.Body,
 		Md5OfBody: m.MD5OfBody, Md5OfMessageAttributes: m.MD5OfMessageAttributes,
@@ -173,11 +155,9 @@ func reflectMessage(m *eventjson.Message, arn string) events.SQSMessage {
 
 func TestMD5OfMessageAttributes_SQS100(t *testing.T) {
 	t.Parallel()
-
 	with, without := standardMessage(), fifoMessage()
 	plain := eventjson.NewSQS("aws:sqs", queueARN, region)
 	windowed := plain.WithNullMD5(true)
-
 	for name, test := range map[string]struct {
 		encoder *eventjson.SQS
 		message *eventjson.Message
@@ -191,12 +171,10 @@ func TestMD5OfMessageAttributes_SQS100(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-
 			got := test.encoder.Append(nil, test.message)
 			if !bytes.Contains(got, []byte(test.want)) {
 				t.Errorf("record = %s, want in it %s", got, test.want)
 			}
-
 			if size := test.encoder.Size(test.message); size != len(got) {
 				t.Errorf("size = %d, want %d", size, len(got))
 			}
@@ -206,7 +184,6 @@ func TestMD5OfMessageAttributes_SQS100(t *testing.T) {
 
 func TestOtherAttributes_SQS95(t *testing.T) {
 	t.Parallel()
-
 	m := eventjson.Message{
 		AWSTraceHeader:           "Root=1-2-3",
 		DeadLetterQueueSourceARN: queueARN,
@@ -216,14 +193,11 @@ func TestOtherAttributes_SQS95(t *testing.T) {
 	want := `"attributes":{"AWSTraceHeader":"Root=1-2-3","DeadLetterQueueSourceArn":"` + queueARN +
 		`","Later":"a \"new\" one","Void":""},"messageAttributes":{"none":{"binaryValue":"",` +
 		`"stringListValues":[],"binaryListValues":[],"dataType":"Binary.x"}},"md5OfBody":`
-
 	q := eventjson.NewSQS("aws:sqs", queueARN, region)
-
 	got := q.Append(nil, &m)
 	if !bytes.Contains(got, []byte(want)) {
 		t.Errorf("record = %s, want in it %s", got, want)
 	}
-
 	if size := q.Size(&m); size != len(got) {
 		t.Errorf("size = %d, want %d", size, len(got))
 	}
@@ -231,7 +205,6 @@ func TestOtherAttributes_SQS95(t *testing.T) {
 
 func TestEmptyDocument_SQS105(t *testing.T) {
 	t.Parallel()
-
 	got := eventjson.AppendEvent(nil, nil, eventjson.NewSQS("", "", "").Append)
 	if string(got) != `{"Records":[]}` || len(got) != eventjson.Overhead {
 		t.Errorf("document = %s of %d bytes, Overhead = %d", got, len(got), eventjson.Overhead)

@@ -34,13 +34,10 @@ func appendContent(dst []byte, s string) []byte {
 	if rest == "" {
 		return dst
 	}
-
 	if utf8.ValidString(rest) {
 		dst, _ = appendUntil(dst, rest, 0)
-
 		return dst
 	}
-
 	return appendRunes(dst, rest)
 }
 
@@ -50,13 +47,10 @@ func contentSize(s string) int {
 	if rest == "" {
 		return n
 	}
-
 	if utf8.ValidString(rest) {
 		more, _ := sizeUntil(rest, 0)
-
 		return n + more
 	}
-
 	return n + sizeRunes(rest)
 }
 
@@ -67,7 +61,6 @@ const invalid = `\ufffd`
 func appendRunes(dst []byte, s string) []byte {
 	for s != "" {
 		r, n := utf8.DecodeRuneInString(s)
-
 		switch {
 		case n > 1:
 			dst = append(dst, s[:n]...)
@@ -76,20 +69,16 @@ func appendRunes(dst []byte, s string) []byte {
 		default:
 			dst = appendEscaped(dst, s[0])
 		}
-
 		s = s[n:]
 	}
-
 	return dst
 }
 
 // sizeRunes returns how many bytes appendRunes appends.
 func sizeRunes(s string) int {
 	size := 0
-
 	for s != "" {
 		r, n := utf8.DecodeRuneInString(s)
-
 		switch {
 		case n > 1:
 			size += n
@@ -98,9 +87,7 @@ func sizeRunes(s string) int {
 		default:
 			size += escapedSize(s[0])
 		}
-
 		s = s[n:]
 	}
-
 	return size
 }

@@ -25,18 +25,14 @@ func (m *Message) appendSystem(dst []byte) []byte {
 	dst = appendMember(dst, openFirstReceive, m.ApproximateFirstReceiveTimestamp)
 	dst = appendMember(dst, openTrace, m.AWSTraceHeader)
 	dst = appendMember(dst, openDeadLetter, m.DeadLetterQueueSourceARN)
-
 	for i := range m.Extra {
 		dst = AppendString(append(dst, ','), m.Extra[i].Name)
 		dst = AppendString(append(dst, ':'), m.Extra[i].Value)
 	}
-
 	if len(dst) == mark {
 		return append(dst, "{}"...)
 	}
-
 	dst[mark] = '{' // in place of the first comma
-
 	return append(dst, '}')
 }
 
@@ -51,15 +47,12 @@ func (m *Message) systemSize() int {
 		memberSize(openFirstReceive, m.ApproximateFirstReceiveTimestamp) +
 		memberSize(openTrace, m.AWSTraceHeader) +
 		memberSize(openDeadLetter, m.DeadLetterQueueSourceARN)
-
 	for i := range m.Extra {
 		n += len(",:") + StringSize(m.Extra[i].Name) + StringSize(m.Extra[i].Value)
 	}
-
 	if n == 0 {
 		return len("{}")
 	}
-
 	return n + len("}")
 }
 
@@ -67,7 +60,6 @@ func appendMember(dst []byte, open, value string) []byte {
 	if value == "" {
 		return dst
 	}
-
 	return append(appendContent(append(dst, open...), value), '"')
 }
 
@@ -75,6 +67,5 @@ func memberSize(open, value string) int {
 	if value == "" {
 		return 0
 	}
-
 	return len(open) + contentSize(value) + 1
 }

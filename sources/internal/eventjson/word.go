@@ -30,7 +30,6 @@ const (
 func appendUntil(dst []byte, s string, stop uint64) ([]byte, string) {
 	for {
 		dst, s = appendWords(dst, s, stop)
-
 		if s == "" {
 			return dst, s
 		}
@@ -40,7 +39,6 @@ func appendUntil(dst []byte, s string, stop uint64) ([]byte, string) {
 			if uint64(s[0])&stop != 0 {
 				return dst, s
 			}
-
 			dst = appendEscaped(dst, s[0])
 			s = s[1:]
 		}
@@ -51,21 +49,17 @@ func appendUntil(dst []byte, s string, stop uint64) ([]byte, string) {
 // allocates nothing.
 func appendWords(dst []byte, text string, stop uint64) ([]byte, string) {
 	out := dst[len(dst):cap(dst)]
-
 	for len(text) >= wordSize && len(out) >= window {
 		w := load(text)
 		if unlike(w, stop) == 0 {
 			binary.LittleEndian.PutUint64(out, w)
 			out = out[wordSize:]
 			text = text[wordSize:]
-
 			continue
 		}
-
 		if w&stop != 0 {
 			return dst[:cap(dst)-len(out)], text
 		}
-
 		out = out[expand((*[window]byte)(out), w):]
 		text = text[wordSize:]
 
@@ -73,28 +67,23 @@ func appendWords(dst []byte, text string, stop uint64) ([]byte, string) {
 		if len(text) < wordSize || len(out) < window || load(text)&stop != 0 {
 			continue
 		}
-
 		out = out[expand((*[window]byte)(out), load(text)):]
 		text = text[wordSize:]
 	}
-
 	if len(text) > 0 && len(text) < wordSize && len(out) >= window {
 		if w := loadShort(text); w&stop == 0 {
 			out = out[expand((*[window]byte)(out), w)-(wordSize-len(text)):]
 			text = ""
 		}
 	}
-
 	return dst[:cap(dst)-len(out)], text
 }
 
 // sizeUntil returns how many bytes appendUntil appends, and what it leaves.
 func sizeUntil(s string, stop uint64) (int, string) {
 	size := 0
-
 	for len(s) >= wordSize {
 		w := load(s)
-
 		switch {
 		case ((w-spaces)|w)&highs == 0:
 			size += wordSize + escapes(w)
@@ -103,10 +92,8 @@ func sizeUntil(s string, stop uint64) (int, string) {
 		default: // control characters, or part of a longer UTF-8 sequence
 			size += expandedSize(w)
 		}
-
 		s = s[wordSize:]
 	}
-
 	return sizeBytes(size, s, stop)
 }
 
@@ -116,7 +103,6 @@ func sizeBytes(size int, s string, stop uint64) (int, string) {
 		size += escapedSize(s[0])
 		s = s[1:]
 	}
-
 	return size, s
 }
 
@@ -132,7 +118,6 @@ func loadShort(s string) uint64 {
 	for i := len(s) - 1; i >= 0; i-- {
 		w = w<<8 | uint64(s[i])
 	}
-
 	return w
 }
 
@@ -142,7 +127,6 @@ func loadShort(s string) uint64 {
 func unlike(w, stop uint64) uint64 {
 	quoteOrControl := (w ^ ones*2) - ones*0x21
 	backslash := (w ^ ones*'\\') - ones
-
 	return (quoteOrControl|backslash)&^w&highs | w&stop
 }
 
@@ -151,6 +135,5 @@ func unlike(w, stop uint64) uint64 {
 // top bit.
 func escapes(w uint64) int {
 	plain := ((w ^ ones*'"') + lows) & ((w ^ ones*'\\') + lows)
-
 	return wordSize - bits.OnesCount64(plain&highs)
 }

@@ -14,15 +14,12 @@ import (
 // discover is the goroutine that lists shards.
 func (m *Manager) discover() {
 	const gap = time.Second // between lists that were asked for
-
 	var (
 		timer    = time.NewTimer(0)
 		last     time.Time
 		failures int
 	)
-
 	defer timer.Stop()
-
 	for {
 		select {
 		case <-m.stop:
@@ -31,21 +28,16 @@ func (m *Manager) discover() {
 			if failures == 0 {
 				timer.Reset(time.Until(last.Add(gap)))
 			}
-
 			continue
 		case <-timer.C:
 		}
-
 		err := m.synchronise()
 		last = time.Now()
-
 		if err == nil {
 			failures = 0
 			timer.Reset(m.about(m.options.ListInterval))
-
 			continue
 		}
-
 		failures++
 		timer.Reset(m.backoff(failures, min(m.options.ListInterval, time.Minute)))
 		m.complain(err)
@@ -67,7 +59,6 @@ func (m *Manager) complain(err error) {
 // about is d, give or take a tenth, so that workers do not move in step.
 func (m *Manager) about(d time.Duration) time.Duration {
 	const tenth = 10
-
 	return d - d/tenth + time.Duration(m.options.Jitter()*float64(d/tenth*2))
 }
 
@@ -77,7 +68,6 @@ func (m *Manager) backoff(failures int, most time.Duration) time.Duration {
 		least   = 50 * time.Millisecond
 		initial = 400 * time.Millisecond
 	)
-
 	return least + retry.Backoff{Initial: min(initial, most), Max: most}.Delay(failures, m.options.Jitter())
 }
 
@@ -87,33 +77,25 @@ func (m *Manager) synchronise() error {
 	if err != nil {
 		return err
 	}
-
 	g := newGraph(shards, leases)
-
 	if len(leases) == 0 {
 		m.pin = m.options.Now
-
 		err = m.recall(g)
 		if err != nil {
 			return err
 		}
 	}
-
 	for _, generation := range g.missing(m.options.Start, m.pin) {
 		err = each(len(generation), func(i int) error { return m.create(m.working, generation[i]) })
 		if err != nil {
 			return err
 		}
 	}
-
 	m.mu.Lock()
 	m.listed = listing{shards: shards, began: began}
 	m.mu.Unlock()
-
 	signal(m.takeSoon)
-
 	needless := g.needless()
-
 	return each(len(needless), func(i int) error { return m.remove(needless[i]) })
 }
 
@@ -123,16 +105,13 @@ func (m *Manager) recall(g *graph) error {
 	if m.options.Start.Sequence != checkpoint.Latest {
 		return nil
 	}
-
 	shards, err := m.listOnce(m.pin)
 	if err != nil {
 		return err
 	}
-
 	for _, s := range shards {
 		g.recent[s.ID] = true
 	}
-
 	return nil
 }
 
@@ -143,32 +122,25 @@ func (m *Manager) look() ([]Shard, []checkpoint.Lease, time.Time, error) {
 		tries = 3
 		pause = time.Second
 	)
-
 	for try := 1; ; try++ {
 		began := time.Now()
-
 		shards, err := m.listOnce(time.Time{})
 		if err != nil {
 			return nil, nil, began, err
 		}
-
 		leases, _, err := m.read()
 		if err != nil {
 			return nil, nil, began, err
 		}
-
 		doubt := doubtful(shards, len(leases) == 0)
 		if doubt == "" {
 			return shards, leases, began, nil
 		}
-
 		if try > tries {
 			// Parents are waited for all the same.
 			m.options.Logger.Warn("the list of shards is used although it looks wrong", "reason", doubt)
-
 			return shards, leases, began, nil
 		}
-
 		select {
 		case <-m.stop:
 			return nil, nil, began, errClosed
@@ -180,12 +152,10 @@ func (m *Manager) look() ([]Shard, []checkpoint.Lease, time.Time, error) {
 func (m *Manager) listOnce(since time.Time) ([]Shard, error) {
 	ctx, cancel := context.WithTimeout(m.reading, listPatience)
 	defer cancel()
-
 	shards, err := m.list(ctx, since)
 	if err != nil {
 		return nil, fmt.Errorf("shards not listed: %w", err)
 	}
-
 	return shards, nil
 }
 
@@ -196,30 +166,22 @@ func (m *Manager) create(ctx context.Context, l checkpoint.Lease) error {
 		return errClosed
 	default:
 	}
-
 	ctx, cancel := context.WithTimeout(ctx, min(m.options.Duration, patience))
 	defer cancel()
-
 	l.Stream = m.options.Stream
-
 	err := m.store.Create(ctx, l)
 	if errors.Is(err, checkpoint.ErrConflict) {
 		if m.exclusive { // another manager of this process; there is no next look otherwise
 			signal(m.listSoon)
 		}
-
 		return nil // somebody else was first; the next look shows how
 	}
-
 	if err != nil {
 		return fmt.Errorf("lease of shard %s not created: %w", l.Shard, err)
 	}
-
 	m.mu.Lock()
 	defer m.mu.Unlock()
-
 	m.wrote(l)
-
 	return nil
 }
 
@@ -227,20 +189,15 @@ func (m *Manager) create(ctx context.Context, l checkpoint.Lease) error {
 func (m *Manager) remove(l checkpoint.Lease) error {
 	ctx, cancel := context.WithTimeout(m.working, min(m.options.Duration, patience))
 	defer cancel()
-
 	err := m.store.Delete(ctx, l)
 	if errors.Is(err, checkpoint.ErrConflict) {
 		return nil
 	}
-
 	if err != nil {
 		return fmt.Errorf("lease of shard %s not deleted: %w", l.Shard, err)
 	}
-
 	m.mu.Lock()
 	defer m.mu.Unlock()
-
 	delete(m.known, l.Shard)
-
 	return nil
 }

@@ -27,6 +27,10 @@
 // Durations are measured by the monotonic clock. It may stand still while a
 // machine is suspended; then only the conditional writes protect.
 //
+// A worker that has too few leases asks another one for one of its, which hands it over
+// when its reader has finished (handover.go). With a [checkpoint.Paced] store positions
+// wait for the next write of their lease (pace.go).
+//
 // With a [checkpoint.Exclusive] store all leases are this worker's: they are
 // taken at once, and neither renewed nor shared out.
 package lease

@@ -39,8 +39,8 @@ func (r *reports) count(text string) int {
 }
 
 // Renewals that hang, more of them than are made at once, keep no other from being made
-// in time, and are told of.
-func TestHungRenewalsHoldUpNoOther_P11_P14(t *testing.T) {
+// in time, and are told of (P11, P14).
+func TestHungRenewalsHoldUpNoOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const shards, hanging, duration = 200, 5 * crowd, 10 * time.Second

@@ -30,9 +30,11 @@ type Held struct {
 	handed   bool             // out by Next
 	renewing bool
 	writing  bool
-	gone     bool // lost, ended or released
-	shut     bool // lost is closed
+	gone     bool      // lost, ended or released
+	shut     bool      // lost is closed
+	asked    time.Time // when another worker's wish for it was heard; zero for none
 	onLost   func()
+	onAsked  func()
 }
 
 // Shard is the ID of the shard.
@@ -42,15 +44,13 @@ func (h *Held) Shard() string { return h.shard }
 func (h *Held) Lease() checkpoint.Lease {
 	h.m.mu.Lock()
 	defer h.m.mu.Unlock()
-
 	l := h.lease
 	l.Parents, l.Children, l.Window = slices.Clone(l.Parents), slices.Clone(l.Children), slices.Clone(l.Window)
-
 	return l
 }
 
 // Lost is closed when the lease is this worker's no more: somebody else took it,
-// it was not renewed in time, or the manager was closed.
+// it was not renewed or handed over in time, or the manager was closed.
 func (h *Held) Lost() <-chan struct{} { return h.lost }
 
 // OnLost has f called when Lost is closed, at once if it is. It must not block and
@@ -58,11 +58,9 @@ func (h *Held) Lost() <-chan struct{} { return h.lost }
 func (h *Held) OnLost(f func()) {
 	h.m.mu.Lock()
 	defer h.m.mu.Unlock()
-
 	if h.shut {
 		f()
 	}
-
 	h.onLost = f
 }
 
@@ -74,22 +72,17 @@ func (h *Held) OnLost(f func()) {
 // lease is this worker's no more.
 func (h *Held) Commit(ctx context.Context, position checkpoint.Position, window []byte) error {
 	p := &progress{position: position, window: slices.Clone(window)}
-
 	if h.postpone(p) {
 		return nil
 	}
-
 	err := h.enter(ctx)
 	if err != nil {
 		return err
 	}
-
 	defer h.leave()
-
 	if h.postpone(p) { // another write was under way, and has just ended
 		return nil
 	}
-
 	return h.writeInTurn(ctx, p.onto)
 }
 
@@ -101,7 +94,6 @@ func (h *Held) Commit(ctx context.Context, position checkpoint.Position, window 
 func (h *Held) End(ctx context.Context, children []Shard) error {
 	position := childPosition(h.m.options.Start)
 	ids := make([]string, 0, len(children))
-
 	for _, child := range children {
 		if !slices.Contains(child.Parents, h.shard) {
 			child.Parents = append(slices.Clone(child.Parents), h.shard)
@@ -112,56 +104,46 @@ func (h *Held) End(ctx context.Context, children []Shard) error {
 		if err != nil {
 			return err
 		}
-
 		ids = append(ids, child.ID)
 	}
-
 	err := h.write(ctx, func(l *checkpoint.Lease) {
-		l.Owner, l.Children, l.Window = "", ids, nil
+		l.Owner, l.CheckpointOwner, l.Children, l.Window = "", "", ids, nil
 		l.Position = checkpoint.Position{Sequence: checkpoint.ShardEnd}
 	})
 	if err != nil {
 		return err
 	}
-
 	h.drop()
 	signal(h.m.takeSoon)
 	signal(h.m.listSoon)
-
 	return nil
 }
 
-// Release lets go of the shard and gives the lease back, so that others may take
-// it at once. One attempt, unless Commit has left it a position: after an error they
-// may once the lease has run out. Of a lost lease it gives nothing back, but must be
-// called too.
+// Release lets go of the shard and gives the lease back, so that others may take it at
+// once, or the one who has asked for it. One attempt, unless Commit has left it a
+// position: after an error they may once the lease has run out. Of a lost lease it gives
+// nothing back, but must be called too.
 func (h *Held) Release(ctx context.Context) error {
 	defer h.drop()
-
 	return h.giveBack(ctx)
 }
 
-// giveBack writes that the lease has no owner.
+// giveBack writes that the lease has no owner, or only the one who has asked for it.
 func (h *Held) giveBack(ctx context.Context) error {
 	h.m.mu.Lock()
 	gone := h.gone
 	h.m.mu.Unlock()
-
 	if gone {
 		return nil
 	}
-
-	err := h.flush(ctx, func(l *checkpoint.Lease) { l.Owner = "" })
-
+	err := h.flush(ctx, h.m.giveAway)
 	h.m.mu.Lock()
 	h.lose("")
 	h.shutLost()
 	h.m.mu.Unlock()
-
 	if errors.Is(err, sources.ErrLost) {
 		return nil
 	}
-
 	return err
 }
 
@@ -169,7 +151,6 @@ func (h *Held) giveBack(ctx context.Context) error {
 func (h *Held) drop() {
 	h.m.mu.Lock()
 	defer h.m.mu.Unlock()
-
 	h.gone = true
 	h.forget()
 }
@@ -179,8 +160,12 @@ func (h *Held) forget() {
 	if h.m.held[h.shard] == h {
 		delete(h.m.held, h.shard)
 	}
+	h.m.unqueue(h)
+}
 
-	h.m.queue = slices.DeleteFunc(h.m.queue, func(x *Held) bool { return x == h })
+// unqueue has a lease not be handed out. m.mu is held.
+func (m *Manager) unqueue(h *Held) {
+	m.queue = slices.DeleteFunc(m.queue, func(x *Held) bool { return x == h })
 }
 
 // lose closes Lost, once; reason is for the log. m.mu is held.
@@ -188,14 +173,11 @@ func (h *Held) lose(reason string) {
 	if h.gone {
 		return
 	}
-
 	h.gone = true
 	h.shutLost()
-
 	if !h.handed {
 		h.forget() // nobody reads it
 	}
-
 	if reason != "" {
 		h.m.lost++
 		h.m.options.Logger.Warn("shard lost", "shard", h.shard, "reason", reason)
@@ -207,7 +189,6 @@ func (h *Held) shutLost() {
 	if !h.shut {
 		h.shut = true
 		close(h.lost)
-
 		if h.onLost != nil {
 			h.onLost()
 		}
@@ -225,11 +206,9 @@ func (h *Held) renewal() time.Time {
 	if paced := h.since.Add(h.m.pace); h.unstored != nil && paced.Before(at) {
 		at = paced
 	}
-
 	if h.next.After(at) {
 		return h.next
 	}
-
 	return at
 }
 
@@ -246,7 +225,10 @@ func (h *Held) observe(l checkpoint.Lease, found bool, began time.Time) {
 	if h.gone || h.writing || !h.doubt.IsZero() {
 		return
 	}
-
+	if found && l.CheckpointOwner == h.m.owner && l.Counter > h.lease.Counter {
+		h.hear(l)
+		return
+	}
 	deleted := !found && h.since.Before(began) && h.m.known[h.shard] == nil
 	if deleted || found && l.Owner != h.m.owner && l.Counter > h.lease.Counter {
 		h.lose("lease was taken by another worker")

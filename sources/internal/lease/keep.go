@@ -17,20 +17,14 @@ const (
 func (m *Manager) keep() {
 	timer := time.NewTimer(m.options.Duration)
 	defer timer.Stop()
-
 	places := make(chan struct{}, crowd)
-
 	for {
 		due, wait := m.due(time.Now(), crowd-len(places))
-
 		for _, h := range due {
 			places <- struct{}{}
-
 			m.keeping.Go(func() { m.renew(h, places) })
 		}
-
 		timer.Reset(wait)
-
 		select {
 		case <-m.working.Done():
 			return
@@ -45,15 +39,12 @@ func (m *Manager) keep() {
 // for the others.
 func (m *Manager) renew(h *Held, places <-chan struct{}) {
 	const part = 100 // of a duration
-
 	leave := sync.OnceFunc(func() {
 		<-places
 		signal(m.keepSoon)
 	})
-
 	late := time.AfterFunc(m.options.Duration/part, leave)
 	defer late.Stop()
-
 	h.renew(m.working)
 	leave()
 }
@@ -63,21 +54,21 @@ func (m *Manager) renew(h *Held, places <-chan struct{}) {
 func (m *Manager) due(now time.Time, limit int) (due []*Held, wait time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-
 	wait = m.options.Duration
-
 	for _, h := range m.held {
 		switch {
 		case h.gone:
 			continue
 		case !now.Before(h.until()):
 			h.lose("lease was not renewed in time")
-
 			continue
+		case !h.asked.IsZero() && !now.Before(h.deadline()):
+			h.lose("lease was not handed over in time")
+			continue
+		case !h.asked.IsZero():
+			wait = min(wait, h.deadline().Sub(now))
 		}
-
 		wait = min(wait, h.until().Sub(now))
-
 		switch left := h.renewal().Sub(now); {
 		case h.renewing:
 		case left > 0:
@@ -86,15 +77,11 @@ func (m *Manager) due(now time.Time, limit int) (due []*Held, wait time.Duration
 			due = append(due, h)
 		}
 	}
-
 	m.wakes = now.Add(wait)
-
 	sortByAge(due)
-
 	due = due[:min(limit, len(due))]
 	for _, h := range due {
 		h.renewing = true
 	}
-
 	return due, wait
 }

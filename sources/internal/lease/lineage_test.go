@@ -236,8 +236,8 @@ func TestHolesInTheFirstList_KIN72(t *testing.T) {
 }
 
 // TestShardThatIsSplitBeforeTheFirstList has the stream change while it cannot be
-// listed yet.
-func TestShardThatIsSplitBeforeTheFirstList_KIN69_P16(t *testing.T) {
+// listed yet (KIN-69, P16).
+func TestShardThatIsSplitBeforeTheFirstList(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		tb, r := newTable(), newRiver(1)
@@ -341,8 +341,8 @@ func TestRelativeRowsAreFixed_P16(t *testing.T) {
 	}
 }
 
-// TestStartsThatMeet has two workers find a stream without leases.
-func TestStartsThatMeet_KIN50_P16(t *testing.T) {
+// TestStartsThatMeet has two workers find a stream without leases (KIN-50, P16).
+func TestStartsThatMeet(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		tb, r := newTable(), newRiver(8)

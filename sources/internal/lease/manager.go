@@ -55,6 +55,7 @@ type entry struct {
 	lease checkpoint.Lease
 	first time.Time // when this worker first knew that there is one
 	since time.Time // first seen with this Owner and Counter
+	asked time.Time // first seen with this Owner and CheckpointOwner
 	at    time.Time // when this worker itself wrote it; zero if it did not
 }
 
@@ -73,10 +74,8 @@ func New(store checkpoint.Store, list Lister, options Options) (*Manager, error)
 	if err != nil {
 		return nil, fmt.Errorf("lease: %w", err)
 	}
-
 	options, owner := options.withDefaults()
 	_, exclusive := store.(checkpoint.Exclusive)
-
 	m := &Manager{
 		store: store, list: list, options: options, owner: owner, exclusive: exclusive, pace: pace(store),
 		stop: make(chan struct{}), idle: true,
@@ -84,17 +83,13 @@ func New(store checkpoint.Store, list Lister, options Options) (*Manager, error)
 		keepSoon: make(chan struct{}, 1), news: make(chan struct{}, 1),
 		known: make(map[string]*entry), held: make(map[string]*Held),
 	}
-
 	m.reading, m.unread = context.WithCancel(context.Background())
 	m.working, m.unwork = context.WithCancel(context.Background())
-
 	m.loops.Go(m.discover)
 	m.loops.Go(m.balance)
-
 	if !exclusive {
 		m.keeping.Go(m.keep)
 	}
-
 	return m, nil
 }
 
@@ -108,19 +103,15 @@ func New(store checkpoint.Store, list Lister, options Options) (*Manager, error)
 // Close.
 func (m *Manager) Next(ctx context.Context) (*Held, error) {
 	m.awake()
-
 	for {
 		if err := ctx.Err(); err != nil {
 			m.doze()
-
 			return nil, err
 		}
-
 		h, err := m.pop()
 		if h != nil || err != nil {
 			return h, err
 		}
-
 		select {
 		case <-ctx.Done():
 		case <-m.stop:
@@ -132,40 +123,32 @@ func (m *Manager) Next(ctx context.Context) (*Held, error) {
 func (m *Manager) pop() (*Held, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-
 	switch {
 	case m.closed:
 		signal(m.news) // for other callers
-
 		return nil, errClosed
 	case m.fatal != nil:
 		err := m.fatal
 		m.fatal = nil
-
 		return nil, err
 	case len(m.queue) == 0:
 		return nil, nil //nolint:nilnil // neither yet
 	}
-
 	h := m.queue[0]
 	m.queue[0] = nil
 	m.queue = m.queue[1:]
 	h.handed = true
-
 	if len(m.queue) > 0 {
 		signal(m.news)
 	}
-
 	return h, nil
 }
 
 func (m *Manager) awake() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-
 	if m.idle {
 		m.idle = false
-
 		signal(m.takeSoon)
 	}
 }
@@ -173,9 +156,7 @@ func (m *Manager) awake() {
 func (m *Manager) doze() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-
 	m.idle = true
-
 	signal(m.takeSoon)
 }
 
@@ -195,23 +176,18 @@ type Stats struct {
 func (m *Manager) Stats() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-
 	s := Stats{Lost: m.lost}
-
 	for _, h := range m.held {
 		if !h.gone {
 			s.Held++
 		}
 	}
-
 	for _, e := range m.known {
 		if !e.lease.Position.Ended() {
 			s.Leases++
 		}
 	}
-
 	s.Waiting = s.Leases - len(m.ready())
-
 	return s
 }
 
@@ -224,27 +200,21 @@ func (m *Manager) Close(ctx context.Context) error {
 	again := m.closed
 	m.closed = true
 	m.mu.Unlock()
-
 	if again {
 		return nil
 	}
-
 	cut := context.AfterFunc(ctx, m.unwork)
 	defer cut()
-
 	close(m.stop)
 	m.unread()
 	m.loops.Wait()
-
 	m.mu.Lock()
 	all := m.sorted()
 	m.mu.Unlock()
-
 	err := each(len(all), func(i int) error { return all[i].giveBack(ctx) })
-
+	err = errors.Join(err, m.disown(ctx))
 	m.unwork()
 	m.keeping.Wait()
-
 	return errors.Join(ctx.Err(), err)
 }
 
@@ -254,9 +224,7 @@ func (m *Manager) sorted() []*Held {
 	for _, h := range m.held {
 		all = append(all, h)
 	}
-
 	slices.SortFunc(all, func(a, b *Held) int { return strings.Compare(a.shard, b.shard) })
-
 	return all
 }
 
@@ -267,20 +235,15 @@ func (m *Manager) ready() []seen {
 	for _, e := range m.known {
 		leases = append(leases, e.lease)
 	}
-
 	g := newGraph(m.listed.shards, leases)
-
 	var all []seen
-
 	for id, e := range m.known {
 		if !e.lease.Position.Ended() && g.ready(e.lease, m.listed.began.After(e.first)) {
 			_, held := m.held[id]
-			all = append(all, seen{lease: e.lease, since: e.since, held: held})
+			all = append(all, seen{lease: e.lease, since: e.since, asked: e.asked, held: held})
 		}
 	}
-
 	slices.SortFunc(all, func(a, b seen) int { return strings.Compare(a.lease.Shard, b.lease.Shard) })
-
 	return all
 }
 
@@ -291,7 +254,6 @@ func (m *Manager) Fail(err error) {
 		m.mu.Lock()
 		m.fatal = err
 		m.mu.Unlock()
-
 		signal(m.news)
 	}
 }
@@ -315,18 +277,14 @@ func each(n int, do func(int) error) error {
 		places = make(chan struct{}, crowd)
 		errs   = make([]error, n)
 	)
-
 	for i := range n {
 		places <- struct{}{}
-
 		wait.Go(func() {
 			errs[i] = do(i)
 			<-places
 		})
 	}
-
 	wait.Wait()
-
 	return oneOf(slices.DeleteFunc(errs, func(err error) bool { return err == nil }))
 }
 
@@ -335,11 +293,9 @@ func oneOf(errs []error) error {
 	if len(errs) <= 1 {
 		return errors.Join(errs...)
 	}
-
 	told := errs[0]
 	if i := slices.IndexFunc(errs, func(err error) bool { return errors.Is(err, sources.ErrUnusable) }); i >= 0 {
 		told = errs[i]
 	}
-
 	return fmt.Errorf("%w (and %d more)", told, len(errs)-1)
 }

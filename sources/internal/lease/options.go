@@ -42,6 +42,11 @@ type Options struct {
 	// the service takes for the future misses records.
 	Now time.Time
 
+	// Handover is how long a worker that is asked for a shard has to finish what it has
+	// begun, before the shard is taken from it; all workers of a stream have the same.
+	// Negative: it has no time, and is not asked. Default 30 s.
+	Handover time.Duration
+
 	// MaxLeases is the most shards that this worker reads; 0 for no limit.
 	MaxLeases int
 
@@ -69,19 +74,15 @@ const (
 // validate names every violation.
 func (o Options) validate() error {
 	var errs []error
-
 	if o.Duration != 0 && o.Duration < ShortestDuration {
 		errs = append(errs, fmt.Errorf("option Duration: %v; want %v or more", o.Duration, ShortestDuration))
 	}
-
 	if o.ListInterval != 0 && o.ListInterval < ShortestList {
 		errs = append(errs, fmt.Errorf("option ListInterval: %v; want %v or more", o.ListInterval, ShortestList))
 	}
-
 	if o.MaxLeases < 0 {
 		errs = append(errs, fmt.Errorf("option MaxLeases: %d; want 0 or more", o.MaxLeases))
 	}
-
 	switch o.Start.Sequence {
 	case checkpoint.TrimHorizon, checkpoint.Latest:
 	case checkpoint.AtTimestamp:
@@ -91,7 +92,6 @@ func (o Options) validate() error {
 	default:
 		errs = append(errs, fmt.Errorf("option Start: %q; want TRIM_HORIZON, LATEST or AT_TIMESTAMP", o.Start.Sequence))
 	}
-
 	return errors.Join(errs...)
 }
 
@@ -102,38 +102,34 @@ func (o Options) withDefaults() (options Options, owner string) {
 	const (
 		duration = 10 * time.Second
 		interval = time.Minute
+		handover = 30 * time.Second
 	)
-
 	if o.Duration == 0 {
 		o.Duration = duration
 	}
-
 	if o.ListInterval == 0 {
 		o.ListInterval = interval
 	}
-
+	if o.Handover == 0 {
+		o.Handover = handover
+	}
 	if o.Now.IsZero() {
 		o.Now = time.Now()
 	}
-
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-
 	if o.Report == nil {
 		logger := o.Logger
 		o.Report = func(err error) { logger.Warn("leases", "error", err) }
 	}
-
 	if o.Jitter == nil {
 		o.Jitter = mathrand.Float64
 	}
-
 	id := uuid()
 	if o.Worker == "" {
 		return o, id
 	}
-
 	return o, o.Worker + mark + id
 }
 
@@ -143,10 +139,8 @@ const mark = "/"
 // uuid returns a random UUID (version 4).
 func uuid() string {
 	var b [16]byte
-
 	_, _ = rand.Read(b[:]) // never fails
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
-
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -6,7 +6,9 @@ import (
 	"hash/fnv"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,10 +19,24 @@ import (
 )
 
 var (
-	seeds = flag.Int("simulation.seeds", 80, "how many seeds to simulate")
-	first = flag.Uint64("simulation.first", 0, "the first seed")
+	seeds = flag.Int("simulation.seeds", 8, "how many seeds to simulate")
+	first = flag.Uint64("simulation.first", 0, "the first seed; 0 means what $SIMULATION_FIRST says")
 	only  = flag.Int64("simulation.seed", -1, "the only seed to simulate; it logs what happens")
 )
+
+// firstSeed is as that of package simulation.
+func firstSeed(t *testing.T) uint64 {
+	t.Helper()
+	text := os.Getenv("SIMULATION_FIRST")
+	if *first > 0 || text == "" {
+		return *first
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("SIMULATION_FIRST is no seed: %v", err)
+	}
+	return seed
+}
 
 // TestSimulation simulates workers that share a stream, from seeds: they join,
 // stop, die, stand still and go on, the store fails before and after its writes
@@ -30,7 +46,7 @@ var (
 // shard is settled to its end, every open one moves on, and shares are fair.
 func TestSimulation(t *testing.T) {
 	t.Parallel()
-	from, n := *first, max(1, *seeds/slower)
+	from, n := firstSeed(t), max(1, *seeds/slower)
 	if *only >= 0 {
 		from, n = uint64(*only), 1
 	}
@@ -55,7 +71,7 @@ func TestSimulation(t *testing.T) {
 	}
 	for _, name := range []string{
 		"join", "stop", "kill", "freeze", "split", "merge", "expire", "list fails", "store down",
-		"before", "after", "hang", "late", "lost", "restart", "deleted",
+		"before", "after", "hang", "late", "lost", "handed over", "restart", "deleted",
 	} {
 		if reached[name] == 0 {
 			t.Errorf("no seed of %d reached %q", n, name)
@@ -67,7 +83,8 @@ func TestSimulation(t *testing.T) {
 // TestSimulationReplays holds seeds to their word.
 func TestSimulationReplays(t *testing.T) {
 	t.Parallel()
-	for seed := *first; seed < *first+10; seed++ {
+	from := firstSeed(t)
+	for seed := from; seed < from+10; seed++ {
 		var traces [2]uint64
 		for i := range traces {
 			synctest.Test(t, func(t *testing.T) {
@@ -260,7 +277,9 @@ func (w *world) join(name string) {
 		},
 	}
 	every := time.Duration(500+w.rand.IntN(3000))*time.Millisecond + time.Duration(w.born)
-	w.workers = append(w.workers, startReader(w.t, w.tb.worker(handle), w.r, options, every))
+	own := w.tb.worker(handle)
+	own.deaf = w.rand.IntN(5) == 0
+	w.workers = append(w.workers, startReader(w.t, own, w.r, options, every))
 }
 
 func (w *world) leave(how string) *reader {
@@ -274,6 +293,7 @@ func (w *world) leave(how string) *reader {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.reached["lost"] += x.lost
+	w.reached["handed over"] += x.gave
 	return x
 }
 
@@ -368,6 +388,9 @@ func (w *world) check() {
 	}
 	if most > fewest+1 {
 		w.t.Errorf("seed %d: from %d to %d of %d shards a worker", w.seed, fewest, most, len(open))
+		for id, l := range w.tb.leases {
+			w.logf("%s: of %q, before %q, counter %d at %v", id, l.Owner, l.CheckpointOwner, l.Counter, l.Position)
+		}
 	}
 }
 

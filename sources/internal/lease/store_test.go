@@ -38,12 +38,10 @@ type call struct {
 func (c call) roll(seed uint64, of string, n uint64) uint64 {
 	h := fnv.New64a()
 	_, _ = fmt.Fprintln(h, seed, of, c.worker, c.method, c.shard, c.number)
-
 	x := h.Sum64()
 	x ^= x >> 31
 	x *= 0x9e3779b97f4a7c15
 	x ^= x >> 29
-
 	return x % n
 }
 
@@ -76,6 +74,7 @@ func (t *table) Interval() time.Duration { return t.pace }
 type worker struct {
 	*table
 	name string
+	deaf bool // its reader does not hear that it is asked for a shard
 
 	mu     sync.Mutex
 	dead   bool
@@ -113,6 +112,9 @@ func (w *worker) enter(method, shard string) (call, bool) {
 	w.counts[c]++
 	n := w.counts[c]
 	c.number = n
+	if shard == "" { // several may be made at once, in any order
+		c.number = int(time.Now().UnixNano())
+	}
 	return c, w.dead
 }
 
@@ -227,15 +229,30 @@ func (w *worker) Update(ctx context.Context, last, next checkpoint.Lease) error 
 			return checkpoint.ErrConflict
 		}
 		w.check(stored, next)
-		if next.Owner != "" {
-			if first := w.writer[next.Owner]; first != nil && first != w {
-				w.violatedf("%s: %s writes as %s", next.Shard, w.name, next.Owner)
-			}
-			w.writer[next.Owner] = w
-		}
+		w.writes(stored, next)
 		w.leases[last.Shard] = clone(next)
 		return nil
 	})
+}
+
+// writes holds a write to whose it may be: of the one that takes or asks for a lease, or
+// gives its own one away.
+func (w *worker) writes(stored, next checkpoint.Lease) {
+	as := []string{stored.Owner, stored.CheckpointOwner} // a hand-over ends by either
+	if next.Owner != stored.Owner && next.Owner != "" {
+		as = []string{next.Owner}
+	} else if next.CheckpointOwner != "" && next.Owner == stored.Owner {
+		as = []string{next.CheckpointOwner}
+	}
+	for _, owner := range as {
+		if first := w.writer[owner]; owner != "" && (first == nil || first == w) {
+			w.writer[owner] = w
+			return
+		}
+	}
+	if len(as) == 1 || cmp.Or(as...) != "" {
+		w.violatedf("%s: %s writes as %v", next.Shard, w.name, as)
+	}
 }
 
 func (w *worker) Delete(ctx context.Context, last checkpoint.Lease) error {

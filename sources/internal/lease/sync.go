@@ -29,14 +29,12 @@ func newGraph(shards []Shard, leases []checkpoint.Lease) *graph {
 		kin:      make(map[string]bool),
 		recent:   make(map[string]bool),
 	}
-
 	for _, s := range shards {
 		g.shards[s.ID] = s
 		for _, parent := range s.Parents {
 			g.children[parent] = append(g.children[parent], s.ID)
 		}
 	}
-
 	for _, l := range leases {
 		g.leases[l.Shard] = l
 		for _, parent := range l.Parents {
@@ -45,7 +43,6 @@ func newGraph(shards []Shard, leases []checkpoint.Lease) *graph {
 			}
 		}
 	}
-
 	return g
 }
 
@@ -68,18 +65,14 @@ func (g *graph) covered(id string) bool {
 	if known {
 		return answer
 	}
-
 	g.cover[id] = false // ends a walk in a circle
-
 	for _, child := range g.children[id] {
 		l, leased := g.leases[child]
 		if leased && (begun(l) || !slices.Contains(l.Parents, id)) || !leased && g.covered(child) {
 			g.cover[id] = true
-
 			return true
 		}
 	}
-
 	return false
 }
 
@@ -91,13 +84,10 @@ func (g *graph) ready(l checkpoint.Lease, fresh bool) bool {
 	if begun(l) {
 		return true
 	}
-
 	_, listed := g.shards[l.Shard]
-
 	for _, id := range l.Parents {
 		parent, leased := g.leases[id]
 		_, known := g.shards[id]
-
 		switch {
 		case leased && parent.Position.Ended():
 		case leased:
@@ -108,7 +98,6 @@ func (g *graph) ready(l checkpoint.Lease, fresh bool) bool {
 			return false
 		}
 	}
-
 	return true
 }
 
@@ -123,18 +112,15 @@ func (g *graph) ready(l checkpoint.Lease, fresh bool) bool {
 func (g *graph) missing(start checkpoint.Position, pin time.Time) [][]checkpoint.Lease {
 	want := make(map[string]checkpoint.Lease)
 	newest := start.Sequence == checkpoint.Latest && len(g.leases) == 0
-
 	for id, s := range g.shards {
 		_, leased := g.leases[id]
 		if !leased && !g.covered(id) && (!newest || s.Open || g.recent[id]) {
 			want[id] = s.lease(g.position(&s, start, pin))
 		}
 	}
-
 	if newest {
 		cut(want)
 	}
-
 	return generations(want)
 }
 
@@ -144,14 +130,11 @@ func cut(want map[string]checkpoint.Lease) {
 	for id, l := range want {
 		l.Parents = slices.DeleteFunc(slices.Clone(l.Parents), func(parent string) bool {
 			_, wanted := want[parent]
-
 			return !wanted
 		})
-
 		if len(l.Parents) > 0 {
 			l.Position = checkpoint.Position{Sequence: checkpoint.TrimHorizon}
 		}
-
 		want[id] = l
 	}
 }
@@ -166,12 +149,10 @@ func (g *graph) position(s *Shard, start checkpoint.Position, pin time.Time) che
 	case g.descends(s):
 		return childPosition(start)
 	}
-
 	pin = g.pinned(pin)
 	if pin.IsZero() {
 		return childPosition(start)
 	}
-
 	return checkpoint.Position{Sequence: checkpoint.AtTimestamp, Timestamp: pin}
 }
 
@@ -183,7 +164,6 @@ func (g *graph) pinned(pin time.Time) time.Time {
 			pin = at
 		}
 	}
-
 	return pin
 }
 
@@ -214,18 +194,14 @@ func (g *graph) descends(s *Shard) bool {
 	if known {
 		return answer
 	}
-
 	g.kin[s.ID] = false // ends a walk in a circle
-
 	for _, id := range s.Parents {
 		parent, listed := g.shards[id]
 		if _, leased := g.leases[id]; leased || listed && g.descends(&parent) {
 			g.kin[s.ID] = true
-
 			return true
 		}
 	}
-
 	return false
 }
 
@@ -234,7 +210,6 @@ func childPosition(start checkpoint.Position) checkpoint.Position {
 	if start.Sequence == checkpoint.AtTimestamp {
 		return start
 	}
-
 	return checkpoint.Position{Sequence: checkpoint.TrimHorizon}
 }
 
@@ -246,39 +221,29 @@ func generations(want map[string]checkpoint.Lease) [][]checkpoint.Lease {
 		depth = make(map[string]int, len(want))
 		rank  func(id string) int
 	)
-
 	rank = func(id string) int { // its generation, from 1; 0 for none
 		l, wanted := want[id]
 		n, known := depth[id]
-
 		if !wanted || known {
 			return n
 		}
-
 		depth[id] = 1 // ends a walk in a circle
-
 		for _, parent := range l.Parents {
 			n = max(n, rank(parent))
 		}
-
 		depth[id] = n + 1
-
 		return n + 1
 	}
-
 	for id, l := range want {
 		n := rank(id)
 		for len(all) < n {
 			all = append(all, nil)
 		}
-
 		all[n-1] = append(all[n-1], l)
 	}
-
 	for _, generation := range all {
 		byShard(generation)
 	}
-
 	return all
 }
 
@@ -293,16 +258,13 @@ func byShard(leases []checkpoint.Lease) {
 // a new shard.
 func (g *graph) needless() []checkpoint.Lease {
 	var all []checkpoint.Lease
-
 	for id, l := range g.leases {
 		_, listed := g.shards[id]
 		if l.Position.Ended() && !listed && g.continued(l) {
 			all = append(all, l)
 		}
 	}
-
 	byShard(all)
-
 	return all
 }
 
@@ -312,13 +274,11 @@ func (g *graph) continued(l checkpoint.Lease) bool {
 		for _, id := range children {
 			child, leased := g.leases[id]
 			_, listed := g.shards[id]
-
 			if leased && !begun(child) || !leased && listed {
 				return false
 			}
 		}
 	}
-
 	return true
 }
 
@@ -329,17 +289,14 @@ func doubtful(shards []Shard, first bool) string {
 	for _, s := range shards {
 		open[s.ID] = s.Open
 	}
-
 	for _, s := range shards {
 		if s.Open && slices.ContainsFunc(s.Parents, func(id string) bool { return open[id] }) {
 			return "an open shard has an open parent" // KIN-71
 		}
 	}
-
 	if first && !whole(shards) {
 		return "the open shards do not cover all hash keys" // KIN-72
 	}
-
 	return ""
 }
 
@@ -347,15 +304,11 @@ func doubtful(shards []Shard, first bool) string {
 // (KIN-78), or tell none.
 func whole(shards []Shard) bool {
 	const bits = 128
-
 	type span struct{ from, to *big.Int }
-
 	var spans []span
-
 	for _, s := range shards {
 		from, ok := new(big.Int).SetString(s.StartingHashKey, 10)
 		to, also := new(big.Int).SetString(s.EndingHashKey, 10)
-
 		switch {
 		case !s.Open:
 		case !ok || !also:
@@ -364,19 +317,15 @@ func whole(shards []Shard) bool {
 			spans = append(spans, span{from, to})
 		}
 	}
-
 	slices.SortFunc(spans, func(a, b span) int { return a.from.Cmp(b.from) })
-
 	next := new(big.Int) // first key that is not covered
 	for _, s := range spans {
 		if s.from.Cmp(next) > 0 {
 			return false
 		}
-
 		if s.to.Cmp(next) >= 0 {
 			next.Add(s.to, big.NewInt(1))
 		}
 	}
-
 	return next.Cmp(new(big.Int).Lsh(big.NewInt(1), bits)) >= 0
 }

@@ -23,21 +23,16 @@ const (
 func (m *Manager) read() (leases []checkpoint.Lease, began time.Time, err error) {
 	ctx, cancel := context.WithTimeout(m.reading, patience)
 	defer cancel()
-
 	began = time.Now()
-
 	leases, err = m.store.Leases(ctx)
 	if err != nil {
 		return nil, began, fmt.Errorf("leases not read: %w", err)
 	}
-
 	err = m.ours(leases)
 	if err != nil {
 		return nil, began, err
 	}
-
 	m.observe(leases, began, time.Now())
-
 	return leases, began, nil
 }
 
@@ -49,7 +44,6 @@ func (m *Manager) ours(leases []checkpoint.Lease) error {
 				l.Shard, l.Stream, m.options.Stream, sources.ErrUnusable)
 		}
 	}
-
 	return nil
 }
 
@@ -57,24 +51,18 @@ func (m *Manager) ours(leases []checkpoint.Lease) error {
 func (m *Manager) observe(leases []checkpoint.Lease, began, ended time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-
 	if m.former == nil {
 		m.recognise(leases)
 	}
-
 	there := make(map[string]checkpoint.Lease, len(leases))
-
 	for _, l := range leases {
 		there[l.Shard] = l
 		m.note(l, began, ended)
 	}
-
 	maps.DeleteFunc(m.known, func(id string, e *entry) bool {
 		_, ok := there[id]
-
 		return !ok && e.at.Before(began) && e.first.Before(began)
 	})
-
 	if !m.exclusive {
 		for _, h := range m.sorted() {
 			l, ok := there[h.shard]
@@ -86,7 +74,6 @@ func (m *Manager) observe(leases []checkpoint.Lease, began, ended time.Time) {
 // recognise finds the names under which this worker owned leases before.
 func (m *Manager) recognise(leases []checkpoint.Lease) {
 	m.former = make(map[string]bool)
-
 	for _, l := range leases {
 		if i := strings.LastIndex(l.Owner, mark); m.options.Worker != "" && i >= 0 && l.Owner[:i] == m.options.Worker {
 			m.former[l.Owner] = true
@@ -98,26 +85,33 @@ func (m *Manager) recognise(leases []checkpoint.Lease) {
 // is newer.
 func (m *Manager) note(l checkpoint.Lease, began, ended time.Time) {
 	e := m.known[l.Shard]
-
 	switch {
 	case e == nil:
-		m.known[l.Shard] = &entry{lease: l, first: ended, since: ended}
+		m.known[l.Shard] = &entry{lease: l, first: ended, since: ended, asked: ended}
 	case l.Counter <= e.lease.Counter && !e.at.Before(began):
 	case l.Counter == e.lease.Counter && l.Owner == e.lease.Owner:
 	default:
-		e.lease, e.since, e.at = l, ended, time.Time{}
+		e.put(l, ended)
+		e.at = time.Time{}
 	}
 }
 
 // wrote takes note of a lease that this worker wrote.
 func (m *Manager) wrote(l checkpoint.Lease) {
 	now := time.Now()
-
 	e := m.known[l.Shard]
 	if e == nil {
 		e = &entry{first: now}
 		m.known[l.Shard] = e
 	}
+	e.put(l, now)
+	e.at = now
+}
 
-	e.lease, e.since, e.at = l, now, now
+// put takes note of a lease that was written.
+func (e *entry) put(l checkpoint.Lease, seen time.Time) {
+	if l.Owner != e.lease.Owner || l.CheckpointOwner != e.lease.CheckpointOwner {
+		e.asked = seen
+	}
+	e.lease, e.since = l, seen
 }

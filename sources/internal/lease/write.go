@@ -18,9 +18,7 @@ func (h *Held) write(ctx context.Context, change func(*checkpoint.Lease)) error 
 	if err != nil {
 		return err
 	}
-
 	defer h.leave()
-
 	return h.writeInTurn(ctx, change)
 }
 
@@ -51,39 +49,28 @@ func (h *Held) renewed(ctx context.Context) error {
 		err  error
 		busy bool
 	)
-
 	select {
 	case h.turn <- struct{}{}:
 		err = h.writeInTurn(ctx, func(*checkpoint.Lease) {})
-
 		h.leave()
 	default:
 		busy = true
 	}
-
 	const part = 5 // of the duration is the longest delay after a failure
-
 	m := h.m
-
 	m.mu.Lock()
 	defer m.mu.Unlock()
-
 	h.renewing = false
 	h.next = time.Time{}
-
 	if busy { // a write was under way
 		h.next = time.Now().Add(m.options.Duration / (renewals * margin))
 	}
-
 	if err != nil && !h.gone {
 		h.failures++
 		h.next = time.Now().Add(m.backoff(h.failures, m.options.Duration/part))
-
 		return m.unrenewed(h.shard, err)
 	}
-
 	h.failures = 0
-
 	return nil
 }
 
@@ -91,21 +78,16 @@ func (h *Held) renewed(ctx context.Context) error {
 // of less than a second ago, but the next one says how many there were. m.mu is held.
 func (m *Manager) unrenewed(shard string, err error) error {
 	const pause = time.Second
-
 	now := time.Now()
 	if now.Sub(m.told) < pause {
 		m.untold++
-
 		return nil
 	}
-
 	others := ""
 	if m.untold > 0 {
 		others = fmt.Sprintf(" (nor %d others)", m.untold)
 	}
-
 	m.told, m.untold = now, 0
-
 	return fmt.Errorf("lease of shard %s not renewed%s: %w", shard, others, err)
 }
 
@@ -115,19 +97,14 @@ func (h *Held) writeInTurn(ctx context.Context, change func(*checkpoint.Lease)) 
 		if !ok {
 			return h.lostError()
 		}
-
 		next := last
 		unstored.onto(&next)
 		change(&next)
-
 		if adopted && same(next, last) {
 			h.done(last, h.stored(), unstored)
-
 			return nil // the earlier write was this one
 		}
-
 		next.Counter = last.Counter + 1
-
 		again, err := h.attempt(ctx, last, next, unstored)
 		if !again {
 			return err
@@ -139,13 +116,13 @@ func (h *Held) writeInTurn(ctx context.Context, change func(*checkpoint.Lease)) 
 func (h *Held) stored() time.Time {
 	h.m.mu.Lock()
 	defer h.m.mu.Unlock()
-
 	return h.since
 }
 
 // same reports whether two leases say the same of what a write may change.
 func same(a, b checkpoint.Lease) bool {
-	return a.Owner == b.Owner && bytes.Equal(a.Window, b.Window) && slices.Equal(a.Children, b.Children) &&
+	return a.Owner == b.Owner && a.CheckpointOwner == b.CheckpointOwner &&
+		bytes.Equal(a.Window, b.Window) && slices.Equal(a.Children, b.Children) &&
 		a.Position.Sequence == b.Position.Sequence && a.Position.SubSequence == b.Position.SubSequence &&
 		a.Position.Timestamp.Equal(b.Position.Timestamp)
 }
@@ -156,13 +133,10 @@ func same(a, b checkpoint.Lease) bool {
 func (h *Held) begin() (last checkpoint.Lease, unstored *progress, valid bool) {
 	h.m.mu.Lock()
 	defer h.m.mu.Unlock()
-
 	if !h.gone && !h.m.exclusive && !time.Now().Before(h.until()) {
 		h.lose("lease was not renewed in time")
 	}
-
 	h.writing = !h.gone
-
 	return h.lease, h.unstored, !h.gone
 }
 
@@ -171,20 +145,15 @@ func (h *Held) begin() (last checkpoint.Lease, unstored *progress, valid bool) {
 func (h *Held) attempt(ctx context.Context, last, next checkpoint.Lease, unstored *progress) (again bool, err error) {
 	ctx, cancel := h.bounded(ctx)
 	defer cancel()
-
 	began := time.Now()
-
 	err = h.m.store.Update(ctx, last, next)
-
 	switch {
 	case err == nil:
 		h.done(next, began, unstored)
-
 		return false, nil
 	case !errors.Is(err, checkpoint.ErrConflict):
 		return false, h.unclear(began, err)
 	}
-
 	return h.refused(ctx, last, next, unstored)
 }
 
@@ -194,92 +163,84 @@ func (h *Held) bounded(ctx context.Context) (context.Context, context.CancelFunc
 	if h.m.exclusive {
 		return context.WithTimeout(ctx, patience)
 	}
-
 	h.m.mu.Lock()
 	until := h.until()
 	h.m.mu.Unlock()
-
 	return context.WithTimeout(ctx, min(h.m.options.Duration/renewals, patience, time.Until(until)))
 }
 
 // done takes note of a write that took effect, and that stored what was not.
 func (h *Held) done(l checkpoint.Lease, began time.Time, stored *progress) {
 	m := h.m
-
 	m.mu.Lock()
 	defer m.mu.Unlock()
-
 	h.lease, h.since, h.doubt, h.writing = l, began, time.Time{}, false
 	if h.unstored == stored {
 		h.unstored = nil
 	}
-
-	h.gone = h.gone || l.Owner == ""
+	h.gone = h.gone || !m.has(&l)
 	m.wrote(l)
 }
 
 // unclear takes note of a write that may have taken effect.
 func (h *Held) unclear(began time.Time, err error) error {
 	m := h.m
-
 	m.mu.Lock()
 	defer m.mu.Unlock()
-
 	h.writing = false
 	if h.doubt.IsZero() {
 		h.doubt = began
 	}
-
 	if !m.exclusive && !time.Now().Before(h.until()) {
 		h.lose("lease was not renewed in time")
 	}
-
 	if h.gone {
 		return h.lostError()
 	}
-
 	return err
 }
 
-// refused finds out why a write was: the lease was taken, or an earlier write
-// had taken effect though it was answered with an error.
+// refused finds out why a write was: the lease was taken or asked for, or an earlier
+// write had taken effect though it was answered with an error.
 func (h *Held) refused(ctx context.Context, last, next checkpoint.Lease, unstored *progress) (again bool, err error) {
 	m := h.m
-
 	m.mu.Lock()
 	doubt := h.doubt
 	m.mu.Unlock()
-
-	var stored checkpoint.Lease
-
-	if !doubt.IsZero() {
-		stored, err = h.read(ctx)
-		if err != nil {
-			return false, h.unclear(doubt, err)
-		}
+	stored, err := h.read(ctx)
+	if err != nil && !doubt.IsZero() {
+		return false, h.unclear(doubt, err)
+	}
+	if stored.CheckpointOwner == m.owner {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		h.hear(stored)
+		return !h.gone, h.lostIfGone()
 	}
 
 	// Only this worker can have written this Owner upon last, or none.
 	written := !doubt.IsZero() && stored.Counter == last.Counter+1
-
 	switch {
-	case written && stored.Owner == m.owner:
+	case written && m.has(&stored):
 		h.done(stored, doubt, nil)
-
 		return true, nil
-	case written && stored.Owner == "" && next.Owner == "":
+	case written && !m.has(&next) && stored.Owner == next.Owner && stored.CheckpointOwner == next.CheckpointOwner:
 		h.done(stored, doubt, unstored)
-
 		return false, nil
 	}
-
 	m.mu.Lock()
 	defer m.mu.Unlock()
-
 	h.writing = false
 	h.lose("lease was taken by another worker")
-
 	return false, h.lostError()
+}
+
+// lostIfGone is the error of a lease that is gone. m.mu is held.
+func (h *Held) lostIfGone() error {
+	if h.gone {
+		return h.lostError()
+	}
+	return nil
 }
 
 // read returns the lease as it is stored, or an empty one.
@@ -288,12 +249,10 @@ func (h *Held) read(ctx context.Context) (checkpoint.Lease, error) {
 	if err != nil {
 		return checkpoint.Lease{}, err
 	}
-
 	for _, l := range leases {
 		if l.Shard == h.shard {
 			return l, nil
 		}
 	}
-
 	return checkpoint.Lease{}, nil
 }

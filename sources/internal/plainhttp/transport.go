@@ -23,47 +23,38 @@ type Transport struct{}
 // RoundTrip implements [http.RoundTripper].
 func (Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	ctx := request.Context()
-
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", request.URL.Host)
 	if err != nil {
 		return nil, err
 	}
-
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer func() {
 		if stop() {
 			_ = conn.Close()
 		}
 	}()
-
 	response, err := exchange(conn, request)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-
 	return response, err
 }
 
 func exchange(conn net.Conn, request *http.Request) (*http.Response, error) {
 	request = request.Clone(request.Context())
 	request.Close = true
-
 	err := request.Write(conn)
 	if err != nil {
 		return nil, err
 	}
-
 	response, err := http.ReadResponse(bufio.NewReader(conn), request)
 	if err != nil {
 		return nil, err
 	}
-
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		return nil, err
 	}
-
 	response.Body = io.NopCloser(bytes.NewReader(body))
-
 	return response, response.Body.Close()
 }

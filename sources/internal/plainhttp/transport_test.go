@@ -43,7 +43,6 @@ func TestRoundTrip(t *testing.T) {
 			t.Errorf("%d bytes came back as %d, %v", len(text), len(got), err)
 		}
 	}
-
 	ctx, cancel := context.WithCancel(t.Context())
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/hang", nil)
 	if err != nil {

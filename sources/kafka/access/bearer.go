@@ -38,7 +38,6 @@ func IAMOAuthBearer(token func(ctx context.Context, audience string) (token stri
 	return newConfig(TypeIAMOAuthBearer, func(p *plan) {
 		p.bearer = func(literals map[Type]string) sasl.Mechanism {
 			audience := literals[TypeOAuthBearerAudience]
-
 			return bearer{name: TypeIAMOAuthBearer, token: withoutExtensions(bounded(TypeIAMOAuthBearer, tokenFunction,
 				func(ctx context.Context) (string, error) { return token(ctx, audience) }))}
 		}
@@ -49,7 +48,6 @@ func checkFunction(isNil bool) error {
 	if isNil {
 		return errors.New("token function is nil")
 	}
-
 	return nil
 }
 
@@ -64,16 +62,12 @@ func withExtensions(
 		token      string
 		extensions map[string]string
 	}
-
 	call := bounded(TypeOAuthBearer, tokenFunction, func(ctx context.Context) (both, error) {
 		value, extensions, err := token(ctx)
-
 		return both{value, extensions}, err
 	})
-
 	return func(ctx context.Context) (string, map[string]string, error) {
 		got, err := call(ctx)
-
 		return got.token, got.extensions, err
 	}
 }
@@ -81,7 +75,6 @@ func withExtensions(
 func withoutExtensions(token func(context.Context) (string, error)) func(context.Context) (string, map[string]string, error) {
 	return func(ctx context.Context) (string, map[string]string, error) {
 		value, err := token(ctx)
-
 		return value, nil, err
 	}
 }
@@ -90,15 +83,12 @@ func withoutExtensions(token func(context.Context) (string, error)) func(context
 // Confluent Cloud has for them (KAF-108).
 func extensionsOf(literals map[Type]string) map[string]string {
 	extensions := make(map[string]string)
-
 	if value, ok := literals[TypeOAuthBearerLogicalCluster]; ok {
 		extensions["logicalCluster"] = value
 	}
-
 	if value, ok := literals[TypeOAuthBearerIdentityPool]; ok {
 		extensions["identityPoolId"] = value
 	}
-
 	return extensions
 }
 
@@ -119,34 +109,27 @@ func (b bearer) Authenticate(ctx context.Context, host string) (sasl.Session, []
 	if err != nil {
 		return nil, nil, err
 	}
-
 	if !isToken(value) {
 		return nil, nil, fmt.Errorf("kafka access: %s: the token is empty or has characters that are not printable ASCII", b.name)
 	}
-
 	extensions := make(map[string]string, len(given)+len(b.extensions))
-
 	for _, from := range []map[string]string{given, b.extensions} {
 		for name, value := range from {
 			if !isExtension(name, value) {
 				return nil, nil, fmt.Errorf("kafka access: %s: the token comes with an extension that cannot be sent: "+
 					"want a name of letters, not auth, and a value of printable ASCII", b.name)
 			}
-
 			extensions[name] = value
 		}
 	}
-
 	session, first, err := oauth.Auth{Token: value, Extensions: extensions}.AsMechanism().Authenticate(ctx, host)
 	if err != nil {
 		return nil, nil, fmt.Errorf("kafka access: %s: the token cannot be sent", b.name)
 	}
-
 	refused := guardedSession{Session: session, mechanism: b.Name()}
 	if b.forget != nil {
 		refused.refused = func() { b.forget(value) }
 	}
-
 	return refused, first, nil
 }
 
@@ -159,6 +142,5 @@ func isToken(text string) bool {
 func isExtension(name, value string) bool {
 	letters := !strings.ContainsFunc(name, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') })
 	printable := !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' })
-
 	return name != "" && name != "auth" && letters && value != "" && printable
 }

@@ -17,33 +17,28 @@ import (
 // mechanism is what a client gets.
 func mechanism(t *testing.T, configs ...access.Config) sasl.Mechanism {
 	t.Helper()
-
 	k, err := kgo.NewClient(options(t, configs...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer k.Close()
-
 	return k.OptValue(kgo.SASL).([]sasl.Mechanism)[0]
 }
 
 // message is the first of a session.
 func message(t *testing.T, m sasl.Mechanism) (string, error) {
 	t.Helper()
-
 	_, first, err := m.Authenticate(t.Context(), "broker.example.com:9092")
-
 	return string(first), err
 }
 
 func accept([]byte) ([]byte, int16) { return nil, 0 }
 
-func TestOAuthBearerOnTheWire_KAF107_KAF112(t *testing.T) {
+// O auth bearer on the wire (KAF-107, KAF-112).
+func TestOAuthBearerOnTheWire(t *testing.T) {
 	t.Parallel()
-
 	ca := newAuthority(t)
 	s := speak(t, ca.server(t), &speaker{mechanism: "OAUTHBEARER", answer: accept})
-
 	err := reach(t, s.address, access.ServerRootCA(ca.pem),
 		access.OAuthBearerToken(func(context.Context) (string, map[string]string, error) {
 			return "e30.e30.c2ln", map[string]string{"traceId": "a b", "identityPoolId": "pool-of-function"}, nil
@@ -53,7 +48,6 @@ func TestOAuthBearerOnTheWire_KAF107_KAF112(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	want := "n,,\x01auth=Bearer e30.e30.c2ln\x01identityPoolId=pool-xyz789\x01logicalCluster=lkc-abc123\x01traceId=a b\x01\x01"
 	if got := s.heard(); !slices.Equal(got, []string{want}) {
 		t.Errorf("heard %q, want %q", got, want)
@@ -64,7 +58,6 @@ func TestOAuthBearerOnTheWire_KAF107_KAF112(t *testing.T) {
 // connection.
 func TestIAMOAuthBearerOnTheWire_KAF110(t *testing.T) {
 	t.Parallel()
-
 	s := speak(t, nil, &speaker{mechanism: "OAUTHBEARER", answer: accept})
 	calls := 0
 	configs := []access.Config{
@@ -74,13 +67,11 @@ func TestIAMOAuthBearerOnTheWire_KAF110(t *testing.T) {
 			return fmt.Sprintf("%s#%d", audience, calls), nil
 		}),
 	}
-
 	for range 2 {
 		if err := reach(t, s.address, configs...); err != nil {
 			t.Fatal(err)
 		}
 	}
-
 	want := []string{
 		"n,,\x01auth=Bearer https://kafka.example.com#1\x01\x01", "n,,\x01auth=Bearer https://kafka.example.com#2\x01\x01",
 	}
@@ -93,7 +84,6 @@ func TestIAMOAuthBearerOnTheWire_KAF110(t *testing.T) {
 // the error code.
 func TestRefusedToken_KAF18(t *testing.T) {
 	t.Parallel()
-
 	for name, answer := range map[string]func([]byte) ([]byte, int16){
 		"by answer": func(message []byte) ([]byte, int16) {
 			return append([]byte(`{"status":"invalid_token"}`), message...), 0
@@ -101,7 +91,6 @@ func TestRefusedToken_KAF18(t *testing.T) {
 		"by code": func([]byte) ([]byte, int16) { return nil, 58 },
 	} {
 		s := speak(t, nil, &speaker{mechanism: "OAUTHBEARER", answer: answer})
-
 		err := reach(t, s.address, access.SASLPlaintext(), access.OAuthBearerToken(func(context.Context) (string, map[string]string, error) {
 			return secretText, nil, nil
 		}))
@@ -110,7 +99,6 @@ func TestRefusedToken_KAF18(t *testing.T) {
 		}
 		wantNoSecret(t, fmt.Sprint(err))
 	}
-
 	s := speak(t, nil, &speaker{mechanism: "PLAIN", answer: accept})
 	if err := reach(t, s.address, access.SASLPlaintext(), access.OAuthBearerToken(ownToken)); access.Reason(err) != access.ReasonAuthentication {
 		t.Errorf("no such mechanism: %v", err)
@@ -120,10 +108,8 @@ func TestRefusedToken_KAF18(t *testing.T) {
 // What a function returns reaches the adapter through the client.
 func TestFaultOfTokenFunction(t *testing.T) {
 	t.Parallel()
-
 	s := speak(t, nil, &speaker{mechanism: "OAUTHBEARER", answer: accept})
 	cause := errors.New("no route to the provider")
-
 	for _, c := range []struct {
 		err       error
 		refused   bool
@@ -139,7 +125,6 @@ func TestFaultOfTokenFunction(t *testing.T) {
 			!strings.HasPrefix(err.Error(), "kafka access: OAUTHBEARER_AUTH: token function: ") {
 			t.Errorf("%v: refused %t, retryable %t", err, access.Refused(err), kgo.IsRetryableBrokerErr(err))
 		}
-
 		_, err = message(t, mechanism(t, access.Literal(access.TypeOAuthBearerAudience, "x"),
 			access.IAMOAuthBearer(func(context.Context, string) (string, error) { return "", c.err })))
 		if !errors.Is(err, cause) || access.Refused(err) != c.refused ||
@@ -147,7 +132,6 @@ func TestFaultOfTokenFunction(t *testing.T) {
 			t.Error(err)
 		}
 	}
-
 	if got := s.heard(); got != nil {
 		t.Errorf("heard %q", got)
 	}
@@ -156,7 +140,6 @@ func TestFaultOfTokenFunction(t *testing.T) {
 // A token or an extension cannot say more than it is.
 func TestInjection_KAF107(t *testing.T) {
 	t.Parallel()
-
 	for _, c := range []struct {
 		token      string
 		extensions map[string]string

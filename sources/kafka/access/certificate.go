@@ -21,17 +21,14 @@ import (
 func ClientCertificateTLS(certificate, privateKey []byte, privateKeyPassword string) Config {
 	chain, err := parseChain("certificate", certificate)
 	key, keyErr := parsePrivateKey("privateKey", privateKey, privateKeyPassword)
-
 	if err == nil && keyErr == nil && !belongs(key, chain[0]) {
 		keyErr = errors.New("privateKey is not the key of the first certificate: the chain begins with the client's own")
 	}
-
 	return newConfig(TypeClientCertificateTLS, func(p *plan) {
 		own := tls.Certificate{PrivateKey: key, Leaf: chain[0]}
 		for _, c := range chain {
 			own.Certificate = append(own.Certificate, c.Raw)
 		}
-
 		p.tls.Certificates = []tls.Certificate{own}
 	}, err, keyErr)
 }
@@ -42,7 +39,6 @@ func ClientCertificateTLS(certificate, privateKey []byte, privateKeyPassword str
 // it goes with every way to authenticate.
 func ServerRootCA(certificate []byte) Config {
 	roots, err := parseRoots("certificate", certificate)
-
 	return newConfig(TypeServerRootCA, func(p *plan) { p.tls.RootCAs = roots }, err)
 }
 
@@ -51,12 +47,10 @@ func parseRoots(member string, text []byte) (*x509.CertPool, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	roots := x509.NewCertPool()
 	for _, c := range chain {
 		roots.AddCert(c)
 	}
-
 	return roots, nil
 }
 
@@ -65,26 +59,20 @@ func parseChain(member string, text []byte) ([]*x509.Certificate, error) {
 	if len(text) == 0 {
 		return nil, missing(member)
 	}
-
 	var chain []*x509.Certificate
-
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
 			return nil, fmt.Errorf("%s has a PEM block that is no CERTIFICATE", member)
 		}
-
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
 			return nil, fmt.Errorf("%s: PEM block %d is no X.509 certificate", member, len(chain)+1)
 		}
-
 		chain = append(chain, certificate)
 	}
-
 	if len(chain) == 0 {
 		return nil, fmt.Errorf("%s has no PEM block: want -----BEGIN CERTIFICATE----- on a line of its own", member)
 	}
-
 	return chain, nil
 }
 
@@ -93,6 +81,5 @@ func belongs(key crypto.Signer, certificate *x509.Certificate) bool {
 	public, ok := key.Public().(interface {
 		Equal(other crypto.PublicKey) bool
 	})
-
 	return ok && public.Equal(certificate.PublicKey)
 }

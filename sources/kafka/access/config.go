@@ -33,7 +33,6 @@ func (c Config) String() string {
 	if c.kind == "" {
 		return "none"
 	}
-
 	return string(c.kind)
 }
 
@@ -50,7 +49,6 @@ func newConfig(kind Type, apply func(*plan), problems ...error) Config {
 	if len(problems) > 0 {
 		apply = func(*plan) {}
 	}
-
 	return Config{kind: kind, problems: problems, apply: apply}
 }
 

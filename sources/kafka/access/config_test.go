@@ -17,7 +17,6 @@ import (
 // entries are one of each kind, with this secret wherever one can be.
 func entries(t *testing.T, secret string) map[string]access.Config {
 	t.Helper()
-
 	return map[string]access.Config{
 		"BASIC_AUTH":                  access.BasicAuth("user"+secret, secret),
 		"SASL_SCRAM_256_AUTH":         access.SASLSCRAM256("user"+secret, secret),
@@ -45,26 +44,21 @@ const secretText = "s3cr3t-p4ssw0rd"
 // printed is a value in every way that it is likely to be printed.
 func printed(value any) string {
 	var all bytes.Buffer
-
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%f", "%10v"} {
 		fmt.Fprintf(&all, verb+"\n", value)
 	}
-
 	for _, logger := range []*slog.Logger{slog.New(slog.NewTextHandler(&all, nil)), slog.New(slog.NewJSONHandler(&all, nil))} {
 		logger.Info("reach", "access", value)
 		logger.Info("reach", slog.Group("access", "entry", value))
 	}
-
 	text, err := json.Marshal(value)
 	fmt.Fprintln(&all, string(text), err)
-
 	return all.String()
 }
 
 // A secret is in no print, as text, in hexadecimal or as numbers.
 func wantNoSecret(t *testing.T, text string) {
 	t.Helper()
-
 	for _, form := range []string{
 		secretText, fmt.Sprintf("%x", secretText), fmt.Sprintf("%X", secretText), strings.Trim(fmt.Sprintf("%d", []byte(secretText)), "[]"),
 		"BEGIN", "idp.example.com",
@@ -77,12 +71,10 @@ func wantNoSecret(t *testing.T, text string) {
 
 func TestPrintsShowNoSecret_P13(t *testing.T) {
 	t.Parallel()
-
 	for kind, config := range entries(t, secretText) {
 		if config.String() != kind || fmt.Sprint(config) != kind || fmt.Sprintf("%#v", config) != kind {
 			t.Errorf("%s prints as %v", kind, config)
 		}
-
 		for _, value := range []any{
 			config, &config, []access.Config{config}, map[string]access.Config{"entry": config},
 			struct{ Entry access.Config }{config}, struct{ entry access.Config }{config},
@@ -95,12 +87,10 @@ func TestPrintsShowNoSecret_P13(t *testing.T) {
 
 func TestPrintsOfOAuthShowNoSecret_P13(t *testing.T) {
 	t.Parallel()
-
 	o := access.OAuth{
 		TokenEndpoint: "https://idp.example.com/token?key=" + secretText, ClientID: secretText, ClientSecret: secretText,
 		ClientEmail: secretText, PrivateKey: []byte(secretText), ProviderCA: []byte(secretText),
 	}
-
 	for _, value := range []any{o, &o, []access.OAuth{o}, struct{ OAuth access.OAuth }{o}, &struct{ OAuth *access.OAuth }{&o}} {
 		wantNoSecret(t, printed(value))
 	}
@@ -110,32 +100,25 @@ func TestPrintsOfOAuthShowNoSecret_P13(t *testing.T) {
 // refused for some other reason.
 func TestOptionsShowNoSecret_P13(t *testing.T) {
 	t.Parallel()
-
 	all := entries(t, secretText)
-
 	var configs []access.Config
-
 	for kind, config := range all {
 		if o, err := access.Options(config); err == nil {
 			wantNoSecret(t, printed(o))
 		} else {
 			wantNoSecret(t, kind+err.Error())
 		}
-
 		configs = append(configs, config)
 	}
-
 	_, err := access.Options(configs...)
 	if err == nil {
 		t.Fatal("all entries go together")
 	}
-
 	wantNoSecret(t, printed(err)+err.Error())
 }
 
 func TestConfigOfNothing(t *testing.T) {
 	t.Parallel()
-
 	_, err := access.Options(access.TLS(), access.Config{})
 	wantLines(t, err, "entry 1 is the zero Config: use a constructor")
 }

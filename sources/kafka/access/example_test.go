@@ -13,28 +13,23 @@ import (
 // access cannot be.
 func Example() {
 	secret := []byte(`{"username": "consumer", "password": "hunter2"}`)
-
 	user, err := access.FromSecret(access.TypeSASLSCRAM512, secret)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-
 	options, err := access.Options(user)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-
 	client, err := kgo.NewClient(append(options, kgo.SeedBrokers("broker.example.com:9096"))...)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer client.Close()
-
 	fmt.Printf("%+v\n", user)
-
 	_, err = access.Options(user, access.BasicAuth("consumer", ""), access.Literal(access.TypeOAuthBearerScope, "kafka"))
 	fmt.Println(err)
 
@@ -53,10 +48,8 @@ func ExampleIAMOAuthBearer() {
 		// })
 		return "token for " + audience, nil
 	}
-
 	_, err := access.Options(access.IAMOAuthBearer(token), access.Literal(access.TypeOAuthBearerAudience, "https://kafka.example.com"))
 	fmt.Println(err)
-
 	_, err = access.Options(access.IAMOAuthBearer(token))
 	fmt.Println(err)
 

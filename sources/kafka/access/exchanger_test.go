@@ -21,14 +21,12 @@ import (
 // provider is an identity provider of its own authority.
 func provider(t *testing.T, answer http.HandlerFunc) (endpoint string, ca []byte) {
 	t.Helper()
-
 	a := newAuthority(t)
 	server := httptest.NewUnstartedServer(answer)
 	server.TLS = a.server(t)
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
 	t.Cleanup(server.Close)
-
 	return server.URL + "/oauth2/token", a.pem
 }
 
@@ -37,9 +35,9 @@ func grants(w http.ResponseWriter, token string, seconds int) {
 	_, _ = fmt.Fprintf(w, `{"access_token":%q,"token_type":"Bearer","expires_in":%d}`, token, seconds)
 }
 
-func TestClientCredentials_KAF108_KAF116(t *testing.T) {
+// Client credentials (KAF-108, KAF-116).
+func TestClientCredentials(t *testing.T) {
 	t.Parallel()
-
 	var requests []string
 	endpoint, ca := provider(t, func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()
@@ -48,19 +46,16 @@ func TestClientCredentials_KAF108_KAF116(t *testing.T) {
 		grants(w, "e30.e30.c2ln", 3600)
 	})
 	config := access.OAuthBearer(access.OAuth{TokenEndpoint: endpoint + "?tenant=1", ClientID: "my client:id", ClientSecret: "s%c:ret", ProviderCA: ca})
-
 	first, err := message(t, mechanism(t, config))
 	if err != nil || first != "n,,\x01auth=Bearer e30.e30.c2ln\x01\x01" {
 		t.Errorf("message %q, error %v", first, err)
 	}
-
 	first, err = message(t, mechanism(t, config,
 		access.Literal(access.TypeOAuthBearerScope, "kafka:read other"), access.Literal(access.TypeOAuthBearerAudience, "https://kafka.example.com"),
 		access.Literal(access.TypeOAuthBearerLogicalCluster, "lkc-1"), access.Literal(access.TypeOAuthBearerIdentityPool, "pool-1")))
 	if err != nil || first != "n,,\x01auth=Bearer e30.e30.c2ln\x01identityPoolId=pool-1\x01logicalCluster=lkc-1\x01\x01" {
 		t.Errorf("message %q, error %v", first, err)
 	}
-
 	prefix := "POST /oauth2/token?tenant=1 application/x-www-form-urlencoded my+client%3Aid s%25c%3Aret "
 	want := []string{
 		prefix + "grant_type=client_credentials",
@@ -71,14 +66,13 @@ func TestClientCredentials_KAF108_KAF116(t *testing.T) {
 	}
 }
 
-// Refusals of the provider are told from its faults, and no error repeats what it says.
-func TestProviderAnswers_KAF18_KAF116_P13(t *testing.T) {
+// Refusals of the provider are told from its faults, and no error repeats what it says
+// (KAF-18, KAF-116, P13).
+func TestProviderAnswers(t *testing.T) {
 	t.Parallel()
-
 	oauthError := func(code string) string {
 		return `{"error":"` + code + `","error_description":"` + secretText + `","access_token":"` + secretText + `"}`
 	}
-
 	for _, c := range []struct {
 		status  int
 		body    string
@@ -113,7 +107,6 @@ func TestProviderAnswers_KAF18_KAF116_P13(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c.status, " ", c.want), func(t *testing.T) {
 			t.Parallel()
-
 			requests := 0
 			endpoint, ca := provider(t, func(w http.ResponseWriter, r *http.Request) {
 				requests++
@@ -123,13 +116,11 @@ func TestProviderAnswers_KAF18_KAF116_P13(t *testing.T) {
 				w.WriteHeader(c.status)
 				_, _ = io.WriteString(w, c.body)
 			})
-
 			_, err := message(t, mechanism(t, access.OAuthBearer(access.OAuth{
 				TokenEndpoint: endpoint + "?key=" + secretText, ClientID: "id", ClientSecret: secretText, ProviderCA: ca,
 			})))
 			wantLines(t, err, "OAUTHBEARER_AUTH: "+c.want)
 			wantNoSecret(t, printed(err))
-
 			if access.Refused(err) != c.refused || kgo.IsRetryableBrokerErr(err) == c.refused || requests != 1 {
 				t.Errorf("refused %t, retryable %t, %d requests", access.Refused(err), kgo.IsRetryableBrokerErr(err), requests)
 			}
@@ -137,37 +128,30 @@ func TestProviderAnswers_KAF18_KAF116_P13(t *testing.T) {
 	}
 }
 
-// A provider that cannot be reached, or not be trusted, or talks nonsense.
-func TestProviderOutOfReach_KAF18_KAF116_P13(t *testing.T) {
+// A provider that cannot be reached, or not be trusted, or talks nonsense (KAF-18, KAF-116, P13).
+func TestProviderOutOfReach(t *testing.T) {
 	t.Parallel()
-
 	ask := func(endpoint string, ca []byte) error {
 		_, err := message(t, mechanism(t, access.OAuthBearer(access.OAuth{
 			TokenEndpoint: endpoint, ClientID: "id", ClientSecret: secretText, ProviderCA: ca,
 		})))
 		wantNoSecret(t, printed(err))
-
 		return err
 	}
-
 	endpoint, ca := provider(t, func(w http.ResponseWriter, _ *http.Request) { grants(w, "token", 3600) })
 	if err := ask(endpoint, nil); !access.Refused(err) || !strings.Contains(err.Error(), "certificate signed by unknown authority") {
 		t.Errorf("not trusted: %v", err)
 	}
-
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = listener.Close()
-
 	if err := ask("https://"+listener.Addr().String()+"/?key="+secretText, ca); access.Refused(err) || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("nobody there: %v", err)
 	}
-
 	cut, ca := provider(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	wantLines(t, ask(cut, ca), "OAUTHBEARER_AUTH: the exchange with the token endpoint broke")
-
 	short, ca := provider(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000")
 		_, _ = io.WriteString(w, `{"access_token":"`+secretText)
@@ -190,7 +174,6 @@ func TestProviderOutOfReach_KAF18_KAF116_P13(t *testing.T) {
 // Who gives up waiting is told why, and the provider too.
 func TestSlowProvider_KAF116(t *testing.T) {
 	t.Parallel()
-
 	asked, gone := make(chan struct{}), make(chan struct{})
 	endpoint, ca := provider(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -199,13 +182,11 @@ func TestSlowProvider_KAF116(t *testing.T) {
 		close(gone)
 	})
 	m := mechanism(t, access.OAuthBearer(access.OAuth{TokenEndpoint: endpoint, ClientID: "id", ClientSecret: secretText, ProviderCA: ca}))
-
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		<-asked
 		cancel()
 	}()
-
 	if _, _, err := m.Authenticate(ctx, "broker:9092"); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}

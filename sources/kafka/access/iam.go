@@ -36,7 +36,6 @@ func IAM(credentials aws.CredentialsProvider, region string) Config {
 	if credentials == nil {
 		problem = errors.New("credentials provider is nil")
 	}
-
 	return newConfig(TypeIAM, func(p *plan) {
 		p.mechanism = guarded{iam{
 			credentials: bounded(TypeIAM, "credentials", func(ctx context.Context) (aws.Credentials, error) {
@@ -64,31 +63,25 @@ func (m iam) Authenticate(ctx context.Context, address string) (sasl.Session, []
 	if err != nil {
 		return nil, nil, fmt.Errorf("kafka access: %s: the broker's address is no host:port: %w", TypeIAM, err)
 	}
-
 	region := m.region
 	if region == "" {
 		region = regionOf(host)
 	}
-
 	if region == "" {
 		return nil, nil, fmt.Errorf("kafka access: %s: the broker's name %q has no region in it, and none was given: %w",
 			TypeIAM, host, ErrRefused)
 	}
-
 	credentials, err := m.credentials(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-
 	if !credentials.HasKeys() {
 		return nil, nil, fmt.Errorf("kafka access: %s: credentials are empty", TypeIAM)
 	}
-
 	first, err := m.sign(ctx, credentials, host, region)
 	if err != nil {
 		return nil, nil, fmt.Errorf("kafka access: %s: cannot sign", TypeIAM)
 	}
-
 	return iamSession{}, first, nil
 }
 
@@ -96,27 +89,22 @@ func (m iam) Authenticate(ctx context.Context, address string) (sasl.Session, []
 func (m iam) sign(ctx context.Context, credentials aws.Credentials, host, region string) ([]byte, error) {
 	query := url.Values{"Action": {iamService + ":Connect"}, "X-Amz-Expires": {iamExpires}}
 	target := url.URL{Scheme: "kafka", Host: host, Path: "/", RawQuery: query.Encode()}
-
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), http.NoBody)
 	if err != nil {
 		return nil, err
 	}
-
 	presigned, _, err := m.signer.PresignHTTP(ctx, credentials, request, emptyHash, iamService, region, time.Now())
 	if err != nil {
 		return nil, err
 	}
-
 	signed, err := url.Parse(presigned)
 	if err != nil {
 		return nil, err
 	}
-
 	message := map[string]string{"version": "2020_10_22", "host": host, "user-agent": "openesm"}
 	for name, values := range signed.Query() {
 		message[strings.ToLower(name)] = values[0]
 	}
-
 	return json.Marshal(message)
 }
 
@@ -129,7 +117,6 @@ func regionOf(host string) string {
 			}
 		}
 	}
-
 	return ""
 }
 
@@ -141,6 +128,5 @@ func (iamSession) Challenge(answer []byte) (bool, []byte, error) {
 	if len(answer) == 0 {
 		return false, nil, errors.New("empty answer")
 	}
-
 	return true, nil, nil
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// mostLiteral is how many characters AWS allows in a URI (KAF-111).
-const mostLiteral = 200
+// maxLiteral is how many characters AWS allows in a URI (KAF-111).
+const maxLiteral = 200
 
 // Literal is an entry whose value is no secret: of [TypeOAuthBearerScope] or
 // [TypeOAuthBearerAudience], what a token is asked for, or of
@@ -21,16 +21,14 @@ const mostLiteral = 200
 // beside it.
 func Literal(kind Type, value string) Config {
 	var problem error
-
 	switch {
 	case !kind.isLiteral():
 		problem = fmt.Errorf("has no literal value: want %s, %s, %s or %s", TypeOAuthBearerScope, TypeOAuthBearerAudience,
 			TypeOAuthBearerLogicalCluster, TypeOAuthBearerIdentityPool)
-	case value == "" || len(value) > mostLiteral:
-		problem = fmt.Errorf("value has %d characters, want 1 to %d", len(value), mostLiteral)
+	case value == "" || len(value) > maxLiteral:
+		problem = fmt.Errorf("value has %d characters, want 1 to %d", len(value), maxLiteral)
 	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }):
 		problem = errors.New("value has characters that are not printable ASCII")
 	}
-
 	return newConfig(kind, func(p *plan) { p.literals[kind] = value }, problem)
 }

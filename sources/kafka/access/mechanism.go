@@ -18,7 +18,6 @@ func (g guarded) Authenticate(ctx context.Context, host string) (sasl.Session, [
 	if err != nil {
 		return nil, nil, err
 	}
-
 	return guardedSession{Session: session, mechanism: g.Name()}, first, nil
 }
 
@@ -34,10 +33,8 @@ func (s guardedSession) Challenge(answer []byte) (bool, []byte, error) {
 	if err == nil {
 		return done, next, nil
 	}
-
 	if s.refused != nil {
 		s.refused()
 	}
-
 	return false, nil, fmt.Errorf("kafka access: %s: the exchange with the broker failed: %w", s.mechanism, ErrRefused)
 }

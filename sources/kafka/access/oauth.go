@@ -19,7 +19,7 @@ const (
 	// DefaultAssertionLifetime is OAuth.AssertionLifetime.
 	DefaultAssertionLifetime = 5 * time.Minute
 
-	mostAssertionLifetime = 24 * time.Hour
+	maxAssertionLifetime = 24 * time.Hour
 )
 
 // OAuth is how a token is got from an OAuth 2.0 provider, in either of two ways
@@ -95,9 +95,7 @@ func (o OAuth) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 // never has the token, the secret or the provider's words in it.
 func OAuthBearer(o OAuth) Config {
 	o.PrivateKey = append([]byte(nil), o.PrivateKey...)
-
 	config, key, problems := o.check()
-
 	exchange := &exchanger{
 		oauth: func() OAuth { return o },
 		key:   func() crypto.Signer { return key },
@@ -105,20 +103,15 @@ func OAuthBearer(o OAuth) Config {
 			Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, DisableKeepAlives: true,
 		},
 	}
-
 	return newConfig(TypeOAuthBearer, exchange.apply, problems...)
 }
 
 // check returns what of o is parsed, and what is wrong with it.
 func (o OAuth) check() (config *tls.Config, key crypto.Signer, problems []error) {
 	config = &tls.Config{MinVersion: tls.VersionTLS12}
-
 	refuse := func(err error) { problems = append(problems, err) }
-
 	refuse(checkEndpoint("oauthTokenEndpointUrl", o.TokenEndpoint))
-
 	secret, assertion := o.ClientSecret != "", o.ClientEmail != "" || len(o.PrivateKey) > 0
-
 	switch {
 	case secret && assertion:
 		refuse(errors.New("oauthClientSecret and oauthClientEmail or oauthPrivateKey are of two grants, want one"))
@@ -126,37 +119,29 @@ func (o OAuth) check() (config *tls.Config, key crypto.Signer, problems []error)
 		if o.ClientEmail == "" {
 			refuse(missing("oauthClientEmail"))
 		}
-
 		signer, err := parseAssertionKey("oauthPrivateKey", o.PrivateKey)
 		if err == nil {
 			err = checkAlgorithm("oauthPrivateKey", signer)
 		}
-
 		refuse(err)
-
 		key = signer
 	default:
 		if o.ClientID == "" {
 			refuse(missing("oauthClientId"))
 		}
-
 		if !secret {
 			refuse(errors.New("oauthClientSecret, or oauthClientEmail and oauthPrivateKey, is missing or empty"))
 		}
 	}
-
-	if o.AssertionLifetime < 0 || o.AssertionLifetime > mostAssertionLifetime || o.AssertionLifetime%time.Second != 0 {
+	if o.AssertionLifetime < 0 || o.AssertionLifetime > maxAssertionLifetime || o.AssertionLifetime%time.Second != 0 {
 		refuse(fmt.Errorf("oauthTokenExpirationSeconds is not a whole number of seconds between 1 and %d",
-			mostAssertionLifetime/time.Second))
+			maxAssertionLifetime/time.Second))
 	}
-
 	if len(o.ProviderCA) > 0 {
 		roots, err := parseRoots("oauthIdpCaCertificate", o.ProviderCA)
 		refuse(err)
-
 		config.RootCAs = roots
 	}
-
 	return config, key, problems
 }
 
@@ -165,9 +150,7 @@ func checkEndpoint(member, text string) error {
 	if text == "" {
 		return missing(member)
 	}
-
 	endpoint, err := url.Parse(text)
-
 	switch {
 	case err != nil || endpoint.Scheme != "https" || endpoint.Hostname() == "":
 		return errors.New(member + " is no https URL")
@@ -186,7 +169,6 @@ func (e *exchanger) apply(p *plan) {
 	p.bearer = func(literals map[Type]string) sasl.Mechanism {
 		want := wanted{scope: literals[TypeOAuthBearerScope], audience: literals[TypeOAuthBearerAudience]}
 		tokens := e.tokens(want)
-
 		return bearer{
 			name:       TypeOAuthBearer,
 			extensions: extensionsOf(literals),

@@ -10,8 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl"
 )
 
-// mostEntries is how many entries a mapping may have (KAF-111).
-const mostEntries = 22
+// maxEntries is how many entries a mapping may have (KAF-111).
+const maxEntries = 22
 
 // plan is what the entries make together.
 type plan struct {
@@ -38,48 +38,38 @@ type plan struct {
 // Options makes no call.
 func Options(configs ...Config) ([]kgo.Opt, error) {
 	p := &plan{tls: &tls.Config{MinVersion: tls.VersionTLS12}, literals: make(map[Type]string)}
-
 	var (
 		errs  []error
 		kinds []Type
 	)
-
 	for i, c := range configs {
 		if c.apply == nil {
 			errs = append(errs, fmt.Errorf("entry %d is the zero Config: use a constructor", i))
 			continue
 		}
-
 		for _, problem := range c.problems {
 			errs = append(errs, fmt.Errorf("%s: %w", c.kind, problem))
 		}
-
 		kinds = append(kinds, c.kind)
 		c.apply(p)
 	}
-
 	err := errors.Join(append(errs, checkTogether(len(configs), kinds), p.checkOwn())...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka access: %w", err)
 	}
-
 	return p.options(kinds), nil
 }
 
 func (p *plan) options(kinds []Type) []kgo.Opt {
 	var options []kgo.Opt
-
 	if len(kinds) > 0 && !slices.Contains(kinds, typePlaintext) && !slices.Contains(kinds, typeSASLPlaintext) {
 		options = append(options, kgo.DialTLSConfig(p.tls))
 	}
-
 	if p.bearer != nil {
 		p.mechanism = p.bearer(p.literals)
 	}
-
 	if p.mechanism != nil {
 		options = append(options, kgo.SASL(p.mechanism))
 	}
-
 	return options
 }

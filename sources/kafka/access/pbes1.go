@@ -25,7 +25,6 @@ func decrypterPBES1(scheme string, parameter pbeParameter, password []byte) (cip
 	if fips140.Enforced() { // where these panic
 		return nil, errFIPS
 	}
-
 	switch scheme {
 	case oidMD5DES:
 		return decrypterDES(md5.New(), parameter, password) //nolint:gosec // AWS demands it (KAF-114)
@@ -36,7 +35,6 @@ func decrypterPBES1(scheme string, parameter pbeParameter, password []byte) (cip
 		if err != nil {
 			return nil, errScheme
 		}
-
 		return cipher.NewCBCDecrypter(block, derivePKCS12(2, block.BlockSize(), parameter, password)), nil
 	default:
 		return nil, errScheme
@@ -46,12 +44,10 @@ func decrypterPBES1(scheme string, parameter pbeParameter, password []byte) (cip
 // decrypterDES derives key and initialisation vector by PBKDF1 (RFC 8018, 5.1).
 func decrypterDES(h hash.Hash, parameter pbeParameter, password []byte) (cipher.BlockMode, error) {
 	derived := iterate(h, slices.Concat(password, parameter.Salt), parameter.Iterations)
-
 	block, err := des.NewCipher(derived[:8]) //nolint:gosec // AWS demands it (KAF-114)
 	if err != nil {
 		return nil, errScheme
 	}
-
 	return cipher.NewCBCDecrypter(block, derived[8:16]), nil
 }
 
@@ -61,7 +57,6 @@ func iterate(h hash.Hash, data []byte, n int) []byte {
 		h.Write(data)
 		data = h.Sum(nil)
 	}
-
 	return data
 }
 
@@ -69,21 +64,17 @@ func iterate(h hash.Hash, data []byte, n int) []byte {
 // initialisation vector, with SHA-1 (RFC 7292, B.2).
 func derivePKCS12(purpose byte, n int, parameter pbeParameter, password []byte) []byte {
 	const width = sha1.BlockSize
-
 	diversifier := make([]byte, width)
 	for i := range diversifier {
 		diversifier[i] = purpose
 	}
-
 	input := slices.Concat(stretch(parameter.Salt, width), stretch(bmp(password), width))
-
 	var derived []byte
 	for len(derived) < n {
 		block := iterate(sha1.New(), slices.Concat(diversifier, input), parameter.Iterations) //nolint:gosec // as above
 		derived = append(derived, block...)
 		advance(input, stretch(block, width)[:width])
 	}
-
 	return derived[:n]
 }
 
@@ -91,9 +82,7 @@ func derivePKCS12(purpose byte, n int, parameter pbeParameter, password []byte) 
 func advance(input, addend []byte) {
 	one := new(big.Int).SetBytes(addend)
 	one.Add(one, big.NewInt(1))
-
 	modulus := new(big.Int).Lsh(big.NewInt(1), uint(len(addend))*8)
-
 	for i := 0; i < len(input); i += len(addend) {
 		block := input[i : i+len(addend)]
 		sum := new(big.Int).SetBytes(block)
@@ -106,12 +95,10 @@ func stretch(data []byte, width int) []byte {
 	if len(data) == 0 {
 		return nil
 	}
-
 	stretched := make([]byte, (len(data)+width-1)/width*width)
 	for i := range stretched {
 		stretched[i] = data[i%len(data)]
 	}
-
 	return stretched
 }
 
@@ -121,6 +108,5 @@ func bmp(password []byte) []byte {
 	for _, unit := range append(utf16.Encode([]rune(string(password))), 0) {
 		text = binary.BigEndian.AppendUint16(text, unit)
 	}
-
 	return text
 }

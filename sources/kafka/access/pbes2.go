@@ -38,42 +38,33 @@ func decrypterPBES2(der, password []byte) (cipher.BlockMode, error) {
 		derivation pbkdf2Parameter
 		iv         []byte
 	)
-
 	if !unmarshal(der, &scheme) || scheme.Derivation.Algorithm.String() != oidPBKDF2 ||
 		!unmarshal(scheme.Derivation.Parameters.FullBytes, &derivation) ||
 		!unmarshal(scheme.Encryption.Parameters.FullBytes, &iv) {
 		return nil, errScheme
 	}
-
-	if derivation.Iterations < 1 || derivation.Iterations > mostIterations {
+	if derivation.Iterations < 1 || derivation.Iterations > maxIterations {
 		return nil, errIterations
 	}
-
 	newCipher, size := encryptionOf(scheme.Encryption.Algorithm.String())
 	newHash := prfOf(derivation.PRF.Algorithm.String())
-
 	if newCipher == nil || newHash == nil || derivation.KeyLength != 0 && derivation.KeyLength != size {
 		return nil, errScheme
 	}
-
 	if fips140.Enforced() && !isApproved(newHash()) {
 		return nil, errFIPS
 	}
-
 	key, err := pbkdf2.Key(newHash, string(password), derivation.Salt, derivation.Iterations, size)
 	if err != nil {
 		return nil, unsupported()
 	}
-
 	block, err := newCipher(key)
 	if err != nil {
 		return nil, unsupported()
 	}
-
 	if len(iv) != block.BlockSize() {
 		return nil, errScheme
 	}
-
 	return cipher.NewCBCDecrypter(block, iv), nil
 }
 
@@ -98,7 +89,6 @@ func unsupported() error {
 	if fips140.Enforced() { // which also wants a salt of sixteen bytes
 		return errFIPS
 	}
-
 	return errScheme
 }
 

@@ -9,8 +9,8 @@ import (
 	"fmt"
 )
 
-// mostIterations bounds what a key may cost to open: some seconds.
-const mostIterations = 10_000_000
+// maxIterations bounds what a key may cost to open: some seconds.
+const maxIterations = 10_000_000
 
 var (
 	errPassword = errors.New("is not opened by privateKeyPassword")
@@ -18,7 +18,7 @@ var (
 		"PBE-SHA1-3DES, or PBES2 with PBKDF2 and AES or 3DES in CBC mode")
 	errFIPS = errors.New("is encrypted with what FIPS 140-3 does not approve, which GODEBUG=fips140=only refuses: " +
 		"want PBES2 with PBKDF2, a hash of SHA-2, a salt of 16 bytes and AES in CBC mode")
-	errIterations = fmt.Errorf("is encrypted with a number of iterations that is not between 1 and %d", mostIterations)
+	errIterations = fmt.Errorf("is encrypted with a number of iterations that is not between 1 and %d", maxIterations)
 )
 
 // encryptedKey is EncryptedPrivateKeyInfo (RFC 5208, 6).
@@ -40,12 +40,10 @@ func decryptPKCS8(der, password []byte) ([]byte, error) {
 	if !unmarshal(der, &info) {
 		return nil, errors.New("cannot be read")
 	}
-
 	mode, err := decrypter(info.Algorithm, password)
 	if err != nil {
 		return nil, err
 	}
-
 	return unpad(mode, info.Data)
 }
 
@@ -54,16 +52,13 @@ func decrypter(scheme pkix.AlgorithmIdentifier, password []byte) (cipher.BlockMo
 	if scheme.Algorithm.String() == oidPBES2 {
 		return decrypterPBES2(scheme.Parameters.FullBytes, password)
 	}
-
 	var parameter pbeParameter
 	if !unmarshal(scheme.Parameters.FullBytes, &parameter) {
 		return nil, errScheme
 	}
-
-	if parameter.Iterations < 1 || parameter.Iterations > mostIterations {
+	if parameter.Iterations < 1 || parameter.Iterations > maxIterations {
 		return nil, errIterations
 	}
-
 	return decrypterPBES1(scheme.Algorithm.String(), parameter, password)
 }
 
@@ -73,20 +68,16 @@ func unpad(mode cipher.BlockMode, data []byte) ([]byte, error) {
 	if len(data) == 0 || len(data)%size != 0 {
 		return nil, errors.New("cannot be read")
 	}
-
 	plain := make([]byte, len(data))
 	mode.CryptBlocks(plain, data)
-
 	n := int(plain[len(plain)-1])
 	if n < 1 || n > size || !bytes.HasSuffix(plain, bytes.Repeat([]byte{byte(n)}, n)) {
 		return nil, errPassword
 	}
-
 	return plain[:len(plain)-n], nil
 }
 
 func unmarshal(der []byte, value any) bool {
 	rest, err := asn1.Unmarshal(der, value)
-
 	return err == nil && len(rest) == 0
 }

@@ -17,9 +17,7 @@ import (
 // the certificate's shows that it is the right one.
 func TestEncryptedKeys_KAF114(t *testing.T) {
 	t.Parallel()
-
 	certificate := fixture(t, "certificate.pem")
-
 	for name, password := range map[string]string{
 		"pbes1-PBE-MD5-DES.pem":     "testpassword",
 		"pbes1-PBE-SHA1-DES.pem":    "testpassword",
@@ -37,20 +35,16 @@ func TestEncryptedKeys_KAF114(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-
 			key := fixture(t, name)
-
 			if _, err := access.Options(access.ClientCertificateTLS(certificate, key, password)); err != nil {
 				t.Error(err)
 			}
-
 			for _, wrong := range []string{"testpassword ", "Testpassword", "x", password[1:]} {
 				_, err := access.Options(access.ClientCertificateTLS(certificate, key, wrong))
 				wantLines(t, err, "CLIENT_CERTIFICATE_TLS_AUTH: privateKey is not opened by privateKeyPassword")
 			}
 		})
 	}
-
 	for _, name := range []string{"pbes1-PBE-SHA1-RC2-64.pem", "pbes2-des.pem", "pbes2-hmacWithMD5.pem", "pbes2-scrypt.pem"} {
 		_, err := access.Options(access.ClientCertificateTLS(certificate, fixture(t, name), "testpassword"))
 		wantLines(t, err, "CLIENT_CERTIFICATE_TLS_AUTH: privateKey is encrypted in a way that is not supported: "+
@@ -96,34 +90,27 @@ func TestFIPSKeys(t *testing.T) {
 // Keys that nobody makes are refused before there is work to do.
 func TestBentEncryptedKeys_KAF114(t *testing.T) {
 	t.Parallel()
-
 	type parameter struct {
 		Salt       []byte
 		Iterations int
 	}
-
 	type scheme struct{ Derivation, Encryption pkix.AlgorithmIdentifier }
-
 	md5DES := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 3}
 	pbes2 := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 13}
 	pbkdf2 := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 12}
 	aes128 := asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 1, 2}
 	salt, iv, data := make([]byte, 8), make([]byte, 16), make([]byte, 16)
-
 	algorithm := func(oid asn1.ObjectIdentifier, parameters any) pkix.AlgorithmIdentifier {
 		der, err := asn1.Marshal(parameters)
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		return pkix.AlgorithmIdentifier{Algorithm: oid, Parameters: asn1.RawValue{FullBytes: der}}
 	}
-
 	const (
 		way        = "privateKey is encrypted in a way that is not supported: want PBES1 with DES and MD5 or SHA-1, PBE-SHA1-3DES, or PBES2 with PBKDF2 and AES or 3DES in CBC mode"
 		iterations = "privateKey is encrypted with a number of iterations that is not between 1 and 10000000"
 	)
-
 	for name, c := range map[string]struct {
 		algorithm pkix.AlgorithmIdentifier
 		data      []byte
@@ -145,7 +132,6 @@ func TestBentEncryptedKeys_KAF114(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-
 			der, err := asn1.Marshal(struct {
 				Algorithm pkix.AlgorithmIdentifier
 				Data      []byte
@@ -153,7 +139,6 @@ func TestBentEncryptedKeys_KAF114(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-
 			key := pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: der})
 			_, err = access.Options(access.ClientCertificateTLS(fixture(t, "certificate.pem"), key, "testpassword"))
 			wantLines(t, err, "CLIENT_CERTIFICATE_TLS_AUTH: "+c.want)
@@ -164,19 +149,16 @@ func TestBentEncryptedKeys_KAF114(t *testing.T) {
 // Whatever the encrypted key is, there is no panic and no endless work.
 func FuzzEncryptedKey_KAF114(f *testing.F) {
 	certificate := fixture(f, "certificate.pem")
-
 	for _, name := range []string{"pbes1-PBE-MD5-DES.pem", "pbes1-PBE-SHA1-3DES.pem", "pbes2-aes-256-cbc.pem", "pbes2-des3.pem"} {
 		block, _ := pem.Decode(fixture(f, name))
 		f.Add(block.Bytes, "testpassword")
 		f.Add(block.Bytes, "wrong")
 		f.Add(block.Bytes[:len(block.Bytes)-1], "testpassword")
 	}
-
 	f.Fuzz(func(t *testing.T, der []byte, password string) {
 		if len(der) > 4096 {
 			t.Skip("no key is that large")
 		}
-
 		key := pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: der})
 		_, _ = access.Options(access.ClientCertificateTLS(certificate, key, password))
 	})

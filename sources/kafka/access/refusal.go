@@ -68,7 +68,6 @@ func Reason(err error) string {
 func Advice(err error) string {
 	_, unknown := errors.AsType[x509.UnknownAuthorityError](err)
 	_, misnamed := errors.AsType[x509.HostnameError](err)
-
 	switch {
 	case Reason(err) == "":
 		return ""
@@ -107,19 +106,16 @@ func faulty(kind Type, what string, err error) error {
 	if err == nil {
 		return nil
 	}
-
 	err = fmt.Errorf("kafka access: %s: %s: %w", kind, what, err)
 	if Refused(err) {
 		return err
 	}
-
 	return fault{err}
 }
 
 // isUnverified tells that this client does not accept a certificate.
 func isUnverified(err error) bool {
 	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
-
 	return ok
 }
 
@@ -131,7 +127,6 @@ func isRejected(err error) bool {
 	if !ok || remote.Op != "remote error" || remote.Err == nil {
 		return false
 	}
-
 	for _, alert := range []tls.AlertError{
 		40,  // handshake_failure, which is how a missing certificate may be told (RFC 5246, 7.4.6)
 		42,  // bad_certificate
@@ -147,6 +142,5 @@ func isRejected(err error) bool {
 			return true
 		}
 	}
-
 	return false
 }

@@ -24,9 +24,7 @@ import (
 
 func TestReason_KAF18(t *testing.T) {
 	t.Parallel()
-
 	remote := func(err error) error { return &net.OpError{Op: "remote error", Err: err} }
-
 	for _, c := range []struct {
 		err  error
 		want string
@@ -65,7 +63,6 @@ func TestReason_KAF18(t *testing.T) {
 		if c.err != nil {
 			wrapped = fmt.Errorf("unable to dial: %w", errors.Join(errors.New("other"), c.err))
 		}
-
 		for _, err := range []error{c.err, wrapped} {
 			if got := access.Reason(err); got != c.want || access.Refused(err) != (c.want != "") {
 				t.Errorf("reason %q of %v, want %q", got, err, c.want)
@@ -77,9 +74,7 @@ func TestReason_KAF18(t *testing.T) {
 // Each refusal has advice of its own, and nothing else has any.
 func TestAdvice(t *testing.T) {
 	t.Parallel()
-
 	unverified := func(err error) error { return &tls.CertificateVerificationError{Err: err} }
-
 	for err, want := range map[error]string{
 		kerr.TopicAuthorizationFailed:            "Read and Describe",
 		kerr.SaslAuthenticationFailed:            "not accepted",
@@ -103,19 +98,15 @@ func TestAdvice(t *testing.T) {
 // What brokers answer is told as AWS tells it.
 func TestReasons_KAF18(t *testing.T) {
 	t.Parallel()
-
 	for _, code := range []*kerr.Error{kerr.SaslAuthenticationFailed, kerr.IllegalSaslState} {
 		c := cluster(t, users()...)
 		c.ControlKey(int16(kmsg.SASLAuthenticate), func(r kmsg.Request) (kmsg.Response, error, bool) {
 			c.KeepControl()
-
 			response := r.ResponseKind().(*kmsg.SASLAuthenticateResponse)
 			response.ErrorCode = code.Code
 			response.ErrorMessage = new("Authentication failed")
-
 			return response, nil, true
 		})
-
 		for name, config := range passwordEntries("user", "password") {
 			err := reach(t, c.ListenAddrs(), config, access.SASLPlaintext())
 			if !errors.Is(err, code) || access.Reason(err) != access.ReasonAuthentication {
@@ -128,11 +119,9 @@ func TestReasons_KAF18(t *testing.T) {
 // A group's member that may not read the topic, nor join the group.
 func TestAuthorization_KAF18(t *testing.T) {
 	t.Parallel()
-
 	allow := func(resource kmsg.ACLResourceType, name string) kfake.ACL {
 		return kfake.ACL{Resource: resource, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: kmsg.ACLOperationAny, Allow: true}
 	}
-
 	for name, c := range map[string]*kfake.Cluster{
 		"group": cluster(t, kfake.EnableSASL(), kfake.EnableACLs(), kfake.Superuser("PLAIN", "root", "password"),
 			kfake.User("PLAIN", "user", "password", allow(kmsg.ACLResourceTypeTopic, "orders"))),
@@ -141,10 +130,8 @@ func TestAuthorization_KAF18(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-
 			k := client(t, c.ListenAddrs(), append(options(t, access.BasicAuth("user", "password"), access.SASLPlaintext()),
 				kgo.ConsumerGroup("app"), kgo.ConsumeTopics("orders"))...)
-
 			for t.Context().Err() == nil {
 				errs := k.PollFetches(t.Context()).Errors()
 				if slices.ContainsFunc(errs, func(e kgo.FetchError) bool { return access.Reason(e.Err) == access.ReasonAuthorization }) {

@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// mostSecret is how many bytes a secret of Secrets Manager may have.
-const mostSecret = 65_536
+// maxSecret is how many bytes a secret of Secrets Manager may have.
+const maxSecret = 65_536
 
 // FromSecret makes an entry of a secret as Lambda reads it from AWS Secrets Manager:
 // a JSON object of at most 65,536 bytes, whose members are strings.
@@ -34,30 +34,23 @@ func FromSecret(kind Type, secret []byte) (Config, error) {
 	if entry == nil {
 		return Config{}, fmt.Errorf("kafka access: %w", refuseSecret(kind))
 	}
-
 	d, err := parseDocument(secret)
 	if err != nil {
 		return Config{}, fmt.Errorf("kafka access: %s: %w", kind, err)
 	}
-
 	c := entry(d)
-
 	var errs []error
-
 	for _, member := range d.wrong {
 		errs = append(errs, fmt.Errorf("%s: %s is no string", kind, member))
 	}
-
 	for _, problem := range c.problems {
 		if member, ok := errors.AsType[missing](problem); !ok || !slices.Contains(d.wrong, string(member)) {
 			errs = append(errs, fmt.Errorf("%s: %w", kind, problem))
 		}
 	}
-
 	if len(errs) > 0 {
 		return Config{}, fmt.Errorf("kafka access: %w", errors.Join(errs...))
 	}
-
 	return c, nil
 }
 
@@ -114,38 +107,32 @@ type document struct {
 }
 
 func parseDocument(secret []byte) (*document, error) {
-	if len(secret) > mostSecret {
-		return nil, fmt.Errorf("secret has %d bytes, want at most %d", len(secret), mostSecret)
+	if len(secret) > maxSecret {
+		return nil, fmt.Errorf("secret has %d bytes, want at most %d", len(secret), maxSecret)
 	}
 
 	// Package json would put something else for what is not UTF-8.
 	if !utf8.Valid(secret) {
 		return nil, errors.New("secret is not UTF-8")
 	}
-
 	d := &document{}
-
 	err := json.Unmarshal(secret, &d.members)
 	if err != nil || d.members == nil {
 		return nil, errors.New("secret is no JSON object")
 	}
-
 	return d, nil
 }
 
 // text is a member that is a string, "" if it is missing or null.
 func (d *document) text(member string) string {
 	var text *string
-
 	raw, ok := d.members[member]
 	if ok && json.Unmarshal(raw, &text) != nil {
 		d.wrong = append(d.wrong, member)
 	}
-
 	if text == nil {
 		return ""
 	}
-
 	return *text
 }
 
@@ -156,15 +143,12 @@ func (d *document) seconds(member string) time.Duration {
 	if raw == "" || raw == "null" {
 		return 0
 	}
-
 	if unquoted, err := strconv.Unquote(raw); err == nil {
 		raw = unquoted
 	}
-
 	n, err := strconv.ParseInt(raw, 10, 64)
-	if err != nil || n < 1 || n > int64(mostAssertionLifetime/time.Second) {
+	if err != nil || n < 1 || n > int64(maxAssertionLifetime/time.Second) {
 		return -1
 	}
-
 	return time.Duration(n) * time.Second
 }

@@ -18,7 +18,6 @@ var secretTypes = []access.Type{
 // one of them too says nothing.
 var vocabulary = sync.OnceValue(func() string {
 	texts := []string{"secret is not UTF-8", "secret is no JSON object"}
-
 	for _, member := range []string{
 		"username", "password", "certificate", "privateKey", "privateKeyPassword", "oauthTokenEndpointUrl", "oauthClientId",
 		"oauthClientSecret", "oauthClientEmail", "oauthPrivateKey", "oauthTokenExpirationSeconds", "oauthIdpCaCertificate",
@@ -42,19 +41,16 @@ var vocabulary = sync.OnceValue(func() string {
 		} {
 			texts = append(texts, member+text)
 		}
-
 		for n := range 100 {
 			texts = append(texts, fmt.Sprintf("%s: PEM block %d is no X.509 certificate", member, n))
 		}
 	}
-
 	var lines strings.Builder
 	for _, kind := range secretTypes {
 		for _, text := range texts {
 			lines.WriteString("kafka access: " + string(kind) + ": " + text + "\x00")
 		}
 	}
-
 	return lines.String()
 })
 
@@ -62,7 +58,6 @@ var vocabulary = sync.OnceValue(func() string {
 // vocabulary.
 func wantNothingOf(t *testing.T, secret string, err error) {
 	t.Helper()
-
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		for i := range len(secret) - 3 {
 			if part := secret[i : i+4]; strings.Contains(line, part) && !strings.Contains(vocabulary(), part) {
@@ -88,20 +83,16 @@ func FuzzSecretIsInNoError_P13(f *testing.F) {
 			f.Add(uint8(i), []byte(secret))
 		}
 	}
-
 	f.Fuzz(func(t *testing.T, i uint8, secret []byte) {
 		if len(secret) > 65_536 {
 			t.Skip("its size is told, and may be a number in it")
 		}
-
 		kind := secretTypes[int(i)%len(secretTypes)]
-
 		config, err := access.FromSecret(kind, secret)
 		if err != nil {
 			wantNothingOf(t, string(secret), err)
 			kind = "none"
 		}
-
 		if got := fmt.Sprintf("%v%+v%#v%s%q%d", config, config, config, config, config, config); got != strings.Repeat(string(kind), 6) {
 			t.Errorf("the entry prints as %s", got)
 		}
@@ -113,7 +104,6 @@ func FuzzMembersAreInNoError_P13(f *testing.F) {
 	f.Add(uint8(0), "user", "hunter2", "hunter3")
 	f.Add(uint8(3), string(fixture(f, "certificate.pem")), string(fixture(f, "pbes2-aes-256-cbc.pem")), "wrong")
 	f.Add(uint8(5), "https://hunter2.example.com/%zz", "hunter3", "-----BEGIN PRIVATE KEY-----\naGVsbG8=\n-----END PRIVATE KEY-----\n")
-
 	f.Fuzz(func(t *testing.T, i uint8, one, two, three string) {
 		secret := document(t, map[string]any{
 			"username": one, "password": two,
@@ -121,12 +111,10 @@ func FuzzMembersAreInNoError_P13(f *testing.F) {
 			"oauthTokenEndpointUrl": one, "oauthClientId": two, "oauthClientSecret": three, "oauthClientEmail": two, "oauthPrivateKey": three,
 			"oauthTokenExpirationSeconds": one, "oauthIdpCaCertificate": three,
 		})
-
 		_, err := access.FromSecret(secretTypes[int(i)%len(secretTypes)], secret)
 		if err == nil {
 			return
 		}
-
 		for _, value := range []string{one, two, three} {
 			wantNothingOf(t, value, err)
 		}

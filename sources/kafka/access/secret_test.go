@@ -13,10 +13,8 @@ import (
 
 func TestSecret_KAF113(t *testing.T) {
 	t.Parallel()
-
 	c := cluster(t, users()...)
 	secret := []byte(`{"password": "password", "username": "user", "engine": "kafka", "port": 9096, "Username": "no"}`)
-
 	for _, kind := range []access.Type{access.TypeBasicAuth, access.TypeSASLSCRAM256, access.TypeSASLSCRAM512} {
 		config, err := access.FromSecret(kind, secret)
 		if err != nil {
@@ -28,9 +26,7 @@ func TestSecret_KAF113(t *testing.T) {
 		if err := reach(t, c.ListenAddrs(), config, access.SASLPlaintext()); err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}
-
 		k := string(kind)
-
 		for _, wrong := range []struct {
 			secret string
 			want   []string
@@ -59,11 +55,9 @@ func TestSecret_KAF113(t *testing.T) {
 
 func TestSecret_KAF114(t *testing.T) {
 	t.Parallel()
-
 	ca := newAuthority(t)
 	c := cluster(t, kfake.TLS(ca.mutual(t)))
 	certificate, key := ca.leaf(t)
-
 	config, err := access.FromSecret(access.TypeClientCertificateTLS, document(t, map[string]any{
 		"certificate": string(certificate) + string(ca.pem), "privateKey": string(key),
 	}))
@@ -73,12 +67,10 @@ func TestSecret_KAF114(t *testing.T) {
 	if err := reach(t, c.ListenAddrs(), config, access.ServerRootCA(ca.pem)); err != nil {
 		t.Error(err)
 	}
-
 	kind := "CLIENT_CERTIFICATE_TLS_AUTH: "
 	own, private := string(fixture(t, "certificate.pem")), string(fixture(t, "pkcs8.pem"))
 	encrypted := string(fixture(t, "pbes1-PBE-SHA1-DES.pem"))
 	pkcs8 := "want -----BEGIN PRIVATE KEY----- or -----BEGIN ENCRYPTED PRIVATE KEY-----; openssl pkcs8 -topk8 makes one"
-
 	for _, members := range []map[string]any{
 		{"certificate": own, "privateKey": private},
 		{"certificate": own, "privateKey": private, "privateKeyPassword": "not needed"},
@@ -90,7 +82,6 @@ func TestSecret_KAF114(t *testing.T) {
 			t.Error(err)
 		}
 	}
-
 	for _, wrong := range []struct {
 		members map[string]any
 		want    []string
@@ -121,10 +112,8 @@ func TestSecret_KAF114(t *testing.T) {
 
 func TestSecret_KAF115(t *testing.T) {
 	t.Parallel()
-
 	ca, other := newAuthority(t), newAuthority(t)
 	c := cluster(t, kfake.TLS(ca.server(t)))
-
 	for _, certificates := range [][]byte{ca.pem, slices.Concat(other.pem, ca.pem)} {
 		config, err := access.FromSecret(access.TypeServerRootCA, document(t, map[string]any{"certificate": string(certificates)}))
 		if err != nil {
@@ -134,17 +123,14 @@ func TestSecret_KAF115(t *testing.T) {
 			t.Error(err)
 		}
 	}
-
 	_, err := access.FromSecret(access.TypeServerRootCA, []byte(`{"certificate": ""}`))
 	wantLines(t, err, "SERVER_ROOT_CA_CERTIFICATE: certificate is missing or empty")
 }
 
 func TestSecret_KAF116(t *testing.T) {
 	t.Parallel()
-
 	rsa, certificate := string(fixture(t, "rsa.pem")), string(fixture(t, "certificate.pem"))
 	url := "https://idp.example.com/oauth2/token"
-
 	for _, members := range []map[string]any{
 		{"oauthTokenEndpointUrl": url, "oauthClientId": "id", "oauthClientSecret": "secret"},
 		{"oauthTokenEndpointUrl": url, "oauthClientId": "id", "oauthClientSecret": "secret", "oauthIdpCaCertificate": certificate, "oauthTokenExpirationSeconds": "60"},
@@ -157,13 +143,11 @@ func TestSecret_KAF116(t *testing.T) {
 			t.Errorf("%v: %v, %v", members, config, err)
 		}
 	}
-
 	const (
 		grants   = "oauthClientSecret and oauthClientEmail or oauthPrivateKey are of two grants, want one"
 		noGrant  = "oauthClientSecret, or oauthClientEmail and oauthPrivateKey, is missing or empty"
 		lifetime = "oauthTokenExpirationSeconds is not a whole number of seconds between 1 and 86400"
 	)
-
 	for _, wrong := range []struct {
 		members map[string]any
 		want    []string
@@ -194,7 +178,6 @@ func TestSecret_KAF116(t *testing.T) {
 		}
 		wantLines(t, err, wrong.want...)
 	}
-
 	for _, seconds := range []any{0, -1, 1.5, 86_401, 1e30, "", "60s", "-5", " 60", true, []int{60}} {
 		_, err := access.FromSecret(access.TypeOAuthBearer, document(t, map[string]any{
 			"oauthTokenEndpointUrl": url, "oauthClientId": "id", "oauthClientSecret": "secret", "oauthTokenExpirationSeconds": seconds,
@@ -205,10 +188,9 @@ func TestSecret_KAF116(t *testing.T) {
 	}
 }
 
-// VPC types say where AWS's own pollers run.
-func TestTypesWithoutSecret_KAF105_KAF106_KAF108_KAF109_KAF110(t *testing.T) {
+// VPC types say where AWS's own pollers run (KAF-105, KAF-106, KAF-108, KAF-109, KAF-110).
+func TestTypesWithoutSecret(t *testing.T) {
 	t.Parallel()
-
 	for kind, want := range map[access.Type]string{
 		access.TypeVPCSubnet:                 "VPC_SUBNET has no secret: it says where the pollers of AWS run, and is to be left out",
 		access.TypeVPCSecurityGroup:          "VPC_SECURITY_GROUP has no secret: it says where the pollers of AWS run, and is to be left out",

@@ -30,28 +30,21 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	if value, ok := t.kept(); ok {
 		return value, nil
 	}
-
 	err := t.enter(ctx)
 	if err != nil {
 		return "", err
 	}
-
 	defer func() { <-t.turn }()
-
 	if value, ok := t.kept(); ok {
 		return value, nil
 	}
-
 	fresh, err := t.fetch(ctx)
 	if err != nil {
 		return "", err
 	}
-
 	t.mu.Lock()
 	defer t.mu.Unlock()
-
 	t.last = fresh
-
 	return fresh.value, nil
 }
 
@@ -59,7 +52,6 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 func (t *tokens) enter(ctx context.Context) error {
 	ctx, cancel := limited(ctx, TypeOAuthBearer, tokenEndpoint)
 	defer cancel()
-
 	select {
 	case t.turn <- struct{}{}:
 		return nil
@@ -71,7 +63,6 @@ func (t *tokens) enter(ctx context.Context) error {
 func (t *tokens) kept() (string, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-
 	return t.last.value, t.last.value != "" && time.Now().Before(t.last.due)
 }
 
@@ -79,7 +70,6 @@ func (t *tokens) kept() (string, bool) {
 func (t *tokens) forget(value string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-
 	if t.last.value == value {
 		t.last = token{}
 	}

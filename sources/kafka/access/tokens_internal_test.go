@@ -25,7 +25,6 @@ func answered(status int, body string) (*http.Response, error) {
 // issuer numbers its tokens, which live as told.
 func issuer(expires string) *exchanger {
 	var issued atomic.Int64
-
 	return &exchanger{
 		oauth: func() OAuth {
 			return OAuth{TokenEndpoint: "https://idp.example.com/token", ClientID: "id", ClientSecret: "secret"}
@@ -38,7 +37,6 @@ func issuer(expires string) *exchanger {
 
 func wantToken(t *testing.T, of *tokens, want string) {
 	t.Helper()
-
 	if got, err := of.get(t.Context()); err != nil || got != want {
 		t.Errorf("token %q, error %v, want %q", got, err, want)
 	}
@@ -48,7 +46,6 @@ func wantToken(t *testing.T, of *tokens, want string) {
 // sessions that were begun with it.
 func TestTokenIsKept_KAF116(t *testing.T) {
 	t.Parallel()
-
 	for expires, life := range map[string]time.Duration{
 		`,"expires_in":3600`:     time.Hour,
 		`,"expires_in":"600"`:    10 * time.Minute,
@@ -65,16 +62,13 @@ func TestTokenIsKept_KAF116(t *testing.T) {
 	} {
 		t.Run(expires, func(t *testing.T) {
 			t.Parallel()
-
 			synctest.Test(t, func(t *testing.T) {
 				kept := issuer(expires).tokens(wanted{})
 				wantToken(t, kept, "t1")
-
 				if life == 0 {
 					wantToken(t, kept, "t2")
 					return
 				}
-
 				time.Sleep(life/5*4 - time.Nanosecond)
 				wantToken(t, kept, "t1")
 				time.Sleep(time.Nanosecond)
@@ -85,10 +79,9 @@ func TestTokenIsKept_KAF116(t *testing.T) {
 	}
 }
 
-// Clients that want the same share it, others do not.
-func TestTokenIsShared_KAF108_KAF116(t *testing.T) {
+// Clients that want the same share it, others do not (KAF-108, KAF-116).
+func TestTokenIsShared(t *testing.T) {
 	t.Parallel()
-
 	e := issuer(`,"expires_in":3600`)
 	wantToken(t, e.tokens(wanted{scope: "a"}), "t1")
 	wantToken(t, e.tokens(wanted{scope: "a"}), "t1")
@@ -99,22 +92,18 @@ func TestTokenIsShared_KAF108_KAF116(t *testing.T) {
 
 func TestRefusedTokenIsDropped_KAF107(t *testing.T) {
 	t.Parallel()
-
 	e := issuer(`,"expires_in":3600`)
 	p := &plan{}
 	e.apply(p)
-
 	for i, want := range []string{"t1", "t1", "t2"} {
 		session, first, err := p.bearer(nil).Authenticate(t.Context(), "broker:9092")
 		if err != nil || string(first) != "n,,\x01auth=Bearer "+want+"\x01\x01" {
 			t.Fatalf("message %q, error %v, want %s", first, err, want)
 		}
-
 		var answer []byte
 		if i == 1 {
 			answer = []byte(`{"status":"invalid_token"}`)
 		}
-
 		done, _, err := session.Challenge(answer)
 		if done != (i != 1) || errors.Is(err, ErrRefused) != (i == 1) {
 			t.Errorf("session %d: done %t, error %v", i, done, err)
@@ -125,7 +114,6 @@ func TestRefusedTokenIsDropped_KAF107(t *testing.T) {
 // A token that was refused late does not take its successor along.
 func TestOldTokenTakesNothingAlong_KAF107(t *testing.T) {
 	t.Parallel()
-
 	kept := issuer(`,"expires_in":3600`).tokens(wanted{})
 	wantToken(t, kept, "t1")
 	kept.forget("t1")
@@ -137,7 +125,6 @@ func TestOldTokenTakesNothingAlong_KAF107(t *testing.T) {
 // Connections that begin together ask once, and nobody waits longer than it wants.
 func TestOneRequestForAll_KAF116(t *testing.T) {
 	t.Parallel()
-
 	synctest.Test(t, func(t *testing.T) {
 		requests := 0
 		e := issuer("")
@@ -146,10 +133,8 @@ func TestOneRequestForAll_KAF116(t *testing.T) {
 			time.Sleep(5 * time.Second)
 			return answered(http.StatusOK, `{"access_token":"t","expires_in":3600}`)
 		})
-
 		impatient, cancel := context.WithTimeoutCause(t.Context(), time.Second, errors.New("no patience"))
 		defer cancel()
-
 		var all sync.WaitGroup
 		for i := range 10 {
 			all.Go(func() {
@@ -168,7 +153,6 @@ func TestOneRequestForAll_KAF116(t *testing.T) {
 			})
 		}
 		all.Wait()
-
 		if requests != 1 {
 			t.Errorf("%d requests", requests)
 		}
@@ -178,17 +162,14 @@ func TestOneRequestForAll_KAF116(t *testing.T) {
 // A failure is not kept: the next connection asks again.
 func TestFailureIsNotKept_KAF116(t *testing.T) {
 	t.Parallel()
-
 	e := issuer("")
 	status := http.StatusServiceUnavailable
 	e.transport = transport(func(*http.Request) (*http.Response, error) {
 		return answered(status, `{"access_token":"t","expires_in":3600}`)
 	})
-
 	if _, err := e.tokens(wanted{}).get(t.Context()); err == nil || Refused(err) {
 		t.Errorf("error %v", err)
 	}
-
 	status = http.StatusOK
 	wantToken(t, e.tokens(wanted{}), "t")
 }
@@ -196,17 +177,14 @@ func TestFailureIsNotKept_KAF116(t *testing.T) {
 // A provider that does not answer is given ten seconds, whatever the client's patience.
 func TestProviderHasTenSeconds_KAF116(t *testing.T) {
 	t.Parallel()
-
 	synctest.Test(t, func(t *testing.T) {
 		e := issuer("")
 		e.transport = transport(func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		})
-
 		begin := time.Now()
 		_, err := e.tokens(wanted{}).get(t.Context())
-
 		if err == nil || err.Error() != "kafka access: OAUTHBEARER_AUTH: token endpoint: not answered within 10s: context deadline exceeded" || Refused(err) {
 			t.Errorf("error %v", err)
 		}

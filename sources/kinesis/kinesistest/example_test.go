@@ -71,7 +71,6 @@ func Example() {
 	}
 	shard, number, err := server.Put("telemetry", "device-1", []byte("hello"))
 	fmt.Println(shard, number, err)
-
 	ctx, client := context.Background(), server.Client()
 	it, err := client.GetShardIterator(ctx, &kinesis.GetShardIteratorInput{
 		StreamName: new("telemetry"), ShardId: &shard, ShardIteratorType: types.ShardIteratorTypeTrimHorizon,

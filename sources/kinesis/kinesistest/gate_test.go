@@ -20,7 +20,6 @@ func TestGatePushesOneByOne(t *testing.T) {
 		w.server.SetGate(g)
 		stream := w.follow(w.consumer("c"))
 		timers := g.Next(t, "expire 5m0s", "heartbeat 5s")
-
 		w.put("a")
 		w.put("b")
 		push := g.Next(t, "push 0s")
@@ -34,7 +33,6 @@ func TestGatePushesOneByOne(t *testing.T) {
 			t.Errorf("got %q", data(e.Records))
 		}
 		g.Next(t)
-
 		timers[1].Run()
 		beat := g.Next(t, "heartbeat 5s", "push 0s")
 		beat[1].Run()

@@ -46,7 +46,8 @@ func TestPages_KIN60(t *testing.T) {
 	})
 }
 
-func TestNextToken_KIN60_KIN61(t *testing.T) {
+// Next token (KIN-60, KIN-61).
+func TestNextToken(t *testing.T) {
 	t.Parallel()
 	run(t, 3, func(t *testing.T, w *world) {
 		out, err := w.client.ListShards(t.Context(), &kinesis.ListShardsInput{
@@ -135,7 +136,8 @@ func TestShardFilter_KIN62(t *testing.T) {
 	})
 }
 
-func TestShardFields_KIN63_KIN64(t *testing.T) {
+// Shard fields (KIN-63, KIN-64).
+func TestShardFields(t *testing.T) {
 	t.Parallel()
 	run(t, 2, func(t *testing.T, w *world) {
 		if _, err := w.server.Merge(w.stream, "shardId-000000000001", first); err != nil {

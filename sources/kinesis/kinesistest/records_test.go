@@ -117,7 +117,8 @@ func TestEmptyAnswerIsNotTheEnd_KIN27(t *testing.T) {
 	})
 }
 
-func TestShardEnd_KIN28_KIN67(t *testing.T) {
+// Shard end (KIN-28, KIN-67).
+func TestShardEnd(t *testing.T) {
 	t.Parallel()
 	run(t, 1, func(t *testing.T, w *world) {
 		w.put("a", "b")

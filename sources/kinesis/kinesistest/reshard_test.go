@@ -13,7 +13,8 @@ import (
 	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 )
 
-func TestSplit_KIN65_KIN66(t *testing.T) {
+// Split (KIN-65, KIN-66).
+func TestSplit(t *testing.T) {
 	t.Parallel()
 	run(t, 1, func(t *testing.T, w *world) {
 		half := new(big.Int).Lsh(big.NewInt(1), 127)
@@ -37,7 +38,8 @@ func TestSplit_KIN65_KIN66(t *testing.T) {
 	})
 }
 
-func TestMerge_KIN65_KIN67(t *testing.T) {
+// Merge (KIN-65, KIN-67).
+func TestMerge(t *testing.T) {
 	t.Parallel()
 	run(t, 2, func(t *testing.T, w *world) {
 		w.put("k0", "k1", "k2", "k3")

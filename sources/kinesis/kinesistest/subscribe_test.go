@@ -15,7 +15,8 @@ import (
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
 
-func TestSubscription_KIN80_KIN84(t *testing.T) {
+// Subscription (KIN-80, KIN-84).
+func TestSubscription(t *testing.T) {
 	t.Parallel()
 	run(t, 1, func(t *testing.T, w *world) {
 		numbers := w.put("a", "b")
@@ -177,7 +178,8 @@ func TestLeft_KIN83(t *testing.T) {
 	})
 }
 
-func TestSubscriptionEnd_KIN84_KIN86(t *testing.T) {
+// Subscription end (KIN-84, KIN-86).
+func TestSubscriptionEnd(t *testing.T) {
 	t.Parallel()
 	run(t, 1, func(t *testing.T, w *world) {
 		w.put("a")
@@ -200,7 +202,8 @@ func TestSubscriptionEnd_KIN84_KIN86(t *testing.T) {
 	})
 }
 
-func TestSubscriptionErrors_KIN87_KIN88(t *testing.T) {
+// Subscription errors (KIN-87, KIN-88).
+func TestSubscriptionErrors(t *testing.T) {
 	t.Parallel()
 	run(t, 1, func(t *testing.T, w *world) {
 		c := w.consumer("c")
@@ -211,7 +214,6 @@ func TestSubscriptionErrors_KIN87_KIN88(t *testing.T) {
 		wiretest.WantType[*types.InvalidArgumentException](t, err)
 		_, err = w.subscribe(&kinesis.SubscribeToShardInput{ConsumerARN: &c, StartingPosition: p, ShardId: new("x")})
 		wiretest.WantType[*types.ResourceNotFoundException](t, err)
-
 		gone := w.follow(c)
 		if _, err := w.client.DeregisterStreamConsumer(t.Context(), &kinesis.DeregisterStreamConsumerInput{ConsumerARN: &c}); err != nil {
 			t.Fatal(err)

@@ -71,7 +71,6 @@ func Example() {
 	server := sqstest.New()
 	defer func() { _ = server.Close() }()
 	ctx := context.Background()
-
 	client := server.Client(func(o *sqs.Options) { o.RetryMaxAttempts = 1 })
 	queue, err := client.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String("orders")})
 	if err != nil {

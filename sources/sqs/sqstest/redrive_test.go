@@ -22,7 +22,8 @@ func (w *world) setAttribute(name, value string) error {
 	return err
 }
 
-func TestRedrive_SQS51_SQS52(t *testing.T) {
+// Redrive (SQS-51, SQS-52).
+func TestRedrive(t *testing.T) {
 	t.Parallel()
 	run(t, "orders", map[string]string{"VisibilityTimeout": "5"}, func(w *world) {
 		dead := w.create("dead", nil)

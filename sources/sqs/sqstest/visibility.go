@@ -92,5 +92,6 @@ func (q *queue) change(e *extension, x exchange, now time.Time) error {
 	}
 	m.due = due
 	q.shelve(m, inFlight)
+	q.tell(Hidden, x, m)
 	return nil
 }

@@ -1,5 +1,7 @@
 package sqstest
 
+import "time"
+
 // What is what happened to a message.
 type What int
 
@@ -15,6 +17,8 @@ const (
 	// visibility timeout ended, because a call ended that, or because the
 	// receive's fault leaves it visible.
 	Returned
+	// Hidden is a message in flight whose visibility timeout a call changed.
+	Hidden
 )
 
 // Event is something that happened to a message.
@@ -29,6 +33,8 @@ type Event struct {
 	ID, Body string
 	// Lost says that the fault of the call cuts its answer off.
 	Lost bool
+	// Due is when a message that is Received or Hidden becomes visible.
+	Due time.Time
 }
 
 // SetWatch has hook told of what happens to messages, at the moment and in the
@@ -43,6 +49,10 @@ func (s *Server) SetWatch(hook func(Event)) {
 // tell tells the hook. The mutex is held.
 func (q *queue) tell(what What, x exchange, m *message) {
 	if hook := q.server.watch; hook != nil {
-		hook(Event{What: what, Queue: q.name, Host: x.host, ID: m.id, Body: m.body, Lost: x.fault.Cut == CutAfter})
+		e := Event{What: what, Queue: q.name, Host: x.host, ID: m.id, Body: m.body, Lost: x.fault.Cut == CutAfter}
+		if what == Received || what == Hidden {
+			e.Due = m.due
+		}
+		hook(e)
 	}
 }

@@ -33,7 +33,7 @@ func TestWatch(t *testing.T) {
 func watched(w *world) {
 	var got []string
 	w.server.SetWatch(func(e sqstest.Event) {
-		what := []string{"received", "deleted", "redriven", "returned"}[e.What]
+		what := []string{"received", "deleted", "redriven", "returned", "hidden"}[e.What]
 		got = append(got, strings.TrimSpace(fmt.Sprintf("%s %s %v %s", what, e.Body, e.Lost, e.Host)))
 		if e.Queue != w.queue || e.ID == "" {
 			w.t.Errorf("got event %+v", e)

@@ -48,7 +48,6 @@ type Kind struct {
 // Run tests a kind of destination. Each case is a bubble of its own.
 func Run(t *testing.T, kind Kind) {
 	t.Helper()
-
 	for name, c := range map[string]func(*testing.T, Kind){
 		"document":        document,
 		"missing":         trouble(Trouble{Status: http.StatusNotFound, Code: kind.Missing}, kind.Missing),
@@ -96,39 +95,32 @@ const function = "arn:aws:lambda:eu-west-1:123456789012:function:consumer"
 
 func newWorld(t *testing.T, kind Kind, trouble func(call int) Trouble) *world {
 	t.Helper()
-
 	w := &world{
 		t: t, service: &service{wire: kind.Wire, trouble: trouble},
 		stream: memory.NewStream(memory.StreamOptions{Name: "telemetry"}), counts: make(map[esm.Metric]int),
 	}
 	server := memhttp.New(w.service)
-
 	t.Cleanup(func() {
 		if err := server.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-
 	destination, err := kind.New(server.Client(), server.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
-
 	w.config = esm.Config{
 		FunctionARN: function, UUID: "5f0c1a2b-0000-4000-8000-000000000001", OnFailure: destination,
 		MaximumRetryAttempts: new(0), BatchSize: 1,
 		Logger: slog.New(slog.DiscardHandler), Observer: w.observe, Jitter: func() float64 { return 0.5 },
 	}
-
 	return w
 }
 
 func (w *world) observe(o esm.Observation) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-
 	w.counts[o.Metric] += o.Count
-
 	if o.Metric == esm.OnFailureDestinationDeliveryErrorCount {
 		w.errs = append(w.errs, o.Err)
 	}
@@ -139,11 +131,9 @@ var errPoison = errors.New("poison")
 // run puts records, of which poison fails, and handles them all.
 func (w *world) run(bodies ...string) {
 	w.t.Helper()
-
 	for _, body := range bodies {
 		w.stream.Put("device-17", []byte(body))
 	}
-
 	w.stream.End()
 	w.handle(w.stream.Source("app"))
 }
@@ -151,11 +141,9 @@ func (w *world) run(bodies ...string) {
 // handle handles what the source has.
 func (w *world) handle(source sources.Source) {
 	w.t.Helper()
-
 	if err := w.start(source); err != nil {
 		w.t.Errorf("Run: %v", err)
 	}
-
 	if lag := w.stream.Lag("app"); lag != 0 {
 		w.t.Errorf("%d records are not passed", lag)
 	}
@@ -164,18 +152,15 @@ func (w *world) handle(source sources.Source) {
 // start runs a mapping of the source.
 func (w *world) start(source sources.Source) error {
 	w.t.Helper()
-
 	mapping, err := esm.New(source, esm.Records(func(_ context.Context, records []sources.Record) (esm.Response, error) {
 		if slices.ContainsFunc(records, func(r sources.Record) bool { return strings.HasPrefix(string(r.Data), "poison") }) {
 			return esm.Response{}, errPoison
 		}
-
 		return esm.Response{}, nil
 	}), w.config)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-
 	return mapping.Run(w.t.Context())
 }
 
@@ -184,12 +169,10 @@ var uuid = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-
 // wanted is the document of DST-10, with a payload where kind has one.
 func wanted(t *testing.T, kind Kind, data string) string {
 	t.Helper()
-
 	const event = `{"Records":[{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":"device-17","sequenceNumber":"1",` +
 		`"data":"DATA","approximateArrivalTimestamp":946684800},"eventSource":"aws:kinesis","eventVersion":"1.0",` +
 		`"eventID":"shardId-000000000000:1","eventName":"aws:kinesis:record","invokeIdentityArn":"arn:aws:iam::000000000000:role/memory",` +
 		`"awsRegion":"us-east-1","eventSourceARN":"arn:aws:kinesis:us-east-1:000000000000:stream/telemetry"}]}`
-
 	text := `{"requestContext":{"requestId":"ID","functionArn":"` + function + `",` +
 		`"condition":"RetryAttemptsExhausted","approximateInvokeCount":1},` +
 		`"responseContext":{"statusCode":200,"executedVersion":"$LATEST","functionError":"Unhandled"},` +
@@ -198,7 +181,6 @@ func wanted(t *testing.T, kind Kind, data string) string {
 		`"approximateArrivalOfFirstRecord":"2000-01-01T00:00:00.000Z","approximateArrivalOfLastRecord":"2000-01-01T00:00:00.000Z",` +
 		`"batchSize":1,"streamArn":"arn:aws:kinesis:us-east-1:000000000000:stream/telemetry"}`
 	payload := strings.Replace(event, "DATA", data, 1)
-
 	switch kind.Payload {
 	case esm.NoPayload:
 	case esm.ObjectPayload:
@@ -208,31 +190,24 @@ func wanted(t *testing.T, kind Kind, data string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		text += `,"payload":` + string(quoted)
 	}
-
 	return text + "}"
 }
 
 // document holds the one document delivered to the one documented, byte for byte.
 func document(t *testing.T, kind Kind) {
 	t.Helper()
-
 	w := newWorld(t, kind, nil)
 	w.run("poison", "well")
-
 	documents, places, _ := w.service.got()
 	if len(documents) != 1 {
 		t.Fatalf("delivered: %q", documents)
 	}
-
 	id := uuid.FindString(documents[0])
-
 	if got, want := strings.ReplaceAll(documents[0], id, "ID"), wanted(t, kind, "cG9pc29u"); got != want {
 		t.Errorf("document\n got %s\nwant %s", got, want)
 	}
-
 	if place := strings.ReplaceAll(places[0], id, "requestId"); place != kind.Place {
 		t.Errorf("delivered to %s, want %s", place, kind.Place)
 	}
@@ -243,40 +218,31 @@ func document(t *testing.T, kind Kind) {
 func trouble(what Trouble, text string) func(*testing.T, Kind) {
 	return func(t *testing.T, kind Kind) {
 		t.Helper()
-
 		const failing = 3
-
 		world := newWorld(t, kind, func(call int) Trouble {
 			if call > failing {
 				return Trouble{}
 			}
-
 			return what
 		})
 		world.run("poison", "well")
-
 		documents, _, calls := world.service.got()
 		if least := 1; len(documents) < least || len(documents) > failing+1 {
 			t.Errorf("delivered: %q", documents)
 		}
-
 		if calls > failing+2 { // one may have prepared the delivery
 			t.Errorf("%d calls, want no retries but the mapping's", calls)
 		}
-
 		world.mu.Lock()
 		defer world.mu.Unlock()
-
 		if len(world.errs) != failing {
 			t.Errorf("%d failed deliveries were observed: %v", len(world.errs), world.errs)
 		}
-
 		for _, err := range world.errs {
 			if !strings.Contains(err.Error(), text) || strings.Contains(err.Error(), secret) {
 				t.Errorf("error %q, want one that says %q and no secret", err, text)
 			}
 		}
-
 		if world.counts[esm.OnFailureDestinationDeliveredEventCount] != 1 || world.counts[esm.DroppedEventCount] != 0 {
 			t.Errorf("observed %v", world.counts)
 		}
@@ -288,18 +254,14 @@ func trouble(what Trouble, text string) func(*testing.T, Kind) {
 func check(what Trouble, certain bool, text string) func(*testing.T, Kind) {
 	return func(t *testing.T, kind Kind) {
 		t.Helper()
-
 		var log bytes.Buffer
-
 		w := newWorld(t, kind, nil)
 		w.service.check = what
 		w.config.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		w.stream.Put("device-17", []byte("poison"))
 		w.stream.End()
-
 		err := w.start(w.stream.Source("app"))
 		documents, _, calls := w.service.got()
-
 		switch logged := strings.Contains(log.String(), "could not be checked"); {
 		case w.service.checks == 0:
 			t.Errorf("%d checks", w.service.checks)
@@ -320,10 +282,8 @@ func check(what Trouble, certain bool, text string) func(*testing.T, Kind) {
 // slow answers late, but in time.
 func slow(t *testing.T, kind Kind) {
 	t.Helper()
-
 	w := newWorld(t, kind, func(int) Trouble { return Trouble{Delay: 10 * time.Second} })
 	w.run("poison", "well")
-
 	if documents, _, _ := w.service.got(); len(documents) != 1 || len(w.errs) != 0 {
 		t.Errorf("delivered %q, after %v", documents, w.errs)
 	}
@@ -332,17 +292,13 @@ func slow(t *testing.T, kind Kind) {
 // hangs delivers with a context that has no deadline, to a service that never answers.
 func hangs(t *testing.T, kind Kind) {
 	t.Helper()
-
 	const most = 30 * time.Second
-
 	w := newWorld(t, kind, func(int) Trouble { return Trouble{Delay: 24 * time.Hour} })
 	began := time.Now()
-
 	err := w.config.OnFailure.Deliver(t.Context(), &esm.FailureRecord{FunctionARN: function})
 	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > most {
 		t.Errorf("got error %v after %v, want one of a deadline within %v", err, took, most)
 	}
-
 	if err == nil || !strings.Contains(err.Error(), "not answered within") || strings.Contains(err.Error(), secret) {
 		t.Errorf("error %v does not say how long the answer was waited for, or has a secret", err)
 	}
@@ -351,17 +307,13 @@ func hangs(t *testing.T, kind Kind) {
 // large fails a record whose document takes three quarters of the service's limit.
 func large(t *testing.T, kind Kind) {
 	t.Helper()
-
 	const most = 1 << 20 // if there is no limit that matters
-
 	w := newWorld(t, kind, nil)
 	w.run("poison" + strings.Repeat("x", cmp.Or(kind.Limit, most)*9/16)) // base64 takes four thirds
-
 	documents, _, _ := w.service.got()
 	if len(documents) != 1 {
 		t.Fatalf("%d documents", len(documents))
 	}
-
 	if has := strings.Contains(documents[0], `,"payload":`); has != (kind.Payload != esm.NoPayload) {
 		t.Errorf("payload: %v; %d bytes", has, len(documents[0]))
 	}
@@ -370,20 +322,16 @@ func large(t *testing.T, kind Kind) {
 // tooLarge fails a record whose data does not fit into the service's limit.
 func tooLarge(t *testing.T, kind Kind) {
 	t.Helper()
-
 	w := newWorld(t, kind, nil)
 	w.run("poison" + strings.Repeat("x", 2<<20))
-
 	documents, _, _ := w.service.got()
 	if len(documents) != 1 {
 		t.Fatalf("%d documents", len(documents))
 	}
-
 	whole := kind.Payload != esm.NoPayload && kind.Limit == 0
 	if has := strings.Contains(documents[0], `,"payload":`); has != whole {
 		t.Errorf("payload: %v, want %v; %d bytes", has, whole, len(documents[0]))
 	}
-
 	if kind.Limit > 0 && len(documents[0]) > kind.Limit {
 		t.Errorf("%d bytes, at most %d are taken", len(documents[0]), kind.Limit)
 	}
@@ -397,7 +345,6 @@ func (s verbose) Unwrap() sources.Source { return s.Source }
 
 func (s verbose) Accept(ctx context.Context) (sources.Partition, error) {
 	partition, err := s.Source.Accept(ctx)
-
 	return verbosePartition{partition}, err
 }
 
@@ -412,10 +359,8 @@ func (verbosePartition) AppendBatchInfo(dst []byte, records []sources.Record) []
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-
 		dst = fmt.Appendf(dst, `{"record":%q,"text":%q}`, records[i].ID, strings.Repeat("x", 800))
 	}
-
 	return append(dst, `]}`...)
 }
 
@@ -423,35 +368,27 @@ func (verbosePartition) AppendBatchInfo(dst []byte, records []sources.Record) []
 // service. They are delivered in parts.
 func parts(t *testing.T, kind Kind) {
 	t.Helper()
-
 	const records = 2_000
-
 	w := newWorld(t, kind, nil)
 	w.config.BatchSize, w.config.MaximumBatchingWindow = records, time.Second
-
 	for range records {
 		w.stream.Put("device-17", []byte("poison"))
 	}
-
 	w.stream.End()
 	w.handle(verbose{w.stream.Source("app")})
-
 	documents, _, _ := w.service.got()
 	if whole := kind.Limit == 0; len(documents) == 0 || whole != (len(documents) == 1) {
 		t.Errorf("%d documents", len(documents))
 	}
-
 	described := make(map[string]int)
 	for _, d := range documents {
 		if kind.Limit > 0 && len(d) > kind.Limit {
 			t.Errorf("%d bytes, at most %d are taken", len(d), kind.Limit)
 		}
-
 		for _, id := range regexp.MustCompile(`"record":"[0-9]+"`).FindAllString(d, -1) {
 			described[id]++
 		}
 	}
-
 	if len(described) != records || slices.Max(slices.Collect(maps.Values(described))) != 1 {
 		t.Errorf("%d of %d records are described, in %d documents", len(described), records, len(documents))
 	}
@@ -460,28 +397,21 @@ func parts(t *testing.T, kind Kind) {
 // many lets every second call fail, before or after it took effect.
 func many(t *testing.T, kind Kind) {
 	t.Helper()
-
 	const records = 40
-
 	w := newWorld(t, kind, func(call int) Trouble {
 		return Trouble{Cut: call%4 == 1, Lose: call%4 == 3}
 	})
 	w.config.ParallelizationFactor = 10
-
 	bodies := make([]string, records)
 	for i := range bodies {
 		bodies[i] = "poison"
 	}
-
 	w.run(bodies...)
-
 	documents, _, _ := w.service.got()
 	ids := make(map[string]bool)
-
 	for _, d := range documents {
 		ids[uuid.FindString(d)] = true
 	}
-
 	if len(ids) != records {
 		t.Errorf("%d of %d records arrived", len(ids), records)
 	}

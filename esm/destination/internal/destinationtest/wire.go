@@ -60,14 +60,11 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the client has gone
 	}
-
 	checks := s.wire.Checks(nil, r, body)
 	trouble := s.count(checks)
-
 	if trouble.Delay > 0 && !wait(r, trouble.Delay) {
 		return
 	}
-
 	switch {
 	case trouble.Cut:
 		panic(http.ErrAbortHandler)
@@ -75,23 +72,18 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case trouble.Status > 0:
 		s.wire.Refuse(w, trouble.Status, trouble.Code, "denied to "+secret)
-
 		return
 	case checks:
 		s.wire.Checks(w, r, body)
-
 		return
 	}
-
 	document, place, delivers := s.wire.Take(w, r, body)
-
 	if delivers {
 		s.mu.Lock()
 		s.documents = append(s.documents, document)
 		s.places = append(s.places, place)
 		s.mu.Unlock()
 	}
-
 	if trouble.Lose {
 		panic(http.ErrAbortHandler)
 	}
@@ -101,22 +93,17 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *service) count(checks bool) Trouble {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	if checks {
 		s.checks++
 		if s.checks > 1 {
 			return Trouble{}
 		}
-
 		return s.check
 	}
-
 	s.calls++
-
 	if s.trouble == nil {
 		return Trouble{}
 	}
-
 	return s.trouble(s.calls)
 }
 
@@ -124,7 +111,6 @@ func (s *service) count(checks bool) Trouble {
 func wait(r *http.Request, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
-
 	select {
 	case <-timer.C:
 		return true
@@ -137,7 +123,6 @@ func wait(r *http.Request, d time.Duration) bool {
 func (s *service) got() (documents, places []string, calls int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	return s.documents, s.places, s.calls
 }
 
@@ -156,7 +141,6 @@ func RefuseXML(query bool) func(w http.ResponseWriter, status int, code, message
 		if query {
 			text = "<ErrorResponse>" + text + "<RequestId>1</RequestId></ErrorResponse>"
 		}
-
 		w.Header().Set("Content-Type", "text/xml")
 		w.WriteHeader(status)
 		_, _ = io.Copy(w, strings.NewReader(text)) // the client may have gone

@@ -21,9 +21,7 @@ func IsNil(client any) bool {
 	if client == nil {
 		return true
 	}
-
 	v := reflect.ValueOf(client)
-
 	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
@@ -36,15 +34,12 @@ func ParseARN(field, text, service string) (arn.ARN, error) {
 	if err != nil {
 		return a, fmt.Errorf("%s: %q is no ARN: want arn:PARTITION:%s:REGION:ACCOUNT:NAME", field, text, service)
 	}
-
 	if a.Service != service {
 		return a, fmt.Errorf("%s: ARN %q is of service %q; want %q", field, text, a.Service, service)
 	}
-
 	if a.Resource == "" {
 		return a, fmt.Errorf("%s: ARN %q names nothing", field, text)
 	}
-
 	return a, nil
 }
 
@@ -60,7 +55,6 @@ func Lacks(call, what string) error { return fmt.Errorf("%s: the answer has no %
 func Fit(f *esm.FailureRecord, payload esm.Payload, most int) ([][]byte, error) {
 	document, err := f.Marshal(payload)
 	half := len(f.Records) / 2
-
 	switch {
 	case err != nil:
 		return nil, err
@@ -71,14 +65,11 @@ func Fit(f *esm.FailureRecord, payload esm.Payload, most int) ([][]byte, error) 
 	case half == 0:
 		return [][]byte{document}, nil // the service says what it thinks of it
 	}
-
 	first, err := Fit(f.Part(0, half), payload, most)
 	if err != nil {
 		return nil, err
 	}
-
 	second, err := Fit(f.Part(half, len(f.Records)), payload, most)
-
 	return append(first, second...), err
 }
 
@@ -88,13 +79,11 @@ func Each(f *esm.FailureRecord, payload esm.Payload, most int, deliver func(docu
 	if err != nil {
 		return err
 	}
-
 	for _, document := range documents {
 		if err := deliver(document); err != nil {
 			return err
 		}
 	}
-
 	return nil
 }
 

@@ -50,23 +50,18 @@ func Open(data []byte) (Aggregate, bool) {
 	if !ok {
 		return Aggregate{}, false
 	}
-
 	keys, records, ok := survey(message)
 	if !ok || records == 0 {
 		return Aggregate{}, false
 	}
-
 	a := Aggregate{rest: message, keys: make([]string, 0, keys), left: records}
-
 	for rest := message; len(rest) > 0; {
 		var f field
-
 		f, rest, _ = next(rest)
 		if f.number == keyTable {
 			a.keys = append(a.keys, string(f.bytes))
 		}
 	}
-
 	return a, true
 }
 
@@ -77,22 +72,17 @@ func (a *Aggregate) Len() int { return a.left }
 func (a *Aggregate) Next() (Record, bool) {
 	for a.left > 0 {
 		var f field
-
 		f, a.rest, _ = next(a.rest)
 		if f.number != recordList {
 			continue
 		}
-
 		a.left--
 		if a.left == 0 {
 			a.rest = nil
 		}
-
 		e, _ := parse(f.bytes)
-
 		return Record{Key: &a.keys[e.key], Data: e.data}, true
 	}
-
 	return Record{}, false
 }
 
@@ -102,29 +92,23 @@ func message(data []byte) ([]byte, bool) {
 	if !ok || len(body) <= sumSize {
 		return nil, false
 	}
-
 	body, want := body[:len(body)-sumSize], body[len(body)-sumSize:]
-
 	var sum [sumSize]byte
 
 	// It finds accidents and keeps no secret, so that a strict mode need not refuse it.
 	fips140.WithoutEnforcement(func() { sum = md5.Sum(body) }) //nolint:gosec // see above
-
 	return body, bytes.Equal(sum[:], want)
 }
 
 // survey checks a message and counts its keys and its records.
 func survey(message []byte) (keys, records int, ok bool) {
-	var mostKey, mostHash, hashes uint64
-
+	var maxKey, maxHash, hashes uint64
 	for len(message) > 0 {
 		var f field
-
 		f, message, ok = next(message)
 		if !ok || f.number <= recordList && f.kind != kindBytes {
 			return 0, 0, false
 		}
-
 		switch f.number {
 		case keyTable:
 			keys++
@@ -135,13 +119,11 @@ func survey(message []byte) (keys, records int, ok bool) {
 			if !ok {
 				return 0, 0, false
 			}
-
 			records++
-			mostKey, mostHash = max(mostKey, e.key), max(mostHash, e.hashes)
+			maxKey, maxHash = max(maxKey, e.key), max(maxHash, e.hashes)
 		}
 	}
-
-	return keys, records, mostKey < uint64(keys) && mostHash <= hashes
+	return keys, records, maxKey < uint64(keys) && maxHash <= hashes
 }
 
 // entry is a message of a record.
@@ -156,11 +138,9 @@ func parse(message []byte) (entry, bool) {
 		e       entry
 		present int
 	)
-
 	for len(message) > 0 {
 		f, rest, ok := next(message)
 		message = rest
-
 		switch {
 		case !ok:
 		case f.number == keyIndex:
@@ -172,32 +152,26 @@ func parse(message []byte) (entry, bool) {
 		case f.number == recordTags:
 			ok = f.kind == kindBytes && isTag(f.bytes)
 		}
-
 		if !ok {
 			return entry{}, false
 		}
-
 		if f.number <= recordData {
 			present |= 1 << f.number
 		}
 	}
-
 	return e, present&bothPresent == bothPresent
 }
 
 // isTag reports whether a message is that of a tag: a key, and perhaps a value.
 func isTag(message []byte) bool {
 	hasKey := false
-
 	for len(message) > 0 {
 		f, rest, ok := next(message)
 		if !ok || f.number <= tagValue && f.kind != kindBytes {
 			return false
 		}
-
 		message = rest
 		hasKey = hasKey || f.number == tagKey
 	}
-
 	return hasKey
 }

@@ -17,32 +17,25 @@ import (
 // unpack is what is in data, as key=data; nil if it is not aggregated.
 func unpack(tb testing.TB, data []byte) []string {
 	tb.Helper()
-
 	a, ok := kpl.Open(data)
 	if !ok {
 		if _, more := a.Next(); more || a.Len() != 0 {
 			tb.Fatal("what is no aggregate has records")
 		}
-
 		return nil
 	}
-
 	list := []string{}
-
 	for n := a.Len(); ; n-- {
 		if a.Len() != n {
 			tb.Fatalf("Len is %d, want %d", a.Len(), n)
 		}
-
 		r, ok := a.Next()
 		if !ok {
 			if n != 0 {
 				tb.Fatalf("%d records are missing", n)
 			}
-
 			return list
 		}
-
 		list = append(list, *r.Key+"="+string(r.Data))
 	}
 }
@@ -50,14 +43,12 @@ func unpack(tb testing.TB, data []byte) []string {
 // around makes an aggregated record of any message.
 func around(message string) []byte {
 	sum := md5.Sum([]byte(message))
-
 	return slices.Concat([]byte("\xf3\x89\x9a\xc2"), []byte(message), sum[:])
 }
 
 // What the implementations of AWS write; the second has a hash key.
 func TestReference_KIN210(t *testing.T) {
 	t.Parallel()
-
 	for text, want := range map[string][]string{
 		"84mawgoEcGstMAoEcGstMQoEcGstMhoTCAAaD3sibXNnIjoibGluZTAifRoTCAEaD3sibXNnIjoibGluZTEifRoTCAIaD3sibXNnIjoibGluZTIifZ8hyadI+v2KZPZrUGim6cQ=": {
 			`pk-0={"msg":"line0"}`, `pk-1={"msg":"line1"}`, `pk-2={"msg":"line2"}`,
@@ -70,12 +61,10 @@ func TestReference_KIN210(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-
 		if got := unpack(t, data); !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-
 	data := kinesistest.Aggregate(
 		kinesistest.Record{Key: "a", HashKey: "7", Data: []byte("1")}, kinesistest.Record{Key: "b", Data: []byte{}},
 		kinesistest.Record{Key: "a", HashKey: "8", Data: []byte("2")},
@@ -84,7 +73,6 @@ func TestReference_KIN210(t *testing.T) {
 		"\x0a\x01a\x0a\x01b\x12\x017\x12\x018"+"\x1a\x07\x08\x00\x10\x00\x1a\x011"+"\x1a\x04\x08\x01\x1a\x00"+"\x1a\x07\x08\x00\x10\x01\x1a\x012"; got != want {
 		t.Errorf("the test's aggregator writes %q, want %q", got, want)
 	}
-
 	if got, want := unpack(t, data), []string{"a=1", "b=", "a=2"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -92,9 +80,7 @@ func TestReference_KIN210(t *testing.T) {
 
 func TestMessages(t *testing.T) {
 	t.Parallel()
-
 	const key, record = "\x0a\x01k", "\x1a\x05\x08\x00\x1a\x01d"
-
 	for name, test := range map[string]struct {
 		message string
 		want    []string
@@ -157,10 +143,8 @@ func TestMessages(t *testing.T) {
 // Records inside are not taken apart themselves, as KCL does not either.
 func TestOneLevel(t *testing.T) {
 	t.Parallel()
-
 	inner := kinesistest.Aggregate(kinesistest.Record{Key: "i", Data: []byte("d")})
 	outer := kinesistest.Aggregate(kinesistest.Record{Key: "o", Data: inner})
-
 	if got := unpack(t, outer); !slices.Equal(got, []string{"o=" + string(inner)}) {
 		t.Errorf("got %q", got)
 	}
@@ -169,22 +153,17 @@ func TestOneLevel(t *testing.T) {
 // A record that is cut off anywhere, or has one bit that flipped, is no aggregate.
 func TestDamage(t *testing.T) {
 	t.Parallel()
-
 	data := kinesistest.Aggregate(kinesistest.Record{Key: "a", Data: []byte("1")}, kinesistest.Record{Key: "b", Data: []byte("2")})
-
 	for i := range data {
 		if got := unpack(t, data[:i]); got != nil {
 			t.Errorf("cut at %d: got %q", i, got)
 		}
-
 		bent := slices.Clone(data)
 		bent[i] ^= 1 << (i % 8)
-
 		if got := unpack(t, bent); got != nil {
 			t.Errorf("flipped at %d: got %q", i, got)
 		}
 	}
-
 	for _, more := range []string{"\x00", string(data)} {
 		if got := unpack(t, append(slices.Clone(data), more...)); got != nil {
 			t.Errorf("with %q behind it: got %q", more, got)
@@ -195,24 +174,18 @@ func TestDamage(t *testing.T) {
 // Data are pieces of what was opened, which appending to them leaves alone.
 func TestNoCopy(t *testing.T) {
 	t.Parallel()
-
 	data := kinesistest.Aggregate(kinesistest.Record{Key: "a", Data: []byte("12")}, kinesistest.Record{Key: "a", Data: []byte("3")})
 	before := slices.Clone(data)
-
 	a, _ := kpl.Open(data)
 	first, _ := a.Next()
 	second, _ := a.Next()
-
 	if at := bytes.Index(data, []byte("12")); &data[at] != &first.Data[0] {
 		t.Error("the data was copied")
 	}
-
 	if first.Key != second.Key {
 		t.Error("a key of two records takes room twice")
 	}
-
 	_ = append(first.Data, "xxx"...)
-
 	if !bytes.Equal(data, before) {
 		t.Error("appending to a record wrote into the next")
 	}
@@ -221,11 +194,9 @@ func TestNoCopy(t *testing.T) {
 // allocated is how many bytes f allocates.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
-
 	runtime.ReadMemStats(&before)
 	f()
 	runtime.ReadMemStats(&after)
-
 	return after.TotalAlloc - before.TotalAlloc
 }
 
@@ -238,9 +209,7 @@ func TestMemory_P7(t *testing.T) {
 		size = 1 << 20
 		most = 9 // times as much
 	)
-
 	key, record := "\x0a\x01k", "\x1a\x04\x08\x00\x1a\x00"
-
 	for name, message := range map[string]string{
 		"empty records":     key + strings.Repeat(record, size/len(record)),
 		"empty keys":        strings.Repeat("\x0a\x00", size/2) + record,
@@ -253,7 +222,6 @@ func TestMemory_P7(t *testing.T) {
 	} {
 		data := around(message)
 		count := 0
-
 		got := allocated(func() {
 			a, _ := kpl.Open(data)
 			for _, ok := a.Next(); ok; _, ok = a.Next() {
@@ -276,14 +244,12 @@ func FuzzRoundTrip(f *testing.F) {
 			records []kinesistest.Record
 			want    []string
 		)
-
 		for part := range strings.SplitSeq(script, ",") {
 			name, data, _ := strings.Cut(part, "=")
 			key, hash, _ := strings.Cut(name, "/")
 			records = append(records, kinesistest.Record{Key: key, HashKey: hash, Data: []byte(data)})
 			want = append(want, fmt.Sprintf("%s=%s", key, data))
 		}
-
 		if got := unpack(t, kinesistest.Aggregate(records...)); !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
@@ -298,18 +264,14 @@ func FuzzOpen(f *testing.F) {
 	f.Add([]byte("\xf3\x89\x9a\xc2"), 0, byte(0))
 	f.Fuzz(func(t *testing.T, message []byte, at int, flip byte) {
 		unpack(t, message)
-
 		if len(message) > 0 {
 			message[max(at, 0)%len(message)] ^= flip
 		}
-
 		data := around(string(message))
-
 		got := unpack(t, data)
 		if got != nil && len(got) == 0 {
 			t.Fatal("an aggregate without records")
 		}
-
 		for _, r := range got {
 			_, value, _ := strings.Cut(r, "=")
 			if !strings.Contains(string(data), value) {
@@ -324,12 +286,9 @@ func BenchmarkOpen(b *testing.B) {
 	for i := range records {
 		records[i] = kinesistest.Record{Key: fmt.Sprint("key-", i%50), Data: make([]byte, 500)}
 	}
-
 	data := kinesistest.Aggregate(records...)
-
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
-
 	for b.Loop() {
 		a, _ := kpl.Open(data)
 		for a.Len() > 0 {

@@ -22,32 +22,27 @@ type field struct {
 // next takes the first field off a message. It reports false if there is none.
 func next(message []byte) (field, []byte, bool) {
 	const (
-		kindBits   = 3
-		mostNumber = 1<<29 - 1
-		size32     = 4
-		size64     = 8
+		kindBits  = 3
+		maxNumber = 1<<29 - 1
+		size32    = 4
+		size64    = 8
 	)
-
 	tag, n := binary.Uvarint(message)
 	if n <= 0 {
 		return field{}, nil, false
 	}
-
 	first := field{number: tag >> kindBits, kind: tag & (1<<kindBits - 1)}
-	if first.number == 0 || first.number > mostNumber {
+	if first.number == 0 || first.number > maxNumber {
 		return field{}, nil, false
 	}
-
 	message = message[n:]
 	size := uint64(0)
-
 	switch first.kind {
 	case kindVarint, kindBytes:
 		first.value, n = binary.Uvarint(message)
 		if n <= 0 {
 			return field{}, nil, false
 		}
-
 		message = message[n:]
 	case kindFixed64:
 		size = size64
@@ -56,16 +51,12 @@ func next(message []byte) (field, []byte, bool) {
 	default:
 		return field{}, nil, false
 	}
-
 	if first.kind == kindBytes {
 		size = first.value
 	}
-
 	if size > uint64(len(message)) {
 		return field{}, nil, false
 	}
-
 	first.bytes = message[:size:size]
-
 	return first, message[size:], true
 }

@@ -1,0 +1,35 @@
+package kafkatopic_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/openesm/openesm/esm"
+	"github.com/openesm/openesm/sources"
+)
+
+// silent is a client whose brokers never answer.
+type silent struct{}
+
+func (silent) Produce(context.Context, *kgo.Record, func(*kgo.Record, error)) {}
+
+// TestHungDelivery_P11 has a delivery end that got a context without a deadline.
+func TestHungDelivery_P11(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		err := newDestination(t, silent{}).Deliver(t.Context(), &esm.FailureRecord{Records: make([]sources.Record, 1)})
+		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 30*time.Second {
+			t.Errorf("error %v after %v, want one of a deadline after 30s", err, took)
+		}
+		if err == nil || !strings.Contains(err.Error(), "not answered in time") {
+			t.Errorf("error %v does not say that there was no answer", err)
+		}
+	})
+}
