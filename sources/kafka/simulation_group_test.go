@@ -22,7 +22,7 @@ import (
 
 func asLoss(err error) (*kafka.LossError, bool) { return errors.AsType[*kafka.LossError](err) }
 
-func (w *brokers) violate(promise int, format string, args ...any) {
+func (w *brokers) violate(promise int, format string, args ...any) { //nolint:goprintffuncname // a word, not a family of functions
 	w.sim.Observer().Violate(promise, fmt.Sprintf(format, args...))
 }
 
