@@ -15,14 +15,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/kafka"
 )
 
 func asLoss(err error) (*kafka.LossError, bool) { return errors.AsType[*kafka.LossError](err) }
 
-func (w *brokers) violate(promise int, format string, args ...any) {
+func (w *brokers) violate(promise int, format string, args ...any) { //nolint:goprintffuncname // a word, not a family of functions
 	w.sim.Observer().Violate(promise, fmt.Sprintf(format, args...))
 }
 

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"strings"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,8 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/kafka"
 )
 
@@ -109,8 +109,8 @@ func (p *process) member() string {
 	p.mu.Lock()
 	clients := p.clients
 	p.mu.Unlock()
-	for i := len(clients) - 1; i >= 0; i-- { // one that is no member has none
-		if id, _ := clients[i].GroupMetadata(); id != "" {
+	for _, client := range slices.Backward(clients) { // one that is no member has none
+		if id, _ := client.GroupMetadata(); id != "" {
 			return id
 		}
 	}
@@ -287,9 +287,4 @@ func (l *watchedLane) Ack(ctx context.Context, records []sources.Record) error {
 func (l *watchedLane) Close(ctx context.Context) error {
 	l.process.life.Turn(l.process.name+" closed "+l.ID(), func() { l.process.world.shut(l) })
 	return l.Partition.Close(ctx)
-}
-
-// isOf reports whether a member of the group was a process.
-func (p *process) isOf(member string) bool {
-	return strings.HasPrefix(member, p.name+"-") || p.names[member]
 }

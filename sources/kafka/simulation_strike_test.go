@@ -33,7 +33,7 @@ func strikes() map[string]func(w *brokers, one, other int) {
 		all[name] = func(w *brokers, one, other int) { w.refuse(name, refusal, one, other) }
 	}
 	for name, refusal := range denials() {
-		all[name] = func(w *brokers, one, other int) { w.deny(name, refusal, other) }
+		all[name] = func(w *brokers, _, other int) { w.deny(name, refusal, other) }
 	}
 	return all
 }
@@ -229,7 +229,7 @@ func (w *brokers) fence(one, _ int) {
 	if info == nil || len(info.Members) == 0 || !w.options.ServerSideAssignment && info.State != "Stable" {
 		return // in a rebalance the embedded broker counts wrongly from then on who has joined
 	}
-	slices.SortFunc(info.Members, func(a, b kfake.GroupMember) int { return cmpClients(a, b) })
+	slices.SortFunc(info.Members, cmpClients)
 	w.expel(info.Members[one%len(info.Members)])
 }
 

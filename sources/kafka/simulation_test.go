@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/openesm/openesm/esm/simulation"
+	"github.com/openesm/openesm/sources/internal/simulation"
 )
 
 // TestSimulation simulates whole mappings from seeds (P1 to P16): one to three members of a

@@ -21,9 +21,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/openesm/openesm/esm"
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/kafka"
 )
 
@@ -182,7 +182,7 @@ func (w *brokers) misfortune() {
 	}
 	s.Disturbances *= 4
 	s.Faults = maps.Clone(s.Faults) // simpler scenarios begin with the same ones
-	for f := range s.Faults { // of each request, of which there are many
+	for f := range s.Faults {       // of each request, of which there are many
 		op, _, _ := strings.Cut(string(f), " ")
 		if op != string(simulation.OpDeliver) && op != string(simulation.OpClose) && !isCallback(f) {
 			s.Faults[f] /= 10

@@ -1,9 +1,7 @@
 package kinesis
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -130,13 +128,12 @@ func (p *partition) lossBefore(first *types.Record) *LossError {
 // logUnclear logs that the position is trimmed, and that nothing tells whether records
 // behind it were lost: nobody knows for how long the shard was not read.
 func (p *partition) logUnclear(first *types.Record) {
-	level := slog.LevelWarn
+	log := p.source.options.Logger.Warn
 	if first == nil {
-		level = slog.LevelInfo // an idle shard
+		log = p.source.options.Logger.Info // an idle shard
 	}
-	p.source.options.Logger.Log(context.Background(), level,
-		"the shard's position is older than what it keeps: if it was not read for longer than its retention period, "+
-			"records may be lost", "stream", p.source.stream.name, "shard", p.id, "position", p.read.Sequence)
+	log("the shard's position is older than what it keeps: if it was not read for longer than its retention period, "+
+		"records may be lost", "stream", p.source.stream.name, "shard", p.id, "position", p.read.Sequence)
 }
 
 // isTrimmed reports whether what lies right behind the position may be dropped: its

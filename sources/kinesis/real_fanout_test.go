@@ -14,8 +14,8 @@ import (
 	awskinesis "github.com/aws/aws-sdk-go-v2/service/kinesis"
 
 	"github.com/openesm/openesm/sources/checkpoint"
+	"github.com/openesm/openesm/sources/internal/plainhttp"
 	"github.com/openesm/openesm/sources/kinesis"
-	"github.com/openesm/openesm/sources/sourcetest/plainhttp"
 )
 
 // realTransport is how calls reach the server under test. Answers of
