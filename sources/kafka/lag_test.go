@@ -69,3 +69,31 @@ func TestLagOfWhatCannotBeRead_P15(t *testing.T) {
 	unlisted.Remove()
 	w.until("the lag is told", func() bool { lag, ok := lagOf(source, "orders-0"); return ok && lag == 500 })
 }
+
+// The lag of a partition whose offset could not be fetched at first counts from that
+// offset, and not from the oldest record.
+func TestLagAfterAFailedOffsetFetch_P15(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	w.send(1, 0, 5)
+	w.commit(1, 5)
+	started := false
+	w.cluster.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.OffsetFetch}, Partitions: []int32{1}, Err: kerr.TopicAuthorizationFailed, Count: -1,
+		When: func(r kmsg.Request) bool { // once, and not that of Start
+			first := !started && r.(*kmsg.OffsetFetchRequest).Groups[0].MemberID != nil
+			started = started || first
+			return first
+		},
+	})
+	source, err := kafka.New(w.options("g"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen errorsOf
+	config := unwindowed
+	config.Observer = seen.observe
+	background(t, source, esm.Records(newLedger().handle), config)
+	w.until("it is told", func() bool { return seen.has("orders-1") })
+	w.until("the lag is known", func() bool { lag, known := lagOf(source, "orders-1"); return known && lag == 0 })
+}
