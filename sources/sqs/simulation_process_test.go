@@ -20,6 +20,7 @@ type process struct {
 	host   string
 	next   http.RoundTripper
 	source *sqs.Source
+	reads  atomic.Bool // it has started
 	dead   atomic.Bool
 }
 
@@ -45,7 +46,8 @@ var errDead = errors.New("the process is dead")
 type orderly struct {
 	*sqs.Source
 
-	world *service
+	process *process
+	world   *service
 }
 
 // orderlyPartition is its partition, with all abilities.
@@ -70,6 +72,7 @@ func (s *orderly) Accept(ctx context.Context) (sources.Partition, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.process.reads.Store(true)
 	releaser, _ := p.(sources.Releaser)
 	failer, _ := p.(sources.Failer)
 	extender, _ := p.(sources.Extender)

@@ -43,12 +43,19 @@ func (w *service) note(e sqstest.Event, number int) {
 	}
 }
 
-// checkKept holds a message that comes back by itself against P11: while a handler
-// runs with it in its time it stays hidden, unless calls failed that were about it.
+// checkKept holds a message that comes back by itself against P11 and P5: while a handler
+// runs with it in its time it stays hidden, and then until it is deleted, unless calls
+// failed that were about it.
 func (w *service) checkKept(e sqstest.Event, number int) {
-	failed := w.hiding.failed[number]
-	if e.Host == "" && !w.hiding.duplicates && failed <= w.hiding.spare && w.sim.Observer().Handling(number) {
-		w.sim.Observer().Violate(11, fmt.Sprintf("message %d is visible while it is handled, though %d calls in a row failed that were about it", number, failed))
+	if e.Host != "" || w.hiding.duplicates {
+		return
+	}
+	observer := w.sim.Observer()
+	switch failed := w.hiding.failed[number]; {
+	case failed <= w.hiding.spare && observer.Handling(number):
+		observer.Violate(11, fmt.Sprintf("message %d is visible while it is handled, though %d calls in a row failed that were about it", number, failed))
+	case failed == 0 && observer.Unsettled(number):
+		observer.Violate(5, fmt.Sprintf("message %d is visible though it was handled in time, and no call failed that was about it", number))
 	}
 }
 
@@ -92,8 +99,12 @@ func (w *service) fetched(took, wait time.Duration) {
 	}
 }
 
-// failing tells of a call that fails, wholly or in part, or hangs.
+// failing tells of a call that fails, wholly or in part, or hangs. Nobody need hear of
+// one that only asks how many messages there are.
 func (w *service) failing(p *process, c sqstest.Call) {
+	if operation(c) == simulation.OpStart && p.reads.Load() {
+		return
+	}
 	w.sim.Observer().Failed(p.life, operation(c))
 	for _, number := range w.named(c) {
 		if number >= 0 {
