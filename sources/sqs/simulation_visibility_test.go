@@ -10,6 +10,7 @@ import (
 
 	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/eventjson"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
 
@@ -143,4 +144,17 @@ func (w *service) beat() {
 	s.Config.Timeout = time.Minute
 	w.options.Heartbeat, w.hiding.spare = true, 1
 	w.sim.Cover("beats hang")
+}
+
+// ripen makes the scenario one in which messages are started as late as they may be:
+// what does not fit into a batch waits for its handler, and then through a window.
+func (w *service) ripen() {
+	c := &w.sim.Scenario.Config
+	c.BatchSize, c.MaximumConcurrency = 100, 1
+	c.Timeout = min(c.Timeout, time.Minute)
+	c.DrainTimeout = 2*c.Timeout + 30*time.Second
+	c.MaximumBatchingWindow = 2 * time.Minute
+	c.MaximumBatchBytes = eventjson.Bound + w.size("", "", 0)*3/2 + w.sim.Scenario.Size
+	w.sim.Scenario.Redrive = 1
+	w.sim.Cover("started late")
 }

@@ -74,8 +74,12 @@ func (w *service) configure() time.Duration {
 	envelopes, wait, slow, beats := w.random.IntN(5), w.random.IntN(4), w.random.IntN(4) == 0, w.random.IntN(5) == 0
 	visible, short := w.random.IntN(4) == 0, w.random.IntN(3) == 0
 	changed, beating := w.random.IntN(3) == 0, w.random.IntN(10) == 0
+	late := w.random.IntN(2) == 0 && s.Long && !w.fifo
 	if c.MaximumBatchBytes > 0 {
 		c.MaximumBatchBytes += envelopes * w.size("", "key-0", 0)
+	}
+	if late {
+		w.ripen()
 	}
 	w.options.WaitTime = []time.Duration{0, 0, 0, 5 * time.Second}[wait]
 	w.options.Heartbeat = beats || s.Throttles && changed
