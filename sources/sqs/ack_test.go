@@ -146,6 +146,7 @@ func TestRepeatIsDeletedNotHandled_SQS62(t *testing.T) {
 				t.Errorf("handed out %q again", bodies(got))
 			}
 			time.Sleep(49 * time.Second)
+			synctest.Wait() // for the call that asks for the backlog
 			s.before = nil
 			s.send("b")
 			if got := bodies(fetch(t, p, places, 20*time.Second)); got != "b" {
