@@ -24,6 +24,8 @@ type hiding struct {
 	spare  int
 	// duplicates says that messages in flight may be handed out again.
 	duplicates bool
+	// late says that messages are started as late as they may be.
+	late bool
 }
 
 // note takes what the server's books say.
@@ -147,14 +149,15 @@ func (w *service) beat() {
 }
 
 // ripen makes the scenario one in which messages are started as late as they may be:
-// what does not fit into a batch waits for its handler, and then through a window.
+// what does not fit into a batch waits for its handler, and then through a window. Nothing
+// is stopped: what is handled at the end of the drain timeout is not deleted.
 func (w *service) ripen() {
+	w.hiding.late = true
 	c := &w.sim.Scenario.Config
 	c.BatchSize, c.MaximumConcurrency = 100, 1
 	c.Timeout = min(c.Timeout, time.Minute)
-	c.DrainTimeout = 2*c.Timeout + 30*time.Second
 	c.MaximumBatchingWindow = 2 * time.Minute
 	c.MaximumBatchBytes = eventjson.Bound + w.size("", "", 0)*3/2 + w.sim.Scenario.Size
-	w.sim.Scenario.Redrive = 1
+	w.sim.Scenario.Redrive, w.sim.Scenario.Stops = 1, 0
 	w.sim.Cover("started late")
 }

@@ -52,11 +52,11 @@ func (w *service) Pass(ctx context.Context, c sqstest.Call, do func(sqstest.Faul
 	}
 }
 
-// underway is how long a delete takes to reach the service where handlers take all of
-// their time: up to most of a call's. That is no fault.
+// underway is how long a delete takes to reach the service where messages are started
+// late: up to most of a call's time. That is no fault.
 func (w *service) underway(c sqstest.Call) time.Duration {
 	const longest = 10 * time.Second
-	if c.Action != "DeleteMessageBatch" || !w.sim.Scenario.Long {
+	if c.Action != "DeleteMessageBatch" || !w.hiding.late {
 		return 0
 	}
 	source := rand.NewPCG(w.sim.Scenario.Seed, uint64(w.named(c)[0]+1)) //nolint:gosec // not negative
