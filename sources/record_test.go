@@ -8,6 +8,7 @@ import (
 )
 
 func TestRecordLasts(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	const limit = 30 * time.Second
 	for _, c := range []struct {
@@ -26,6 +27,7 @@ func TestRecordLasts(t *testing.T) {
 		{"later than a Duration can say", now.AddDate(400, 0, 0), true, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			r := sources.Record{Expires: c.expires}
 			if got := r.Lasts(now, 0); got != c.ours {
 				t.Errorf("the mapping's: %v, want %v", got, c.ours)
@@ -37,7 +39,7 @@ func TestRecordLasts(t *testing.T) {
 	}
 }
 
-func TestRecordLastsAllocatesNothing(t *testing.T) {
+func TestRecordLastsAllocatesNothing(t *testing.T) { //nolint:paralleltest // others would allocate
 	r, now := sources.Record{Expires: time.Now().Add(time.Minute)}, time.Now()
 	if n := testing.AllocsPerRun(100, func() { r.Lasts(now, time.Second) }); n != 0 {
 		t.Errorf("%v allocations, want none", n)

@@ -102,6 +102,7 @@ func TestOperators(t *testing.T) {
 		field("FILT21 one of two", `["Credit","Debit"]`, `"Debit"`, true),
 		field("FILT21 none of two", `["Credit","Debit"]`, `"Cash"`, false),
 		field("FILT21 one of many", `["a","b","c","d","e","f","g","h","i"]`, `"i"`, true),
+		field("FILT21 the first of many", `["a","b","c","d","e","f","g","h","i"]`, `"a"`, true),
 		field("FILT21 none of many", `["a","b","c","d","e","f","g","h","i"]`, `"j"`, false),
 		{"FILT22 both", sqs, one(`{"body":{"a":["x"],"b":["y"]}}`), `{"b":"y","a":"x"}`, "", true},
 		{"FILT22 one", sqs, one(`{"body":{"a":["x"],"b":["y"]}}`), `{"b":"z","a":"x"}`, "", false},

@@ -29,7 +29,6 @@ import (
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources/checkpoint"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
@@ -55,7 +54,7 @@ func run(ctx context.Context, out io.Writer) error {
 	if err := server.AddStream(stream, 2); err != nil {
 		return err
 	}
-	store := memory.New()
+	store := checkpoint.NewMemory()
 	plant := newPlant(out)
 	fmt.Fprintf(out, "%d readings of %d sensors, every %dth is poison; two shards, two workers\n\n", sensors*rounds, sensors, poison)
 	life, stop := context.WithCancel(ctx)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/openesm/openesm/sources/checkpoint"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
 
@@ -123,7 +122,7 @@ func (p *plant) wait(ctx context.Context) error {
 }
 
 // account prints where every reading went, and the positions that are stored.
-func (p *plant) account(ctx context.Context, server *kinesistest.Server, store *memory.Store) error {
+func (p *plant) account(ctx context.Context, server *kinesistest.Server, store *checkpoint.Memory) error {
 	leases, err := store.Leases(ctx)
 	if err != nil {
 		return err

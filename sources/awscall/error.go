@@ -1,6 +1,10 @@
 // Package awscall is how the adapters, stores and destinations of this module
 // call AWS: with errors that say what is needed to act on them and repeat nothing
 // that is secret.
+//
+// It is no internal package because the destinations, under esm, use it too, and
+// because its errors are what users of all of them can tell apart: [Error] says
+// which call failed, and Unwrap leads to the SDK's own error.
 package awscall
 
 import (

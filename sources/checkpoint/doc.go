@@ -8,7 +8,7 @@
 // meanwhile. That is the fence that keeps two owners from settling one shard; no
 // clock is compared.
 //
-// Stores: package memory for tests, package file for one process that keeps its
+// Stores: [Memory] for tests, package file for one process that keeps its
 // positions on its own disk, package dynamodb for any number of processes that
 // share a stream. Package checkpointtest holds the rules of this contract as a
 // test suite.

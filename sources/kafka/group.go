@@ -91,7 +91,7 @@ func (s *Source) begin(a *assignment) {
 
 // onOffsets learns where the assigned partitions begin.
 func (m *member) onOffsets(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-	s := m.source //nolint:varnamelen // as its own methods have it
+	s := m.source
 	if m.isCurrent() {
 		err := m.settleStarts(ctx, offsets)
 		if err != nil {

@@ -225,7 +225,7 @@ func TestHungRequestIsToldInBubbles_P14(t *testing.T) {
 						cancel, ended := w.runListened(seen, &l, config)
 						defer func() {
 							cancel()
-							<-ended
+							awaitEnd(t, ended)
 						}()
 						time.Sleep(from)
 					}
@@ -240,7 +240,7 @@ func TestHungRequestIsToldInBubbles_P14(t *testing.T) {
 						t.Errorf("after %d requests told %v, want that %s is not answered", hung.asked.Load(), l.errs, name)
 					}
 					cancel()
-					<-ended
+					awaitEnd(t, ended)
 				})
 			})
 		}
@@ -277,5 +277,13 @@ func TestStopWithHungRequestsInBubbles_P11(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// awaitEnd waits for the end of a mapping that was stopped, or cut off.
+func awaitEnd(t *testing.T, ended <-chan error) {
+	t.Helper()
+	if err := <-ended; err != nil && !errors.Is(err, esm.ErrDrainTimeout) {
+		t.Errorf("Run returned %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,7 +98,7 @@ func TestTopicMadeAnewInBubbles(t *testing.T) {
 							got = got[5:]
 						}
 						for i := range 20 {
-							if !slices.Contains(got, fmt.Sprint(100+i)) {
+							if !slices.Contains(got, strconv.Itoa(100+i)) {
 								t.Errorf("partition %d: %d was not handled: %v", p, 100+i, got)
 							}
 						}

@@ -111,7 +111,7 @@ func (m *member) whereabouts(ctx context.Context, a *assignment) (kgo.EpochOffse
 }
 
 // lookUp is where the group has committed of a partition, or its beginning.
-func (m *member) lookUp(ctx context.Context, a *assignment) (at kgo.EpochOffset, err error) { //nolint:varnamelen // as everywhere
+func (m *member) lookUp(ctx context.Context, a *assignment) (at kgo.EpochOffset, err error) {
 	fetched, err := m.source.fetchOffsets(ctx, m.client, map[string][]int32{a.topic: {a.partition}})
 	if err != nil {
 		return at, m.source.failed("OffsetFetch", fmt.Errorf("partition %s: %w", a.name, err))
@@ -144,7 +144,7 @@ func (m *member) list(
 // inside is where a partition goes on whose topic does not have the offset that is next
 // (KAF-37). One that has read here goes on with the oldest record that is left: that is
 // exactly what it lost.
-func (m *member) inside(ctx context.Context, a *assignment, next int64, hasRead bool) (at kgo.EpochOffset, err error) { //nolint:varnamelen // as everywhere
+func (m *member) inside(ctx context.Context, a *assignment, next int64, hasRead bool) (at kgo.EpochOffset, err error) {
 	admin := kadm.NewClient(m.client)
 	first, err := m.list(ctx, a, admin.ListStartOffsets)
 	if err != nil {
@@ -167,7 +167,7 @@ func (m *member) inside(ctx context.Context, a *assignment, next int64, hasRead 
 
 // relocate notes that a partition whose offset the topic did not have goes on elsewhere,
 // and tells of that. The caller holds the mutex.
-func (s *Source) relocate(a *assignment, at kgo.EpochOffset) *assignment { //nolint:varnamelen // as everywhere
+func (s *Source) relocate(a *assignment, at kgo.EpochOffset) *assignment {
 	if !a.outside || a.next < 0 {
 		a.outside = false
 		return a
@@ -189,7 +189,7 @@ func (s *Source) relocate(a *assignment, at kgo.EpochOffset) *assignment { //nol
 
 // place has the client read a partition on from an offset.
 // from is what was next when that was looked for.
-func (m *member) place(a *assignment, from int64, at kgo.EpochOffset) { //nolint:varnamelen // as everywhere
+func (m *member) place(a *assignment, from int64, at kgo.EpochOffset) {
 	s := m.source
 	set := func(offset int64) {
 		m.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{a.topic: {a.partition: {Epoch: at.Epoch, Offset: offset}}})
@@ -209,7 +209,7 @@ func (m *member) place(a *assignment, from int64, at kgo.EpochOffset) { //nolint
 }
 
 // goOn has a partition whose place the client knows read, unless it was rewound since.
-func (m *member) goOn(a *assignment, from int64, at kgo.EpochOffset) { //nolint:varnamelen // as everywhere
+func (m *member) goOn(a *assignment, from int64, at kgo.EpochOffset) {
 	s := m.source
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,8 +218,9 @@ func (m *member) goOn(a *assignment, from int64, at kgo.EpochOffset) { //nolint:
 	}
 	a.astray, a.rewinding = false, false
 	a = s.relocate(a, at)
-	if a.next < 0 {
+	if a.next < 0 { // nothing was known of it
 		a.next = at.Offset
+		a.settled, a.committed = at, at
 	}
 	if _, rests := s.resting[a]; !rests && !a.lane.paused {
 		m.client.ResumeFetchPartitions(map[string][]int32{a.topic: {a.partition}})

@@ -15,14 +15,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/kafka"
 )
 
 func asLoss(err error) (*kafka.LossError, bool) { return errors.AsType[*kafka.LossError](err) }
 
-func (w *brokers) violate(promise int, format string, args ...any) {
+func (w *brokers) violate(promise int, format string, args ...any) { //nolint:goprintffuncname // a word, not a family of functions
 	w.sim.Observer().Violate(promise, fmt.Sprintf(format, args...))
 }
 
@@ -123,15 +123,25 @@ func (w *brokers) lost(l *watchedLane) {
 	}
 	l.lost = true
 	w.sim.Cover("lost")
+	if w.sim.Scenario.Calm && l.asked.IsZero() && l.process.life.Running() {
+		w.violate(11, "%s has lost %s, and was never asked for it", l.process.name, l.ID())
+	}
 	if !l.asked.IsZero() {
 		w.sim.Cover("kept too long")
 	}
 	w.leave(l)
 }
 
-// leave tells that a lane's partitions are read by it no more.
+// leave tells that a lane's partitions are read by it no more, but where the process reads
+// them again by another lane already.
 func (w *brokers) leave(l *watchedLane) {
 	for _, p := range ordered(l.reads) {
+		again := func(other *watchedLane) bool {
+			return other != l && other.process == l.process && !other.lost && !other.closed
+		}
+		if slices.ContainsFunc(w.lanes[p.name], again) {
+			continue
+		}
 		w.sim.Observer().Lost(l.process.life, p.name)
 	}
 }
@@ -228,7 +238,7 @@ func (w *brokers) checkCommit(p *process, r *kmsg.OffsetCommitRequest) {
 		}
 		for j := range r.Topics[i].Partitions {
 			number, offset := int(r.Topics[i].Partitions[j].Partition), r.Topics[i].Partitions[j].Offset
-			if number >= len(w.current) || w.isStart(w.current[number], offset) {
+			if number >= len(w.current) || w.isStart(w.current[number], offset) || w.isStale(p, number) {
 				continue
 			}
 			if offset > w.current[number].committed {
@@ -236,12 +246,26 @@ func (w *brokers) checkCommit(p *process, r *kmsg.OffsetCommitRequest) {
 			}
 		}
 	}
+	for _, p := range w.current {
+		w.stale[p.number] = slices.ContainsFunc(w.processes, func(of *process) bool { return w.isStale(of, int(p.number)) })
+	}
 	w.sim.After(10*time.Millisecond, "look", w.look) // if the answer is lost
 }
 
-// isStart reports whether a commit may be where the group starts.
+// isStale reports whether a process may take a partition for the one that it was before its
+// topic was made anew: requests of this version name the topic by its name only.
+func (w *brokers) isStale(p *process, number int) bool {
+	return slices.ContainsFunc(w.parts, func(of *part) bool {
+		reads := func(l *watchedLane) bool { return l.process == p && l.reads[of] && !l.closed }
+		return of.number == int32(number) && !slices.Contains(w.current, of) && slices.ContainsFunc(w.lanes[of.name], reads)
+	})
+}
+
+// isStart reports whether a commit may be where the group starts. Of a topic that was made
+// anew the group has nothing, so who starts then takes it for one that was never read.
 func (w *brokers) isStart(p *part, offset int64) bool {
-	return w.isRelative(p) && !p.read && (p.latest < 0 || offset <= p.latest)
+	return w.isRelative(p) && !p.read && (p.latest < 0 || offset <= p.latest) ||
+		w.options.StartingPosition != kafka.TrimHorizon && p.anew && !p.read
 }
 
 // checkPassed holds a commit, which a process asked for or the group has, against P2 and
@@ -276,8 +300,24 @@ func (w *brokers) look() {
 			w.place(p)
 			continue
 		}
+		if w.stale[p.number] && !p.read {
+			w.overtake(p, commit.Offset)
+		}
 		w.move(p, commit.Offset)
 	}
+}
+
+// overtake tells that a commit that was meant for a partition before its topic was made
+// anew is that of the new one: what it passes is not read.
+func (w *brokers) overtake(p *part, to int64) {
+	w.sim.Cover("position of the topic before")
+	for _, s := range p.records {
+		if s.offset < to {
+			s.gone, s.silent = true, true
+			w.sim.Observer().Gone(s.number, true)
+		}
+	}
+	p.deleted = max(p.deleted, to)
 }
 
 // move tells that the position of a partition was moved.
@@ -306,7 +346,7 @@ func (w *brokers) reader(p *part) *simulation.Life {
 // place tells which records of a partition nobody needs: those before the start, and with
 // Latest those that are not read yet when the position was deleted.
 func (w *brokers) place(p *part) {
-	reset := w.options.StartingPosition == kafka.Latest && p.committed < p.deleted
+	reset := w.options.StartingPosition == kafka.Latest && p.deleted > max(p.committed, 0)
 	for _, s := range p.records {
 		switch {
 		case s.gone, s.aborted && w.options.ReadCommitted:
@@ -422,8 +462,8 @@ func (w *brokers) isSomebody(m kfake.GroupMember) bool {
 // Rest looks what mappings do with nothing to do.
 func (w *brokers) Rest() (time.Duration, func()) {
 	const (
-		span   = 20 * time.Second
-		resent = 10 // requests a second of each member, besides fetches
+		span   = time.Minute // longer than a request may hang
+		resent = 10          // requests a second of each member, besides fetches
 	)
 	before := make(map[*process]int)
 	for _, p := range w.processes {
@@ -474,8 +514,12 @@ func (w *brokers) checkLosses() {
 	for _, p := range w.current {
 		for _, loss := range told[fmt.Sprintf("%s-%d", simTopic, p.number)] {
 			w.sim.Cover("loss told")
-			if loss.Count <= 0 || loss.From+loss.Count > p.deleted && len(w.parts) == len(w.current) {
-				w.violate(1, "%d lost offsets of %s are told, from %d on, but only those up to %d are deleted", loss.Count, p.name, loss.From, p.deleted)
+			most := p.deleted
+			if w.options.StartingPosition == kafka.Latest { // it goes on at the end
+				most = max(most, w.cluster.PartitionInfo(simTopic, p.number).HighWatermark)
+			}
+			if loss.Count <= 0 || loss.From+loss.Count > most && len(w.parts) == len(w.current) {
+				w.violate(1, "%d lost offsets of %s are told, from %d on, but only those up to %d are lost", loss.Count, p.name, loss.From, most)
 			}
 		}
 		for _, s := range p.records {

@@ -4,8 +4,11 @@ package kafka_test
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"fmt"
-	"strings"
+	"io"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,8 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/kafka"
 )
 
@@ -26,7 +29,7 @@ type process struct {
 	name   string
 	source *kafka.Source
 	dead   atomic.Bool
-	heard  atomic.Int64 // when its mapping's observer heard of a failure last, in nanoseconds
+	heard  atomic.Int64 // when its mapping's observer heard of a denial last, in nanoseconds
 
 	mu      sync.Mutex
 	dialed  map[string]int
@@ -56,13 +59,35 @@ func (w *brokers) newProcess(life *simulation.Life) *process {
 	}
 }
 
+// seeded is a source of randomness that in a bubble, whose time begins in the year 2000,
+// depends on the instant only. The names of members are drawn from it, and partitions are
+// shared out in the order of these.
+type seeded struct{ otherwise io.Reader }
+
+func (s seeded) Read(b []byte) (int, error) {
+	const bubbles = 2010
+	now := time.Now()
+	if now.Year() > bubbles {
+		return s.otherwise.Read(b)
+	}
+	random := rand.New(rand.NewPCG(uint64(now.UnixNano()), 0))
+	for i := range b {
+		b[i] = byte(random.Uint64())
+	}
+	return len(b), nil
+}
+
+// seedNames has names drawn so from now on.
+var seedNames = sync.OnceFunc(func() { cryptorand.Reader = seeded{cryptorand.Reader} })
+
 // options are those of the process' source.
 func (p *process) options() kafka.Options {
 	w := p.world
 	options := w.options
-	options.BootstrapServers = w.cluster.ListenAddrs()
+	options.BootstrapServers = w.cluster.ListenAddrs()[:1] // or the client draws one of them, whoever asks first
 	options.ClientOptions = append([]kgo.Opt{
 		kgo.ClientID(p.name), kgo.Dialer(p.dial), kgo.WithHooks(p), kgo.DisableClientMetrics(),
+		kgo.RetryBackoffFn(func(fails int) time.Duration { return min(250*time.Millisecond<<min(fails, 5), 5*time.Second) }),
 		kgo.SessionTimeout(w.session), kgo.HeartbeatInterval(w.heartbeat), kgo.FetchMaxWait(w.fetchWait),
 		kgo.MetadataMaxAge(30 * time.Second), // so that new partitions are found soon
 	}, w.options.ClientOptions...)
@@ -84,8 +109,8 @@ func (p *process) member() string {
 	p.mu.Lock()
 	clients := p.clients
 	p.mu.Unlock()
-	for i := len(clients) - 1; i >= 0; i-- { // one that is no member has none
-		if id, _ := clients[i].GroupMetadata(); id != "" {
+	for _, client := range slices.Backward(clients) { // one that is no member has none
+		if id, _ := client.GroupMetadata(); id != "" {
 			return id
 		}
 	}
@@ -262,9 +287,4 @@ func (l *watchedLane) Ack(ctx context.Context, records []sources.Record) error {
 func (l *watchedLane) Close(ctx context.Context) error {
 	l.process.life.Turn(l.process.name+" closed "+l.ID(), func() { l.process.world.shut(l) })
 	return l.Partition.Close(ctx)
-}
-
-// isOf reports whether a member of the group was a process.
-func (p *process) isOf(member string) bool {
-	return strings.HasPrefix(member, p.name+"-") || p.names[member]
 }

@@ -27,13 +27,13 @@ func strikes() map[string]func(w *brokers, one, other int) {
 		"records are deleted":      (*brokers).deleteRecords,
 		"settled ones are deleted": (*brokers).deleteSettled,
 		"partitions are added":     (*brokers).addPartition,
-		"the topic is made anew":   (*brokers).makeAnew,
+		madeAnew:                   (*brokers).makeAnew,
 	}
 	for name, refusal := range refusals() {
 		all[name] = func(w *brokers, one, other int) { w.refuse(name, refusal, one, other) }
 	}
 	for name, refusal := range denials() {
-		all[name] = func(w *brokers, one, other int) { w.deny(name, refusal, other) }
+		all[name] = func(w *brokers, _, other int) { w.deny(name, refusal, other) }
 	}
 	return all
 }
@@ -103,16 +103,21 @@ func (w *brokers) Disturb() {
 		return
 	}
 	name := w.strikes[which%len(w.strikes)]
+	if which%4 == 0 {
+		name = w.often
+	}
 	strikes()[name](w, one, other)
-	if _, refusal := refusals()[name]; !refusal {
+	if _, refusal := refusals()[name]; !refusal && name != madeAnew {
 		w.sim.Cover(name)
 	}
 }
 
+const madeAnew = "the topic is made anew"
+
 // Calm ends all that strikes.
 func (w *brokers) Calm() {
 	w.calm = true
-	w.permit()
+	w.permit(w.denials...)
 	for _, f := range w.faults {
 		f.handle.Remove()
 		if f.handle.Hits() > 0 {
@@ -139,6 +144,9 @@ func (w *brokers) refuse(name string, refusal kfake.Fault, one, other int) {
 	if other%2 == 0 && slices.Contains(single, refusal.Keys[0]) {
 		refusal.Partitions = []int32{int32(other / 2 % len(w.current))}
 	}
+	if refusal.When == nil {
+		refusal.When = func(kmsg.Request) bool { return !w.own.Load() }
+	}
 	handle := w.cluster.Fault(refusal)
 	w.faults = append(w.faults, fault{name, handle})
 	if last > 0 {
@@ -151,7 +159,7 @@ func (w *brokers) refuse(name string, refusal kfake.Fault, one, other int) {
 // coordinator again and again without a pause if brokers assign the partitions.
 func (w *brokers) passes(refusal kfake.Fault) bool {
 	key := refusal.Keys[0]
-	return key == kmsg.SyncGroup || refusal.When != nil || errors.Is(refusal.Err, kerr.NotLeaderForPartition) ||
+	return key == kmsg.SyncGroup || key == kmsg.JoinGroup && refusal.When != nil || errors.Is(refusal.Err, kerr.NotLeaderForPartition) ||
 		w.options.ServerSideAssignment && key == kmsg.FindCoordinator
 }
 
@@ -163,12 +171,19 @@ func (w *brokers) deny(name string, refusal kfake.Fault, other int) {
 	}
 	d := &denial{}
 	refusal.When = func(kmsg.Request) bool {
+		if w.own.Load() {
+			return false
+		}
 		d.first.CompareAndSwap(0, time.Now().UnixNano())
 		return true
 	}
 	d.fault = fault{name, w.cluster.Fault(refusal)}
 	w.denials = append(w.denials, d)
-	w.sim.After(time.Second+time.Duration(other%120_000)*time.Millisecond, "permit "+name, w.permit)
+	last := time.Duration(other%30_000) * time.Millisecond
+	if other%2 == 0 {
+		last += time.Minute
+	}
+	w.sim.After(time.Second+last, "permit "+name, func() { w.permit(d) })
 }
 
 func (w *brokers) allStarted() bool {
@@ -185,8 +200,11 @@ func (w *brokers) allStarted() bool {
 }
 
 // permit ends denials. What was denied for longer than a minute was told (P14).
-func (w *brokers) permit() {
-	for _, d := range w.denials {
+func (w *brokers) permit(denials ...*denial) {
+	for _, d := range denials {
+		if !slices.Contains(w.denials, d) {
+			continue
+		}
 		d.handle.Remove()
 		if d.handle.Hits() > 0 {
 			w.sim.Cover(d.name + " and refused")
@@ -201,7 +219,7 @@ func (w *brokers) permit() {
 			w.violate(14, "%s for more than a minute, and nobody heard of it", d.name)
 		}
 	}
-	w.denials = nil
+	w.denials = slices.DeleteFunc(slices.Clone(w.denials), func(d *denial) bool { return slices.Contains(denials, d) })
 }
 
 // fence throws a member out of the group, as an administrator does, or a broker that has
@@ -211,7 +229,7 @@ func (w *brokers) fence(one, _ int) {
 	if info == nil || len(info.Members) == 0 || !w.options.ServerSideAssignment && info.State != "Stable" {
 		return // in a rebalance the embedded broker counts wrongly from then on who has joined
 	}
-	slices.SortFunc(info.Members, func(a, b kfake.GroupMember) int { return cmpClients(a, b) })
+	slices.SortFunc(info.Members, cmpClients)
 	w.expel(info.Members[one%len(info.Members)])
 }
 
@@ -343,9 +361,10 @@ func (w *brokers) addPartition(_, _ int) {
 // that starts meanwhile would end, so only where all have started.
 func (w *brokers) makeAnew(one, other int) {
 	const longest = 2 * time.Second // as long as a start looks for it
-	if !w.allStarted() || w.absent || len(w.open) > 0 {
+	if !w.allStarted() || w.absent || w.transactions {
 		return
 	}
+	w.sim.Cover(madeAnew)
 	partitions := len(w.current)
 	w.must(w.cluster.DeleteTopic(simTopic))
 	for _, p := range w.current {
@@ -359,6 +378,7 @@ func (w *brokers) makeAnew(one, other int) {
 		w.must(w.cluster.CreateTopic(simTopic, int32(partitions), nil))
 		w.absent, w.current = false, nil
 		w.settleDown(0)
+		w.client.PurgeTopicsFromProducing(simTopic)
 		for waiting := w.waiting; len(waiting) > 0; waiting = waiting[1:] {
 			w.Send(waiting[0])
 		}

@@ -41,11 +41,12 @@ type wire struct {
 
 	mu      sync.Mutex
 	out     [][]byte // requests that wait for their turn
-	sending bool
-	in      []byte // answers that were let through
+	back    [][]byte // answers that do
+	in      []byte   // answers that were let through
 	arrived chan struct{}
 	asked   map[int32]kmsg.Key // what answers are to, by correlation
 	deaf    bool               // no answer comes any more
+	held    time.Time          // until when answers wait; of the simulation's goroutine
 
 	requests, answers chan []byte
 }
@@ -103,8 +104,9 @@ func (p *process) connect(w *wire) (net.Conn, error) {
 	return w, nil
 }
 
-// latency is how long something of a kind takes. It is the same each time, so that it
-// matters little which of two things that begin at one instant the client does first.
+// latency is how long something takes on the network of the process. It is the same each
+// time, so that it matters little which of two things that begin at one instant the client
+// does first.
 func (p *process) latency(label string) time.Duration {
 	const longest = 4 * time.Millisecond
 	h := fnv.New64a()
@@ -152,33 +154,24 @@ func (w *wire) Write(b []byte) (int, error) {
 	default:
 	}
 	w.out = append(w.out, append([]byte(nil), b...))
-	if !w.sending {
-		w.sending = true
-		w.enter()
-	}
+	w.process.world.sim.After(w.process.latency("request"), w.label+" request", w.pass)
 	return len(b), nil
 }
 
-// enter has the first request that waits take its turn. The caller holds the mutex.
-func (w *wire) enter() {
-	key, correlation := kmsg.Key(binary.BigEndian.Uint16(w.out[0][4:])), int32(binary.BigEndian.Uint32(w.out[0][8:]))
-	label := fmt.Sprintf("%s %s %d", w.label, key.Name(), correlation)
-	w.asked[correlation] = key
-	w.process.world.sim.After(w.process.latency(key.Name()), label, func() { w.pass(label, key) })
-}
-
-// pass is a request's turn.
-func (w *wire) pass(label string, key kmsg.Key) {
+// pass is the turn of the first request that waits.
+func (w *wire) pass() {
 	if w.isClosed() {
 		return
 	}
 	if wait := w.process.frozen(); wait > 0 {
-		w.process.world.sim.After(wait, label, func() { w.pass(label, key) })
+		w.process.world.sim.After(wait, w.label+" request", w.pass)
 		return
 	}
 	w.mu.Lock()
 	frame := w.out[0]
 	w.out = w.out[1:]
+	key, correlation := kmsg.Key(binary.BigEndian.Uint16(frame[4:])), int32(binary.BigEndian.Uint32(frame[8:]))
+	w.asked[correlation] = key
 	w.mu.Unlock()
 	fate := w.process.asks(w, key, frame)
 	if fate.cutBefore {
@@ -187,14 +180,11 @@ func (w *wire) pass(label string, key kmsg.Key) {
 	}
 	w.requests <- frame
 	if fate.cutAfter {
-		w.process.world.sim.After(time.Millisecond, "cut "+label, func() { _ = w.Close() })
+		w.process.world.sim.After(time.Millisecond, w.label+" cut", func() { _ = w.Close() })
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.deaf = w.deaf || fate.hangs
-	if w.sending = len(w.out) > 0; w.sending {
-		w.enter()
-	}
+	w.mu.Unlock()
 }
 
 // send gives the broker what had its turn.
@@ -223,33 +213,37 @@ func (w *wire) receive() {
 		if _, err := io.ReadFull(w.inner, frame[4:]); err != nil {
 			break
 		}
-		correlation := int32(binary.BigEndian.Uint32(frame[4:]))
 		w.mu.Lock()
-		key := w.asked[correlation]
-		delete(w.asked, correlation)
+		w.back = append(w.back, frame)
 		w.mu.Unlock()
-		label := fmt.Sprintf("%s answer %s %d", w.label, key.Name(), correlation)
-		turn := make(chan struct{})
-		w.process.world.sim.After(w.process.latency("answer "+key.Name()), label, func() { w.arrive(label, key, frame, false, turn) })
-		select {
-		case <-turn:
-		case <-w.closed:
-			return
-		}
+		w.process.world.sim.After(w.process.latency("answer"), w.label+" answer", func() { w.arrive(false) })
 	}
 	_ = w.Close()
 }
 
-// arrive is an answer's turn.
-func (w *wire) arrive(label string, key kmsg.Key, frame []byte, late bool, turn chan struct{}) {
+// arrive is the turn of the first answer that waits.
+func (w *wire) arrive(late bool) {
 	wait := w.process.frozen()
 	if wait == 0 && !late {
 		wait, late = w.process.delay(), true
 	}
+
+	// Those behind it wait too.
+	if held := time.Until(w.held); held > wait {
+		wait = held
+	}
 	if wait > 0 && !w.isClosed() {
-		w.process.world.sim.After(wait, label, func() { w.arrive(label, key, frame, late, turn) })
+		w.held = time.Now().Add(wait)
+		w.process.world.sim.After(wait, w.label+" answer", func() { w.arrive(late) })
 		return
 	}
+	w.mu.Lock()
+	frame := w.back[0]
+	w.back = w.back[1:]
+	correlation := int32(binary.BigEndian.Uint32(frame[4:]))
+	key := w.asked[correlation]
+	delete(w.asked, correlation)
+	w.mu.Unlock()
 	w.process.world.answers(key)
 	w.mu.Lock()
 	if !w.deaf {
@@ -260,7 +254,6 @@ func (w *wire) arrive(label string, key kmsg.Key, frame []byte, late bool, turn 
 	case w.arrived <- struct{}{}:
 	default:
 	}
-	close(turn)
 }
 
 // Read gets answers.

@@ -14,15 +14,16 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/openesm/openesm/esm"
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/kafka"
 )
 
@@ -49,18 +50,21 @@ type brokers struct {
 	session, heartbeat, fetchWait  time.Duration
 	static, transactions, timeless bool
 	strikes                        []string // that may happen
+	often                          string   // the one that does most of the time
 
 	processes []*process
 	lanes     map[string][]*watchedLane // by what reads: each part's name
 	parts     []*part                   // all there were
 	current   []*part                   // those of the topic as it is now
 	records   map[int]*sent             // by number
+	stale     map[int32]bool            // whose topic was made anew, which somebody does not know
 	joins     map[string]int            // how often a member ID joined with epoch 0 (KIP-848)
 	began     bool                      // a mapping has started
 	open      []*sent                   // of the transaction
 	faults    []fault
 	denials   []*denial
 	closed    bool
+	own       atomic.Bool         // what brokers are asked is the simulation's own
 	calm      bool                // nothing strikes any more
 	absent    bool                // the topic is deleted
 	waiting   []simulation.Record // that are to be sent when it is there again
@@ -81,6 +85,8 @@ type part struct {
 	start, latest int64
 	// late says that it came when the group had begun: it is read from its beginning.
 	late bool
+	// anew says that its topic had been deleted before.
+	anew bool
 	// read says that a handler was given records of it.
 	read bool
 	// deleted is the offset up to which records may be gone.
@@ -109,8 +115,9 @@ func simulated() simulation.Kind {
 func newBrokers(s *simulation.Sim) *brokers {
 	w := &brokers{
 		sim: s, random: rand.New(rand.NewPCG(s.Scenario.Seed, 3)), lanes: make(map[string][]*watchedLane),
-		records: make(map[int]*sent), joins: make(map[string]int), away: make(map[string]time.Time),
+		records: make(map[int]*sent), joins: make(map[string]int), stale: make(map[int32]bool), away: make(map[string]time.Time),
 	}
+	seedNames()
 	w.configure()
 	w.misfortune()
 	w.build()
@@ -139,6 +146,9 @@ func (w *brokers) configure() {
 	if w.options.StartingPosition == kafka.AtTimestamp {
 		w.options.StartingPositionTimestamp = time.Now()
 	}
+	if s.Long { // for each of many records
+		c.Timeout = min(c.Timeout, 30*time.Second)
+	}
 	if s.Calm { // nothing ends before it is done
 		w.options.RevokeTimeout = max(w.options.RevokeTimeout, c.Timeout+20*time.Second)
 	}
@@ -148,7 +158,7 @@ func (w *brokers) configure() {
 	w.heartbeat = w.session / 5
 	s.Mixed = w.options.MixPartitions
 	s.Spread = min(s.Spread, 90*time.Second)
-	c.Timeout = min(c.Timeout, 14*time.Minute)
+	c.Timeout = min(c.Timeout, 5*time.Minute)
 	c.MaximumBatchingWindow = min(c.MaximumBatchingWindow, 20*time.Second)
 	c.RetryBackoff = retry.Backoff{Initial: min(c.RetryBackoff.Initial, time.Second), Max: min(c.RetryBackoff.Max, time.Minute)}
 	if c.MaximumBatchBytes > 0 {
@@ -165,13 +175,16 @@ func (w *brokers) misfortune() {
 			w.strikes = append(w.strikes, name)
 		}
 	}
+	denied := slices.Sorted(maps.Keys(denials()))
+	w.often = choose(r, madeAnew, madeAnew, "partitions are added", "records are deleted", choose(r, denied...), choose(r, denied...))
 	if s.Calm {
 		return
 	}
 	s.Disturbances *= 4
-	delete(s.Faults, simulation.FaultJitter) // the engine's own randomness would stand in
-	for f := range s.Faults {                // of each request, of which there are many
-		if !strings.HasPrefix(string(f), string(simulation.OpDeliver)) && !isCallback(f) {
+	s.Faults = maps.Clone(s.Faults) // simpler scenarios begin with the same ones
+	for f := range s.Faults {       // of each request, of which there are many
+		op, _, _ := strings.Cut(string(f), " ")
+		if op != string(simulation.OpDeliver) && op != string(simulation.OpClose) && !isCallback(f) {
 			s.Faults[f] /= 10
 		}
 	}
@@ -208,12 +221,17 @@ func (w *brokers) build() {
 	}
 	if w.transactions {
 		options = append(options, kgo.TransactionalID("tx"), kgo.TransactionTimeout(15*time.Minute))
+	} else { // or what is sent to a topic that was made anew would be taken for what was sent before
+		options = append(options, kgo.DisableIdempotentWrite())
 	}
 	w.client, err = kgo.NewClient(options...)
 	if err != nil {
 		panic(err)
 	}
 	w.settleDown(0)
+	w.sim.Observer().Note(fmt.Sprintf("position %d, server-side %v, revoke %v, read-committed %v, mixed %v, static %v, transactions %v, timeless %v",
+		w.options.StartingPosition, w.options.ServerSideAssignment, w.options.RevokeTimeout, w.options.ReadCommitted,
+		w.options.MixPartitions, w.static, w.transactions, w.timeless))
 }
 
 // settleDown has the topic's partitions from the first of these on, which nobody knows
@@ -226,7 +244,7 @@ func (w *brokers) settleDown(first int) {
 		w.must(w.cluster.MoveTopicPartition(simTopic, int32(n), int32(n%w.size())))
 		p := &part{
 			name: fmt.Sprintf("%s-%d/%d", simTopic, n, len(w.parts)), number: info.Partition,
-			committed: -1, start: -1, latest: -1, late: w.began,
+			committed: -1, start: -1, latest: -1, late: w.began, anew: w.began && first == 0,
 		}
 		w.parts, w.current = append(w.parts, p), append(w.current, p)
 	}
@@ -245,7 +263,7 @@ func (w *brokers) must(err error) {
 // Open returns the source of a new process. What is denied from the start ends it, so
 // nothing is.
 func (w *brokers) Open(life *simulation.Life) sources.Source {
-	w.permit()
+	w.permit(w.denials...)
 	p := w.newProcess(life)
 	w.mu.Lock()
 	w.processes = append(w.processes, p)
@@ -290,16 +308,18 @@ func (w *brokers) Send(r simulation.Record) {
 	}
 }
 
-// produce sends a record. The client does not know of new partitions, and of a topic that
-// was made anew, until it is told to forget the topic.
+// produce sends a record. The client learns of new partitions a little later.
 func (w *brokers) produce(r *kgo.Record) (err error) {
+	w.own.Store(true)
+	defer w.own.Store(false)
 	for range 5 {
 		again := *r
 		if err = w.client.ProduceSync(context.Background(), &again).FirstErr(); err == nil {
 			r.Offset = again.Offset
 			return nil
 		}
-		w.client.PurgeTopicsFromProducing(simTopic)
+		w.client.ForceMetadataRefresh()
+		time.Sleep(20 * time.Millisecond)
 	}
 	return err
 }
@@ -375,7 +395,7 @@ func (*brokers) Identifier(id string) string {
 // Observed hears of failures and losses.
 func (w *brokers) Observed(life *simulation.Life, o esm.Observation) {
 	p := w.of(life)
-	if o.Err != nil {
+	if o.Err != nil && strings.Contains(o.Err.Error(), "AUTHORIZATION_FAILED") {
 		p.heard.Store(time.Now().UnixNano())
 	}
 	if loss, ok := asLoss(o.Err); ok {

@@ -240,7 +240,7 @@ func (s *Source) store(ctx context.Context, client *kgo.Client, starts kadm.Offs
 // settleStarts stores as a member what Start could not store, before anything is read of
 // partitions that have no offset, and has them begin there.
 func (m *member) settleStarts(ctx context.Context, offsets map[string]map[int32]kgo.Offset) error {
-	s := m.source //nolint:varnamelen // as its own methods have it
+	s := m.source
 	topics := s.unsettled(offsets)
 	if len(topics) == 0 {
 		return nil

@@ -87,7 +87,7 @@ func (s *Source) learnTail(ctx context.Context, client *kgo.Client, a *assignmen
 	}
 	fetched, end := kgo.ProcessFetchPartition(options, got, kgo.DefaultDecompressor(), nil)
 	if fetched.Err != nil {
-		return nil // as above
+		return nil //nolint:nilerr // as above
 	}
 	bare := len(got.RecordBatches) == 0
 	switch {

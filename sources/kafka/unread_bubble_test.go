@@ -171,7 +171,7 @@ func TestStopWhileAJoinIsPendingInBubbles_P11(t *testing.T) {
 							cancelOther, otherEnded := launch(t, second, esm.Records(newLedger().handle), esm.Config{})
 							defer func() {
 								cancelOther()
-								<-otherEnded
+								awaitEnd(t, otherEnded)
 							}()
 						}
 						time.Sleep(10 * time.Second)

@@ -25,7 +25,7 @@ func (s *Source) resumed(at checkpoint.Position) checkpoint.Position {
 	if s.options.Deaggregate || isMark(at) || at.SubSequence == 0 && at.Timestamp.IsZero() {
 		return at
 	}
-	return checkpoint.Position{Sequence: at.Sequence, SubSequence: beforeAll}
+	return checkpoint.Position{Sequence: at.Sequence, SubSequence: beforeAll, Timestamp: at.Timestamp}
 }
 
 // behindAllOf is the position behind everything that is in a record.
@@ -35,12 +35,6 @@ func (s *Source) behindAllOf(r *types.Record) checkpoint.Position {
 		at.SubSequence = whole
 	}
 	return at
-}
-
-// isBehindAll tells a position behind everything that is in its record from one that
-// more of the record may follow.
-func (s *Source) isBehindAll(at checkpoint.Position) bool {
-	return at.SubSequence == whole || !s.options.Deaggregate && at.SubSequence != beforeAll
 }
 
 // opened is a record that is handed out: what is inside of it, or it itself.

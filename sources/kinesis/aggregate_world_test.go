@@ -13,7 +13,6 @@ import (
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/checkpoint"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
@@ -35,7 +34,7 @@ func withAggregates(t *testing.T, test func(t *testing.T, w *aggregates)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		t.Helper()
-		w := &aggregates{Server: kinesistest.New(), t: t, store: memory.New()}
+		w := &aggregates{Server: kinesistest.New(), t: t, store: checkpoint.NewMemory()}
 		t.Cleanup(func() {
 			if err := w.Close(); err != nil {
 				t.Error(err)

@@ -20,7 +20,6 @@ import (
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/checkpoint"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
@@ -132,7 +131,7 @@ func (l load) bareLoop(b *testing.B) reading {
 func (l load) mapping(b *testing.B) reading {
 	b.Helper()
 	return func(client *awskinesis.Client) func() {
-		source, err := kinesis.New(client, telemetry, exclusive{memory.New()}, kinesis.Options{
+		source, err := kinesis.New(client, telemetry, exclusive{checkpoint.NewMemory()}, kinesis.Options{
 			CallInterval: -1, BytesPerSecond: -1,
 		})
 		if err != nil {
@@ -293,7 +292,7 @@ func BenchmarkIdle(b *testing.B) {
 	const shards = 10_000
 	client := newEmptyClient(shards)
 	before := heap()
-	source, err := kinesis.New(client, telemetry, exclusive{memory.New()}, kinesis.Options{})
+	source, err := kinesis.New(client, telemetry, exclusive{checkpoint.NewMemory()}, kinesis.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

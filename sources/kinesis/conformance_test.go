@@ -9,7 +9,6 @@ import (
 
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/checkpoint"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 	"github.com/openesm/openesm/sources/sourcetest"
@@ -26,7 +25,7 @@ func harness(t *testing.T, shards int, options kinesis.Options) sourcetest.Harne
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, store := server.Client(), memory.New()
+	client, store := server.Client(), checkpoint.NewMemory()
 	options.Jitter = func() float64 { return 0.5 }
 	return sourcetest.Harness{
 		Send: func(ctx context.Context, messages ...sourcetest.Message) error {

@@ -9,7 +9,7 @@
 // A stream may be named too, as "telemetry". The client must be one of the stream's
 // region. The store keeps how far each shard is settled: package checkpoint/file for one
 // process, checkpoint/dynamodb for any number of processes that share a stream,
-// checkpoint/memory for tests. One store belongs to one stream and one consumer. A
+// checkpoint.Memory for tests. One store belongs to one stream and one consumer. A
 // handler of records finds a *[Record] in Record.Native, and in it the SDK's
 // types.Record.
 //
@@ -83,8 +83,18 @@
 //   - An iterator that has expired, as it does when a batch is retried for five minutes,
 //     is replaced by one behind the last record that was read (KIN-41).
 //   - A position that was trimmed: the shard goes on with the oldest record it has, as
-//     the service does (KIN-45). Nobody tells of the loss; watch the metrics IteratorAge
-//     and [MillisBehindLatest] against the retention of the stream.
+//     the service does (KIN-45). So a shard is read on at the last record that was read:
+//     if that is gone, records behind it may be lost. It is a [LossError], seen by the
+//     observer as a failed read, and counted by [PositionsTrimmed], if more was left to
+//     be read, or if the oldest record that is left has waited for half the retention
+//     period. Otherwise it is a line of the log: a warning if a record was waiting, and
+//     at level Info if none was. A shard that is idle for longer than its retention
+//     period, and loses nothing, cannot be told there from one whose mapping was down
+//     for that long. A shard that is read no sooner than its records are dropped is
+//     looked at once a minute, with enhanced fan-out when its subscription is renewed.
+//     How many records are lost is not known, and a shard of which nothing was read
+//     tells of none. Watch the metrics IteratorAge and [MillisBehindLatest] against the
+//     retention of the stream.
 //   - MillisBehindLatest is what the service answered last (KIN-29), or the age of the
 //     oldest record that was read and is not settled if that is more: it grows while a
 //     handler fails. A shard that was not read in the last half minute, and of which

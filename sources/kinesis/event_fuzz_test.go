@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/openesm/openesm/sources"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
+	"github.com/openesm/openesm/sources/checkpoint"
 	"github.com/openesm/openesm/sources/kinesis"
 )
 
@@ -28,7 +28,7 @@ func FuzzAppendEvent(f *testing.F) {
 		if ms < 0 || ms > latest || !utf8.ValidString(key) || !utf8.ValidString(number) {
 			t.Skip()
 		}
-		source, err := kinesis.New(new(awskinesis.Client), telemetry, memory.New(), kinesis.Options{RoleARN: "role"})
+		source, err := kinesis.New(new(awskinesis.Client), telemetry, checkpoint.NewMemory(), kinesis.Options{RoleARN: "role"})
 		if err != nil {
 			t.Fatal(err)
 		}

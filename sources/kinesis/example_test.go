@@ -13,8 +13,8 @@ import (
 
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/checkpoint"
 	"github.com/openesm/openesm/sources/checkpoint/file"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
@@ -78,7 +78,7 @@ func ExampleNew() {
 		return
 	}
 	const stream = "arn:aws:kinesis:" + kinesistest.Region + ":" + kinesistest.Account + ":stream/telemetry"
-	source, err := kinesis.New(server.Client(), stream, memory.New(), kinesis.Options{})
+	source, err := kinesis.New(server.Client(), stream, checkpoint.NewMemory(), kinesis.Options{})
 	if err != nil {
 		log.Print(err)
 		return

@@ -9,7 +9,7 @@ import (
 
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
+	"github.com/openesm/openesm/sources/checkpoint"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
@@ -23,7 +23,7 @@ func TestBatchSizeNeedsNoWindow(t *testing.T) {
 	for _, config := range []esm.Config{
 		{BatchSize: 100}, {BatchSize: 10_000}, {BatchSize: 1, MaximumBatchingWindow: 300 * time.Second},
 	} {
-		source, err := kinesis.New(server.Client(), telemetry, memory.New(), kinesis.Options{})
+		source, err := kinesis.New(server.Client(), telemetry, checkpoint.NewMemory(), kinesis.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

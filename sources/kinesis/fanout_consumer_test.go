@@ -13,7 +13,7 @@ import (
 
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/awscall"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
+	"github.com/openesm/openesm/sources/checkpoint"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
@@ -261,7 +261,7 @@ func TestNewFanOut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := kinesis.New(c.client, c.arn, memory.New(), kinesis.Options{ConsumerName: c.name})
+			_, err := kinesis.New(c.client, c.arn, checkpoint.NewMemory(), kinesis.Options{ConsumerName: c.name})
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}

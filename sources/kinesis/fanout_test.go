@@ -76,7 +76,7 @@ func TestFanOutStartingPositions_KIN81(t *testing.T) {
 		}, false, "AT_TIMESTAMP", 2},
 		"record": {func(number string, _ time.Time) checkpoint.Position {
 			return checkpoint.Position{Sequence: number}
-		}, false, "AFTER_SEQUENCE_NUMBER", 1},
+		}, false, "AT_SEQUENCE_NUMBER", 1},
 		"aggregated record": {func(number string, _ time.Time) checkpoint.Position {
 			return checkpoint.Position{Sequence: number}
 		}, true, "AT_SEQUENCE_NUMBER", 1},

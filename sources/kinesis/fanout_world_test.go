@@ -15,7 +15,6 @@ import (
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/checkpoint"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
@@ -37,7 +36,7 @@ type fan struct {
 
 	t     *testing.T
 	api   *awskinesis.Client
-	store *memory.Store
+	store *checkpoint.Memory
 	began time.Time
 
 	mu         sync.Mutex
@@ -63,7 +62,7 @@ func inFan(t *testing.T, shards int, test func(t *testing.T, f *fan)) {
 			t.Fatal(err)
 		}
 		f := &fan{
-			Server: server, t: t, api: server.Client(), store: memory.New(), began: time.Now(),
+			Server: server, t: t, api: server.Client(), store: checkpoint.NewMemory(), began: time.Now(),
 			seen: make(map[string][]string), handled: make(map[string]int),
 		}
 		server.SetLimits(true)

@@ -35,7 +35,8 @@ func TestMeasure_KIN29(t *testing.T) {
 		shards := 0
 		for _, m := range source.Measure(nil) {
 			switch {
-			case m.Name == kinesis.LeasesHeld && m.Count == 2, m.Name == kinesis.LeasesLost && m.Count == 0, m.Name == kinesis.ShardsWaiting && m.Count == 0:
+			case m.Name == kinesis.LeasesHeld && m.Count == 2, m.Name == kinesis.LeasesLost && m.Count == 0, m.Name == kinesis.ShardsWaiting && m.Count == 0,
+				m.Name == kinesis.PositionsTrimmed && m.Count == 0 && m.Total:
 			case m.Name == kinesis.MillisBehindLatest && m.Partition != "" && m.Duration == 0:
 				shards++
 			default:

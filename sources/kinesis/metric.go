@@ -15,4 +15,7 @@ const (
 	// LeasesLost: the shards that this process lost since the last time, to others
 	// or because it could not renew its lease. A counter. Ours.
 	LeasesLost sources.Metric = "LeasesLost"
+	// PositionsTrimmed: how often records of a shard may have been lost, of which a
+	// [LossError] tells. How many records is not known. A counter. Ours.
+	PositionsTrimmed sources.Metric = "PositionsTrimmed"
 )

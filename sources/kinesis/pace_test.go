@@ -9,7 +9,7 @@ import (
 
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
+	"github.com/openesm/openesm/sources/checkpoint"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
@@ -126,7 +126,7 @@ func TestConsumersShareAShard(t *testing.T) {
 					totals  [2]time.Duration
 				)
 				for i := range 2 {
-					source, err := kinesis.New(w.Client(), telemetry, memory.New(), kinesis.Options{})
+					source, err := kinesis.New(w.Client(), telemetry, checkpoint.NewMemory(), kinesis.Options{})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -192,6 +192,30 @@ func TestSlowHandlerSlowsTheReading_P7(t *testing.T) {
 		w.until(30, time.Minute)
 		r.end()
 		w.once()
+	})
+}
+
+// A reader that is throttled calls half as often each time, down to once a second, give
+// or take a fifth (KIN-24).
+func TestThrottledReaderLeavesRoom(t *testing.T) {
+	t.Parallel()
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		var calls []time.Time
+		w.turn(on("GetRecords", func(kinesistest.Call) kinesistest.Fault {
+			if calls = append(calls, time.Now()); len(calls) < 5 {
+				return kinesistest.Fault{Err: kinesistest.ProvisionedThroughputExceeded()}
+			}
+			return kinesistest.Fault{}
+		}))
+		w.send("k", "a")
+		p := w.open(kinesis.Options{})
+		defer p.close()
+		p.want("a")
+		for i, least := range []time.Duration{400, 800, 800, 800} {
+			if gap := calls[i+1].Sub(calls[i]); gap < least*time.Millisecond {
+				t.Errorf("call %d comes %v after the one that was throttled, want %d ms or more", i+1, gap, least)
+			}
+		}
 	})
 }
 

@@ -25,7 +25,8 @@ type partition struct {
 	stock    stock
 	read     checkpoint.Position // behind all that was read
 	fetched  checkpoint.Position // of the last record that Fetch returned
-	ended    bool                // the shard was read to its end
+	trail    trail
+	ended    bool // the shard was read to its end
 	children []lease.Shard
 
 	mu       sync.Mutex
@@ -102,6 +103,9 @@ func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.D
 		switch {
 		case p.isLost():
 			return 0, sources.ErrLost
+		case p.trail.loss != nil:
+			err, p.trail.loss = p.trail.loss, nil
+			return 0, err
 		case !p.stock.empty():
 		case err != nil:
 			return 0, err
@@ -113,6 +117,7 @@ func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.D
 
 // take stocks an answer.
 func (p *partition) take(a answer) {
+	p.follow(&a)
 	if len(a.records) > 0 {
 		p.put(a.records)
 	}

@@ -30,6 +30,7 @@ type answer struct {
 	records  []types.Record
 	behind   time.Duration // how far from the newest record
 	answered bool          // the service told how far
+	opened   bool          // reading was begun anew at the partition's position
 	ended    bool          // nothing comes after it
 	children []types.ChildShard
 }
@@ -47,6 +48,7 @@ type poller struct {
 
 	// Of the call, and of others while there is none.
 	iterator *string // nil if one must be asked for
+	opened   bool    // it is of a position, and brought no answer yet
 	earliest time.Time
 	interval time.Duration // between calls while records are waiting
 	owed     time.Duration // to other readers
@@ -77,6 +79,9 @@ func (r *poller) close() {
 // begin has a call made.
 func (r *poller) begin() {
 	r.calling, r.called = true, time.Now()
+	if r.p.isOnEdge(r.called) {
+		r.iterator = nil
+	}
 	r.p.source.calls.Do(func() {
 		a, err := r.call(r.life)
 		r.results <- result{a, err}
@@ -165,7 +170,7 @@ func (r *poller) call(ctx context.Context) (answer, error) {
 	}
 }
 
-// locate asks for an iterator behind what was read last (KIN-43, KIN-48).
+// locate asks for an iterator at what was read last (KIN-43).
 func (r *poller) locate(ctx context.Context) error {
 	s, from := r.p.source, r.p.start()
 	out, err := awscall.Do(ctx, awscall.Limit, s.client.GetShardIterator, &kinesis.GetShardIteratorInput{
@@ -179,14 +184,15 @@ func (r *poller) locate(ctx context.Context) error {
 		return r.p.failed("GetShardIterator", errNoIterator)
 	}
 	s.grants.note("GetShardIterator")
-	r.iterator = out.ShardIterator
+	r.iterator, r.opened = out.ShardIterator, true
 	return nil
 }
 
-// missing takes a shard that is not there any more for one that has ended (KIN-74).
+// missing takes a shard that is not there any more for one that has ended (KIN-74), with
+// nothing behind the position.
 func (p *partition) missing(ctx context.Context, err error) (answer, error) {
 	if p.isGone(ctx, err) {
-		return answer{ended: true}, nil
+		return answer{opened: true, ended: true}, nil
 	}
 	return answer{}, err
 }
@@ -215,7 +221,7 @@ func (r *poller) took(ctx context.Context, out *kinesis.GetRecordsOutput, began 
 	a := answer{
 		records: out.Records, answered: out.MillisBehindLatest != nil,
 		behind: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond,
-		ended:  aws.ToString(out.NextShardIterator) == "",
+		opened: r.opened, ended: aws.ToString(out.NextShardIterator) == "",
 	}
 	err := checkRecords(out.Records)
 	if err == nil && a.ended {
@@ -226,7 +232,7 @@ func (r *poller) took(ctx context.Context, out *kinesis.GetRecordsOutput, began 
 		return answer{}, r.p.failed("GetRecords", err)
 	}
 	r.p.source.grants.note("GetRecords")
-	r.iterator = out.NextShardIterator
+	r.iterator, r.opened = out.NextShardIterator, false
 	r.more = a.behind > 0 && !a.ended
 	r.schedule(&a, began)
 	return a, nil

@@ -148,7 +148,7 @@ func TestReopen(t *testing.T) {
 		p.close()
 		mu.Lock()
 		defer mu.Unlock()
-		if want := []string{"TRIM_HORIZON ", "AFTER_SEQUENCE_NUMBER " + numbers[1]}; !slices.Equal(asked, want) {
+		if want := []string{"TRIM_HORIZON ", "AT_SEQUENCE_NUMBER " + numbers[1]}; !slices.Equal(asked, want) {
 			t.Errorf("iterators %q, want %q", asked, want)
 		}
 	})

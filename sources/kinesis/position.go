@@ -9,18 +9,17 @@ import (
 	"github.com/openesm/openesm/sources/checkpoint"
 )
 
-// start is the place behind what was read last, for the service (KIN-43, KIN-48).
+// start is the place to read on from, for the service (KIN-43). The record that was read
+// last comes again, and is left out: it may have more inside than was read of it, and
+// while it is there none behind it was trimmed (KIN-45).
 func (p *partition) start() types.StartingPosition {
 	switch at := p.read; {
 	case at.Sequence == checkpoint.AtTimestamp && !at.Timestamp.IsZero():
 		return types.StartingPosition{Type: types.ShardIteratorTypeAtTimestamp, Timestamp: &at.Timestamp}
 	case isMark(at):
 		return types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
-	case !p.source.isBehindAll(at):
-		// The record may have more inside than was read of it.
-		return types.StartingPosition{Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: &at.Sequence}
 	default:
-		return types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: &at.Sequence}
+		return types.StartingPosition{Type: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: &at.Sequence}
 	}
 }
 

@@ -13,9 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
 	awskinesis "github.com/aws/aws-sdk-go-v2/service/kinesis"
 
-	"github.com/openesm/openesm/sources/checkpoint/memory"
+	"github.com/openesm/openesm/sources/checkpoint"
+	"github.com/openesm/openesm/sources/internal/plainhttp"
 	"github.com/openesm/openesm/sources/kinesis"
-	"github.com/openesm/openesm/sources/sourcetest/plainhttp"
 )
 
 // realTransport is how calls reach the server under test. Answers of
@@ -77,7 +77,7 @@ func TestRealFanOut_KIN89(t *testing.T) {
 	stream := newRealStream(t, 2)
 	account := newAccount()
 	putRounds(t, stream, keys, 0, rounds/2)
-	mapping := realMapping(t, stream, memory.New(), account, fannedOut())
+	mapping := realMapping(t, stream, checkpoint.NewMemory(), account, fannedOut())
 	account.wait(t, keys*rounds/2)
 	putRounds(t, stream, keys, rounds/2, rounds)
 	account.wait(t, keys*rounds)
@@ -102,7 +102,7 @@ func TestRealFanOut_KIN89(t *testing.T) {
 func TestRealFanOutReshard_KIN86(t *testing.T) {
 	t.Parallel()
 	const keys, turns, each = 20, 3, 6
-	stream, store, account := newRealStream(t, 2), memory.New(), newAccount()
+	stream, store, account := newRealStream(t, 2), checkpoint.NewMemory(), newAccount()
 	for turn := range turns {
 		round := turn * each
 		mapping := realMapping(t, stream, store, account, fannedOut())

@@ -21,7 +21,6 @@ import (
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/checkpoint"
 	"github.com/openesm/openesm/sources/checkpoint/file"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/sourcetest"
 )
@@ -160,7 +159,7 @@ func realConformance(t *testing.T, options func() kinesis.Options, leftOut map[s
 			t.Parallel()
 			sourcetest.Run(t, func(t *testing.T) sourcetest.Harness {
 				t.Helper()
-				stream, store := newRealStream(t, shards), memory.New()
+				stream, store := newRealStream(t, shards), checkpoint.NewMemory()
 				return sourcetest.Harness{
 					Send: func(ctx context.Context, messages ...sourcetest.Message) error {
 						for _, m := range messages {
@@ -195,7 +194,7 @@ func TestRealReshard_KIN73(t *testing.T) {
 	const keys, rounds = 20, 30
 	stream := newRealStream(t, 2)
 	account := newAccount()
-	mapping := realMapping(t, stream, memory.New(), account, quick())
+	mapping := realMapping(t, stream, checkpoint.NewMemory(), account, quick())
 	for round := range rounds {
 		putRounds(t, stream, keys, round, round+1)
 		var err error
@@ -250,7 +249,7 @@ func TestRealRestart_KIN47(t *testing.T) {
 func TestRealMissing_KIN15(t *testing.T) {
 	t.Parallel()
 	stream := newRealStream(t, 1)
-	source, err := kinesis.New(stream.client, stream.arn+"-not", memory.New(), quick())
+	source, err := kinesis.New(stream.client, stream.arn+"-not", checkpoint.NewMemory(), quick())
 	if err != nil {
 		t.Fatal(err)
 	}

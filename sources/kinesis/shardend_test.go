@@ -114,6 +114,31 @@ func TestStoredWindowHoldsTheEnd_KIN183(t *testing.T) {
 	})
 }
 
+// An Ack stores no window, and so ends the one that was stored before (KIN-172).
+func TestAckStoresNoWindow(t *testing.T) {
+	t.Parallel()
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		w.send("k", "a", "b")
+		p := w.open(kinesis.Options{})
+		all := p.want("a", "b")
+		w.finish(all)
+		keeper, _ := p.Partition.(sources.WindowKeeper)
+		if err := keeper.AckWindow(t.Context(), all[:1], []byte("state")); err != nil {
+			t.Fatal(err)
+		}
+		if l := w.lease(firstShard); string(l.Window) != "state" || l.Position.Sequence != all[0].ID {
+			t.Errorf("lease %+v, want a window behind the first record", l)
+		}
+		if err := p.Ack(t.Context(), all[1:]); err != nil {
+			t.Fatal(err)
+		}
+		p.close()
+		if l := w.lease(firstShard); l.Window != nil || l.Position.Sequence != all[1].ID {
+			t.Errorf("lease %+v, want no window behind the second record", l)
+		}
+	})
+}
+
 // Expired shard has ended (KIN-64, KIN-70, KIN-74).
 func TestExpiredShardHasEnded(t *testing.T) {
 	t.Parallel()

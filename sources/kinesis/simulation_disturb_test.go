@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/sources/checkpoint"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
 

@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/kinesis"
 )
 

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/sources/checkpoint"
+	"github.com/openesm/openesm/sources/internal/simulation"
 )
 
 // sharedStore is the store as one process reaches it: its calls take their turn and

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/openesm/openesm/esm/simulation"
+	"github.com/openesm/openesm/sources/internal/simulation"
 )
 
 // TestSimulation simulates whole mappings from seeds (P1 to P12): the engine,

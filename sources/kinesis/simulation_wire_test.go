@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/openesm/openesm/esm/simulation"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
 

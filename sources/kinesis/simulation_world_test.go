@@ -14,12 +14,11 @@ import (
 
 	awskinesis "github.com/aws/aws-sdk-go-v2/service/kinesis"
 
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/checkpoint"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 	"github.com/openesm/openesm/sources/internal/eventjson"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
@@ -31,7 +30,7 @@ type service struct {
 	sim     *simulation.Sim
 	random  *rand.Rand // of the simulation's goroutine
 	server  *kinesistest.Server
-	store   *memory.Store
+	store   *checkpoint.Memory
 	options kinesis.Options
 	odd     float64       // how likely an answer is odd
 	pace    time.Duration // of positions
@@ -54,7 +53,7 @@ type service struct {
 
 func newService(s *simulation.Sim, fansOut bool) *service {
 	w := &service{
-		sim: s, random: rand.New(rand.NewPCG(s.Scenario.Seed, 3)), server: kinesistest.New(), store: memory.New(),
+		sim: s, random: rand.New(rand.NewPCG(s.Scenario.Seed, 3)), server: kinesistest.New(), store: checkpoint.NewMemory(),
 		owners: make(map[string]*process), numbers: make(map[string][]int), places: make(map[string]int),
 		positions: make(map[string]int), epochs: make(map[string]int), reader: make(map[string]*process),
 		lives: make(map[string]*process), fansOut: fansOut,

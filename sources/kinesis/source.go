@@ -48,6 +48,7 @@ type Source struct {
 
 	grants    grants
 	retention atomic.Int64 // how long the stream keeps records, in nanoseconds; 0 for unknown
+	losses    atomic.Int64 // that were told of
 
 	mu      sync.Mutex
 	manager *lease.Manager          // nil before Start; Measure may come before
@@ -72,7 +73,7 @@ func New(client Client, streamNameOrARN string, store checkpoint.Store, options 
 		errs = append(errs, errors.New("client: is nil"))
 	}
 	if store == nil {
-		errs = append(errs, errors.New("store: is nil; positions would not outlive the process (package checkpoint/memory, if that is meant)"))
+		errs = append(errs, errors.New("store: is nil; positions would not outlive the process (checkpoint.NewMemory, if that is meant)"))
 	}
 	s, err := parseStream(streamNameOrARN)
 	fanOut, able := client.(FanOutClient)
@@ -206,8 +207,8 @@ func (s *Source) Close(ctx context.Context) error {
 	return err
 }
 
-// Measure tells how far each shard is behind, and the shards that are held, lost and
-// waiting for their parents (KIN-29). A shard of which that is not known is left out:
+// Measure tells how far each shard is behind, the shards that are held, lost and
+// waiting for their parents (KIN-29), and [PositionsTrimmed]. A shard of which that is not known is left out:
 // one that was not read in the last half minute, and of which nothing is in hand. See
 // [sources.Meter].
 func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
@@ -220,6 +221,7 @@ func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 		sources.Measure{Name: LeasesHeld, Count: stats.Held},
 		sources.Measure{Name: LeasesLost, Count: int(stats.Lost), Total: true}, //nolint:gosec // far below
 		sources.Measure{Name: ShardsWaiting, Count: stats.Waiting},
+		sources.Measure{Name: PositionsTrimmed, Count: int(s.losses.Load()), Total: true},
 	)
 	s.mu.Lock()
 	defer s.mu.Unlock()

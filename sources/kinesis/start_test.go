@@ -14,7 +14,6 @@ import (
 
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/checkpoint"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
@@ -44,12 +43,12 @@ func TestNewNamesEveryViolation(t *testing.T) {
 		"arn:aws:kinesis:eu-west-1::stream/a", "arn:aws:kinesis:eu-west-1:123456789012:stream/a/consumer/",
 		"arn:aws:kinesis:eu-west-1:123456789012:stream/a/b",
 	} {
-		_, err := kinesis.New(new(awskinesis.Client), arn, memory.New(), kinesis.Options{})
+		_, err := kinesis.New(new(awskinesis.Client), arn, checkpoint.NewMemory(), kinesis.Options{})
 		if err == nil {
 			t.Errorf("%q is taken for a stream", arn)
 		}
 	}
-	_, err = kinesis.New(new(awskinesis.Client), telemetry, memory.New(), kinesis.Options{StartingPosition: kinesis.AtTimestamp})
+	_, err = kinesis.New(new(awskinesis.Client), telemetry, checkpoint.NewMemory(), kinesis.Options{StartingPosition: kinesis.AtTimestamp})
 	if err == nil || !strings.Contains(err.Error(), "StartingPositionTimestamp: is not set") {
 		t.Errorf("%v: does not tell that the timestamp is missing", err)
 	}
@@ -238,7 +237,7 @@ func TestAtTimestamp(t *testing.T) {
 		p := w.open(kinesis.Options{StartingPosition: kinesis.AtTimestamp, StartingPositionTimestamp: now.Add(-25 * time.Second)})
 		p.want("b", "c")
 		p.close()
-		w.store = memory.New()
+		w.store = checkpoint.NewMemory()
 		p = w.open(kinesis.Options{StartingPosition: kinesis.AtTimestamp, StartingPositionTimestamp: now.Add(-time.Hour)})
 		p.want("a", "b", "c")
 		_, err := w.Split(telemetry, firstShard)

@@ -36,6 +36,7 @@ type subscriber struct {
 	running  sync.WaitGroup
 	after    string    // the last ContinuationSequenceNumber; "" for none
 	fresh    bool      // the subscription has brought nothing yet
+	opened   bool      // it began at the partition's position
 	earliest time.Time // for the next call
 	failures int       // in a row
 	refused  time.Time // the first of them, if it was for KIN-82 or KIN-83
@@ -88,7 +89,8 @@ func (r *subscriber) next(ctx context.Context, wait time.Duration) (answer, erro
 // subscribe makes a subscription, which outlives the Fetch that it begins in.
 func (r *subscriber) subscribe(ctx context.Context) {
 	from := r.p.start()
-	if r.after != "" {
+	r.opened = r.after == "" || r.p.isOnEdge(time.Now())
+	if !r.opened {
 		// All of the events before it was taken, so that it is right for
 		// aggregated records too (KIN-85).
 		from = types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: aws.String(r.after)}
@@ -104,11 +106,11 @@ func (r *subscriber) took(event *types.SubscribeToShardEvent, ok bool) (answer, 
 	if !ok {
 		return r.over()
 	}
-	r.fresh, r.failures, r.refused = false, 0, time.Time{}
 	a := answer{
-		records: event.Records, answered: event.MillisBehindLatest != nil,
+		opened: r.fresh && r.opened, records: event.Records, answered: event.MillisBehindLatest != nil,
 		behind: time.Duration(aws.ToInt64(event.MillisBehindLatest)) * time.Millisecond,
 	}
+	r.fresh, r.failures, r.refused = false, 0, time.Time{}
 	if isLast(event) {
 		a.ended, a.children = true, event.ChildShards
 		r.close()
@@ -136,7 +138,7 @@ func (r *subscriber) over() (answer, error) {
 	}
 	switch {
 	case sub.gone:
-		return answer{ended: true}, nil
+		return answer{opened: true, ended: true}, nil
 	case r.failed(sub, err):
 		return answer{}, nil
 	}

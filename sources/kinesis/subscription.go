@@ -51,7 +51,7 @@ func (s *subscription) run(ctx context.Context, p *partition, from *types.Starti
 
 // open makes the call, in a goroutine of the pool, so that it can be cut off.
 func (s *subscription) open(
-	ctx context.Context, p *partition, from *types.StartingPosition, //nolint:varnamelen // as everywhere
+	ctx context.Context, p *partition, from *types.StartingPosition,
 ) (*kinesis.SubscribeToShardEventStream, error) {
 	var (
 		out *kinesis.SubscribeToShardOutput
@@ -89,7 +89,7 @@ func (s *subscription) open(
 // relay hands events over until there are no more, and tells why. The silence is
 // counted only while somebody waits for the service, not for the reader.
 func (s *subscription) relay(
-	ctx context.Context, p *partition, stream *kinesis.SubscribeToShardEventStream, //nolint:varnamelen // as everywhere
+	ctx context.Context, p *partition, stream *kinesis.SubscribeToShardEventStream,
 ) error {
 	silence := time.NewTimer(longestSilence)
 	defer silence.Stop()

@@ -13,7 +13,6 @@ import (
 	"github.com/openesm/openesm/sources/checkpoint/dynamodb"
 	"github.com/openesm/openesm/sources/checkpoint/dynamodb/dynamodbtest"
 	"github.com/openesm/openesm/sources/checkpoint/file"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 	"github.com/openesm/openesm/sources/kinesis"
 )
 
@@ -21,7 +20,7 @@ import (
 func stores(t *testing.T) map[string]func() checkpoint.Store {
 	t.Helper()
 	return map[string]func() checkpoint.Store{
-		"memory": func() checkpoint.Store { return memory.New() },
+		"memory": func() checkpoint.Store { return checkpoint.NewMemory() },
 		"file": func() checkpoint.Store {
 			store, err := file.Open(filepath.Join(t.TempDir(), "positions"), file.Options{})
 			if err != nil {

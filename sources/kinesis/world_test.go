@@ -14,7 +14,6 @@ import (
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/checkpoint"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 	"github.com/openesm/openesm/sources/kinesis"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
@@ -70,7 +69,7 @@ func inWorld(t *testing.T, shards int, test func(t *testing.T, w *world)) {
 			Server: kinesistest.New(), t: t, began: time.Now(), put: map[string][]string{}, keys: map[string][]string{},
 			done: map[string]int{}, counts: map[esm.Metric]int{},
 		}
-		w.store = &watchedStore{w: w, Store: memory.New()}
+		w.store = &watchedStore{w: w, Store: checkpoint.NewMemory()}
 		t.Cleanup(w.close)
 		err := w.AddStream(telemetry, shards)
 		if err != nil {

@@ -112,6 +112,35 @@ func TestSplitAndMerge(t *testing.T) {
 	})
 }
 
+// A partition that was read to its end is handed out again as long as a tumbling window
+// of it is open: somebody must close that (KIN-75).
+func TestOpenWindowIsNotTheEnd(t *testing.T) {
+	t.Parallel()
+	stream := memory.NewStream(memory.StreamOptions{})
+	put(stream, "1")
+	stream.End()
+	source := stream.Source("app")
+	settle := func(partition sources.Partition, records []sources.Record, window []byte) {
+		t.Helper()
+		keeper, ok := partition.(sources.WindowKeeper)
+		if !ok {
+			t.Fatal("the partition keeps no window")
+		}
+		if err := keeper.AckWindow(t.Context(), records, window); err != nil {
+			t.Errorf("AckWindow: %v", err)
+		}
+		if err := partition.Close(t.Context()); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}
+	first := accept(t, source)
+	settle(first, fetch(t, first, 1, 0), []byte("open"))
+	settle(accept(t, source), nil, nil)
+	if _, err := source.Accept(t.Context()); !errors.Is(err, sources.ErrEnd) {
+		t.Errorf("Accept after the window was closed: %v, want ErrEnd", err)
+	}
+}
+
 func TestReshardRefuses(t *testing.T) {
 	t.Parallel()
 	stream := memory.NewStream(memory.StreamOptions{Partitions: 3})

@@ -21,9 +21,9 @@ func extending(k *kind) bool {
 }
 
 // extend extends half of what was fetched; only the other half comes again.
-func extend(p *probe) { //nolint:varnamelen // as everywhere here
+func extend(p *probe) {
 	const count = 4
-	r := p.open() //nolint:varnamelen // as everywhere here
+	r := p.open()
 	defer r.close()
 	extender, ok := r.parts[0].Partition.(sources.Extender)
 	if !ok {

@@ -61,7 +61,7 @@ func (b *backlog) count(attributes map[string]string) {
 	b.counts = b.counts[:0]
 	for i, name := range countNames() {
 		if n, err := strconv.ParseUint(attributes[string(name)], 10, 31); err == nil {
-			b.counts = append(b.counts, sources.Measure{Name: metrics[i], Count: int(n)}) //nolint:gosec // 31 bits
+			b.counts = append(b.counts, sources.Measure{Name: metrics[i], Count: int(n)})
 		}
 	}
 }

@@ -59,7 +59,7 @@ var (
 	_ sources.Stopper   = (*partition)(nil)
 )
 
-func newPartition(ctx context.Context, s *Source) *partition {
+func newPartition(ctx context.Context, s *Source) *partition { //nolint:contextcheck // calls outlive the one that starts them
 	const rest = 30 * time.Second // of goroutines that have nothing to do
 	p := &partition{
 		source: s, setup: s.setup,

@@ -13,7 +13,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/openesm/openesm/sources"
-	"github.com/openesm/openesm/sources/sourcetest/plainhttp"
+	"github.com/openesm/openesm/sources/internal/plainhttp"
 	"github.com/openesm/openesm/sources/sqs"
 )
 

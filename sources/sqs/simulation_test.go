@@ -3,7 +3,7 @@ package sqs_test
 import (
 	"testing"
 
-	"github.com/openesm/openesm/esm/simulation"
+	"github.com/openesm/openesm/sources/internal/simulation"
 )
 
 // TestSimulation simulates whole mappings from seeds (P1 to P12): the engine,

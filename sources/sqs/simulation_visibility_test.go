@@ -8,9 +8,9 @@ import (
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/internal/eventjson"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
 

@@ -14,10 +14,10 @@ import (
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"github.com/openesm/openesm/esm/simulation"
 	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/internal/eventjson"
+	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/sqs"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
@@ -274,5 +274,6 @@ func (w *service) watch(e sqstest.Event) {
 		observer.Redriven(number)
 	case sqstest.Returned:
 		observer.Returned(number)
+	case sqstest.Hidden: // noted above
 	}
 }

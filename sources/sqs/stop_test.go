@@ -24,7 +24,7 @@ func TestAStopKeepsTheFetchThatWaitsLongest_P5(t *testing.T) {
 			}()
 			time.Sleep(3 * time.Second)
 		}
-		p.(sources.Stopper).Stop() //nolint:forcetypeassert // it is one
+		p.(sources.Stopper).Stop()
 		time.Sleep(16 * time.Second)
 		s.send("late") // at 22 s, when the first Fetch would have given up
 		if n := <-got + <-got; n != 1 {

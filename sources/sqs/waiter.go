@@ -137,8 +137,7 @@ func (l *waiters) releaseAfter(covered int, ends func(w *waiter) bool) {
 // for each receive under way, for fewer records too: what that brings is handled. The
 // first might give up before.
 func (l *waiters) keepLast(asked int) {
-	for i := len(l.list) - 1; i >= 0; i-- {
-		w := l.list[i]
+	for i, w := range slices.Backward(l.list) {
 		if asked <= 0 {
 			l.remove(i)
 			w.serve(sources.ErrEnd)

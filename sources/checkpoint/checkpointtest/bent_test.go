@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/openesm/openesm/sources/checkpoint"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 )
 
 // bent is a store that breaks the contract with the calls that are given.
@@ -54,7 +53,7 @@ func (b *bent) Delete(ctx context.Context, last checkpoint.Lease) error {
 func changed(change func(l *checkpoint.Lease)) func() checkpoint.Store {
 	return func() checkpoint.Store {
 		return &bent{
-			Store: memory.New(),
+			Store: checkpoint.NewMemory(),
 			create: func(ctx context.Context, s checkpoint.Store, lease checkpoint.Lease) error {
 				change(&lease)
 				return s.Create(ctx, lease)
@@ -90,13 +89,13 @@ func bents() map[string]struct {
 	type store = checkpoint.Store
 	type lease = checkpoint.Lease
 	updating := func(f func(c ctx, s store, last, next lease) error) func() store {
-		return func() store { return &bent{Store: memory.New(), update: f} }
+		return func() store { return &bent{Store: checkpoint.NewMemory(), update: f} }
 	}
 	deleting := func(f func(c ctx, s store, last lease) error) func() store {
-		return func() store { return &bent{Store: memory.New(), delete: f} }
+		return func() store { return &bent{Store: checkpoint.NewMemory(), delete: f} }
 	}
 	listing := func(f func(c ctx, s store) ([]lease, error)) func() store {
-		return func() store { return &bent{Store: memory.New(), leases: f} }
+		return func() store { return &bent{Store: checkpoint.NewMemory(), leases: f} }
 	}
 	return map[string]struct {
 		by   string
@@ -162,7 +161,7 @@ func bents() map[string]struct {
 		})},
 		"deletes nothing": {"Delete", deleting(func(ctx, store, lease) error { return nil })},
 		"creates twice": {"CreateAgain", func() store {
-			return &bent{Store: memory.New(), create: func(c ctx, s store, l lease) error {
+			return &bent{Store: checkpoint.NewMemory(), create: func(c ctx, s store, l lease) error {
 				if err := s.Create(c, l); !errors.Is(err, checkpoint.ErrConflict) {
 					return err
 				}
@@ -185,7 +184,7 @@ func bents() map[string]struct {
 // unfenced compares and writes in two steps, with a pause between.
 func unfenced() checkpoint.Store {
 	return &bent{
-		Store: memory.New(),
+		Store: checkpoint.NewMemory(),
 		update: func(ctx context.Context, s checkpoint.Store, last, next checkpoint.Lease) error {
 			if old, ok := stored(ctx, s, last.Shard); !ok || !old.Matches(last) {
 				return checkpoint.ErrConflict
@@ -260,8 +259,8 @@ func TestForgetful(t *testing.T) {
 	for _, name := range []string{"RestartKeeps", "RestartFences", "RestartAgain"} {
 		c := caseNamed(t, name)
 		failure := check(t.Context(), &c, Harness{
-			Store:  memory.New(),
-			Reopen: func() (checkpoint.Store, error) { return memory.New(), nil },
+			Store:  checkpoint.NewMemory(),
+			Reopen: func() (checkpoint.Store, error) { return checkpoint.NewMemory(), nil },
 		})
 		if !strings.HasPrefix(failure, "broken: ") {
 			t.Errorf("case %s does not find it out: %q", name, failure)
@@ -273,7 +272,7 @@ func TestForgetful(t *testing.T) {
 func TestRun(t *testing.T) {
 	t.Parallel()
 	Run(t, func(testing.TB) Harness {
-		store := memory.New()
+		store := checkpoint.NewMemory()
 		return Harness{Store: store, Reopen: func() (checkpoint.Store, error) { return store, nil }}
 	})
 }

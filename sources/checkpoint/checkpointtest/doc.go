@@ -3,7 +3,7 @@
 //
 //	func TestConformance(t *testing.T) {
 //		checkpointtest.Run(t, func(t testing.TB) checkpointtest.Harness {
-//			return checkpointtest.Harness{Store: memory.New()}
+//			return checkpointtest.Harness{Store: checkpoint.NewMemory()}
 //		})
 //	}
 //

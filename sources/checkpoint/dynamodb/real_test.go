@@ -14,7 +14,7 @@ import (
 	"github.com/openesm/openesm/sources/checkpoint"
 	"github.com/openesm/openesm/sources/checkpoint/checkpointtest"
 	"github.com/openesm/openesm/sources/checkpoint/dynamodb"
-	"github.com/openesm/openesm/sources/sourcetest/plainhttp"
+	"github.com/openesm/openesm/sources/internal/plainhttp"
 )
 
 // realClient is a client of the server under test; the test is skipped without

@@ -25,8 +25,8 @@ func limit(size uint64) error {
 // full is what another process does on a disk with room for a few pages. It returns 0
 // if all is as it should be.
 func full(path string) int {
-	page := uint64(os.Getpagesize()) //nolint:gosec // a few thousand
-	for room := range uint64(4) {    // less than a new file needs
+	page := uint64(os.Getpagesize())
+	for room := range uint64(4) { // less than a new file needs
 		if err := limit(room * page); err != nil {
 			return complain(err)
 		}

@@ -7,7 +7,6 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/openesm/openesm/sources/checkpoint"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 )
 
 // FuzzStore does the same to a file and to the store in memory: both give the
@@ -19,7 +18,7 @@ func FuzzStore(f *testing.F) {
 		if len(steps) > 200 {
 			t.Skip("long enough")
 		}
-		m := model{t: t, path: newPath(t), want: memory.New()}
+		m := model{t: t, path: newPath(t), want: checkpoint.NewMemory()}
 		m.open()
 		defer func() { mustClose(t, m.file) }()
 		for _, step := range steps {
@@ -34,7 +33,7 @@ type model struct {
 	t    *testing.T
 	path string
 	file *Store
-	want *memory.Store
+	want *checkpoint.Memory
 }
 
 func (m *model) open() {

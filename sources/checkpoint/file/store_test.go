@@ -90,7 +90,7 @@ func TestForeignFile(t *testing.T) {
 	for name, c := range map[string]struct{ content, want string }{
 		"text":        {"positions: none\n", "invalid database"},
 		"long text":   {strings.Repeat("positions: none\n", 4000), ""},
-		"former":      {formerStart + "1 deadbeef deadbeef\n" + strings.Repeat("x", 20000), "former release"},
+		"former":      {formerStart + "1 deadbeef 0badcafe\n" + strings.Repeat("x", 20000), "former release"},
 		"former, cut": {formerStart[:9], "former release"},
 		"both metas":  {zero(0, 2*page), ""},
 		"other":       {foreignDatabase(t), `bucket "users"`},

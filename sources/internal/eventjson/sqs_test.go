@@ -203,6 +203,24 @@ func TestOtherAttributes_SQS95(t *testing.T) {
 	}
 }
 
+// What stands for the digest of the attributes: null only if there are none (SQS-100).
+func TestNullMD5(t *testing.T) {
+	t.Parallel()
+	bare, unknown := fifoMessage(), standardMessage()
+	unknown.MD5OfMessageAttributes = ""
+	for _, test := range []struct {
+		message *eventjson.Message
+		null    bool
+		want    int
+	}{{&bare, true, 1}, {&bare, false, 0}, {&unknown, true, 0}, {&unknown, false, 0}} {
+		q := eventjson.NewSQS("aws:sqs", queueARN, region).WithNullMD5(test.null)
+		document := q.Append(nil, test.message)
+		if got := bytes.Count(document, []byte(`"md5OfMessageAttributes":null`)); got != test.want || q.Size(test.message) != len(document) {
+			t.Errorf("null %v, size %d: %s", test.null, q.Size(test.message), document)
+		}
+	}
+}
+
 func TestEmptyDocument_SQS105(t *testing.T) {
 	t.Parallel()
 	got := eventjson.AppendEvent(nil, nil, eventjson.NewSQS("", "", "").Append)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/openesm/openesm/sources/checkpoint"
-	"github.com/openesm/openesm/sources/checkpoint/memory"
 )
 
 // What asked for a pass before a look had ended is answered by that look: otherwise
@@ -15,7 +14,7 @@ import (
 func TestLookAnswersWhoAskedBefore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m, err := New(memory.New(), func(context.Context, time.Time) ([]Shard, error) { return nil, nil }, Options{
+		m, err := New(checkpoint.NewMemory(), func(context.Context, time.Time) ([]Shard, error) { return nil, nil }, Options{
 			Start: checkpoint.Position{Sequence: checkpoint.TrimHorizon},
 		})
 		if err != nil {

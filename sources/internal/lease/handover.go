@@ -135,7 +135,7 @@ func (m *Manager) disown(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("leases not read: %w", err)
 	}
-	return each(len(leases), func(i int) error {
+	return each(len(leases), func(i int) error { //nolint:contextcheck // a write has the deadline of the manager's own
 		last := leases[i]
 		if last.Owner != m.owner || last.Position.Ended() {
 			return nil

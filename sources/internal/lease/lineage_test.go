@@ -60,6 +60,9 @@ func TestMergeChildWaitsForBothParents_KIN66(t *testing.T) {
 		tb, r := newTable(), newRiver(2)
 		a := manager(t, tb.worker("a"), r, testOptions("a"))
 		one, two := next(t, a), next(t, a)
+		if err := two.Commit(t.Context(), at(1), nil); err != nil { // a parent that has begun is waited for too
+			t.Fatal(err)
+		}
 		r.add("m", "s000", "s001")
 		children, _ := r.children("s000")
 		if err := one.End(t.Context(), children); err != nil {
@@ -157,6 +160,32 @@ func TestLatestIsPinned_KIN50(t *testing.T) {
 			t.Errorf("child at %+v", p)
 		}
 		shut(t, b)
+		verify(t, tb)
+	})
+}
+
+// Two workers began with a stream at once, each at a moment of its own, and died before
+// all shards had leases. Those that are left begin at the earlier moment (P16).
+func TestStartThatWasCutOff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tb, r := newTable(), newRiver(3)
+		first := time.Now()
+		for i, id := range []string{"s000", "s001"} {
+			position := checkpoint.Position{Sequence: checkpoint.AtTimestamp, Timestamp: first.Add(time.Duration(i) * time.Second)}
+			if err := tb.worker("dead").Create(t.Context(), checkpoint.Lease{Shard: id, Position: position}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Minute)
+		options := testOptions("a")
+		options.Start.Sequence = checkpoint.Latest
+		a := manager(t, tb.worker("a"), r, options)
+		time.Sleep(time.Second)
+		if p := tb.lease("s002").Position; p.Sequence != checkpoint.AtTimestamp || !p.Timestamp.Equal(first) {
+			t.Errorf("the shard without a lease begins at %+v, want %v", p, first)
+		}
+		shut(t, a)
 		verify(t, tb)
 	})
 }

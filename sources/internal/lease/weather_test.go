@@ -75,7 +75,11 @@ func TestStaleCommitMeetsTheCondition(t *testing.T) {
 		if err := h.Commit(t.Context(), at(9), nil); !errors.Is(err, sources.ErrLost) {
 			t.Errorf("commit: %v", err)
 		}
-		<-h.Lost()
+		select {
+		case <-h.Lost():
+		default:
+			t.Error("the reader is not told of the loss at once")
+		}
 		if err := h.Release(t.Context()); err != nil {
 			t.Errorf("release of a lost lease: %v", err)
 		}
@@ -101,6 +105,29 @@ func TestStolenLeaseIsNoticed(t *testing.T) {
 		began := time.Now()
 		<-h.Lost()
 		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("noticed after %v", took)
+		}
+		shut(t, a)
+	})
+}
+
+// A look at the store notices a theft before the next renewal does.
+func TestLookNoticesTheft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tb, r := newTable(), newRiver(1)
+		a := manager(t, tb.worker("a"), r, testOptions("a"))
+		h := next(t, a)
+		duration := a.options.Duration
+		time.Sleep(duration/renewals + time.Second/4) // it was just renewed, and looks are at every half
+		tb.mu.Lock()
+		l := tb.leases["s000"]
+		l.Owner, l.Counter = "b", l.Counter+1
+		tb.leases["s000"] = l
+		tb.mu.Unlock()
+		began := time.Now()
+		<-h.Lost()
+		if took := time.Since(began); took > duration/4 {
 			t.Errorf("noticed after %v", took)
 		}
 		shut(t, a)

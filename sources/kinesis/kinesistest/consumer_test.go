@@ -7,6 +7,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 )
 
 func (w *world) register(name string) (string, error) {
@@ -32,7 +34,7 @@ func TestRegister_KIN89(t *testing.T) {
 		}
 		in := &kinesis.SubscribeToShardInput{ConsumerARN: &arn, StartingPosition: &types.StartingPosition{Type: types.ShardIteratorTypeLatest}}
 		_, err = w.subscribe(in)
-		wantType[*types.ResourceInUseException](t, err)
+		wiretest.WantType[*types.ResourceInUseException](t, err)
 		time.Sleep(time.Second)
 		out, err = w.client.DescribeStreamConsumer(t.Context(), &kinesis.DescribeStreamConsumerInput{StreamARN: new(streamARN), ConsumerName: new("c")})
 		if err != nil || out.ConsumerDescription.ConsumerStatus != types.ConsumerStatusActive || *out.ConsumerDescription.ConsumerARN != arn {
@@ -44,9 +46,9 @@ func TestRegister_KIN89(t *testing.T) {
 		}
 		defer stream.Close()
 		_, err = w.register("c")
-		wantType[*types.ResourceInUseException](t, err)
+		wiretest.WantType[*types.ResourceInUseException](t, err)
 		_, err = w.register("c d")
-		wantType[*types.InvalidArgumentException](t, err)
+		wiretest.WantType[*types.InvalidArgumentException](t, err)
 	})
 }
 
@@ -56,9 +58,9 @@ func TestConsumerLimits_KIN89(t *testing.T) {
 		for i := range 20 {
 			if i > 0 && i%5 == 0 {
 				_, err := w.register("too many")
-				wantCode(t, err, "InvalidArgumentException")
+				wiretest.WantCode(t, err, "InvalidArgumentException")
 				_, err = w.register("toomany")
-				wantType[*types.LimitExceededException](t, err)
+				wiretest.WantType[*types.LimitExceededException](t, err)
 				time.Sleep(time.Second)
 			}
 			if _, err := w.register(fmt.Sprintf("c%02d", i)); err != nil {
@@ -67,7 +69,7 @@ func TestConsumerLimits_KIN89(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		_, err := w.register("c20")
-		wantType[*types.LimitExceededException](t, err)
+		wiretest.WantType[*types.LimitExceededException](t, err)
 		in := &kinesis.ListStreamConsumersInput{StreamARN: new(streamARN), MaxResults: new(int32(15))}
 		var names []string
 		for {
@@ -102,11 +104,11 @@ func TestConsumerARN_KIN90(t *testing.T) {
 			t.Errorf("a new consumer has the old ARN %s", old)
 		}
 		_, err := w.client.DescribeStreamConsumer(t.Context(), &kinesis.DescribeStreamConsumerInput{ConsumerARN: &old})
-		wantType[*types.ResourceNotFoundException](t, err)
+		wiretest.WantType[*types.ResourceNotFoundException](t, err)
 		_, err = w.client.DescribeStreamConsumer(t.Context(), &kinesis.DescribeStreamConsumerInput{ConsumerARN: new(streamARN)})
-		wantType[*types.InvalidArgumentException](t, err)
+		wiretest.WantType[*types.InvalidArgumentException](t, err)
 		_, err = w.client.DescribeStreamConsumer(t.Context(), &kinesis.DescribeStreamConsumerInput{StreamARN: new(streamARN), ConsumerName: new("d")})
-		wantType[*types.ResourceNotFoundException](t, err)
+		wiretest.WantType[*types.ResourceNotFoundException](t, err)
 		if _, err := w.server.AddConsumer("other", "c"); err == nil {
 			t.Error("a stream that is not there got a consumer")
 		}

@@ -1,9 +1,10 @@
 package kinesistest
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
+
+	"github.com/openesm/openesm/sources/internal/wirefake"
 )
 
 // Error is an error answer of Kinesis. Injected as [Fault.Err] it is the
@@ -22,13 +23,15 @@ type Error struct {
 // Error returns type and message.
 func (e *Error) Error() string { return e.Type + ": " + e.Message }
 
-// body is the JSON of the answer.
-func (e *Error) body() []byte {
-	body, err := json.Marshal(map[string]string{"__type": e.Type, "message": e.Message})
-	if err != nil { // two strings always encode
-		return []byte("{}")
+// refuse makes the answer of an error.
+func refuse(_ http.Header, err error) *wirefake.Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return (*wirefake.Error)(e)
 	}
-	return body
+	if e, ok := errors.AsType[*wirefake.Error](err); ok {
+		return e
+	}
+	return wirefake.InternalFailure() // no verb has another error
 }
 
 // ProvisionedThroughputExceeded is the answer to callers of a shard that are
@@ -44,29 +47,14 @@ func LimitExceeded() *Error { return modeled("LimitExceededException", "Rate exc
 
 // ThrottlingException is how the front of AWS throttles: status 400, in the
 // SDK a smithy.APIError with the code "ThrottlingException", which it retries.
-func ThrottlingException() *Error {
-	return &Error{
-		Status: http.StatusBadRequest, Type: "com.amazon.coral.availability#ThrottlingException",
-		Message: "Rate exceeded",
-	}
-}
+func ThrottlingException() *Error { return (*Error)(wirefake.Throttled()) }
 
 // InternalFailure is status 500. The SDK retries it. In an event stream it is
 // types.InternalFailureException (KIN-87).
-func InternalFailure() *Error {
-	return &Error{
-		Status: http.StatusInternalServerError, Type: "InternalFailure",
-		Message: "We encountered an internal error. Please try again.",
-	}
-}
+func InternalFailure() *Error { return (*Error)(wirefake.InternalFailure()) }
 
 // ServiceUnavailable is status 503. The SDK retries it.
-func ServiceUnavailable() *Error {
-	return &Error{
-		Status: http.StatusServiceUnavailable, Type: "com.amazon.coral.service#ServiceUnavailableException",
-		Message: "Service Unavailable",
-	}
-}
+func ServiceUnavailable() *Error { return (*Error)(wirefake.Unavailable()) }
 
 // AccessDenied is types.AccessDeniedException in the SDK.
 func AccessDenied() *Error {
@@ -99,11 +87,6 @@ func modeled(shape, message string) *Error {
 	return &Error{Status: http.StatusBadRequest, Type: shape, Message: message}
 }
 
-// coral is an error of the request as such, outside of the Kinesis model.
-func coral(shape, message string) *Error {
-	return modeled("com.amazon.coral.service#"+shape, message)
-}
-
 // invalid is the answer to a parameter that is missing or is not of its form at all.
 func invalid(parameter, constraint string) *Error {
 	return modeled("ValidationException", "1 validation error detected: Value at '"+parameter+
@@ -113,11 +96,3 @@ func invalid(parameter, constraint string) *Error {
 func notFound(message string) *Error        { return modeled("ResourceNotFoundException", message) }
 func inUse(message string) *Error           { return modeled("ResourceInUseException", message) }
 func invalidArgument(message string) *Error { return modeled("InvalidArgumentException", message) }
-
-// asError returns the *Error that err is. There are no others.
-func asError(err error) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e
-	}
-	return InternalFailure()
-}

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"strconv"
+
+	"github.com/openesm/openesm/sources/internal/wirefake"
 )
 
 const (
@@ -49,11 +51,12 @@ func event(kind string, payload []byte) message {
 
 // exception is the message that ends a stream with an error.
 func exception(e *Error) message {
-	kind := e.Type
+	wire := (*wirefake.Error)(e)
+	kind := wire.Code()
 	if kind == "InternalFailure" {
 		kind = "InternalFailureException" // its name in event streams (KIN-87)
 	}
-	return message{payload: e.body(), headers: [][2]string{
+	return message{payload: wire.Body(), headers: [][2]string{
 		{":exception-type", kind}, {":content-type", contentType}, {":message-type", "exception"},
 	}}
 }

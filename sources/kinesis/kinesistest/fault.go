@@ -1,6 +1,10 @@
 package kinesistest
 
-import "time"
+import (
+	"time"
+
+	"github.com/openesm/openesm/sources/internal/wirefake"
+)
 
 // Cut says when the connection of a call is cut.
 type Cut int
@@ -45,7 +49,7 @@ type Call struct {
 type Fault struct {
 	// Err is answered instead of doing the call.
 	Err *Error
-	// Cut cuts the connection; it goes before Err.
+	// Cut cuts the connection. CutBefore goes before Err, and Err before CutAfter.
 	Cut Cut
 	// Delay is how long the answer, or the cut, is held back. The call took
 	// effect before, if it does at all.
@@ -83,18 +87,18 @@ type Break struct {
 // Inject gives the next calls of action these faults, one each, in order and
 // after those injected before. The hook of SetFault is not asked for them. A
 // zero Fault lets a call pass.
-func (s *Server) Inject(action string, list ...Fault) { s.faults.Inject(action, list...) }
+func (s *Server) Inject(action string, list ...Fault) { s.wire.Inject(action, list...) }
 
 // SetFault has hook asked about every call; nil asks nobody. Hook is called
 // from the goroutines of the calls, several at a time, with no lock held.
-func (s *Server) SetFault(hook func(Call) Fault) { s.faults.SetHook(hook) }
+func (s *Server) SetFault(hook func(Call) Fault) { s.wire.SetHook(hook) }
 
 // Calls returns how many calls of action there were, those with a fault too.
-func (s *Server) Calls(action string) int { return s.faults.Calls(action) }
+func (s *Server) Calls(action string) int { return s.wire.Calls(action) }
 
-// describe tells what the call is. The mutex is held.
-func (s *Server) describe(a *attempt, action string, number int) Call {
-	call := Call{Action: action, Host: a.x.host, Number: number}
-	a.req.describe(s, &call)
-	return call
+// plan is what the fault has the server do.
+func (f Fault) plan() wirefake.Plan {
+	return wirefake.Plan{
+		Err: wirefake.ErrorOrNil(f.Err), Cut: wirefake.Cut(f.Cut), Delay: f.Delay, Answer: f.Answer,
+	}
 }

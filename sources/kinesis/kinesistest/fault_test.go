@@ -1,98 +1,14 @@
 package kinesistest_test
 
 import (
-	"context"
-	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
-
-func TestErrors_KIN33(t *testing.T) {
-	t.Parallel()
-	run(t, 1, func(t *testing.T, w *world) {
-		it := w.horizon(first)
-		for _, c := range []struct {
-			err  *kinesistest.Error
-			code string
-		}{
-			{kinesistest.ProvisionedThroughputExceeded(), "ProvisionedThroughputExceededException"},
-			{kinesistest.LimitExceeded(), "LimitExceededException"},
-			{kinesistest.ThrottlingException(), "ThrottlingException"},
-			{kinesistest.InternalFailure(), "InternalFailure"},
-			{kinesistest.ServiceUnavailable(), "ServiceUnavailableException"},
-			{kinesistest.AccessDenied(), "AccessDeniedException"},
-			{kinesistest.ExpiredIterator(), "ExpiredIteratorException"},
-			{kinesistest.ResourceNotFound(), "ResourceNotFoundException"},
-			{kinesistest.ResourceInUse(), "ResourceInUseException"},
-			{kinesistest.KMSThrottling(), "KMSThrottlingException"},
-			{&kinesistest.Error{Status: 400, Type: "KMSDisabledException"}, "KMSDisabledException"},
-		} {
-			w.server.Inject("GetRecords", kinesistest.Fault{Err: c.err})
-			_, err := w.get(it)
-			wantCode(t, err, c.code)
-		}
-		if n := w.server.Calls("GetRecords"); n != 11 {
-			t.Errorf("%d calls", n)
-		}
-	})
-}
-
-func TestCuts(t *testing.T) {
-	t.Parallel()
-	run(t, 1, func(t *testing.T, w *world) {
-		put := func() error {
-			_, err := w.client.PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: &w.stream, PartitionKey: new("k"), Data: []byte("x")})
-			return err
-		}
-		w.server.Inject("PutRecord",
-			kinesistest.Fault{Cut: kinesistest.CutBefore}, kinesistest.Fault{Cut: kinesistest.CutAfter},
-			kinesistest.Fault{Cut: kinesistest.CutAfter, Err: kinesistest.InternalFailure()})
-		if put() == nil || len(w.server.Records(w.stream, first)) != 0 {
-			t.Error("cut before: the call took effect")
-		}
-		if put() == nil || len(w.server.Records(w.stream, first)) != 1 {
-			t.Error("cut after: the call took no effect")
-		}
-		wantCode(t, put(), "InternalFailure")
-		if err := put(); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-func TestDelay(t *testing.T) {
-	t.Parallel()
-	run(t, 1, func(t *testing.T, w *world) {
-		it := w.horizon(first)
-		w.server.SetFault(func(c kinesistest.Call) kinesistest.Fault {
-			if c.Action != "GetRecords" || c.Stream != w.stream || c.Shard != first || c.Host != "memhttp.test" {
-				t.Errorf("call %+v", c)
-			}
-			return kinesistest.Fault{Delay: time.Duration(c.Number) * time.Second}
-		})
-		for i := range 3 {
-			if d := took(func() { w.expect(it) }); d != time.Duration(i+1)*time.Second {
-				t.Errorf("call %d took %v", i+1, d)
-			}
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		d := took(func() {
-			if _, err := w.client.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: &it}); !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("got %v", err)
-			}
-		})
-		if d != time.Second {
-			t.Errorf("a call that was given up took %v", d)
-		}
-	})
-}
 
 func TestCall(t *testing.T) {
 	t.Parallel()
@@ -212,14 +128,12 @@ func TestCloseCutsSubscriptions(t *testing.T) {
 	})
 }
 
-func TestUnknownAction(t *testing.T) {
+func TestTexts(t *testing.T) {
 	t.Parallel()
+	if (&kinesistest.Error{Type: "a", Message: "b"}).Error() != "a: b" {
+		t.Error("the text of an error")
+	}
 	run(t, 1, func(t *testing.T, w *world) {
-		_, err := w.client.ListStreams(t.Context(), &kinesis.ListStreamsInput{})
-		wantCode(t, err, "UnknownOperationException")
-		if (&kinesistest.Error{Type: "a", Message: "b"}).Error() != "a: b" {
-			t.Error("the text of an error")
-		}
 		if strings.Contains(w.server.URL(), "amazonaws") {
 			t.Error("the URL is one of AWS")
 		}

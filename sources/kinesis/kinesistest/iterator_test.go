@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
 
@@ -21,7 +22,7 @@ func TestExpiredIterator_KIN40(t *testing.T) {
 		out := w.expect(it, "a")
 		time.Sleep(time.Millisecond)
 		_, err := w.get(it)
-		wantType[*types.ExpiredIteratorException](t, err)
+		wiretest.WantType[*types.ExpiredIteratorException](t, err)
 		w.put("b")
 		w.expect(*out.NextShardIterator, "b") // has a life of its own
 	})
@@ -35,11 +36,11 @@ func TestBogusIterator(t *testing.T) {
 			"x", "AAAAAAAAAA", "AAAAAAAAAA!", it + "A", it[:len(it)-1], strings.ToLower(it), it[:20] + "Q" + it[21:],
 		} {
 			_, err := w.get(bogus)
-			wantType[*types.InvalidArgumentException](t, err)
+			wiretest.WantType[*types.InvalidArgumentException](t, err)
 		}
 		other := "arn:aws:kinesis:eu-west-1:123456789012:stream/other"
 		_, err := w.client.GetRecords(t.Context(), &kinesis.GetRecordsInput{ShardIterator: &it, StreamARN: &other})
-		wantType[*types.InvalidArgumentException](t, err)
+		wiretest.WantType[*types.InvalidArgumentException](t, err)
 		if _, err := w.client.GetRecords(t.Context(), &kinesis.GetRecordsInput{ShardIterator: &it, StreamARN: new(streamARN)}); err != nil {
 			t.Error(err)
 		}
@@ -86,7 +87,7 @@ func TestAtTimestamp_KIN44(t *testing.T) {
 		_, err := w.ask(&kinesis.GetShardIteratorInput{
 			ShardIteratorType: types.ShardIteratorTypeAtTimestamp, Timestamp: new(time.Now().Add(time.Second)),
 		})
-		wantType[*types.InvalidArgumentException](t, err)
+		wiretest.WantType[*types.InvalidArgumentException](t, err)
 	})
 }
 
@@ -161,7 +162,7 @@ func TestIteratorArguments(t *testing.T) {
 				t.Errorf("%s: no error", name)
 				continue
 			}
-			wantType[*types.InvalidArgumentException](t, err)
+			wiretest.WantType[*types.InvalidArgumentException](t, err)
 		}
 		for name, in := range map[string]*kinesis.GetShardIteratorInput{
 			"no type":  {ShardIteratorType: "NEWEST"},
@@ -175,7 +176,7 @@ func TestIteratorArguments(t *testing.T) {
 			if err == nil {
 				t.Errorf("%s: no error", name)
 			}
-			wantCode(t, err, "ValidationException")
+			wiretest.WantCode(t, err, "ValidationException")
 		}
 		for name, in := range map[string]*kinesis.GetShardIteratorInput{
 			"shard":  {ShardId: new("shardId-000000000009"), ShardIteratorType: types.ShardIteratorTypeLatest},
@@ -185,7 +186,7 @@ func TestIteratorArguments(t *testing.T) {
 			if _, err := w.ask(in); err == nil {
 				t.Errorf("%s: no error", name)
 			} else {
-				wantType[*types.ResourceNotFoundException](t, err)
+				wiretest.WantType[*types.ResourceNotFoundException](t, err)
 			}
 		}
 	})
@@ -230,7 +231,7 @@ func TestThrottledCallTakesNothing_KIN26(t *testing.T) {
 		it := w.horizon(first)
 		w.server.Inject("GetRecords", kinesistest.Fault{Err: kinesistest.ProvisionedThroughputExceeded()})
 		_, err := w.get(it)
-		wantType[*types.ProvisionedThroughputExceededException](t, err)
+		wiretest.WantType[*types.ProvisionedThroughputExceededException](t, err)
 		w.expect(it, "a")
 	})
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 )
 
 func TestCallRate_KIN24(t *testing.T) {
@@ -20,11 +22,11 @@ func TestCallRate_KIN24(t *testing.T) {
 			w.expect(it)
 		}
 		_, err := w.get(it)
-		wantType[*types.ProvisionedThroughputExceededException](t, err)
+		wiretest.WantType[*types.ProvisionedThroughputExceededException](t, err)
 		w.expect(other) // each shard has its own
 		time.Sleep(time.Second - 1)
 		_, err = w.get(it)
-		wantType[*types.ProvisionedThroughputExceededException](t, err)
+		wiretest.WantType[*types.ProvisionedThroughputExceededException](t, err)
 		time.Sleep(time.Nanosecond)
 		w.expect(it)
 	})
@@ -42,7 +44,7 @@ func TestByteRate_KIN25(t *testing.T) {
 		out := w.mustGet(w.horizon(first)) // 10 MiB
 		time.Sleep(5*time.Second - 1)
 		_, err := w.get(*out.NextShardIterator)
-		wantType[*types.ProvisionedThroughputExceededException](t, err)
+		wiretest.WantType[*types.ProvisionedThroughputExceededException](t, err)
 		time.Sleep(time.Nanosecond)
 		if out = w.mustGet(*out.NextShardIterator); len(out.Records) != 1 {
 			t.Errorf("got %d records", len(out.Records))
@@ -60,7 +62,7 @@ func TestIteratorRate_KIN42(t *testing.T) {
 		}
 		in := &kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeLatest}
 		_, err := w.ask(in)
-		wantType[*types.ProvisionedThroughputExceededException](t, err)
+		wiretest.WantType[*types.ProvisionedThroughputExceededException](t, err)
 		w.horizon("shardId-000000000001")
 		time.Sleep(time.Second)
 		w.mustAsk(in)
@@ -83,10 +85,10 @@ func TestSubscribeRate_KIN82(t *testing.T) {
 		}
 		defer stream.Close()
 		_, err = w.subscribe(in(first))
-		wantType[*types.LimitExceededException](t, err)
+		wiretest.WantType[*types.LimitExceededException](t, err)
 		time.Sleep(time.Second)
 		_, err = w.subscribe(in(first))
-		wantType[*types.ResourceInUseException](t, err)
+		wiretest.WantType[*types.ResourceInUseException](t, err)
 		other, err := w.subscribe(in("shardId-000000000001"))
 		if err != nil {
 			t.Fatal(err)
@@ -107,7 +109,7 @@ func TestPushRate_KIN80(t *testing.T) {
 		}
 		stream := w.follow(w.consumer("c"))
 		got, beats := 0, 0
-		d := took(func() {
+		d := wiretest.Took(func() {
 			last := ""
 			for got < records {
 				e := event(stream)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 )
 
 // shardIDs are the IDs with some numbers.
@@ -64,7 +66,7 @@ func TestNextToken(t *testing.T) {
 		} {
 			in.NextToken = out.NextToken
 			_, err := w.client.ListShards(t.Context(), in)
-			wantType[*types.InvalidArgumentException](t, err)
+			wiretest.WantType[*types.InvalidArgumentException](t, err)
 		}
 		time.Sleep(300 * time.Second)
 		if _, err = w.client.ListShards(t.Context(), &kinesis.ListShardsInput{NextToken: out.NextToken}); err != nil {
@@ -72,12 +74,12 @@ func TestNextToken(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 		_, err = w.client.ListShards(t.Context(), &kinesis.ListShardsInput{NextToken: out.NextToken})
-		wantType[*types.ExpiredNextTokenException](t, err)
+		wiretest.WantType[*types.ExpiredNextTokenException](t, err)
 		_, err = w.client.ListShards(t.Context(), &kinesis.ListShardsInput{NextToken: new("bogus")})
-		wantType[*types.InvalidArgumentException](t, err)
+		wiretest.WantType[*types.InvalidArgumentException](t, err)
 		for _, n := range []int32{0, 10_001} {
 			_, err = w.client.ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: &w.stream, MaxResults: &n})
-			wantType[*types.InvalidArgumentException](t, err)
+			wiretest.WantType[*types.InvalidArgumentException](t, err)
 		}
 	})
 }
@@ -128,7 +130,7 @@ func TestShardFilter_KIN62(t *testing.T) {
 			if err == nil {
 				t.Errorf("filter %d: no error", i)
 			} else {
-				wantType[*types.InvalidArgumentException](t, err)
+				wiretest.WantType[*types.InvalidArgumentException](t, err)
 			}
 		}
 	})
@@ -197,9 +199,9 @@ func TestDescribe(t *testing.T) {
 			t.Fatalf("got %+v, %v", out, err)
 		}
 		_, err = w.client.DescribeStream(t.Context(), &kinesis.DescribeStreamInput{})
-		wantType[*types.InvalidArgumentException](t, err)
+		wiretest.WantType[*types.InvalidArgumentException](t, err)
 		_, err = w.client.DescribeStream(t.Context(), &kinesis.DescribeStreamInput{StreamName: new("x"), StreamARN: new(streamARN)})
-		wantType[*types.InvalidArgumentException](t, err)
+		wiretest.WantType[*types.InvalidArgumentException](t, err)
 	})
 }
 
@@ -211,7 +213,7 @@ func TestCreateAndDeleteStream(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := w.client.CreateStream(t.Context(), in)
-		wantType[*types.ResourceInUseException](t, err)
+		wiretest.WantType[*types.ResourceInUseException](t, err)
 		w.stream = "made"
 		w.put("a")
 		it := w.horizon(first)
@@ -219,7 +221,7 @@ func TestCreateAndDeleteStream(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = w.get(it)
-		wantType[*types.ResourceNotFoundException](t, err)
+		wiretest.WantType[*types.ResourceNotFoundException](t, err)
 		if _, _, err := w.server.Put(w.stream, "a", nil); err == nil {
 			t.Error("put into a stream that is gone")
 		}

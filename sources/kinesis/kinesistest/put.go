@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 	"unicode/utf8"
+
+	"github.com/openesm/openesm/sources/internal/wirefake"
 )
 
 const (
@@ -116,7 +118,7 @@ func (r *putRecords) run(call exchange) ([]byte, error) {
 	for i := range r.Records {
 		if injected := call.fault.Records[i]; injected != nil {
 			answer.Failed++
-			answer.Records[i] = placed{Code: injected.Type, Message: injected.Message}
+			answer.Records[i] = placed{Code: (*wirefake.Error)(injected).Code(), Message: injected.Message}
 			continue
 		}
 		e := &r.Records[i]

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
 
@@ -17,12 +18,14 @@ func TestPutRecords(t *testing.T) {
 	t.Parallel()
 	run(t, 1, func(t *testing.T, w *world) {
 		in := &kinesis.PutRecordsInput{StreamName: &w.stream}
-		for _, key := range []string{"a", "b", "c"} {
+		for _, key := range []string{"a", "b", "c", "d"} {
 			in.Records = append(in.Records, types.PutRecordsRequestEntry{PartitionKey: &key, Data: []byte(key)})
 		}
-		w.server.Inject("PutRecords", kinesistest.Fault{Records: map[int]*kinesistest.Error{1: kinesistest.ProvisionedThroughputExceeded()}})
+		w.server.Inject("PutRecords", kinesistest.Fault{Records: map[int]*kinesistest.Error{
+			1: kinesistest.ProvisionedThroughputExceeded(), 3: kinesistest.InternalFailure(),
+		}})
 		out, err := w.client.PutRecords(t.Context(), in)
-		if err != nil || *out.FailedRecordCount != 1 {
+		if err != nil || *out.FailedRecordCount != 2 {
 			t.Fatalf("%+v, %v", out, err)
 		}
 		if out.Records[0].SequenceNumber == nil || *out.Records[0].ShardId != first || out.Records[0].ErrorCode != nil {
@@ -30,6 +33,9 @@ func TestPutRecords(t *testing.T) {
 		}
 		if *out.Records[1].ErrorCode != "ProvisionedThroughputExceededException" || out.Records[1].SequenceNumber != nil {
 			t.Errorf("got %+v", out.Records[1])
+		}
+		if *out.Records[3].ErrorCode != "InternalFailure" {
+			t.Errorf("got %+v", out.Records[3])
 		}
 		w.expect(w.horizon(first), "a", "c")
 	})
@@ -61,9 +67,9 @@ func TestRecordSize_KIN200(t *testing.T) {
 		}
 		tooLarge(put("large", 10<<20+1))
 		_, err := w.client.PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: &w.stream, PartitionKey: new("key"), Data: make([]byte, 1<<20)})
-		wantType[*types.InvalidArgumentException](t, err)
+		wiretest.WantType[*types.InvalidArgumentException](t, err)
 		_, err = w.client.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: new("l"), MaxRecordSizeInKiB: new(int32(10_241))})
-		wantType[*types.InvalidArgumentException](t, err)
+		wiretest.WantType[*types.InvalidArgumentException](t, err)
 		w.stream = "large"
 		if out := w.mustGet(w.horizon(first)); len(out.Records) != 1 || len(out.Records[0].Data) != 10<<20-3 {
 			t.Error("a record of 10 MiB does not come back")
@@ -106,24 +112,24 @@ func TestPutArguments(t *testing.T) {
 			if err == nil {
 				t.Errorf("%s: no error", name)
 			}
-			wantCode(t, err, test.code)
+			wiretest.WantCode(t, err, test.code)
 		}
 		in := &kinesis.PutRecordsInput{StreamName: &w.stream, Records: make([]types.PutRecordsRequestEntry, 501)}
 		for i := range in.Records {
 			in.Records[i] = types.PutRecordsRequestEntry{PartitionKey: new("k"), Data: []byte("x")}
 		}
 		_, err := w.client.PutRecords(t.Context(), in)
-		wantCode(t, err, "ValidationException")
+		wiretest.WantCode(t, err, "ValidationException")
 		in.Records = in.Records[:12]
 		for i := range in.Records {
 			in.Records[i].Data = make([]byte, 1<<20-1)
 		}
 		_, err = w.client.PutRecords(t.Context(), in)
-		wantType[*types.InvalidArgumentException](t, err)
+		wiretest.WantType[*types.InvalidArgumentException](t, err)
 		in.Records = in.Records[:2]
 		in.Records[1].PartitionKey = new("")
 		_, err = w.client.PutRecords(t.Context(), in)
-		wantCode(t, err, "ValidationException")
+		wiretest.WantCode(t, err, "ValidationException")
 		if n := len(w.server.Records(w.stream, first)); n != 0 {
 			t.Errorf("%d records were put", n)
 		}

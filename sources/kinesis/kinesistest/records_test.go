@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
 
@@ -50,7 +51,7 @@ func TestEmptyShardAnswersAtOnce(t *testing.T) {
 	t.Parallel()
 	run(t, 2, func(t *testing.T, w *world) {
 		it := w.horizon("shardId-000000000001")
-		if d := took(func() { w.expect(it) }); d != 0 {
+		if d := wiretest.Took(func() { w.expect(it) }); d != 0 {
 			t.Errorf("an empty answer took %v", d)
 		}
 	})
@@ -78,7 +79,7 @@ func TestLimit_KIN23(t *testing.T) {
 		}
 		for _, limit := range []int32{0, -1, 10_001} {
 			_, err := w.client.GetRecords(t.Context(), &kinesis.GetRecordsInput{ShardIterator: &it, Limit: &limit})
-			wantType[*types.InvalidArgumentException](t, err)
+			wiretest.WantType[*types.InvalidArgumentException](t, err)
 		}
 	})
 }

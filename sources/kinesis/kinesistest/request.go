@@ -1,9 +1,7 @@
 package kinesistest
 
 import (
-	"encoding/json"
 	"math"
-	"strings"
 	"time"
 )
 
@@ -22,19 +20,7 @@ type exchange struct {
 	host   string // of the call
 }
 
-// parseRequest decodes the call that the X-Amz-Target header names.
-func parseRequest(target string, body []byte) (string, request, error) {
-	action := strings.TrimPrefix(target, "Kinesis_20131202.")
-	req := newRequest(action)
-	if req == nil {
-		return "", nil, coral("UnknownOperationException", "The action "+action+" is not valid for this endpoint.")
-	}
-	if err := json.Unmarshal(body, req); err != nil {
-		return "", nil, coral("SerializationException", "The request is not valid JSON for "+action)
-	}
-	return action, req, nil
-}
-
+// newRequest returns an empty request of the action, nil if there is none.
 func newRequest(action string) request {
 	switch action {
 	case "GetRecords":

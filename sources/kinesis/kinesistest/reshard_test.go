@@ -9,6 +9,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 )
 
 // Split (KIN-65, KIN-66).
@@ -75,11 +77,11 @@ func TestReshardArguments(t *testing.T) {
 			if err == nil {
 				t.Errorf("%s: no error", name)
 			} else {
-				wantType[*types.InvalidArgumentException](t, err)
+				wiretest.WantType[*types.InvalidArgumentException](t, err)
 			}
 		}
-		wantType[*types.ResourceNotFoundException](t, w.doSplit("shardId-000000000099", "1"))
-		wantType[*types.ResourceNotFoundException](t, w.doMerge(first, "x"))
+		wiretest.WantType[*types.ResourceNotFoundException](t, w.doSplit("shardId-000000000099", "1"))
+		wiretest.WantType[*types.ResourceNotFoundException](t, w.doMerge(first, "x"))
 		if err := w.doSplit(first, "1"); err != nil {
 			t.Error(err)
 		}
@@ -89,7 +91,7 @@ func TestReshardArguments(t *testing.T) {
 		if last := w.server.Shards(w.stream)[6]; w.doSplit(last.ID, last.To) != nil {
 			t.Error("the last key cannot be split off")
 		}
-		wantType[*types.InvalidArgumentException](t, w.doSplit("shardId-000000000005", "0")) // one key has no middle
+		wiretest.WantType[*types.InvalidArgumentException](t, w.doSplit("shardId-000000000005", "0")) // one key has no middle
 		if _, err := w.server.Split(w.stream, "shardId-000000000005"); err == nil {
 			t.Error("one key was split")
 		}
@@ -116,9 +118,9 @@ func TestExpiredShard_KIN74(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := w.get(it)
-		wantType[*types.ResourceNotFoundException](t, err)
+		wiretest.WantType[*types.ResourceNotFoundException](t, err)
 		_, err = w.ask(&kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeTrimHorizon})
-		wantType[*types.ResourceNotFoundException](t, err)
+		wiretest.WantType[*types.ResourceNotFoundException](t, err)
 		if got := w.list(&types.ShardFilter{Type: types.ShardFilterTypeAtTrimHorizon}); !slices.Equal(got, shardIDs(1, 2)) {
 			t.Errorf("at the horizon: %q", got)
 		}

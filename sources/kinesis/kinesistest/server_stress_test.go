@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
 
@@ -31,7 +32,7 @@ type users struct {
 // check reports a call that may not have failed: it may for its own context,
 // for Close, and for what other users do to the shard meanwhile.
 func (u *users) check(what string, err error) {
-	if err == nil || u.closed.Load() || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	if err == nil || u.closed.Load() || wiretest.GivenUp(err) {
 		return
 	}
 	if _, ok := errors.AsType[*kinesistest.Error](err); ok {
@@ -134,14 +135,7 @@ func TestStressCloseAtAnyMoment(t *testing.T) {
 	t.Parallel()
 	for range 6 {
 		synctest.Test(t, func(t *testing.T) {
-			server := kinesistest.New()
-			if err := server.AddStream("s", 3); err != nil {
-				t.Fatal(err)
-			}
-			consumer, err := server.AddConsumer("s", "c")
-			if err != nil {
-				t.Fatal(err)
-			}
+			server, consumer := start(t, 3)
 			u := &users{t: t, server: server, consumer: consumer}
 			var kept atomic.Int64
 			server.SetWatch(func(e kinesistest.Event) {
@@ -152,23 +146,10 @@ func TestStressCloseAtAnyMoment(t *testing.T) {
 			server.SetFault(func(kinesistest.Call) kinesistest.Fault {
 				return kinesistest.Fault{Delay: rand.N(20 * time.Millisecond), LateEnd: rand.N(2) == 0, Empty: rand.N(4) == 0}
 			})
-			ctx, cancel := context.WithCancel(t.Context())
-			var using, closing sync.WaitGroup
-			for range 8 {
-				using.Go(func() { u.use(ctx) })
-			}
-			time.Sleep(rand.N(20 * time.Second))
-			u.closed.Store(true)
-			for range 2 {
-				closing.Go(func() {
-					if err := server.Close(); err != nil {
-						t.Errorf("Close: %v", err)
-					}
-				})
-			}
-			closing.Wait()
-			cancel()
-			using.Wait()
+			wiretest.CloseUnder(t, server, func() {
+				time.Sleep(rand.N(20 * time.Second))
+				u.closed.Store(true)
+			}, slices.Repeat([]func(context.Context){u.use}, 8)...)
 			if kept.Load() < u.put.Load() {
 				t.Errorf("%d records, %d were accepted", kept.Load(), u.put.Load())
 			}
@@ -192,46 +173,28 @@ func TestStressInRealTime(t *testing.T) {
 // closeBusy closes a server once it has had some calls.
 func closeBusy(t *testing.T) {
 	t.Helper()
-	server := kinesistest.New()
-	if err := server.AddStream("s", 2); err != nil {
-		t.Fatal(err)
+	server, consumer := start(t, 2)
+	client := server.Client()
+	u := &users{t: t, server: server, consumer: consumer}
+	u.closed.Store(true) // any error is fine
+	subscribe := func(ctx context.Context) {
+		for ctx.Err() == nil {
+			u.subscribe(ctx, client, first)
+		}
 	}
-	consumer, err := server.AddConsumer("s", "c")
-	if err != nil {
-		t.Fatal(err)
+	put := func(ctx context.Context) {
+		for ctx.Err() == nil {
+			_, _ = client.PutRecord(ctx, &kinesis.PutRecordInput{StreamName: new("s"), PartitionKey: new("k"), Data: []byte("x")})
+		}
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
+	busy := make(chan struct{})
 	server.SetFault(func(c kinesistest.Call) kinesistest.Fault {
-		if c.Number > 50 {
-			cancel()
+		if c.Action == "PutRecord" && c.Number == 50 {
+			close(busy)
 		}
 		return kinesistest.Fault{}
 	})
-	var all sync.WaitGroup
-	for i := range 4 {
-		all.Go(func() {
-			client := server.Client()
-			for ctx.Err() == nil {
-				if i == 0 {
-					u := &users{t: t, server: server, consumer: consumer}
-					u.closed.Store(true) // any error is fine
-					u.subscribe(ctx, client, first)
-					continue
-				}
-				_, _ = client.PutRecord(ctx, &kinesis.PutRecordInput{StreamName: new("s"), PartitionKey: new(strconv.Itoa(i)), Data: []byte("x")})
-			}
-		})
-	}
-	for range 2 {
-		all.Go(func() {
-			<-ctx.Done()
-			if err := server.Close(); err != nil {
-				t.Errorf("Close: %v", err)
-			}
-		})
-	}
-	all.Wait()
+	wiretest.CloseUnder(t, server, func() { <-busy }, subscribe, put, put, put)
 }
 
 // TestStressTakeover has a consumer take a shard over and over; no record is

@@ -104,7 +104,7 @@ func (s *Server) await(ctx context.Context, sub *subscription) (pushed, bool) {
 		case len(sub.queue) > 0:
 			p, ok = sub.queue[0], true
 			sub.queue = sub.queue[1:]
-		case s.gate == nil:
+		case !s.wire.Gated():
 			p, ok = sub.take(time.Now())
 		}
 		s.mu.Unlock()
@@ -114,7 +114,7 @@ func (s *Server) await(ctx context.Context, sub *subscription) (pushed, bool) {
 		select {
 		case <-sub.wake:
 		case <-ctx.Done():
-		case <-s.closed:
+		case <-s.wire.Closed():
 			return pushed{}, false
 		}
 	}

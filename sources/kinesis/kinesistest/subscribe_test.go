@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
 
@@ -25,7 +26,7 @@ func TestSubscription(t *testing.T) {
 			*e.MillisBehindLatest != 0 || e.ChildShards != nil {
 			t.Fatalf("got %q, %v, %+v", data(e.Records), e.ContinuationSequenceNumber, e)
 		}
-		d := took(func() {
+		d := wiretest.Took(func() {
 			time.Sleep(time.Second)
 			w.put("c")
 			e = event(stream)
@@ -40,7 +41,7 @@ func TestSubscriptionLife_KIN81(t *testing.T) {
 	t.Parallel()
 	run(t, 1, func(t *testing.T, w *world) {
 		stream := w.follow(w.consumer("c"))
-		d := took(func() {
+		d := wiretest.Took(func() {
 			drain(stream)
 		})
 		if d != 5*time.Minute || stream.Err() != nil {
@@ -82,7 +83,7 @@ func TestContinuation_KIN85(t *testing.T) {
 		var last string
 		for i := range 3 {
 			var e *types.SubscribeToShardEvent
-			if d := took(func() { e = event(stream) }); d != 5*time.Second || len(e.Records) != 0 || *e.MillisBehindLatest != 0 {
+			if d := wiretest.Took(func() { e = event(stream) }); d != 5*time.Second || len(e.Records) != 0 || *e.MillisBehindLatest != 0 {
 				t.Errorf("heartbeat %d came after %v with %q", i, d, data(e.Records))
 			}
 			last = *e.ContinuationSequenceNumber
@@ -129,7 +130,7 @@ func TestStartingPositions_KIN81(t *testing.T) {
 		_, err := w.subscribe(&kinesis.SubscribeToShardInput{
 			ConsumerARN: new(w.consumer("bad")), StartingPosition: &types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: new("1")},
 		})
-		wantType[*types.InvalidArgumentException](t, err)
+		wiretest.WantType[*types.InvalidArgumentException](t, err)
 	})
 }
 
@@ -141,11 +142,11 @@ func TestTakeover_KIN83(t *testing.T) {
 		in := &kinesis.SubscribeToShardInput{ConsumerARN: &c, StartingPosition: &types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}}
 		time.Sleep(5*time.Second - 1)
 		_, err := w.subscribe(in)
-		wantType[*types.ResourceInUseException](t, err)
+		wiretest.WantType[*types.ResourceInUseException](t, err)
 		time.Sleep(time.Nanosecond)
 		fresh := w.follow(c)
 		drain(old)
-		wantType[*types.ResourceInUseException](t, old.Err())
+		wiretest.WantType[*types.ResourceInUseException](t, old.Err())
 		w.put("a")
 		if e := event(fresh); e == nil || !slices.Equal(data(e.Records), []string{"a"}) {
 			t.Errorf("the new subscription got %+v", e)
@@ -171,7 +172,7 @@ func TestLeft_KIN83(t *testing.T) {
 		_, err := w.subscribe(&kinesis.SubscribeToShardInput{
 			ConsumerARN: &c, StartingPosition: &types.StartingPosition{Type: types.ShardIteratorTypeLatest},
 		})
-		wantType[*types.ResourceInUseException](t, err)
+		wiretest.WantType[*types.ResourceInUseException](t, err)
 		time.Sleep(5 * time.Second)
 		w.follow(c)
 	})
@@ -208,11 +209,11 @@ func TestSubscriptionErrors(t *testing.T) {
 		c := w.consumer("c")
 		p := &types.StartingPosition{Type: types.ShardIteratorTypeLatest}
 		_, err := w.subscribe(&kinesis.SubscribeToShardInput{ConsumerARN: new(c + "0"), StartingPosition: p})
-		wantType[*types.ResourceNotFoundException](t, err)
+		wiretest.WantType[*types.ResourceNotFoundException](t, err)
 		_, err = w.subscribe(&kinesis.SubscribeToShardInput{ConsumerARN: new(streamARN), StartingPosition: p})
-		wantType[*types.InvalidArgumentException](t, err)
+		wiretest.WantType[*types.InvalidArgumentException](t, err)
 		_, err = w.subscribe(&kinesis.SubscribeToShardInput{ConsumerARN: &c, StartingPosition: p, ShardId: new("x")})
-		wantType[*types.ResourceNotFoundException](t, err)
+		wiretest.WantType[*types.ResourceNotFoundException](t, err)
 		gone := w.follow(c)
 		if _, err := w.client.DeregisterStreamConsumer(t.Context(), &kinesis.DeregisterStreamConsumerInput{ConsumerARN: &c}); err != nil {
 			t.Fatal(err)
@@ -220,14 +221,14 @@ func TestSubscriptionErrors(t *testing.T) {
 		if e := event(gone); e != nil {
 			t.Errorf("got %+v", e)
 		}
-		wantType[*types.ResourceNotFoundException](t, gone.Err())
+		wiretest.WantType[*types.ResourceNotFoundException](t, gone.Err())
 		w.split(first)
 		d := w.consumer("d")
 		if err := w.server.Expire(w.stream, first); err != nil {
 			t.Fatal(err)
 		}
 		_, err = w.subscribe(&kinesis.SubscribeToShardInput{ConsumerARN: &d, StartingPosition: p})
-		wantType[*types.ResourceNotFoundException](t, err)
+		wiretest.WantType[*types.ResourceNotFoundException](t, err)
 	})
 }
 
@@ -239,9 +240,9 @@ func TestBrokenStream_KIN87(t *testing.T) {
 			fault *kinesistest.Break
 			check func(error)
 		}{
-			{&kinesistest.Break{After: 1, Err: kinesistest.InternalFailure()}, func(err error) { wantType[*types.InternalFailureException](t, err) }},
-			{&kinesistest.Break{After: 1, Err: kinesistest.KMSThrottling()}, func(err error) { wantType[*types.KMSThrottlingException](t, err) }},
-			{&kinesistest.Break{After: 1, Err: kinesistest.ResourceNotFound()}, func(err error) { wantType[*types.ResourceNotFoundException](t, err) }},
+			{&kinesistest.Break{After: 1, Err: kinesistest.InternalFailure()}, func(err error) { wiretest.WantType[*types.InternalFailureException](t, err) }},
+			{&kinesistest.Break{After: 1, Err: kinesistest.KMSThrottling()}, func(err error) { wiretest.WantType[*types.KMSThrottlingException](t, err) }},
+			{&kinesistest.Break{After: 1, Err: kinesistest.ResourceNotFound()}, func(err error) { wiretest.WantType[*types.ResourceNotFoundException](t, err) }},
 			// The SDK takes a cut connection for an orderly end.
 			{&kinesistest.Break{After: 1}, func(err error) {
 				if err != nil {

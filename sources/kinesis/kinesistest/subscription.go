@@ -38,7 +38,7 @@ type pushed struct {
 // timer has do done later, unless the subscription is left before.
 func (sub *subscription) timer(d time.Duration, what string, do func()) {
 	s := sub.shard.stream.server
-	timer := s.later(d, what, func() {
+	timer := s.wire.Later(d, what, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if !sub.left {
@@ -80,11 +80,19 @@ func (sub *subscription) leave() {
 	}
 }
 
+// abandon leaves the subscription because its call is over.
+func (sub *subscription) abandon() {
+	s := sub.shard.stream.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sub.leave()
+}
+
 // stir looks whether there is something to push: without a gate the handler
 // does it, else the gate has it done.
 func (sub *subscription) stir() {
 	s := sub.shard.stream.server
-	if s.gate == nil || sub.left {
+	if !s.wire.Gated() || sub.left {
 		sub.ring()
 		return
 	}
@@ -92,7 +100,7 @@ func (sub *subscription) stir() {
 		return
 	}
 	sub.due = true
-	s.later(0, "push", func() {
+	s.wire.Later(0, "push", func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		sub.due = false

@@ -1,16 +1,13 @@
 package kinesistest_test
 
 import (
-	"errors"
 	"slices"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/schemas"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
-	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/transport/http/protocol/awsjson"
 
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
@@ -199,29 +196,4 @@ func event(stream *kinesis.SubscribeToShardEventStream) *types.SubscribeToShardE
 		return nil
 	}
 	return &e.(*types.SubscribeToShardEventStreamMemberSubscribeToShardEvent).Value
-}
-
-// wantCode holds an error to its code.
-func wantCode(t *testing.T, err error, code string) {
-	t.Helper()
-	api, ok := errors.AsType[smithy.APIError](err)
-	if !ok || api.ErrorCode() != code {
-		t.Errorf("got error %v, want code %s", err, code)
-	}
-}
-
-// wantType holds an error to its type in the SDK.
-func wantType[E error](t *testing.T, err error) {
-	t.Helper()
-	if _, ok := errors.AsType[E](err); !ok {
-		var want E
-		t.Errorf("got error %v, want %T", err, want)
-	}
-}
-
-// took returns how long f takes.
-func took(f func()) time.Duration {
-	start := time.Now()
-	f()
-	return time.Since(start)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
 
@@ -44,9 +45,9 @@ func TestQueueAttributes(t *testing.T) {
 			w.t.Fatalf("SetQueueAttributes: %v", err)
 		}
 		wantSame(w.t, w.attributes("VisibilityTimeout", "RedrivePolicy"), map[string]string{"VisibilityTimeout": "90"})
-		wantType[*types.InvalidAttributeValue](w.t, w.setAttribute("VisibilityTimeout", "43201"))
-		wantType[*types.InvalidAttributeName](w.t, w.setAttribute("Colour", "red"))
-		wantType[*types.InvalidAttributeValue](w.t, w.setAttribute("RedrivePolicy", `{"maxReceiveCount":0}`))
+		wiretest.WantType[*types.InvalidAttributeValue](w.t, w.setAttribute("VisibilityTimeout", "43201"))
+		wiretest.WantType[*types.InvalidAttributeName](w.t, w.setAttribute("Colour", "red"))
+		wiretest.WantType[*types.InvalidAttributeValue](w.t, w.setAttribute("RedrivePolicy", `{"maxReceiveCount":0}`))
 	})
 }
 
@@ -68,10 +69,10 @@ func TestCreateQueue(t *testing.T) {
 			_, err := w.client.CreateQueue(w.t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
 			return err
 		}
-		wantType[*types.QueueNameExists](w.t, create("orders", map[string]string{"VisibilityTimeout": "61"}))
-		wantCode(w.t, create("a b", nil), "InvalidParameterValue")
-		wantCode(w.t, create("x.fifo", nil), "InvalidParameterValue")
-		wantCode(w.t, create("x", map[string]string{"FifoQueue": "true"}), "InvalidParameterValue")
+		wiretest.WantType[*types.QueueNameExists](w.t, create("orders", map[string]string{"VisibilityTimeout": "61"}))
+		wiretest.WantCode(w.t, create("a b", nil), "InvalidParameterValue")
+		wiretest.WantCode(w.t, create("x.fifo", nil), "InvalidParameterValue")
+		wiretest.WantCode(w.t, create("x", map[string]string{"FifoQueue": "true"}), "InvalidParameterValue")
 	})
 }
 
@@ -101,7 +102,7 @@ func TestQueueURLs(t *testing.T) {
 			}
 		}
 		_, err = get("bills", "")
-		wantType[*types.QueueDoesNotExist](w.t, err)
+		wiretest.WantType[*types.QueueDoesNotExist](w.t, err)
 		if _, err := w.server.AddQueue("bills", nil); err == nil {
 			w.t.Error("AddQueue took a name for an ARN")
 		}
@@ -148,7 +149,7 @@ func TestPurgeQueue(t *testing.T) {
 			w.t.Fatalf("PurgeQueue: %v", err)
 		}
 		w.wantCounts(sqstest.Counts{})
-		wantType[*types.PurgeQueueInProgress](w.t, purge())
+		wiretest.WantType[*types.PurgeQueueInProgress](w.t, purge())
 		time.Sleep(time.Minute)
 		if err := purge(); err != nil {
 			w.t.Errorf("PurgeQueue: %v", err)
@@ -165,11 +166,11 @@ func TestDeletedQueue(t *testing.T) {
 			w.t.Fatalf("DeleteQueue: %v", err)
 		}
 		_, err := w.tryReceive()
-		wantType[*types.QueueDoesNotExist](w.t, err)
-		wantType[*types.QueueDoesNotExist](w.t, w.delete(m))
+		wiretest.WantType[*types.QueueDoesNotExist](w.t, err)
+		wiretest.WantType[*types.QueueDoesNotExist](w.t, w.delete(m))
 		w.create("orders", nil)
 		w.expect()
-		wantType[*types.ReceiptHandleIsInvalid](w.t, w.delete(m))
+		wiretest.WantType[*types.ReceiptHandleIsInvalid](w.t, w.delete(m))
 	})
 }
 
@@ -244,5 +245,5 @@ func TestServedElsewhere(t *testing.T) {
 	if err := fake.Close(); err != nil {
 		t.Errorf("Close: %v", err)
 	}
-	wantCode(t, <-ended, "ServiceUnavailable")
+	wiretest.WantCode(t, <-ended, "ServiceUnavailable")
 }

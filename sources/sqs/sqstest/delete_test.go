@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
 
@@ -59,7 +60,7 @@ func TestStaleHandleFIFO_SQS63(t *testing.T) {
 		w.send("g", "a")
 		first := w.one()
 		time.Sleep(5 * time.Second)
-		wantCode(w.t, w.delete(first), "InvalidParameterValue")
+		wiretest.WantCode(w.t, w.delete(first), "InvalidParameterValue")
 		second := w.one()
 		out, err := w.deleteBatch(first, second)
 		if err != nil || len(out.Failed) != 1 || *out.Failed[0].Id != "0" || len(out.Successful) != 1 {
@@ -76,9 +77,9 @@ func TestBadHandles(t *testing.T) {
 		other.url = w.create("other", nil)
 		other.send("", "a")
 		foreign := other.one()
-		wantType[*types.ReceiptHandleIsInvalid](w.t, w.delete(foreign))
+		wiretest.WantType[*types.ReceiptHandleIsInvalid](w.t, w.delete(foreign))
 		for _, text := range []string{"nonsense", "AQEB" + string(make([]byte, 48))} {
-			wantType[*types.ReceiptHandleIsInvalid](w.t, w.delete(types.Message{ReceiptHandle: &text}))
+			wiretest.WantType[*types.ReceiptHandleIsInvalid](w.t, w.delete(types.Message{ReceiptHandle: &text}))
 		}
 		out, err := w.deleteBatch(foreign)
 		if err != nil || len(out.Failed) != 1 || *out.Failed[0].Code != "ReceiptHandleIsInvalid" {
@@ -99,10 +100,10 @@ func TestBatchRules(t *testing.T) {
 			})
 			return err
 		}
-		wantType[*types.EmptyBatchRequest](w.t, batch([]types.DeleteMessageBatchRequestEntry{}...))
-		wantType[*types.BatchEntryIdsNotDistinct](w.t, batch(entry("a"), entry("a")))
-		wantType[*types.InvalidBatchEntryId](w.t, batch(entry("a b")))
-		wantType[*types.TooManyEntriesInBatchRequest](w.t, batch(slices.Repeat(
+		wiretest.WantType[*types.EmptyBatchRequest](w.t, batch([]types.DeleteMessageBatchRequestEntry{}...))
+		wiretest.WantType[*types.BatchEntryIdsNotDistinct](w.t, batch(entry("a"), entry("a")))
+		wiretest.WantType[*types.InvalidBatchEntryId](w.t, batch(entry("a b")))
+		wiretest.WantType[*types.TooManyEntriesInBatchRequest](w.t, batch(slices.Repeat(
 			[]types.DeleteMessageBatchRequestEntry{entry("a")}, 11)...))
 	})
 }

@@ -1,9 +1,10 @@
 package sqstest
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
+
+	"github.com/openesm/openesm/sources/internal/wirefake"
 )
 
 // Error is an error answer of SQS. Injected as [Fault.Err] it is the answer of
@@ -28,21 +29,15 @@ type Error struct {
 // Error returns code and message.
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
-// query is the value of the X-Amzn-Query-Error header.
-func (e *Error) query() string {
+// refuse makes the answer of an error.
+func refuse(h http.Header, err error) *wirefake.Error {
+	e := asError(err)
+	fault := "Sender"
 	if e.Receiver {
-		return e.Code + ";Receiver"
+		fault = "Receiver"
 	}
-	return e.Code + ";Sender"
-}
-
-// body is the JSON of the answer.
-func (e *Error) body() []byte {
-	body, err := json.Marshal(map[string]string{"__type": e.Type, "message": e.Message})
-	if err != nil { // two strings always encode
-		return []byte("{}")
-	}
-	return body
+	h.Set("X-Amzn-Query-Error", e.Code+";"+fault)
+	return &wirefake.Error{Status: e.Status, Type: e.Type, Message: e.Message}
 }
 
 // RequestThrottled is the answer to a queue's callers that are too fast: status
@@ -53,35 +48,19 @@ func RequestThrottled() *Error {
 
 // ThrottlingException is how the front of AWS throttles: status 400, in the
 // SDK a smithy.APIError with the code "ThrottlingException", which it retries.
-func ThrottlingException() *Error {
-	return &Error{
-		Status: http.StatusBadRequest, Type: "com.amazon.coral.availability#ThrottlingException",
-		Code: "ThrottlingException", Message: "Rate exceeded",
-	}
-}
+func ThrottlingException() *Error { return front(wirefake.Throttled(), "ThrottlingException") }
 
 // InternalFailure is status 500. The SDK retries it.
-func InternalFailure() *Error {
-	return &Error{
-		Status: http.StatusInternalServerError, Type: "com.amazon.coral.service#InternalFailure",
-		Code: "InternalFailure", Receiver: true, Message: "We encountered an internal error. Please try again.",
-	}
-}
+func InternalFailure() *Error { return front(wirefake.InternalFailure(), "InternalFailure") }
 
 // ServiceUnavailable is status 503. The SDK retries it.
-func ServiceUnavailable() *Error {
-	return &Error{
-		Status: http.StatusServiceUnavailable, Type: "com.amazon.coral.service#ServiceUnavailableException",
-		Code: "ServiceUnavailable", Receiver: true, Message: "Service Unavailable",
-	}
-}
+func ServiceUnavailable() *Error { return front(wirefake.Unavailable(), "ServiceUnavailable") }
 
 // AccessDenied is status 403, as when the role lacks a permission (SQS-03).
 func AccessDenied() *Error {
-	return &Error{
-		Status: http.StatusForbidden, Type: "com.amazon.coral.service#AccessDeniedException",
-		Code: "AccessDenied", Message: "Access to the resource is denied.",
-	}
+	e := front(wirefake.Refused("AccessDeniedException", "Access to the resource is denied."), "AccessDenied")
+	e.Status = http.StatusForbidden
+	return e
 }
 
 // OverLimit is the answer when too many messages of a queue are in flight:
@@ -117,25 +96,22 @@ func batchError(shape, message string) *Error {
 	return sqsError(shape, "AWS.SimpleQueueService."+shape, message)
 }
 
-// invalid is an error of the request as such, outside of the SQS model.
-func invalid(code, message string) *Error {
+// front is an error of the request as such, or of what stands before SQS. Its
+// status tells whose fault it is.
+func front(e *wirefake.Error, code string) *Error {
 	return &Error{
-		Status: http.StatusBadRequest, Type: "com.amazon.coral.service#" + code, Code: code, Message: message,
+		Status: e.Status, Type: e.Type, Code: code, Message: e.Message,
+		Receiver: e.Status >= http.StatusInternalServerError,
 	}
 }
 
 func invalidParameter(message string) *Error {
-	return &Error{
-		Status: http.StatusBadRequest, Type: "com.amazon.coral.service#InvalidParameterValueException",
-		Code: "InvalidParameterValue", Message: message,
-	}
+	return front(wirefake.Refused("InvalidParameterValueException", message), "InvalidParameterValue")
 }
 
 func missingParameter(name string) *Error {
-	return &Error{
-		Status: http.StatusBadRequest, Type: "com.amazon.coral.service#MissingRequiredParameterException",
-		Code: "MissingParameter", Message: "The request must contain the parameter " + name + ".",
-	}
+	message := "The request must contain the parameter " + name + "."
+	return front(wirefake.Refused("MissingRequiredParameterException", message), "MissingParameter")
 }
 
 func invalidContents() error {
@@ -144,11 +120,20 @@ func invalidContents() error {
 			"#xE000 to #xFFFD | #x10000 to #x10FFFF")
 }
 
-// asError returns the *Error that err is. Other errors come from a client that
-// went away, and nobody reads their answer.
+// asError returns the *Error that err is. Those of the wire get their older
+// code. Other errors come from a client that went away, and nobody reads their
+// answer.
 func asError(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	return InternalFailure()
+	e, ok := errors.AsType[*wirefake.Error](err)
+	switch {
+	case !ok:
+		return InternalFailure()
+	case e.Code() == wirefake.UnknownOperation:
+		return front(e, "InvalidAction")
+	default:
+		return front(e, e.Code())
+	}
 }

@@ -1,55 +1,19 @@
 package sqstest_test
 
 import (
-	"context"
-	"errors"
-	"net/http"
 	"slices"
 	"testing"
 	"time"
 
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
 
 func (w *world) tryReceive() (*sqs.ReceiveMessageOutput, error) {
 	return w.client.ReceiveMessage(w.t.Context(), everything(w.url, 10, 0))
-}
-
-func TestErrorFaults(t *testing.T) {
-	t.Parallel()
-	run(t, "orders", nil, func(w *world) {
-		w.send("", "a")
-		for _, c := range []struct {
-			err    *sqstest.Error
-			code   string
-			status int
-		}{
-			{sqstest.RequestThrottled(), "RequestThrottled", http.StatusBadRequest},
-			{sqstest.ThrottlingException(), "ThrottlingException", http.StatusBadRequest},
-			{sqstest.InternalFailure(), "InternalFailure", http.StatusInternalServerError},
-			{sqstest.ServiceUnavailable(), "ServiceUnavailable", http.StatusServiceUnavailable},
-			{sqstest.AccessDenied(), "AccessDenied", http.StatusForbidden},
-			{sqstest.OverLimit(), "OverLimit", http.StatusForbidden},
-			{sqstest.QueueDoesNotExist(), "AWS.SimpleQueueService.NonExistentQueue", http.StatusBadRequest},
-			{sqstest.ReceiptHandleIsInvalid(), "ReceiptHandleIsInvalid", http.StatusBadRequest},
-		} {
-			w.server.Inject("ReceiveMessage", sqstest.Fault{Err: c.err})
-			_, err := w.tryReceive()
-			wantCode(w.t, err, c.code)
-			response, ok := errors.AsType[*awshttp.ResponseError](err)
-			if !ok || response.HTTPStatusCode() != c.status || response.ServiceRequestID() == "" {
-				w.t.Errorf("%s: got %v, want status %d and a request ID", c.code, err, c.status)
-			}
-		}
-		w.expect("a") // nothing took effect
-		if n := w.server.Calls("ReceiveMessage"); n != 9 {
-			w.t.Errorf("got %d calls, want 9", n)
-		}
-	})
 }
 
 func TestTypedErrors(t *testing.T) {
@@ -60,10 +24,10 @@ func TestTypedErrors(t *testing.T) {
 			_, got := w.tryReceive()
 			return got
 		}
-		wantType[*types.RequestThrottled](w.t, fails(sqstest.RequestThrottled()))
-		wantType[*types.OverLimit](w.t, fails(sqstest.OverLimit()))
-		wantType[*types.QueueDoesNotExist](w.t, fails(sqstest.QueueDoesNotExist()))
-		wantType[*types.ReceiptHandleIsInvalid](w.t, fails(sqstest.ReceiptHandleIsInvalid()))
+		wiretest.WantType[*types.RequestThrottled](w.t, fails(sqstest.RequestThrottled()))
+		wiretest.WantType[*types.OverLimit](w.t, fails(sqstest.OverLimit()))
+		wiretest.WantType[*types.QueueDoesNotExist](w.t, fails(sqstest.QueueDoesNotExist()))
+		wiretest.WantType[*types.ReceiptHandleIsInvalid](w.t, fails(sqstest.ReceiptHandleIsInvalid()))
 	})
 }
 
@@ -79,18 +43,6 @@ func TestRetriesOfTheSDK(t *testing.T) {
 		if n := w.server.Calls("ReceiveMessage"); n != 4 {
 			w.t.Errorf("got %d calls, want 4", n)
 		}
-	})
-}
-
-func TestCutBefore(t *testing.T) {
-	t.Parallel()
-	run(t, "orders", nil, func(w *world) {
-		w.send("", "a")
-		w.server.Inject("ReceiveMessage", sqstest.Fault{Cut: sqstest.CutBefore})
-		if _, err := w.tryReceive(); err == nil {
-			w.t.Error("no error from a cut connection")
-		}
-		w.wantCounts(sqstest.Counts{Visible: 1})
 	})
 }
 
@@ -110,25 +62,6 @@ func TestCutAfter(t *testing.T) {
 			w.t.Error("no error from a cut connection")
 		}
 		w.wantCounts(sqstest.Counts{Deleted: 2})
-	})
-}
-
-func TestLateAnswer(t *testing.T) {
-	t.Parallel()
-	run(t, "orders", nil, func(w *world) {
-		w.send("", "a")
-		w.server.Inject("ReceiveMessage",
-			sqstest.Fault{Delay: 7 * time.Second},
-			sqstest.Fault{Delay: time.Minute, Err: sqstest.InternalFailure()})
-		if d := took(func() { w.expect("a") }); d != 7*time.Second {
-			w.t.Errorf("the answer took %v, want 7s", d)
-		}
-		ctx, cancel := context.WithTimeout(w.t.Context(), time.Second)
-		defer cancel()
-		_, err := w.client.ReceiveMessage(ctx, everything(w.url, 10, 0))
-		if !errors.Is(err, context.DeadlineExceeded) {
-			w.t.Errorf("got error %v, want the deadline's", err)
-		}
 	})
 }
 

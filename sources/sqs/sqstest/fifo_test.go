@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
 
@@ -56,7 +57,7 @@ func TestGroupUnblocksPoller_SQS32(t *testing.T) {
 			w.mustDelete(first...)
 		})()
 		var got []string
-		d := took(func() { got = bodies(w.receive(10, 20)) })
+		d := wiretest.Took(func() { got = bodies(w.receive(10, 20)) })
 		if len(got) != 1 || got[0] != "g2" || d != 3*time.Second {
 			w.t.Errorf("got %q after %v, want g2 after 3s", got, d)
 		}
@@ -135,7 +136,7 @@ func TestRefusedFIFOSends(t *testing.T) {
 		} {
 			c.in.QueueUrl, c.in.MessageBody = &w.url, aws.String("a")
 			_, err := w.client.SendMessage(w.t.Context(), &c.in)
-			wantCode(w.t, err, c.code)
+			wiretest.WantCode(w.t, err, c.code)
 		}
 	})
 }

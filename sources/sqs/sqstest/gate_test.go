@@ -4,70 +4,18 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
 
-// turnstile is a gate that lets every call through, with the fault that a test
-// chooses, unless it is shut. What comes later waits for the test.
-type turnstile struct {
-	mu    sync.Mutex
-	shut  bool
-	fault sqstest.Fault
-	calls []sqstest.Call
-	later []event
-}
-
-// event is what the server is to do later.
-type event struct {
-	d    time.Duration
-	what string
-	run  func()
-}
-
-func (g *turnstile) Pass(_ context.Context, c sqstest.Call, do func(sqstest.Fault)) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.calls = append(g.calls, c)
-	if g.shut {
-		return
-	}
-	fault := g.fault
-	g.mu.Unlock()
-	defer g.mu.Lock()
-	do(fault)
-}
-
-func (g *turnstile) After(d time.Duration, what string, run func()) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.later = append(g.later, event{d, what, run})
-}
-
-// next returns what is to be done later, and forgets it.
-func (g *turnstile) next(w *world, want ...string) []event {
-	w.t.Helper()
-	synctest.Wait()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	later := g.later
-	g.later = nil
-	var got []string
-	for _, e := range later {
-		got = append(got, e.what+" "+e.d.String())
-	}
-	if !slices.Equal(got, want) {
-		w.t.Errorf("got %q to be done later, want %q", got, want)
-	}
-	return later
-}
+// turnstile is a gate of the tests.
+type turnstile = wiretest.Gate[sqstest.Call, sqstest.Fault]
 
 // poll begins long polls and returns where their bodies come.
 func (w *world) poll(polls int) <-chan string {
@@ -79,59 +27,35 @@ func (w *world) poll(polls int) <-chan string {
 	return received
 }
 
-func TestShutGate(t *testing.T) {
-	t.Parallel()
-	run(t, "orders", nil, func(w *world) {
-		w.send("", "a")
-		g := &turnstile{shut: true}
-		w.server.SetGate(g)
-		if _, err := w.tryReceive(); err == nil {
-			w.t.Error("no error from a call that was not let through")
-		}
-		g.shut, g.fault = false, sqstest.Fault{Err: sqstest.RequestThrottled()}
-		_, err := w.tryReceive()
-		wantType[*types.RequestThrottled](w.t, err)
-		w.wantCounts(sqstest.Counts{Visible: 1})
-		g.fault = sqstest.Fault{Cut: sqstest.CutAfter}
-		if _, err := w.tryReceive(); err == nil {
-			w.t.Error("no error from a cut connection")
-		}
-		w.wantCounts(sqstest.Counts{InFlight: 1})
-		if n := w.server.Calls("ReceiveMessage"); n != 3 || len(g.calls) != 3 {
-			w.t.Errorf("got %d calls, %d at the gate, want 3", n, len(g.calls))
-		}
-	})
-}
-
 // TestGateServesOneByOne has three receives wait, which are served when the gate
 // says so, the one that waits longest first.
 func TestGateServesOneByOne(t *testing.T) {
 	t.Parallel()
 	run(t, "orders", nil, func(w *world) {
-		g := &turnstile{}
+		g := new(turnstile)
 		w.server.SetGate(g)
 		received := w.poll(3)
-		polls := g.next(w, "poll 20s", "poll 20s", "poll 20s")
+		polls := g.Next(w.t, "poll 20s", "poll 20s", "poll 20s")
 		if _, err := w.server.Send("orders", "a", "b"); err != nil {
 			w.t.Fatal(err)
 		}
-		serve := g.next(w, "serve 0s")
+		serve := g.Next(w.t, "serve 0s")
 		w.wantNone(received)
-		serve[0].run()
+		serve[0].Run()
 		if got := <-received; got != "a" {
 			w.t.Errorf("got %q, want a", got)
 		}
-		serve = g.next(w, "serve 0s", "due 30s") // for the third
+		serve = g.Next(w.t, "serve 0s", "due 30s") // for the third
 		w.wantNone(received)
-		serve[0].run()
+		serve[0].Run()
 		if got := <-received; got != "b" {
 			w.t.Errorf("got %q, want b", got)
 		}
-		g.next(w)
+		g.Next(w.t)
 		time.Sleep(time.Hour)
 		for i := range polls {
 			w.wantNone(received)
-			polls[i].run() // the first two are served
+			polls[i].Run() // the first two are served
 			synctest.Wait()
 		}
 		if got := <-received; got != "a" { // long due
@@ -152,27 +76,27 @@ func TestGateBringsMessagesBack(t *testing.T) {
 	t.Parallel()
 	run(t, "orders", map[string]string{"VisibilityTimeout": "5"}, func(w *world) {
 		w.send("", "a", "b")
-		g := &turnstile{}
+		g := new(turnstile)
 		w.server.SetGate(g)
 		first := w.expect("a", "b")
 		time.Sleep(time.Second)
 		received := w.poll(1)
-		later := g.next(w, "poll 20s", "due 4s")
+		later := g.Next(w.t, "poll 20s", "due 4s")
 		if err := w.change(first[1], 1); err != nil {
 			w.t.Error(err)
 		}
-		later = append(later, g.next(w, "due 1s")...)
+		later = append(later, g.Next(w.t, "due 1s")...)
 		time.Sleep(time.Second)
-		later[2].run()
-		g.next(w, "serve 0s", "due 3s")[0].run()
+		later[2].Run()
+		g.Next(w.t, "serve 0s", "due 3s")[0].Run()
 		if got := <-received; got != "b" {
 			w.t.Errorf("got %q, want b", got)
 		}
 		time.Sleep(3 * time.Second)
 		for _, i := range []int{1, 0} {
-			later[i].run() // superseded, and served
+			later[i].Run() // superseded, and served
 		}
-		g.next(w)
+		g.Next(w.t)
 		w.wantNone(received)
 	})
 }
@@ -181,7 +105,7 @@ func TestGateBringsMessagesBack(t *testing.T) {
 func TestGateAndLeavers(t *testing.T) {
 	t.Parallel()
 	run(t, "orders", nil, func(w *world) {
-		g := &turnstile{}
+		g := new(turnstile)
 		w.server.SetGate(g)
 		ctx, cancel := context.WithCancel(w.t.Context())
 		ended := make(chan error, 1)
@@ -189,18 +113,18 @@ func TestGateAndLeavers(t *testing.T) {
 			_, err := w.client.ReceiveMessage(ctx, everything(w.url, 10, 20))
 			ended <- err
 		}()
-		poll := g.next(w, "poll 20s")
+		poll := g.Next(w.t, "poll 20s")
 		if _, err := w.server.Send("orders", "a"); err != nil {
 			w.t.Fatal(err)
 		}
-		serve := g.next(w, "serve 0s")
+		serve := g.Next(w.t, "serve 0s")
 		cancel()
 		if err := <-ended; err == nil {
 			w.t.Error("no error of a call that was given up")
 		}
 		synctest.Wait()
-		serve[0].run()
-		poll[0].run()
+		serve[0].Run()
+		poll[0].Run()
 		w.wantCounts(sqstest.Counts{Visible: 1})
 	})
 }

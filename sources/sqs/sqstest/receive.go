@@ -64,7 +64,7 @@ func (r *receiveMessage) await(s *Server) ([]byte, error) {
 	case <-w.ctx.Done():
 		s.giveUp(w)
 		return nil, w.ctx.Err()
-	case <-s.closed:
+	case <-s.wire.Closed():
 		s.giveUp(w)
 		return nil, ServiceUnavailable()
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
 
@@ -38,7 +39,7 @@ func TestReceiveRanges(t *testing.T) {
 		} {
 			in.QueueUrl = &w.url
 			_, err := w.client.ReceiveMessage(w.t.Context(), in)
-			wantCode(w.t, err, "InvalidParameterValue")
+			wiretest.WantCode(w.t, err, "InvalidParameterValue")
 		}
 		w.send("", "a", "b")
 		out, err := w.client.ReceiveMessage(w.t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &w.url})
@@ -51,10 +52,10 @@ func TestReceiveRanges(t *testing.T) {
 func TestLongPollWaits(t *testing.T) {
 	t.Parallel()
 	run(t, "orders", nil, func(w *world) {
-		if d := took(func() { w.expect() }); d != 0 {
+		if d := wiretest.Took(func() { w.expect() }); d != 0 {
 			w.t.Errorf("a short poll took %v", d)
 		}
-		if d := took(func() { w.receive(10, 20) }); d != 20*time.Second {
+		if d := wiretest.Took(func() { w.receive(10, 20) }); d != 20*time.Second {
 			w.t.Errorf("a long poll took %v, want 20s", d)
 		}
 	})
@@ -63,7 +64,7 @@ func TestLongPollWaits(t *testing.T) {
 func TestQueueWaitIsDefault(t *testing.T) {
 	t.Parallel()
 	run(t, "orders", map[string]string{"ReceiveMessageWaitTimeSeconds": "7"}, func(w *world) {
-		if d := took(func() { w.expect() }); d != 7*time.Second {
+		if d := wiretest.Took(func() { w.expect() }); d != 7*time.Second {
 			w.t.Errorf("the poll took %v, want the queue's 7s", d)
 		}
 	})
@@ -77,7 +78,7 @@ func TestLongPollWakesOnArrival(t *testing.T) {
 			w.send("", "late")
 		})()
 		var got []types.Message
-		d := took(func() { got = w.receive(10, 20) })
+		d := wiretest.Took(func() { got = w.receive(10, 20) })
 		if len(got) != 1 || d != 3*time.Second {
 			w.t.Errorf("got %q after %v, want the message after 3s", bodies(got), d)
 		}
@@ -90,7 +91,7 @@ func TestLongPollWakesOnVisibilityEnd(t *testing.T) {
 		w.send("", "a")
 		w.expect("a")
 		var got []types.Message
-		d := took(func() { got = w.receive(10, 20) })
+		d := wiretest.Took(func() { got = w.receive(10, 20) })
 		if len(got) != 1 || d != 5*time.Second {
 			w.t.Errorf("got %q after %v, want the message after 5s", bodies(got), d)
 		}
@@ -110,7 +111,7 @@ func TestLongPollSeesEarlierDue(t *testing.T) {
 				w.t.Errorf("ChangeMessageVisibility: %v", err)
 			}
 		})()
-		d := took(func() { w.receive(10, 20) })
+		d := wiretest.Took(func() { w.receive(10, 20) })
 		if d != 6*time.Second {
 			w.t.Errorf("the poll took %v, want 6s", d)
 		}
@@ -166,7 +167,7 @@ func TestCloseEndsLongPolls(t *testing.T) {
 			ended <- err
 		}()
 		time.Sleep(time.Second)
-		d := took(func() {
+		d := wiretest.Took(func() {
 			if err := w.server.Close(); err != nil {
 				w.t.Errorf("Close: %v", err)
 			}
@@ -192,7 +193,7 @@ func TestDeleteQueueEndsLongPolls(t *testing.T) {
 		if _, err := w.client.DeleteQueue(w.t.Context(), &sqs.DeleteQueueInput{QueueUrl: &w.url}); err != nil {
 			w.t.Fatalf("DeleteQueue: %v", err)
 		}
-		wantType[*types.QueueDoesNotExist](w.t, <-ended)
+		wiretest.WantType[*types.QueueDoesNotExist](w.t, <-ended)
 	})
 }
 
@@ -203,7 +204,7 @@ func TestInFlightLimit(t *testing.T) {
 		w.send("", "a", "b", "c", "d")
 		messages := w.expect("a", "b", "c")
 		_, err := w.client.ReceiveMessage(w.t.Context(), everything(w.url, 10, 0))
-		wantType[*types.OverLimit](w.t, err)
+		wiretest.WantType[*types.OverLimit](w.t, err)
 		defer meanwhile(func() {
 			time.Sleep(time.Second)
 			w.mustDelete(messages[0])

@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
 
@@ -67,7 +68,7 @@ func TestRedriveWakesDeadLetterPoller(t *testing.T) {
 				time.Sleep(5 * time.Second)
 			}
 		})()
-		if d := took(func() { w.receiveFrom(dead, 10, 20) }); d != 10*time.Second {
+		if d := wiretest.Took(func() { w.receiveFrom(dead, 10, 20) }); d != 10*time.Second {
 			w.t.Errorf("the message came after %v, want 10s", d)
 		}
 	})
@@ -80,8 +81,8 @@ func TestRedriveUnblocksGroup_SQS36(t *testing.T) {
 	run(t, "steps.fifo", attributes, func(w *world) {
 		w.create("dead.fifo", fifo())
 		w.create("dead", nil)
-		wantCode(w.t, w.setAttribute("RedrivePolicy", redriveTo("dead")), "InvalidParameterValue")
-		wantCode(w.t, w.setAttribute("RedrivePolicy", redriveTo("none")), "InvalidParameterValue")
+		wiretest.WantCode(w.t, w.setAttribute("RedrivePolicy", redriveTo("dead")), "InvalidParameterValue")
+		wiretest.WantCode(w.t, w.setAttribute("RedrivePolicy", redriveTo("none")), "InvalidParameterValue")
 		if err := w.setAttribute("RedrivePolicy", redriveTo("dead.fifo")); err != nil {
 			w.t.Fatalf("SetQueueAttributes: %v", err)
 		}

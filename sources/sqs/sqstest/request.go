@@ -1,10 +1,6 @@
 package sqstest
 
-import (
-	"context"
-	"encoding/json"
-	"strings"
-)
+import "context"
 
 // request is a decoded call.
 type request interface {
@@ -24,22 +20,7 @@ type exchange struct {
 	host   string // of the call
 }
 
-// parseRequest decodes the call that the X-Amz-Target header names.
-func parseRequest(target string, body []byte) (string, request, error) {
-	action := strings.TrimPrefix(target, "AmazonSQS.")
-	req := newRequest(action)
-	if req == nil {
-		return "", nil, &Error{
-			Status: 400, Type: "com.amazon.coral.service#UnknownOperationException",
-			Code: "InvalidAction", Message: "The action " + action + " is not valid for this endpoint.",
-		}
-	}
-	if err := json.Unmarshal(body, req); err != nil {
-		return "", nil, invalid("SerializationException", "The request is not valid JSON for "+action)
-	}
-	return action, req, nil
-}
-
+// newRequest returns an empty request of the action, nil if there is none.
 func newRequest(action string) request {
 	switch action {
 	case "ReceiveMessage":

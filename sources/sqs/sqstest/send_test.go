@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
 
@@ -105,7 +106,7 @@ func TestRefusedSends(t *testing.T) {
 		} {
 			c.in.QueueUrl = &w.url
 			_, err := w.client.SendMessage(w.t.Context(), &c.in)
-			wantCode(w.t, err, c.code)
+			wiretest.WantCode(w.t, err, c.code)
 		}
 		w.wantCounts(sqstest.Counts{})
 	})
@@ -136,7 +137,7 @@ func TestSendBatch(t *testing.T) {
 				{Id: aws.String("x"), MessageBody: &big}, {Id: aws.String("y"), MessageBody: &big},
 			},
 		})
-		wantType[*types.BatchRequestTooLong](w.t, err)
+		wiretest.WantType[*types.BatchRequestTooLong](w.t, err)
 	})
 }
 
@@ -156,7 +157,7 @@ func TestDelays(t *testing.T) {
 			after time.Duration
 		}{{"own delay", 4 * time.Second}, {"queue's delay", 6 * time.Second}} {
 			var got []types.Message
-			d := took(func() { got = w.receive(10, 20) })
+			d := wiretest.Took(func() { got = w.receive(10, 20) })
 			if len(got) != 1 || *got[0].Body != want.body || d != want.after {
 				w.t.Errorf("got %q after %v, want %q after %v", bodies(got), d, want.body, want.after)
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
 
@@ -31,7 +32,7 @@ type users struct {
 // allowed tells whether a call may have failed: for its own context, or for
 // Close.
 func (u *users) allowed(err error) bool {
-	return err == nil || u.closed.Load() || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+	return err == nil || u.closed.Load() || wiretest.GivenUp(err)
 }
 
 // use sends, polls, changes and deletes until ctx is done.
@@ -108,30 +109,12 @@ func TestStressCloseAtAnyMoment(t *testing.T) {
 	t.Parallel()
 	for range 6 {
 		synctest.Test(t, func(t *testing.T) {
-			server := sqstest.New()
-			url, err := server.AddQueue("arn:aws:sqs:eu-west-1:123456789012:q", map[string]string{"VisibilityTimeout": "3"})
-			if err != nil {
-				t.Fatal(err)
-			}
+			server, url := start(t, map[string]string{"VisibilityTimeout": "3"})
 			u := &users{t: t, server: server, url: url}
-			ctx, cancel := context.WithCancel(t.Context())
-			var using, closing sync.WaitGroup
-			for range 5 {
-				using.Go(func() { u.use(ctx) })
-			}
-			using.Go(func() { u.look(ctx) })
-			time.Sleep(rand.N(5 * time.Second))
-			u.closed.Store(true)
-			for range 2 {
-				closing.Go(func() {
-					if err := server.Close(); err != nil {
-						t.Errorf("Close: %v", err)
-					}
-				})
-			}
-			closing.Wait()
-			cancel()
-			using.Wait()
+			wiretest.CloseUnder(t, server, func() {
+				time.Sleep(rand.N(5 * time.Second))
+				u.closed.Store(true)
+			}, u.use, u.use, u.use, u.use, u.use, u.look)
 			left := int64(len(server.Messages("q")) + len(server.Deleted("q")))
 			if left < u.sent.Load() {
 				t.Errorf("%d messages, %d sends were accepted", left, u.sent.Load())
@@ -171,7 +154,7 @@ func TestStressQueuesComeAndGo(t *testing.T) {
 			})
 		}
 		for i := range 20 {
-			if _, err := server.AddQueue("arn:aws:sqs:eu-west-1:123456789012:q", nil); err != nil {
+			if _, err := server.AddQueue(arn, nil); err != nil {
 				t.Errorf("AddQueue: %v", err)
 			}
 			if i%3 == 0 {
@@ -200,42 +183,29 @@ func TestStressInRealTime(t *testing.T) {
 // closeBusy closes a server once it has had some calls.
 func closeBusy(t *testing.T) {
 	t.Helper()
-	server := sqstest.New()
-	url, err := server.AddQueue("arn:aws:sqs:eu-west-1:123456789012:q", nil)
-	if err != nil {
-		t.Fatal(err)
+	server, url := start(t, nil)
+	var sent atomic.Int64
+	client := server.Client()
+	receive := func(ctx context.Context) {
+		for ctx.Err() == nil {
+			_, _ = client.ReceiveMessage(ctx, everything(url, 10, 20))
+		}
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
+	send := func(ctx context.Context) {
+		for ctx.Err() == nil {
+			if _, err := client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &url}); err == nil {
+				sent.Add(1)
+			}
+		}
+	}
+	busy := make(chan struct{})
 	server.SetFault(func(c sqstest.Call) sqstest.Fault {
-		if c.Number > 20 {
-			cancel()
+		if c.Action == "SendMessage" && c.Number == 20 {
+			close(busy)
 		}
 		return sqstest.Fault{}
 	})
-	var all sync.WaitGroup
-	var sent atomic.Int64
-	for i := range 5 {
-		all.Go(func() {
-			client := server.Client()
-			for ctx.Err() == nil {
-				if i%2 == 0 {
-					_, _ = client.ReceiveMessage(ctx, everything(url, 10, 20))
-				} else if _, err := client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &url}); err == nil {
-					sent.Add(1)
-				}
-			}
-		})
-	}
-	for range 2 {
-		all.Go(func() {
-			<-ctx.Done()
-			if err := server.Close(); err != nil {
-				t.Errorf("Close: %v", err)
-			}
-		})
-	}
-	all.Wait()
+	wiretest.CloseUnder(t, server, func() { <-busy }, receive, receive, send, send, send)
 	if left := int64(len(server.Messages("q"))); left < sent.Load() {
 		t.Errorf("%d messages, %d sends were accepted", left, sent.Load())
 	}

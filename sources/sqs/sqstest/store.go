@@ -36,7 +36,7 @@ func (s *Server) AddQueue(arn string, attributes map[string]string) (string, err
 	if err != nil {
 		return "", err
 	}
-	return s.http.URL() + q.path, nil
+	return s.URL() + q.path, nil
 }
 
 // create makes a queue, or returns the one there is. The mutex is held.

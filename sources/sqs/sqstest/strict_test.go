@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
 
@@ -51,11 +52,11 @@ func TestIdentifiers(t *testing.T) {
 		_, err := w.client.SendMessage(w.t.Context(), &sqs.SendMessageInput{
 			QueueUrl: &w.url, MessageBody: aws.String("a"), MessageGroupId: aws.String("a b"),
 		})
-		wantCode(w.t, err, "InvalidParameterValue")
+		wiretest.WantCode(w.t, err, "InvalidParameterValue")
 		in := everything(w.url, 1, 0)
 		in.ReceiveRequestAttemptId = aws.String("a")
 		_, err = w.client.ReceiveMessage(w.t.Context(), in)
-		wantCode(w.t, err, "InvalidParameterValue")
+		wiretest.WantCode(w.t, err, "InvalidParameterValue")
 	})
 }
 
@@ -65,7 +66,7 @@ func wantLegal(t *testing.T, what string, err error, legal bool) {
 		t.Errorf("%q: %v", what, err)
 	}
 	if !legal {
-		wantCode(t, err, "InvalidParameterValue")
+		wiretest.WantCode(t, err, "InvalidParameterValue")
 	}
 }
 
@@ -93,14 +94,14 @@ func TestAttributes(t *testing.T) {
 			"0": true, "-17": true, "+1.50": true, ".5": true, "1.": true, "1e10": true, "-1.5E-3": true, "000000000000000000000000000000000000000001": true,
 			strings.Repeat("9", 38): true, strings.Repeat("9", 39): false, "1" + strings.Repeat("0", 60): true,
 			"0." + strings.Repeat("0", 60) + "1": true, "1e125": true, "1e127": false, "1e-127": true, "1e-130": false, "0e999": true,
-			"abc": false, "": false, ".": false, "-": false, "1e": false, "0x10": false, "1,5": false, " 1": false, "NaN": false, "Inf": false, "١": false,
+			"abc": false, "": false, ".": false, "-": false, "1e": false, "0x10": false, "1,5": false, "1 2": false, "NaN": false, "Inf": false, "١": false,
 		} {
 			wantLegal(w.t, "number "+number, one("a", "Number.custom", number), legal)
 		}
 		wantLegal(w.t, "long type", one("a", "String."+strings.Repeat("x", 249), "v"), true)
 		wantLegal(w.t, "too long a type", one("a", "String."+strings.Repeat("x", 250), "v"), false)
 		wantLegal(w.t, "no type", one("a", "", "v"), false)
-		wantCode(w.t, one("a", "String", "a\x01"), "InvalidMessageContents")
+		wiretest.WantCode(w.t, one("a", "String", "a\x01"), "InvalidMessageContents")
 		text, kind := "v", "String"
 		many := map[string]types.MessageAttributeValue{}
 		for i := range 10 {
@@ -145,7 +146,7 @@ func TestRefusedReceives(t *testing.T) {
 		} {
 			in.QueueUrl = &w.url
 			_, err := w.client.ReceiveMessage(w.t.Context(), &in)
-			wantCode(w.t, err, "InvalidParameterValue")
+			wiretest.WantCode(w.t, err, "InvalidParameterValue")
 		}
 		for _, in := range []sqs.ReceiveMessageInput{
 			{MessageSystemAttributeNames: []types.MessageSystemAttributeName{"Colour"}},
@@ -154,18 +155,18 @@ func TestRefusedReceives(t *testing.T) {
 		} {
 			in.QueueUrl = &w.url
 			_, err := w.client.ReceiveMessage(w.t.Context(), &in)
-			wantType[*types.InvalidAttributeName](w.t, err)
+			wiretest.WantType[*types.InvalidAttributeName](w.t, err)
 		}
 		_, err := w.client.DeleteMessage(w.t.Context(), &sqs.DeleteMessageInput{QueueUrl: &w.url, ReceiptHandle: aws.String("")})
-		wantCode(w.t, err, "MissingParameter")
+		wiretest.WantCode(w.t, err, "MissingParameter")
 		for _, n := range []int32{-1, 1001} {
 			_, err := w.client.ListQueues(w.t.Context(), &sqs.ListQueuesInput{MaxResults: &n})
-			wantCode(w.t, err, "InvalidParameterValue")
+			wiretest.WantCode(w.t, err, "InvalidParameterValue")
 		}
 		other := w.create("other", nil)
 		w.send("", "a")
 		_, err = w.client.DeleteMessage(w.t.Context(), &sqs.DeleteMessageInput{QueueUrl: &other, ReceiptHandle: w.one().ReceiptHandle})
-		wantType[*types.ReceiptHandleIsInvalid](w.t, err)
+		wiretest.WantType[*types.ReceiptHandleIsInvalid](w.t, err)
 	})
 }
 
@@ -177,16 +178,16 @@ func TestRefusedQueues(t *testing.T) {
 			_, err := w.client.CreateQueue(w.t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
 			return err
 		}
-		wantType[*types.InvalidAttributeName](w.t, create("a", map[string]string{"FifoQueue": "false"}))
-		wantType[*types.InvalidAttributeName](w.t, create("a", map[string]string{"ContentBasedDeduplication": "true"}))
-		wantType[*types.InvalidAttributeName](w.t, create("a", map[string]string{"DeduplicationScope": "queue"}))
-		wantType[*types.InvalidAttributeName](w.t, w.setAttribute("FifoThroughputLimit", "perQueue"))
+		wiretest.WantType[*types.InvalidAttributeName](w.t, create("a", map[string]string{"FifoQueue": "false"}))
+		wiretest.WantType[*types.InvalidAttributeName](w.t, create("a", map[string]string{"ContentBasedDeduplication": "true"}))
+		wiretest.WantType[*types.InvalidAttributeName](w.t, create("a", map[string]string{"DeduplicationScope": "queue"}))
+		wiretest.WantType[*types.InvalidAttributeName](w.t, w.setAttribute("FifoThroughputLimit", "perQueue"))
 		for _, attributes := range []map[string]string{
 			{"ContentBasedDeduplication": "yes"}, {"DeduplicationScope": "message"}, {"FifoThroughputLimit": "perGroup"},
 			{"FifoThroughputLimit": "perMessageGroupId"}, {"SqsManagedSseEnabled": "1"}, {"KmsDataKeyReusePeriodSeconds": "59"},
 		} {
 			attributes["FifoQueue"] = "true"
-			wantType[*types.InvalidAttributeValue](w.t, create("a.fifo", attributes))
+			wiretest.WantType[*types.InvalidAttributeValue](w.t, create("a.fifo", attributes))
 		}
 		if err := create("a.fifo", map[string]string{
 			"FifoQueue": "true", "FifoThroughputLimit": "perMessageGroupId", "DeduplicationScope": "messageGroup",

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
 
@@ -55,14 +56,14 @@ func TestChangeVisibility(t *testing.T) {
 			w.t.Fatalf("ChangeMessageVisibility: %v", err)
 		}
 		w.wantCounts(sqstest.Counts{Visible: 1})
-		wantType[*types.MessageNotInflight](w.t, w.change(m, 10))
+		wiretest.WantType[*types.MessageNotInflight](w.t, w.change(m, 10))
 		again := w.one()
-		wantCode(w.t, w.change(m, 10), "InvalidParameterValue") // stale
-		wantCode(w.t, w.change(again, 43_201), "InvalidParameterValue")
+		wiretest.WantCode(w.t, w.change(m, 10), "InvalidParameterValue") // stale
+		wiretest.WantCode(w.t, w.change(again, 43_201), "InvalidParameterValue")
 		time.Sleep(10 * time.Second)
-		wantCode(w.t, w.change(again, 43_200), "InvalidParameterValue") // 12 hours in all
+		wiretest.WantCode(w.t, w.change(again, 43_200), "InvalidParameterValue") // 12 hours in all
 		w.mustDelete(again)
-		wantCode(w.t, w.change(again, 10), "InvalidParameterValue")
+		wiretest.WantCode(w.t, w.change(again, 10), "InvalidParameterValue")
 	})
 }
 

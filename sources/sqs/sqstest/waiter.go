@@ -22,7 +22,7 @@ type waiter struct {
 // wait adds a receive that waits.
 func (s *Server) wait(ctx context.Context, q *queue, r *receiveMessage, x exchange, d time.Duration) *waiter {
 	w := &waiter{ctx: ctx, queue: q, request: r, x: x, served: make(chan struct{})}
-	w.timer = s.later(d, "poll", func() { s.lapse(w) })
+	w.timer = s.wire.Later(d, "poll", func() { s.lapse(w) })
 	q.waiters = append(q.waiters, w)
 	return w
 }
@@ -87,7 +87,7 @@ func (s *Server) giveUp(w *waiter) {
 // that waits longest first, or has the gate serve one of them next. For those
 // that go on waiting it sets the timer.
 func (s *Server) notify(q *queue, now time.Time) {
-	if s.gate != nil {
+	if s.wire.Gated() {
 		s.serveLater(q)
 	} else {
 		for len(q.waiters) > 0 && s.offers(q) {
@@ -106,7 +106,7 @@ func (s *Server) serveLater(q *queue) {
 		return
 	}
 	q.serving = true
-	s.later(0, "serve", func() {
+	s.wire.Later(0, "serve", func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		now := time.Now()
@@ -135,7 +135,7 @@ func (s *Server) arm(q *queue, now time.Time) {
 	if q.timer != nil {
 		q.timer.Stop()
 	}
-	q.timer = s.later(due.Sub(now), "due", func() { s.ring(q, due) })
+	q.timer = s.wire.Later(due.Sub(now), "due", func() { s.ring(q, due) })
 }
 
 // ring is what the timer does.

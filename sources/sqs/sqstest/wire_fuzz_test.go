@@ -1,92 +1,18 @@
 package sqstest_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
-	"net/http/httptest"
-	"strconv"
 	"strings"
 	"testing"
-	"testing/iotest"
-	"testing/synctest"
 	"time"
 
+	"github.com/openesm/openesm/sources/internal/wirefake/wiretest"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
 
-// caller makes calls by hand.
-type caller struct {
-	t       *testing.T
-	server  *sqstest.Server
-	handles []string
-}
-
-// call makes one call and holds the answer to the protocol.
-func (c *caller) call(target string, body io.Reader, length int64) {
-	c.t.Helper()
-	r := httptest.NewRequestWithContext(c.t.Context(), http.MethodPost, "http://sqs.test/", body)
-	r.ContentLength = length
-	r.Header["X-Amz-Target"] = []string{target}
-	w := httptest.NewRecorder()
-	c.server.ServeHTTP(w, r)
-	var answer map[string]any
-	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || answer == nil {
-		c.t.Fatalf("%s: answer %q: %v", target, w.Body, err)
-	}
-	h := w.Header()
-	if h.Get("Content-Type") != "application/x-amz-json-1.0" || h.Get("X-Amzn-Requestid") == "" ||
-		h.Get("Content-Length") != strconv.Itoa(w.Body.Len()) {
-		c.t.Fatalf("%s: header %v of an answer of %d bytes", target, h, w.Body.Len())
-	}
-	if w.Code == http.StatusOK {
-		c.keep(answer)
-		return
-	}
-	kind, _ := answer["__type"].(string)
-	_, isText := answer["message"].(string)
-	code, fault, _ := strings.Cut(h.Get("X-Amzn-Query-Error"), ";")
-	if w.Code < 400 || w.Code > 599 || !strings.Contains(kind, "#") || !isText || len(answer) != 2 ||
-		code == "" || fault != "Sender" && fault != "Receiver" {
-		c.t.Fatalf("%s: status %d, header %v, answer %s", target, w.Code, h, w.Body)
-	}
-}
-
-// keep keeps the receipt handles of an answer, and looks at its messages.
-func (c *caller) keep(answer map[string]any) {
-	messages, _ := answer["Messages"].([]any)
-	if len(messages) > 10 {
-		c.t.Fatalf("%d messages of one receive", len(messages))
-	}
-	for _, m := range messages {
-		handle, _ := m.(map[string]any)["ReceiptHandle"].(string)
-		c.handles = append(c.handles, handle)
-	}
-}
-
-// count looks that the counts of a queue are those of its messages.
-func (c *caller) count(queue string) {
-	counts, messages := c.server.Counts(queue), c.server.Messages(queue)
-	hidden, flying := 0, 0
-	for _, m := range messages {
-		if m.InFlight {
-			flying++
-		} else if !m.Due.IsZero() {
-			hidden++
-		}
-	}
-	if counts.Visible != len(messages)-hidden-flying || counts.InFlight != flying || counts.Delayed != hidden {
-		c.t.Fatalf("%s: %+v of messages %+v", queue, counts, messages)
-	}
-}
-
-// FuzzWire makes any call at first, and then those of a script: a line is an
-// action and its JSON, or a time to wait in tenths of a second. $q, $f and $d
-// are the URLs of a standard, a FIFO and a dead-letter queue, $0 to $9 receipt
-// handles. Nothing panics and nothing hangs, every answer is one that the SDK
-// can read, and the counts stay right.
+// FuzzWire makes any calls: see [wiretest.Fuzz]. Times are in tenths of a second,
+// $q, $f and $d are the URLs of a standard, a FIFO and a dead-letter queue, $0 to
+// $9 receipt handles. The counts stay right.
 func FuzzWire(f *testing.F) {
 	f.Add("AmazonSQS.SendMessage", []byte(`{"QueueUrl":"q"}`), int64(16), `SendMessage {"QueueUrl":"$q","MessageBody":"a"}
 ReceiveMessage {"QueueUrl":"$q","WaitTimeSeconds":20}
@@ -111,49 +37,74 @@ ListQueues {"MaxResults":1,"NextToken":"/"}
 DeleteQueue {"QueueUrl":"$q"}
 ReceiveMessage {"QueueUrl":"$q","WaitTimeSeconds":20}
 GetQueueUrl {"QueueName":"f.fifo","QueueOwnerAWSAccountId":"\u0000"}`)
-	f.Fuzz(func(t *testing.T, target string, body []byte, length int64, script string) {
-		synctest.Test(t, func(t *testing.T) {
-			server := sqstest.New()
-			defer func() {
-				if err := server.Close(); err != nil {
-					t.Errorf("Close: %v", err)
-				}
-			}()
-			queues := []string{"$q", "q", "$f", "f.fifo", "$d", "dead"}
-			for i := 1; i < len(queues); i += 2 {
-				attributes := map[string]string{"VisibilityTimeout": "30"}
-				if queues[i] == "f.fifo" {
-					attributes = fifo()
-				}
-				url, err := server.AddQueue("arn:aws:sqs:eu-west-1:123456789012:"+queues[i], attributes)
-				if err != nil {
-					t.Fatal(err)
-				}
-				queues[i] = url
-			}
-			c := &caller{t: t, server: server}
-			c.call(target, bytes.NewReader(body), length)
-			c.call(target, bytes.NewReader(body), int64(len(body)))
-			c.call(target, iotest.ErrReader(errors.New("gone")), int64(len(body)))
-			fill := strings.NewReplacer(queues...)
-			for i, line := range strings.SplitN(script, "\n", 30) {
-				if tenths, err := strconv.Atoi(line); err == nil {
-					time.Sleep(time.Duration(min(max(tenths, 0), 1e6)) * 100 * time.Millisecond)
-					continue
-				}
-				action, text, _ := strings.Cut(line, " ")
-				text = fill.Replace(text)
-				for i, handle := range c.handles[:min(len(c.handles), 10)] {
-					text = strings.ReplaceAll(text, "$"+strconv.Itoa(i), handle)
-				}
-				c.call("AmazonSQS."+action, strings.NewReader(text), int64(len(text)))
-				if i == 29 {
-					break
-				}
-			}
-			for i := 1; i < len(queues); i += 2 {
-				c.count(queues[i])
+	wiretest.Fuzz(f, func(t *testing.T) *wiretest.Caller {
+		t.Helper()
+		server := sqstest.New()
+		t.Cleanup(func() {
+			if err := server.Close(); err != nil {
+				t.Errorf("Close: %v", err)
 			}
 		})
+		urls := make(map[string]string)
+		queues := map[string]string{"$q": "q", "$f": "f.fifo", "$d": "dead"}
+		for name, queue := range queues {
+			attributes := map[string]string{"VisibilityTimeout": "30"}
+			if name == "$f" {
+				attributes = fifo()
+			}
+			url, err := server.AddQueue("arn:aws:sqs:eu-west-1:123456789012:"+queue, attributes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			urls[name] = url
+		}
+		return &wiretest.Caller{
+			T: t, Server: server, Target: "AmazonSQS.", ContentType: "application/x-amz-json-1.0",
+			Unit: 100 * time.Millisecond, Names: urls,
+			Answered: func(answer map[string]any) []string { return handles(t, answer) },
+			Failed: func(h http.Header, kind string) {
+				code, fault, _ := strings.Cut(h.Get("X-Amzn-Query-Error"), ";")
+				if !strings.Contains(kind, "#") || code == "" || fault != "Sender" && fault != "Receiver" {
+					t.Fatalf("error %s, header %v", kind, h)
+				}
+			},
+			End: func() {
+				for _, queue := range queues {
+					count(t, server, queue)
+				}
+			},
+		}
 	})
+}
+
+// handles are the receipt handles of an answer.
+func handles(t *testing.T, answer map[string]any) []string {
+	t.Helper()
+	messages, _ := answer["Messages"].([]any)
+	if len(messages) > 10 {
+		t.Fatalf("%d messages of one receive", len(messages))
+	}
+	var list []string
+	for _, m := range messages {
+		handle, _ := m.(map[string]any)["ReceiptHandle"].(string)
+		list = append(list, handle)
+	}
+	return list
+}
+
+// count looks that the counts of a queue are those of its messages.
+func count(t *testing.T, server *sqstest.Server, queue string) {
+	t.Helper()
+	counts, messages := server.Counts(queue), server.Messages(queue)
+	hidden, flying := 0, 0
+	for _, m := range messages {
+		if m.InFlight {
+			flying++
+		} else if !m.Due.IsZero() {
+			hidden++
+		}
+	}
+	if counts.Visible != len(messages)-hidden-flying || counts.InFlight != flying || counts.Delayed != hidden {
+		t.Fatalf("%s: %+v of messages %+v", queue, counts, messages)
+	}
 }

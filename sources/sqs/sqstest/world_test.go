@@ -1,17 +1,14 @@
 package sqstest_test
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
@@ -159,31 +156,6 @@ func bodies(messages []types.Message) []string {
 		list = append(list, *m.Body)
 	}
 	return list
-}
-
-// wantCode holds an error to its code.
-func wantCode(t *testing.T, err error, code string) {
-	t.Helper()
-	api, ok := errors.AsType[smithy.APIError](err)
-	if !ok || api.ErrorCode() != code {
-		t.Errorf("got error %v, want code %s", err, code)
-	}
-}
-
-// wantType holds an error to its type in the SDK.
-func wantType[E error](t *testing.T, err error) {
-	t.Helper()
-	if _, ok := errors.AsType[E](err); !ok {
-		var want E
-		t.Errorf("got error %v, want %T", err, want)
-	}
-}
-
-// took returns how long f takes.
-func took(f func()) time.Duration {
-	start := time.Now()
-	f()
-	return time.Since(start)
 }
 
 // meanwhile runs do in another goroutine, and returns what waits for it: the

@@ -226,9 +226,12 @@ func trouble(what Trouble, text string) func(*testing.T, Kind) {
 			return what
 		})
 		world.run("poison", "well")
-		documents, _, calls := world.service.got()
+		documents, places, calls := world.service.got()
 		if least := 1; len(documents) < least || len(documents) > failing+1 {
 			t.Errorf("delivered: %q", documents)
+		}
+		if slices.ContainsFunc(places, func(place string) bool { return place != places[0] }) {
+			t.Errorf("attempts deliver one record to several places: %q", places)
 		}
 		if calls > failing+2 { // one may have prepared the delivery
 			t.Errorf("%d calls, want no retries but the mapping's", calls)

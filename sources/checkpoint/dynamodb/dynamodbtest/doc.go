@@ -1,6 +1,7 @@
 // Package dynamodbtest is a fake of Amazon DynamoDB for tests of stores of
-// leases: a server in memory that speaks the service's wire protocol to the real
-// SDK client, and misbehaves on demand.
+// leases, and of programs that keep their leases there: a server in memory that
+// speaks the service's wire protocol to the real SDK client, and misbehaves on
+// demand.
 //
 //	server := dynamodbtest.New()
 //	defer server.Close()

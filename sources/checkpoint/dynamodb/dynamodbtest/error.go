@@ -1,9 +1,10 @@
 package dynamodbtest
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
+
+	"github.com/openesm/openesm/sources/internal/wirefake"
 )
 
 // Error is an error answer of DynamoDB.
@@ -20,12 +21,15 @@ type Error struct {
 // Error returns type and message.
 func (e *Error) Error() string { return e.Type + ": " + e.Message }
 
-func (e *Error) body() []byte {
-	body, err := json.Marshal(map[string]string{"__type": e.Type, "message": e.Message})
-	if err != nil { // two strings always encode
-		return []byte("{}")
+// refuse makes the answer of an error.
+func refuse(_ http.Header, err error) *wirefake.Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return (*wirefake.Error)(e)
 	}
-	return body
+	if e, ok := errors.AsType[*wirefake.Error](err); ok {
+		return e
+	}
+	return (*wirefake.Error)(InternalServerError())
 }
 
 // ThroughputExceeded is the answer to a table's callers that are too many:
@@ -36,9 +40,7 @@ func ThroughputExceeded() *Error {
 }
 
 // ThrottlingException is how the front of the service throttles.
-func ThrottlingException() *Error {
-	return &Error{http.StatusBadRequest, "com.amazon.coral.availability#ThrottlingException", "Rate exceeded"}
-}
+func ThrottlingException() *Error { return (*Error)(wirefake.Throttled()) }
 
 // InternalServerError is status 500: types.InternalServerError in the SDK.
 func InternalServerError() *Error {
@@ -49,7 +51,7 @@ func InternalServerError() *Error {
 
 // AccessDenied is the answer when the role lacks a permission.
 func AccessDenied() *Error {
-	return &Error{http.StatusBadRequest, "com.amazon.coral.service#AccessDeniedException", "User is not authorized."}
+	return (*Error)(wirefake.Refused("AccessDeniedException", "User is not authorized."))
 }
 
 func conditionFailed() *Error {
@@ -66,13 +68,4 @@ func validation(message string) *Error {
 
 func modelError(shape, message string) *Error {
 	return &Error{http.StatusBadRequest, "com.amazonaws.dynamodb.v20120810#" + shape, message}
-}
-
-// asError returns the *Error that err is. Other errors come from a client that
-// went away, and nobody reads their answer.
-func asError(err error) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e
-	}
-	return InternalServerError()
 }

@@ -1,8 +1,9 @@
 package dynamodbtest
 
 import (
-	"context"
 	"time"
+
+	"github.com/openesm/openesm/sources/internal/wirefake"
 )
 
 // Cut says when the connection of a call is cut.
@@ -34,7 +35,7 @@ type Call struct {
 type Fault struct {
 	// Err is answered instead of doing the call.
 	Err *Error
-	// Cut cuts the connection; it goes before Err.
+	// Cut cuts the connection. CutBefore goes before Err, and Err before CutAfter.
 	Cut Cut
 	// Delay is how long the answer, or the cut, is held back. The call took
 	// effect before, if it does at all.
@@ -47,57 +48,18 @@ type Fault struct {
 // Inject gives the next calls of action these faults, one each, in order and
 // after those injected before. The hook of SetFault is not asked for them. A
 // zero Fault lets a call pass.
-func (s *Server) Inject(action string, list ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.script[action] = append(s.script[action], list...)
-}
+func (s *Server) Inject(action string, list ...Fault) { s.wire.Inject(action, list...) }
 
 // SetFault has hook asked about every call; nil asks nobody. Hook is called
 // from the goroutines of the calls, several at a time, with no lock held.
-func (s *Server) SetFault(hook func(Call) Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.hook = hook
-}
+func (s *Server) SetFault(hook func(Call) Fault) { s.wire.SetHook(hook) }
 
 // Calls returns how many calls of action there were, those with a fault too.
-func (s *Server) Calls(action string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.calls[action]
-}
+func (s *Server) Calls(action string) int { return s.wire.Calls(action) }
 
-// choose counts the call and returns the fault for it.
-func (s *Server) choose(action string, req request) Fault {
-	s.mu.Lock()
-	s.calls[action]++
-	call := Call{Action: action, Table: req.table(), Number: s.calls[action]}
-	if script := s.script[action]; len(script) > 0 {
-		s.script[action] = script[1:]
-		s.mu.Unlock()
-		return script[0]
-	}
-	hook := s.hook
-	s.mu.Unlock()
-	if hook == nil {
-		return Fault{}
-	}
-	if r, ok := req.(*scan); ok {
-		call.Consistent = r.ConsistentRead
-	}
-	return hook(call)
-}
-
-// pause waits for d, or until the caller or the server is gone.
-func pause(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+// plan is what the fault has the server do.
+func (f Fault) plan() wirefake.Plan {
+	return wirefake.Plan{
+		Err: wirefake.ErrorOrNil(f.Err), Cut: wirefake.Cut(f.Cut), Delay: f.Delay, Answer: f.Answer,
 	}
 }

@@ -110,6 +110,9 @@ func (o *Observer) checkBatch(i *invocation, size int) {
 		if end := o.ends[i.partition(o)]; end.After(since) {
 			since = end
 		}
+		if end := i.life.handled; s.Mixed && end.After(since) {
+			since = end // its partition waits for the others
+		}
 		if waited := time.Since(since); waited > window+calls {
 			o.violate(8, "record %d waited %v for its batch, the window is %v", it.Number, waited, window)
 		}
@@ -276,7 +279,7 @@ func (o *Observer) gathers(t *trace) bool {
 // before both.
 func (o *Observer) unique() bool {
 	s := &o.sim.Scenario
-	return s.Calm && (s.Stops+s.Revocations == 0 && s.Members < 2 && !o.asked || s.Config.ParallelizationFactor <= 1)
+	return s.Calm && (s.Stops+s.Revocations == 0 && s.Members < 2 && !o.asked || s.Config.ParallelizationFactor <= 1 && !s.Mixed)
 }
 
 // stays reports whether a record rightly stays in its queue: it is too large for

@@ -11,7 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/openesm/openesm/sources/sourcetest/plainhttp"
+	"github.com/openesm/openesm/sources/internal/plainhttp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

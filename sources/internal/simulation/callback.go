@@ -114,7 +114,7 @@ func (h *hearing) line() {
 
 // observe is Config.Observer.
 func (l *Life) observe(o esm.Observation) {
-	switch o.Metric { //nolint:exhaustive // the others are no failures
+	switch o.Metric {
 	case esm.PolledEventCount:
 		l.hearing.said.Store(0)
 	case esm.PollingErrorCount:

@@ -11,7 +11,7 @@ func (o *Observer) checkAbandoned(i *invocation) {
 	most := 2 * max(o.sim.Scenario.Config.ParallelizationFactor, 1)
 	if !o.sim.kind.Ordered {
 		most = 2 * o.lanes()
-	} else if o.sim.Scenario.Disturbances+o.sim.Scenario.Revocations > 0 {
+	} else if o.sim.kind.Members > 1 || o.sim.Scenario.Disturbances+o.sim.Scenario.Revocations > 0 {
 		return // who has lost a partition has lost its handlers
 	}
 	running := 1

@@ -216,7 +216,7 @@ func (s *Scenario) errors(d dice, kind Kind) {
 }
 
 // callbacks has the user's other functions panic.
-func (s *Scenario) callbacks(d dice, _ Kind) {
+func (s *Scenario) callbacks(d dice, kind Kind) {
 	if s.Calm {
 		return
 	}
@@ -225,11 +225,14 @@ func (s *Scenario) callbacks(d dice, _ Kind) {
 			s.Faults[f] = pick(d, 0.02, 0.3, 1)
 		}
 	}
+	if kind.Drifts {
+		delete(s.Faults, FaultJitter) // the engine's own randomness would stand in
+	}
 }
 
 // jitter has waits drawn by a function that gives odd values.
-func (s *Scenario) jitter(d dice, _ Kind) {
-	if !s.Calm && d.chance(0.3) {
+func (s *Scenario) jitter(d dice, kind Kind) {
+	if !s.Calm && !kind.Drifts && d.chance(0.3) {
 		s.Jitter = pick(d, "0", "0", "1", "-1", "1e9", "NaN", "+Inf")
 	}
 }

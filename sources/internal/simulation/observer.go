@@ -126,7 +126,8 @@ func newObserver(s *Sim) *Observer {
 		sim: s, began: time.Now(),
 		byKey: make(map[string]*trace), byPart: make(map[string]*trace), open: make(map[string]map[int]bool),
 		attempts: make(map[string]time.Time), hasty: make(map[string]int),
-		ousted: make(map[string]map[*Life]bool), owners: make(map[string]*Life), revoked: make(map[string]time.Time), ends: make(map[string]time.Time),
+		ousted: make(map[string]map[*Life]bool), owners: make(map[string]*Life),
+		revoked: make(map[string]time.Time), ends: make(map[string]time.Time),
 		deaf:       s.Scenario.Faults[FaultDeaf] > 0,
 		unreleased: s.keeps(OpRelease), keeping: s.keeps(OpRelease) || s.keeps(OpFail), duplicates: s.Scenario.Faults[FaultDuplicate] > 0,
 	}
@@ -142,6 +143,9 @@ func (o *Observer) log(format string, args ...any) { //nolint:goprintffuncname /
 	line := fmt.Sprintf("%12v ", time.Since(o.began).Round(time.Microsecond)) + fmt.Sprintf(format, args...)
 	o.history = append(o.history, line)
 }
+
+// Note adds a line to the history.
+func (o *Observer) Note(line string) { o.log("%s", line) }
 
 // Entered tells that a record has entered the source. partition names where, if
 // the source is ordered; size is what it takes in an event document.
@@ -405,7 +409,7 @@ func (o *Observer) invoked(ctx context.Context, l *Life, items []Item, size int,
 		t := o.records[it.Number]
 		t.invoked++
 		t.started = true
-		if o.sim.kind.Ordered && t.settled && !o.ousted[t.partition][l] {
+		if o.sim.kind.Ordered && t.settled && o.owners[t.partition] == l {
 			o.violate(12, "record %d is invoked, it lies before the stored position", it.Number)
 		}
 		if o.rejected(it.Number) {
@@ -435,7 +439,10 @@ func (o *Observer) returned(i *invocation) {
 		succeeded = i.heedless() && i.inTime()
 	}
 	o.log("life %d: %v ends, %s %v %v", i.life.number, i.items, mood, i.plan.failed, succeeded)
-	o.ends[i.partition(o)] = time.Now()
+	i.life.handled = time.Now()
+	for _, partition := range i.partitions(o) {
+		o.ends[partition] = time.Now()
+	}
 	o.checkOwner(i)
 	if mood == moodPartial && report && !i.plan.failed[i.items[0].Number] && len(i.plan.failed) > 0 {
 		o.sim.cover("partial progress")

@@ -26,6 +26,7 @@ type Life struct {
 	calls  map[*call]struct{} // under way; guarded by the gate's mutex
 	// Of the simulation's goroutine:
 	stopped time.Time // when it was told to stop
+	handled time.Time // when an invocation ended last
 	ended   bool      // Run has returned
 	err     error     // what Run returned
 	// deliveries are the contexts of deliveries that began.
