@@ -139,13 +139,14 @@ func TestRepeatIsDeletedNotHandled_SQS62(t *testing.T) {
 			if err == nil {
 				t.Error("no error")
 			}
-			time.Sleep(34 * time.Second)
+			time.Sleep(49 * time.Second)
 
 			// Its delete fails again, and is tried again at the next delivery.
 			if got := fetch(t, p, places, 0); len(got) != 0 || s.state("a") != "hidden" {
 				t.Errorf("handed out %q again", bodies(got))
 			}
-			time.Sleep(34 * time.Second)
+			time.Sleep(49 * time.Second)
+			synctest.Wait() // for the call that asks for the backlog
 			s.before = nil
 			s.send("b")
 			if got := bodies(fetch(t, p, places, 20*time.Second)); got != "b" {
@@ -177,7 +178,7 @@ func TestAckedLaterIsForgotten(t *testing.T) {
 		s.mu.Lock()
 		s.messages[0].deleted = false // as if it were sent again
 		s.mu.Unlock()
-		time.Sleep(34 * time.Second)
+		time.Sleep(49 * time.Second)
 		if got := bodies(fetch(t, p, 1, 0)); got != "a" || source.Repeats() != 0 {
 			t.Errorf("got %q after %d repeats", got, source.Repeats())
 		}

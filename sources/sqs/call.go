@@ -12,6 +12,9 @@ const (
 	callTime = 15 * time.Second
 	// receiveTime is how long a receive is waited for beyond its own WaitTimeSeconds.
 	receiveTime = 10 * time.Second
+	// margin is how much longer a message is hidden than its record is the mapping's, so
+	// that what a handler ends in its time can still be deleted.
+	margin = callTime
 	// beatTime is how long an extension by a heartbeat is waited for at most.
 	beatTime = 10 * time.Second
 )

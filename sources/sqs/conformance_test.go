@@ -23,7 +23,7 @@ import (
 // harness makes a queue of its own with client, for the suite.
 func harness(t *testing.T, client *awssqs.Client, name string, options sqs.Options) sourcetest.Harness {
 	t.Helper()
-	const visibility, timeout = 10 * time.Second, 3 * time.Second
+	const visibility, timeout = 10 * time.Second, 7 * time.Second
 	fifo := strings.HasSuffix(name, ".fifo")
 	attributes := map[string]string{"VisibilityTimeout": strconv.Itoa(int(visibility / time.Second))}
 	if fifo {
@@ -53,7 +53,7 @@ func harness(t *testing.T, client *awssqs.Client, name string, options sqs.Optio
 			return sqs.New(client, *out.QueueUrl, options)
 		},
 		Settings:          sources.Settings{BatchSize: 10, Timeout: timeout},
-		VisibilityTimeout: max(visibility, timeout+cmp.Or(options.WaitTime, 20*time.Second)+10*time.Second),
+		VisibilityTimeout: max(visibility, timeout+cmp.Or(options.WaitTime, 20*time.Second)+25*time.Second),
 		TextOnly:          true,
 		NoEmpty:           true,
 	}

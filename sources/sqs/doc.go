@@ -33,12 +33,19 @@
 //
 // Every receive asks for the visibility timeout that the mapping counts with: the
 // queue's own (or [Options].VisibilityTimeout), or batching window + time limit +
-// WaitTime + 10 s if that is longer, 12 h at most. So whatever a receive brings,
-// though it was answered late, can be gathered and started with the handler's whole
-// time limit left. Record.Expires is that long after the receive was sent. With
-// Heartbeat it is the same, while the messages are hidden in shorter steps. A record
-// that has less than the time limit left is not handed out. A delete that comes too
-// late is reported as stale: the message is on its way again (SQS-63).
+// WaitTime + 25 s if that is longer. So whatever a receive brings, though it was
+// answered late, can be gathered, started with the handler's whole time limit left and,
+// though the handler takes all of that, deleted. Record.Expires is 15 s before the end of
+// that time, counted from when the receive was sent: these are the delete's. With
+// Heartbeat it is the same, while the messages are hidden in shorter steps, the last of
+// which ends 15 s after Record.Expires. A record that has less than the time limit left
+// is not handed out. A delete that comes too late is reported as stale: the message is on
+// its way again (SQS-63).
+//
+// So the queue's visibility timeout may be as short as the handler's time limit (SQS-41).
+// But whatever it is below that sum, messages of a process that dies come back, and their
+// groups in a FIFO queue go on, when the sum is over; so do those that failed where the
+// permission sqs:ChangeMessageVisibility is missing.
 //
 // A receive asks for as many messages as the Fetches that wait have places for, so
 // that nothing is received that nobody starts. One that is under way is not cut off
@@ -81,7 +88,7 @@
 //   - Heartbeat and FailureBackoff, if asked for.
 //   - In the event document system attributes unknown to this package follow the
 //     known ones, by name, and message attributes are ordered by name.
-//   - Messages stay hidden for window + time limit + WaitTime + 10 s at least, though
+//   - Messages stay hidden for window + time limit + WaitTime + 25 s at least, though
 //     the queue's visibility timeout may be shorter. (An older edition of AWS's guide
 //     tells of window + time limit + 30 s, SQS-43; the current one is silent.) Those
 //     that failed come back after the queue's own timeout, counted from the failure;

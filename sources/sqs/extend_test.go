@@ -54,7 +54,7 @@ func TestExtend(t *testing.T) {
 				t.Errorf("record %d expires at %v, want %v", i, r.Expires, want)
 			}
 		}
-		if calls := s.log("ChangeMessageVisibilityBatch"); len(calls) != 3 || calls[0].seconds[0] != 34 {
+		if calls := s.log("ChangeMessageVisibilityBatch"); len(calls) != 3 || calls[0].seconds[0] != 49 {
 			t.Errorf("%d calls, for %v", len(calls), calls[0].seconds)
 		}
 		// What has expired is not the mapping's to extend: somebody else may have it.

@@ -118,6 +118,7 @@ func TestReceiveCutAfter_SQS40(t *testing.T) {
 		if err == nil {
 			t.Error("no error")
 		}
+		time.Sleep(25 * time.Second)
 		fetch(t, p, 1, 20*time.Second)
 		if got := bodies(fetch(t, p, 1, 20*time.Second)); got != "a" {
 			t.Errorf("got %q, want the message again", got)

@@ -13,7 +13,8 @@ import (
 )
 
 // heartbeat extends the visibility timeout of the records that were received and
-// not ended yet, in steps, until they expire. A nil one does nothing.
+// not ended yet, in steps, until what was handled when they expire must be deleted.
+// A nil one does nothing.
 //
 // A beat that is under way when its record is released or fails may still hide
 // that for one visibility timeout more.
@@ -35,12 +36,7 @@ type beating struct {
 }
 
 // end is when the record is let go.
-func (b *beating) end() time.Time {
-	if b.record.Expires.Before(b.limit) {
-		return b.record.Expires
-	}
-	return b.limit
-}
+func (b *beating) end() time.Time { return hiddenUntil(&b.record) }
 
 func startHeartbeat(p *partition) *heartbeat {
 	ctx, cancel := context.WithCancel(p.work)
@@ -65,7 +61,7 @@ func (h *heartbeat) add(records []sources.Record, sent time.Time) {
 	}
 }
 
-// extend takes over when records expire.
+// extend takes over when records expire, which is no later than the service allows.
 func (h *heartbeat) extend(records []sources.Record) {
 	if h == nil {
 		return
@@ -74,6 +70,9 @@ func (h *heartbeat) extend(records []sources.Record) {
 	defer h.mu.Unlock()
 	for i := range records {
 		if x, ok := h.held[message(&records[i])]; ok {
+			if last := x.limit.Add(-margin); records[i].Expires.After(last) {
+				records[i].Expires = last
+			}
 			x.record.Expires = records[i].Expires
 			h.held[message(&records[i])] = x
 		}

@@ -73,8 +73,8 @@ func TestHeartbeat(t *testing.T) {
 	})
 }
 
-// A heartbeat ends when its record expires: the message comes back then, whoever
-// still holds it, and redrive acts.
+// A heartbeat ends when its record expires and what was handled by then must be deleted:
+// the message comes back then, whoever still holds it, and redrive acts.
 func TestHeartbeatEndsWhenTheRecordExpires_SQS48(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -86,18 +86,18 @@ func TestHeartbeatEndsWhenTheRecordExpires_SQS48(t *testing.T) {
 		if got := records[0].Expires.Sub(began); got != 933*time.Second {
 			t.Errorf("expires after %v", got)
 		}
-		time.Sleep(932 * time.Second)
+		time.Sleep(947 * time.Second)
 		if got := s.state("a"); got != "hidden" {
-			t.Errorf("a is %s before it expires", got)
+			t.Errorf("a is %s before its delete must have ended", got)
 		}
 		time.Sleep(2 * time.Second)
 		if got := s.state("a"); got != "visible" {
-			t.Errorf("a is %s after it expired", got)
+			t.Errorf("a is %s after that", got)
 		}
 		beats := len(s.log("ChangeMessageVisibilityBatch"))
 		time.Sleep(time.Hour)
 		if more := len(s.log("ChangeMessageVisibilityBatch")); more != beats {
-			t.Errorf("%d beats before it expired and %d after", beats, more-beats)
+			t.Errorf("%d beats before it came back and %d after", beats, more-beats)
 		}
 		closePartition(t, p)
 	})
@@ -110,11 +110,20 @@ func TestExtendedHeartbeatEndsAfterTwelveHours(t *testing.T) {
 		s := newStub(standardARN)
 		s.send("a")
 		p := openLong(t, s)
+		began := time.Now()
 		records := fetch(t, p, 10, 0)
-		for range 12*4 + 2 {
+		for range 12*4 - 1 {
 			time.Sleep(15 * time.Minute)
 			extend(t, p, records)
 		}
+		if got := records[0].Expires.Sub(began); got != 12*time.Hour-15*time.Second {
+			t.Errorf("expires after %v", got)
+		}
+		time.Sleep(15*time.Minute - time.Second)
+		if got := s.state("a"); got != "hidden" {
+			t.Errorf("a is %s before 12 hours", got)
+		}
+		time.Sleep(2 * time.Second)
 		beats := len(s.log("ChangeMessageVisibilityBatch"))
 		time.Sleep(5 * time.Minute)
 		if more := len(s.log("ChangeMessageVisibilityBatch")); more != beats || beats < 4000 {

@@ -29,8 +29,9 @@ type Options struct {
 	// Heartbeat receives messages with that visibility timeout alone, though 20 s at
 	// least, since an answer may be late, and extends it while they are handled, so
 	// that a handler may run longer. Messages of a process that dies come back sooner
-	// then. Records expire as they do without it, and are let go then. Lambda never
-	// does so (SQS-03), and needs no permission for it.
+	// then. Records expire as they do without it, and are let go then; what was handled
+	// by then stays hidden until it must have been deleted. Lambda never does so
+	// (SQS-03), and needs no permission for it.
 	Heartbeat bool
 
 	// FailureBackoff makes messages whose handler failed come back after a delay that

@@ -20,6 +20,7 @@ type process struct {
 	host   string
 	next   http.RoundTripper
 	source *sqs.Source
+	reads  atomic.Bool // it has started
 	dead   atomic.Bool
 }
 
@@ -45,7 +46,8 @@ var errDead = errors.New("the process is dead")
 type orderly struct {
 	*sqs.Source
 
-	world *service
+	process *process
+	world   *service
 }
 
 // orderlyPartition is its partition, with all abilities.
@@ -70,6 +72,7 @@ func (s *orderly) Accept(ctx context.Context) (sources.Partition, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.process.reads.Store(true)
 	releaser, _ := p.(sources.Releaser)
 	failer, _ := p.(sources.Failer)
 	extender, _ := p.(sources.Extender)
@@ -77,16 +80,17 @@ func (s *orderly) Accept(ctx context.Context) (sources.Partition, error) {
 }
 
 // Fetch ends when it is its turn among those that end at the same instant: by
-// what they bring or, if that is nothing, by when they began. Those that began at
+// what they bring, how much and since when, for a message may be handed out twice, or, if
+// that is nothing, by when they began. Those that began at
 // the same instant are of lanes that start and know nothing yet.
 func (p *orderlyPartition) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
 	label := fmt.Sprintf("fetch %9d", p.fetches.Add(1))
 	began := time.Now()
 	n, err := p.Partition.Fetch(ctx, buf, wait)
-	if n > 0 {
-		label = "fetched " + buf[0].ID
-	}
 	took := time.Since(began)
+	if n > 0 {
+		label = fmt.Sprintf("fetched %s, %d of %d since %v", buf[0].ID, n, len(buf), took)
+	}
 	p.turn(label, func() {
 		p.world.fetched(took, wait)
 		p.world.lasting(buf[:n])

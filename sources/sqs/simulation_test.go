@@ -50,7 +50,7 @@ func reachable(kind simulation.Kind) []string {
 	}
 	if !kind.Grouped {
 		names = append(names, "duplicate", "stale receipt", "stale taken", "longer timeout", "deleted again",
-			"release before")
+			"release before", "started late")
 	}
 	return names
 }

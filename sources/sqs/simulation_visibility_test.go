@@ -9,6 +9,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/eventjson"
 	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
@@ -23,6 +24,8 @@ type hiding struct {
 	spare  int
 	// duplicates says that messages in flight may be handed out again.
 	duplicates bool
+	// late says that messages are started as late as they may be.
+	late bool
 }
 
 // note takes what the server's books say.
@@ -43,12 +46,19 @@ func (w *service) note(e sqstest.Event, number int) {
 	}
 }
 
-// checkKept holds a message that comes back by itself against P11: while a handler
-// runs with it in its time it stays hidden, unless calls failed that were about it.
+// checkKept holds a message that comes back by itself against P11 and P5: while a handler
+// runs with it in its time it stays hidden, and then until it is deleted, unless calls
+// failed that were about it.
 func (w *service) checkKept(e sqstest.Event, number int) {
-	failed := w.hiding.failed[number]
-	if e.Host == "" && !w.hiding.duplicates && failed <= w.hiding.spare && w.sim.Observer().Handling(number) {
-		w.sim.Observer().Violate(11, fmt.Sprintf("message %d is visible while it is handled, though %d calls in a row failed that were about it", number, failed))
+	if e.Host != "" || w.hiding.duplicates {
+		return
+	}
+	observer := w.sim.Observer()
+	switch failed := w.hiding.failed[number]; {
+	case failed <= w.hiding.spare && observer.Handling(number):
+		observer.Violate(11, fmt.Sprintf("message %d is visible while it is handled, though %d calls in a row failed that were about it", number, failed))
+	case failed == 0 && observer.Unsettled(number):
+		observer.Violate(5, fmt.Sprintf("message %d is visible though it was handled in time, and no call failed that was about it", number))
 	}
 }
 
@@ -92,8 +102,12 @@ func (w *service) fetched(took, wait time.Duration) {
 	}
 }
 
-// failing tells of a call that fails, wholly or in part, or hangs.
+// failing tells of a call that fails, wholly or in part, or hangs. Nobody need hear of
+// one that only asks how many messages there are.
 func (w *service) failing(p *process, c sqstest.Call) {
+	if operation(c) == simulation.OpStart && p.reads.Load() {
+		return
+	}
 	w.sim.Observer().Failed(p.life, operation(c))
 	for _, number := range w.named(c) {
 		if number >= 0 {
@@ -132,4 +146,18 @@ func (w *service) beat() {
 	s.Config.Timeout = time.Minute
 	w.options.Heartbeat, w.hiding.spare = true, 1
 	w.sim.Cover("beats hang")
+}
+
+// ripen makes the scenario one in which messages are started as late as they may be:
+// what does not fit into a batch waits for its handler, and then through a window. Nothing
+// is stopped: what is handled at the end of the drain timeout is not deleted.
+func (w *service) ripen() {
+	w.hiding.late = true
+	c := &w.sim.Scenario.Config
+	c.BatchSize, c.MaximumConcurrency = 100, 1
+	c.Timeout = min(c.Timeout, time.Minute)
+	c.MaximumBatchingWindow = 2 * time.Minute
+	c.MaximumBatchBytes = eventjson.Bound + w.size("", "", 0)*3/2 + w.sim.Scenario.Size
+	w.sim.Scenario.Redrive, w.sim.Scenario.Stops = 1, 0
+	w.sim.Cover("started late")
 }

@@ -3,6 +3,7 @@ package sqs_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/openesm/openesm/sources/internal/simulation"
@@ -15,6 +16,9 @@ func (w *service) Pass(ctx context.Context, c sqstest.Call, do func(sqstest.Faul
 	if p == nil { // the operator's
 		do(sqstest.Fault{})
 		return
+	}
+	if d := w.underway(c); d > 0 {
+		p.life.Hold(ctx, d, w.label(c))
 	}
 	hung, late := false, time.Duration(0)
 
@@ -46,6 +50,17 @@ func (w *service) Pass(ctx context.Context, c sqstest.Call, do func(sqstest.Faul
 	} else if late > 0 {
 		p.life.Hold(ctx, late, c.Action)
 	}
+}
+
+// underway is how long a delete takes to reach the service where messages are started
+// late: up to most of a call's time. That is no fault.
+func (w *service) underway(c sqstest.Call) time.Duration {
+	const longest = 10 * time.Second
+	if c.Action != "DeleteMessageBatch" || !w.hiding.late {
+		return 0
+	}
+	source := rand.NewPCG(w.sim.Scenario.Seed, uint64(w.named(c)[0]+1)) //nolint:gosec // not negative
+	return time.Duration(rand.New(source).Int64N(int64(longest)))
 }
 
 func (w *service) process(host string) *process {

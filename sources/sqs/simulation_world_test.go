@@ -74,8 +74,12 @@ func (w *service) configure() time.Duration {
 	envelopes, wait, slow, beats := w.random.IntN(5), w.random.IntN(4), w.random.IntN(4) == 0, w.random.IntN(5) == 0
 	visible, short := w.random.IntN(4) == 0, w.random.IntN(3) == 0
 	changed, beating := w.random.IntN(3) == 0, w.random.IntN(10) == 0
+	late := w.random.IntN(2) == 0 && s.Long && !w.fifo
 	if c.MaximumBatchBytes > 0 {
 		c.MaximumBatchBytes += envelopes * w.size("", "key-0", 0)
+	}
+	if late {
+		w.ripen()
 	}
 	w.options.WaitTime = []time.Duration{0, 0, 0, 5 * time.Second}[wait]
 	w.options.Heartbeat = beats || s.Throttles && changed
@@ -98,13 +102,14 @@ func (w *service) configure() time.Duration {
 	}
 
 	// What the adapter asks for.
-	s.Visibility = max(queue, upToSeconds(window+c.Timeout+cmp.Or(w.options.WaitTime, 20*time.Second)+10*time.Second))
+	const calls = 25 * time.Second // how long a receive may take beyond its poll, and a delete
+	s.Visibility = max(queue, upToSeconds(window+c.Timeout+cmp.Or(w.options.WaitTime, 20*time.Second)+calls))
 	if s.Visibility > queue {
 		w.sim.Cover("longer timeout")
 	}
 	if s.Long && beats == short { // so the adapter asks for more, window or not
 		queue = upToSeconds(c.Timeout)
-		s.Visibility = max(queue, upToSeconds(window+c.Timeout+30*time.Second))
+		s.Visibility = max(queue, upToSeconds(window+c.Timeout+20*time.Second+calls))
 	}
 	if beating {
 		queue = time.Second // so that all depends on the heartbeat
@@ -169,7 +174,7 @@ func (w *service) Open(life *simulation.Life) sources.Source {
 		return rand.New(rand.NewPCG(w.sim.Scenario.Seed, uint64(time.Now().UnixNano()))).Float64()
 	})
 	p.source = source
-	return &orderly{Source: source, world: w}
+	return &orderly{Source: source, process: p, world: w}
 }
 
 // Send puts a message into the queue.

@@ -192,14 +192,16 @@ func (s *Source) visibility(attributes map[string]string, settings sources.Setti
 // and the visibility timeout that receives ask for, in seconds. A receive takes at
 // most its long poll and ten seconds, a batch gathers for a window at most, and a
 // handler takes no longer than its time limit: what a receive brings can be started
-// with all of that left. With a heartbeat messages are hidden in shorter steps.
+// with all of that left, and deleted after it. With a heartbeat messages are hidden in
+// shorter steps.
 func (s *Source) life(visibility time.Duration, settings sources.Settings) (time.Duration, int32) {
-	need := settings.Window + settings.Timeout + s.options.WaitTime + receiveTime
-	life := time.Duration(seconds(min(max(visibility, need), maxVisibility))) * time.Second
+	need := settings.Window + settings.Timeout + s.options.WaitTime + receiveTime + margin
+	hidden := seconds(min(max(visibility, need), maxVisibility))
+	life := time.Duration(hidden)*time.Second - margin
 	if s.options.Heartbeat {
 		return life, seconds(max(visibility, 2*receiveTime)) // an answer may be late by half of that
 	}
-	return life, seconds(life)
+	return life, hidden
 }
 
 // encoder writes the ARN and region that the queue itself tells, if it does.

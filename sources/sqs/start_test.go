@@ -133,8 +133,8 @@ func TestStartWithHeartbeatTakesLongTimeout(t *testing.T) {
 }
 
 // Every receive sends the visibility timeout that the mapping counts with: long
-// enough to be received, gathered and handled. It does not matter what the queue's
-// own becomes (SQS-40, SQS-43).
+// enough to be received, gathered, handled and, after the record has expired, deleted. It
+// does not matter what the queue's own becomes (SQS-40, SQS-43).
 func TestVisibilityIsWhatTheMappingCountsWith(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -144,14 +144,16 @@ func TestVisibilityIsWhatTheMappingCountsWith(t *testing.T) {
 		sent                  int32
 		expires               time.Duration
 	}{
-		{timeout: 3 * time.Second, sent: 60, expires: time.Minute},
-		{timeout: 60 * time.Second, sent: 90, expires: 90 * time.Second},
-		{timeout: 60 * time.Second, wait: time.Second, sent: 71, expires: 71 * time.Second},
-		{window: 5 * time.Minute, timeout: 60 * time.Second, sent: 390, expires: 390 * time.Second},
-		{timeout: 3500 * time.Millisecond, own: 4 * time.Second, sent: 34, expires: 34 * time.Second},
-		{timeout: 3 * time.Second, own: 12 * time.Hour, sent: 43_200, expires: 12 * time.Hour},
+		{timeout: 3 * time.Second, sent: 60, expires: 45 * time.Second},
+		{timeout: 20 * time.Second, sent: 65, expires: 50 * time.Second},
+		{timeout: 60 * time.Second, sent: 105, expires: 90 * time.Second},
+		{timeout: 60 * time.Second, wait: time.Second, sent: 86, expires: 71 * time.Second},
+		{window: 5 * time.Minute, timeout: 60 * time.Second, sent: 405, expires: 390 * time.Second},
+		{timeout: 3500 * time.Millisecond, own: 4 * time.Second, sent: 49, expires: 34 * time.Second},
+		{timeout: 3 * time.Second, own: 12 * time.Hour, sent: 43_200, expires: 12*time.Hour - 15*time.Second},
 		{window: 5 * time.Minute, timeout: time.Minute, heartbeat: true, sent: 60, expires: 390 * time.Second},
-		{timeout: 3 * time.Second, heartbeat: true, sent: 60, expires: time.Minute},
+		{timeout: 3 * time.Second, heartbeat: true, sent: 60, expires: 45 * time.Second},
+		{timeout: 3 * time.Second, own: 12 * time.Hour, heartbeat: true, sent: 43_200, expires: 12*time.Hour - 15*time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStub(standardARN)

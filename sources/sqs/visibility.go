@@ -36,7 +36,7 @@ func (p *partition) Fail(ctx context.Context, records []sources.Record) error {
 	if time.Duration(p.setup.hidden)*time.Second <= p.setup.queued || p.denied.Load() {
 		return nil
 	}
-	c := p.changes(func(r *sources.Record) int32 { return seconds(min(p.setup.queued, r.Expires.Sub(now))) })
+	c := p.changes(func(r *sources.Record) int32 { return seconds(min(p.setup.queued, hiddenUntil(r).Sub(now))) })
 	err := c.make(ctx, ours(records, now))
 	if awscall.IsDenied(err) {
 		p.denied.Store(true)
@@ -168,6 +168,9 @@ func ours(records []sources.Record, now time.Time) []sources.Record {
 	}
 	return slices.DeleteFunc(slices.Clone(records), gone)
 }
+
+// hiddenUntil is when a record's message comes back that nobody changes or deletes.
+func hiddenUntil(r *sources.Record) time.Time { return r.Expires.Add(margin) }
 
 // longest is how long all of records may be hidden from now on: the service counts its
 // 12 hours from the receive.

@@ -181,7 +181,7 @@ func TestWirePartialDelete_SQS62(t *testing.T) {
 			t.Errorf("Ack: %v", err)
 		}
 		w.SetFault(nil)
-		time.Sleep(34 * time.Second)
+		time.Sleep(49 * time.Second)
 		if got := fetch(t, w, 10, time.Second); len(got) != 0 {
 			t.Errorf("handed out %q again", bodies(got))
 		}
@@ -198,7 +198,7 @@ func TestWireStaleFIFO_SQS63(t *testing.T) {
 		w := newWire(t, "orders.fifo", nil, sqs.Options{})
 		w.send(t, "g", "a")
 		records := fetch(t, w, 10, 0)
-		time.Sleep(34 * time.Second)
+		time.Sleep(49 * time.Second)
 		err := w.Ack(t.Context(), records)
 		if partial, ok := errors.AsType[*sources.AckError](err); !ok || len(partial.Stale) != 1 {
 			t.Errorf("Ack: %v", err)

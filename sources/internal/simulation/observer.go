@@ -81,6 +81,7 @@ type trace struct {
 	failed   map[*Life]int // how often, in the lives that go on
 	retried  time.Time     // since when it is to be retried in place; zero if it is not
 	finished bool          // an invocation succeeded with it
+	handled  time.Time     // when one did last
 	offered  time.Time     // when it was first offered to the destination, in this life
 	given    bool          // delivered to the destination
 	settled  bool
@@ -463,7 +464,7 @@ func (o *Observer) returned(i *invocation) {
 		}
 		switch {
 		case !failing:
-			t.finished = true
+			t.finished, t.handled = true, time.Now()
 		case mood != moodThrottle || i.ctx.Err() != nil:
 			t.failed[i.life]++
 		}

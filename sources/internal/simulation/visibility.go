@@ -19,6 +19,13 @@ func (o *Observer) Handling(n int) bool {
 	})
 }
 
+// Unsettled reports whether a handler succeeded with a record since it was handed out,
+// and the mapping, which goes on, has not settled it yet.
+func (o *Observer) Unsettled(n int) bool {
+	t := o.records[n]
+	return t.handled.After(t.handed) && !t.settled && t.holder.stopped.IsZero() && !t.holder.dead.Load()
+}
+
 // Released tells that the mapping gave a record back.
 func (o *Observer) Released(n int) { o.records[n].released = time.Now() }
 
