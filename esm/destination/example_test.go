@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/esm/destination/s3bucket"
@@ -50,7 +50,7 @@ func Example_function() {
 }
 
 func newMapping(stream sources.Source, handler esm.Handler, cfg aws.Config) (*esm.Mapping, error) {
-	failed, err := s3bucket.New(awss3.NewFromConfig(cfg), "failed-records")
+	failed, err := s3bucket.New(s3.NewFromConfig(cfg), "failed-records")
 	if err != nil {
 		return nil, err
 	}
