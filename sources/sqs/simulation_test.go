@@ -35,8 +35,8 @@ func TestKillAtEveryPoint(t *testing.T) {
 // simulated are the two kinds of queues.
 func simulated() []simulation.Kind {
 	return []simulation.Kind{
-		{Name: "sqs", Redelivers: true, New: standardWorld},
-		{Name: "sqs-fifo", Redelivers: true, Grouped: true, New: groupedWorld},
+		{Name: "sqs", Redelivers: true, Strays: true, New: standardWorld},
+		{Name: "sqs-fifo", Redelivers: true, Grouped: true, Strays: true, New: groupedWorld},
 	}
 }
 

@@ -44,15 +44,21 @@ func Attack(t *testing.T, kind Kind, seeds uint64, reach ...string) map[string]i
 		seeds = *flagSeeds
 	}
 	const twice = 16 // one seed of so many is simulated again
+	strays := strays{allowed: kind.Strays}
 	for _, seed := range kept(t, kind) {
-		add(coverage, play(t, kind, seed, true))
+		add(coverage, play(t, kind, seed, &strays))
 	}
 	began := time.Now()
 	count := uint64(0)
 	for ; count < seeds || time.Since(began) < *flagFor; count++ {
 		seed := first + count
-		add(coverage, play(t, kind, seed, seed%twice == 0))
+		if seed%twice == 0 {
+			add(coverage, play(t, kind, seed, &strays))
+		} else {
+			add(coverage, play(t, kind, seed, nil))
+		}
 	}
+	strays.check(t, kind)
 	if count >= enough {
 		count += reached(t, kind, coverage, first+count, first+count+more, reach)
 	}
@@ -60,15 +66,43 @@ func Attack(t *testing.T, kind Kind, seeds uint64, reach ...string) map[string]i
 	return coverage
 }
 
-// play simulates a seed, and again if it shall take the same course twice.
-func play(t *testing.T, kind Kind, seed uint64, twice bool) Result {
+// play simulates a seed, and again if it shall take the same course twice, which is counted
+// in s.
+func play(t *testing.T, kind Kind, seed uint64, s *strays) Result {
 	t.Helper()
 	r := simulate(t, kind, draw(kind, seed), nil)
 	report(t, kind, seed, r)
-	if twice && !kind.Drifts && settled(kind, draw(kind, seed)) {
-		compare(t, kind, seed, r.History, simulate(t, kind, draw(kind, seed), nil).History)
+	if s != nil && !kind.Drifts && settled(kind, draw(kind, seed)) {
+		s.compare(t, kind, seed, r.History, simulate(t, kind, draw(kind, seed), nil).History)
 	}
 	return r
+}
+
+// strays counts the seeds that were simulated twice, and those that took two courses.
+type strays struct {
+	allowed         bool
+	compared, other int
+}
+
+// compare counts a seed. Where none may stray it fails t if this one does.
+func (s *strays) compare(t *testing.T, kind Kind, seed uint64, one, other []string) {
+	t.Helper()
+	s.compared++
+	if s.allowed && !slices.Equal(one, other) {
+		s.other++
+		t.Logf("seed %d of %s takes two courses", seed, kind.Name)
+		return
+	}
+	compare(t, kind, seed, one, other)
+}
+
+// check fails t if too many seeds took two courses.
+func (s *strays) check(t *testing.T, kind Kind) {
+	t.Helper()
+	const one, in = 1, 10
+	if s.other > one && s.other*in > s.compared {
+		t.Errorf("%d of %d seeds of %s took two courses when they were simulated twice", s.other, s.compared, kind.Name)
+	}
 }
 
 // catch simulates seeds of a kind until one of them breaks a promise, and returns it with

@@ -27,6 +27,10 @@ type Kind struct {
 	// Drifts says that a seed does not always take the same course, because what clients do
 	// between two calls is not all in the simulation's hands. See [Replay].
 	Drifts bool
+	// Strays says that a seed takes another course now and then: two things of the client
+	// that fall into one instant, such as a timer and a call, go one way or the other. Of
+	// the seeds that are simulated twice nine in ten must take the same course.
+	Strays bool
 	// Patience is how long draining may take without faults; 0 means 48 hours.
 	Patience time.Duration
 	// New returns the world of one simulation.
