@@ -67,14 +67,7 @@ func (f *filtering) compile(to *checker, c FilterCriteria, source sources.Source
 	options := filter.Options{MaxFilters: filter.MaxFilters, Extensions: c.Extensions}
 	for i, pattern := range c.Filters { // one by one, for a violation each
 		_, err := filter.Compile([]string{pattern}, body, options)
-		if wrong, ok := errors.AsType[*filter.PatternError](err); ok {
-			err = wrong.Err
-		}
-		bound := "must be a filter pattern: %v"
-		if _, ok := errors.AsType[*filter.MemberError](err); ok {
-			bound = "%v" // it is one
-		}
-		to.require(err == nil, fmt.Sprintf("%s.Filters[%d]", field, i), excerpt(pattern), bound, err)
+		to.require(err == nil, fmt.Sprintf("%s.Filters[%d]", field, i), excerpt(pattern), "%s", patternBound(err))
 	}
 	if len(to.violations) > before {
 		return
@@ -86,6 +79,17 @@ func (f *filtering) compile(to *checker, c FilterCriteria, source sources.Source
 		f.metadata = func(dst []byte, _ string, _ *sources.Record, _ []sources.AskedMember) []byte { return dst }
 	}
 	f.asked = asked(criteria)
+}
+
+// patternBound says what a pattern should have been.
+func patternBound(err error) string {
+	if wrong, ok := errors.AsType[*filter.PatternError](err); ok {
+		err = wrong.Err
+	}
+	if _, ok := errors.AsType[*filter.MemberError](err); ok {
+		return err.Error() // it is a pattern
+	}
+	return fmt.Sprintf("must be a filter pattern: %v", err)
 }
 
 // known are the members that a source tells, for package filter; never nil.
