@@ -31,8 +31,8 @@ type FilterCriteria struct {
 // filtering decides which records reach the handler.
 type filtering struct {
 	criteria *filter.Criteria // nil if there are no patterns
-	metadata func(dst []byte, partition string, r *sources.Record, asked []sources.Member) []byte
-	asked    []sources.Member
+	metadata func(dst []byte, partition string, r *sources.Record, asked []sources.AskedMember) []byte
+	asked    []sources.AskedMember
 	function func(*sources.Record) bool // nil if there is none
 }
 
@@ -63,15 +63,11 @@ func (f *filtering) compile(to *checker, c FilterCriteria, source sources.Source
 		return
 	}
 	kind := filterer.Filtering()
-	body := filter.Body{Key: kind.Key, Text: kind.Text, KeepMismatch: kind.KeepMismatch}
-	body.Members = append([]string{}, kind.Members...) // not nil: they are known
+	body := filter.Body{Key: kind.Key, Text: kind.Text, KeepMismatch: kind.KeepMismatch, Members: known(kind.Members)}
 	options := filter.Options{MaxFilters: filter.MaxFilters, Extensions: c.Extensions}
 	for i, pattern := range c.Filters { // one by one, for a violation each
 		_, err := filter.Compile([]string{pattern}, body, options)
-		if wrong, ok := errors.AsType[*filter.PatternError](err); ok {
-			err = wrong.Err
-		}
-		to.require(err == nil, fmt.Sprintf("%s.Filters[%d]", field, i), excerpt(pattern), "must be a filter pattern: %v", err)
+		to.require(err == nil, fmt.Sprintf("%s.Filters[%d]", field, i), excerpt(pattern), "%s", patternBound(err))
 	}
 	if len(to.violations) > before {
 		return
@@ -80,19 +76,40 @@ func (f *filtering) compile(to *checker, c FilterCriteria, source sources.Source
 	to.require(err == nil, field, "set", "must be filters: %v", err)
 	f.criteria = criteria
 	if f.metadata = kind.AppendMetadata; f.metadata == nil {
-		f.metadata = func(dst []byte, _ string, _ *sources.Record, _ []sources.Member) []byte { return dst }
+		f.metadata = func(dst []byte, _ string, _ *sources.Record, _ []sources.AskedMember) []byte { return dst }
 	}
 	f.asked = asked(criteria)
 }
 
-// asked are the members that patterns name, in the order of their names.
-func asked(criteria *filter.Criteria) []sources.Member {
-	named := criteria.Metadata()
-	members := make([]sources.Member, 0, len(named))
-	for _, name := range slices.Sorted(maps.Keys(named)) {
-		members = append(members, sources.Member{Name: name, Fields: slices.Sorted(slices.Values(named[name]))})
+// patternBound says what a pattern should have been.
+func patternBound(err error) string {
+	if wrong, ok := errors.AsType[*filter.PatternError](err); ok {
+		err = wrong.Err
 	}
-	return members
+	if _, ok := errors.AsType[*filter.MemberError](err); ok {
+		return err.Error() // it is a pattern
+	}
+	return fmt.Sprintf("must be a filter pattern: %v", err)
+}
+
+// known are the members that a source tells, for package filter; never nil.
+func known(of []sources.Member) []filter.Member {
+	kinds := map[sources.Kind]filter.Kind{sources.Text: filter.Text, sources.Number: filter.Number, sources.Object: filter.Object}
+	all := make([]filter.Member, len(of))
+	for i, m := range of {
+		all[i] = filter.Member{Name: m.Name, Kind: kinds[m.Kind], Members: known(m.Members)}
+	}
+	return all
+}
+
+// asked are the members that patterns name, in the order of their names.
+func asked(criteria *filter.Criteria) []sources.AskedMember {
+	named := criteria.Metadata()
+	all := make([]sources.AskedMember, 0, len(named))
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		all = append(all, sources.AskedMember{Name: name, Fields: slices.Sorted(slices.Values(named[name]))})
+	}
+	return all
 }
 
 // excerpt is the beginning of a pattern, to know it by.

@@ -28,8 +28,8 @@ func newFlood(ordered bool, records int, body string) *flood {
 }
 
 func (*flood) Filtering() sources.Filtering {
-	return sources.Filtering{Key: "body", Text: true, Members: []string{"messageId"}, AppendMetadata: func(
-		dst []byte, _ string, r *sources.Record, _ []sources.Member,
+	return sources.Filtering{Key: "body", Text: true, Members: []sources.Member{{Name: "messageId", Kind: sources.Text}}, AppendMetadata: func(
+		dst []byte, _ string, r *sources.Record, _ []sources.AskedMember,
 	) []byte {
 		return append(append(append(dst, `{"messageId":"`...), r.ID...), `"}`...)
 	}}

@@ -282,8 +282,8 @@ func TestMetadataThatPanicsLosesNothing_P1(t *testing.T) {
 		q.End()
 		calls := 0
 		source := &filterable{Source: q.Source(), filtering: sources.Filtering{
-			Key: "body", Text: true, Members: []string{"a"},
-			AppendMetadata: func(dst []byte, _ string, _ *sources.Record, _ []sources.Member) []byte {
+			Key: "body", Text: true, Members: []sources.Member{{Name: "a", Kind: sources.Number}},
+			AppendMetadata: func(dst []byte, _ string, _ *sources.Record, _ []sources.AskedMember) []byte {
 				if calls++; calls%2 == 0 {
 					panic("metadata panics")
 				}
@@ -331,7 +331,7 @@ func TestFilteringAsTheSourceSays(t *testing.T) {
 
 		// Without AppendMetadata there are no metadata.
 		source = &filterable{Source: s.Source("other"), filtering: source.filtering}
-		source.filtering.Members = []string{"topic"}
+		source.filtering.Members = []sources.Member{{Name: "topic", Kind: sources.Text}}
 		j = newJournal()
 		mustRun(t, mustNew(t, source, j.handler(nil), j.config(esm.Config{FilterCriteria: patterns(`{"topic":[{"exists":false}],"value":["text"]}`)})))
 		equal(t, "handled", fmt.Sprintf("%q", j.seen()), `["{\"level\":\"ERROR\"}" "{\"level\":\"INFO\"}" "text" "\xff"]`)
@@ -445,15 +445,26 @@ func TestFilterViolations(t *testing.T) {
 			{"FilterCriteria.Filters[3]", `"{\"body\":[{\"wildcard\":\"*\"}]}"`, "must be a filter pattern: body: wildcard: is not among AWS Lambda's operators"},
 		}},
 		"a member of no record": {queue, patterns(`{"Body":["x"]}`), []esm.Violation{
-			{"FilterCriteria.Filters[0]", `"{\"Body\":[\"x\"]}"`, "must be a filter pattern: Body: records of this source have no such member, only attributes, awsRegion, body,"},
+			{"FilterCriteria.Filters[0]", `"{\"Body\":[\"x\"]}"`, "Body: records of this source have no such member, only attributes, awsRegion, body,"},
 		}},
 		"FILT57 the member around": {stream, patterns(`{"$or":[{"data":{"a":[1]}},{"kinesis":{"data":[1]}}]}`), []esm.Violation{
-			{"FilterCriteria.Filters[0]", `"{\"$or\":[{\"data\":{\"a\":[1]}},{\"kinesis\":{\"data\":[1]}}]}"`, "must be a filter pattern: $or.kinesis: records of this source have no such member"},
+			{"FilterCriteria.Filters[0]", `"{\"$or\":[{\"data\":{\"a\":[1]}},{\"kinesis\":{\"data\":[1]}}]}"`, "$or.kinesis: records of this source have no such member"},
 		}},
 		"a source without metadata": {
 			func() sources.Source { return &filterable{queue(), sources.Filtering{Key: "body"}} }, patterns(`{"topic":[{"exists":false}]}`),
-			[]esm.Violation{{"FilterCriteria.Filters[0]", `"{\"topic\":[{\"exists\":false}]}"`, "must be a filter pattern: topic: records of this source have no such member, only body"}},
+			[]esm.Violation{{"FilterCriteria.Filters[0]", `"{\"topic\":[{\"exists\":false}]}"`, "topic: records of this source have no such member, only body"}},
 		},
+		"a member of no object": {queue, patterns(`{"attributes":{"Sent":["1"]}}`, good, `{"messageId":{"x":[{"exists":false}]}}`), []esm.Violation{
+			{"FilterCriteria.Filters[0]", `"{\"attributes\":{\"Sent\":[\"1\"]}}"`, "attributes.Sent: records of this source have no such member, only AWSTraceHeader, Approximate"},
+			{"FilterCriteria.Filters[2]", `"{\"messageId\":{\"x\":[{\"exists\":false}]}}"`, "messageId.x: records of this source have no such member, a text has none"},
+		}},
+		"FILT44 an object as a value": {queue, patterns(`{"messageAttributes":[{"exists":true}]}`), []esm.Violation{
+			{"FilterCriteria.Filters[0]", `"{\"messageAttributes\":[{\"exists\":true}]}"`, "messageAttributes: is an object, the pattern must name members of it"},
+		}},
+		"a value of another kind": {stream, patterns(`{"sequenceNumber":[1,null]}`, `{"approximateArrivalTimestamp":[{"prefix":"2"}]}`), []esm.Violation{
+			{"FilterCriteria.Filters[0]", `"{\"sequenceNumber\":[1,null]}"`, "sequenceNumber: is a text, the pattern asks for null or a number"},
+			{"FilterCriteria.Filters[1]", `"{\"approximateArrivalTimestamp\":[{\"prefix\":\"2\"}]}"`, "approximateArrivalTimestamp: is a number, the pattern asks for a text"},
+		}},
 		"FILT69 empty": {queue, patterns(""), []esm.Violation{{"FilterCriteria.Filters[0]", `""`, "must be a filter pattern: is empty"}}},
 		"FILT68 KIN205 text on a stream": {stream, patterns(`{"data":["x"]}`), []esm.Violation{
 			{"FilterCriteria.Filters[0]", `"{\"data\":[\"x\"]}"`, "must be a filter pattern: data: must be an object: this source is filtered by JSON only"},

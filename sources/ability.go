@@ -211,27 +211,48 @@ type Filtering struct {
 	// Elsewhere it is rejected (FILT-74..88).
 	KeepMismatch bool
 
-	// Members are the names of all that may stand beside Key in a pattern: what
-	// the event document tells of a record (FILT-55, FILT-56). A pattern that
-	// names another member is refused, for it could never match. Empty if there
-	// are none.
-	Members []string
+	// Members are all that may stand beside Key in a pattern: what the event
+	// document tells of a record (FILT-55, FILT-56). A pattern that asks for what
+	// they cannot be is refused, for it could never match. Empty if there are none.
+	Members []Member
 
 	// AppendMetadata appends to dst one JSON object and returns the longer
 	// slice: those of the members of r, which is of the partition with the given
-	// ID, that are asked for. What is encoded in
-	// the event document as the body is, such as the key of a Kafka record, is
-	// decoded as the body is. Other members may be there too.
+	// ID, that are asked for. What is encoded in the event document as the body is,
+	// such as the key of a Kafka record, is decoded as the body is. Other members
+	// may be there too. All are among Members, and of their kind.
 	//
 	// It is called only if a pattern names such a member, concurrently with
 	// everything, allocates nothing but dst, and keeps nothing. nil means that
 	// no record has such members.
-	AppendMetadata func(dst []byte, partition string, r *Record, asked []Member) []byte
+	AppendMetadata func(dst []byte, partition string, r *Record, asked []AskedMember) []byte
 }
 
-// Member is a member of a record that filter patterns name.
+// Member is a member that records have, all of them or some.
 type Member struct {
-	// Name is one of Filtering.Members.
+	// Name of the member. The empty name stands for all that have no Member of
+	// their own beside it, where the sender chooses the names.
+	Name string
+	// Kind of its value.
+	Kind Kind
+	// Members of an Object, all that there may be.
+	Members []Member
+}
+
+// Kind is what the value of a member is, in each record that has it.
+type Kind int
+
+// The kinds of values.
+const (
+	Anything Kind = iota // or what differs from record to record
+	Text
+	Number
+	Object
+)
+
+// AskedMember is a member of a record that filter patterns name.
+type AskedMember struct {
+	// Name is that of one of Filtering.Members.
 	Name string
 	// Fields are the names right below it that patterns ask for, in order. Where
 	// there are none they ask for its value.

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -20,7 +21,9 @@ type compiler struct {
 	plan *plan
 	// kids are the fields made so far, by the node above and their name.
 	kids map[kid]int
-	path []string
+	// failing are the leaves that no record passes, and why.
+	failing map[int]error
+	path    []string
 }
 
 // pattern adds one pattern and returns its combinations.
@@ -30,27 +33,47 @@ func (c *compiler) pattern(text string) ([]combination, error) {
 		return nil, err
 	}
 	c.path = c.path[:0]
-	return c.object(metadataNode, &e, []combination{{}})
+	record := c.body.record()
+	all, err := c.object(metadataNode, &record, &e, []combination{{}})
+	if err != nil {
+		return nil, err
+	}
+	return all, c.matchable(all)
 }
 
-// object adds what an object of a pattern asks of the fields below a node to
-// each of the combinations so far.
-func (c *compiler) object(at int, e *element, sofar []combination) ([]combination, error) {
+// matchable requires that a record can match one of the combinations.
+func (c *compiler) matchable(all []combination) error {
+	var first error
+	for _, one := range all {
+		leaves := slices.Sorted(maps.Values(one))
+		i := slices.IndexFunc(leaves, func(id int) bool { return c.failing[id] != nil })
+		if i < 0 {
+			return nil
+		}
+		first = cmp.Or(first, c.failing[leaves[i]])
+	}
+	return first
+}
+
+// object adds what an object of a pattern asks of the fields below a node, which
+// is member of, to each of the combinations so far.
+func (c *compiler) object(at int, of *Member, e *element, sofar []combination) ([]combination, error) {
 	if len(e.members) == 0 {
 		return nil, c.fail(errors.New("an empty object matches nothing"))
 	}
 	for _, m := range e.lastMembers() {
 		c.path = append(c.path, m.name)
 		var err error
+		below, ok := of.below(m.name)
 		switch {
 		case isOr(&m):
-			sofar, err = c.or(at, m.value.elements, sofar)
-		case at == metadataNode && !c.body.has(m.name):
-			err = c.fail(c.body.unknown())
+			sofar, err = c.or(at, of, m.value.elements, sofar)
+		case !ok:
+			err = c.fail(of.lacks())
 		case m.value.kind == '{':
-			sofar, err = c.object(c.kid(at, m.name), &m.value, sofar)
+			sofar, err = c.object(c.kid(at, m.name), below, &m.value, sofar)
 		case m.value.kind == '[':
-			err = c.leaf(c.kid(at, m.name), m.value.elements, sofar)
+			err = c.leaf(c.kid(at, m.name), below, m.value.elements, sofar)
 		default:
 			err = c.fail(errors.New("must be an array or an object"))
 		}
@@ -63,14 +86,14 @@ func (c *compiler) object(at int, e *element, sofar []combination) ([]combinatio
 }
 
 // or multiplies the combinations so far by the alternatives.
-func (c *compiler) or(at int, alternatives []element, sofar []combination) ([]combination, error) {
+func (c *compiler) or(at int, of *Member, alternatives []element, sofar []combination) ([]combination, error) {
 	var all []combination
 	for i := range alternatives {
 		more := make([]combination, len(sofar))
 		for k := range sofar {
 			more[k] = maps.Clone(sofar[k])
 		}
-		more, err := c.object(at, &alternatives[i], more)
+		more, err := c.object(at, of, &alternatives[i], more)
 		if err != nil {
 			return nil, err
 		}
@@ -83,7 +106,7 @@ func (c *compiler) or(at int, alternatives []element, sofar []combination) ([]co
 
 // leaf adds a condition. Where a combination has one for the field already,
 // outside of $or, the later one counts, as with a repeated key (FILT-07).
-func (c *compiler) leaf(at int, values []element, sofar []combination) error {
+func (c *compiler) leaf(at int, of *Member, values []element, sofar []combination) error {
 	if at == bodyNode && !c.body.Text {
 		return c.fail(errors.New("must be an object: this source is filtered by JSON only"))
 	}
@@ -92,6 +115,9 @@ func (c *compiler) leaf(at int, values []element, sofar []combination) error {
 		return c.fail(err)
 	}
 	id := c.plan.addLeaf(at, condition)
+	if err := of.fails(condition); err != nil {
+		c.failing[id] = c.fail(err)
+	}
 	for _, s := range sofar {
 		s[at] = id
 	}

@@ -3,8 +3,6 @@ package filter
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 )
 
@@ -37,21 +35,19 @@ type Body struct {
 	// pattern does not match (FILT-74, FILT-75, FILT-80, KIN-204).
 	KeepMismatch bool
 
-	// Members are the names of all that may stand beside Key in a record. A
-	// pattern that names another one is refused: what it asks for can never be
-	// there. nil means that they are not known, and none is refused.
-	Members []string
+	// Members are all that may stand beside Key in a record. A pattern is refused
+	// with a [MemberError] if it names another one, or one below a text or a
+	// number, or if all of its combinations ask a member for what it is not. nil
+	// means that they are not known, and nothing is refused.
+	Members []Member
 }
 
-// has tells whether a pattern may name a member of the record.
-func (b *Body) has(name string) bool {
-	return b.Members == nil || name == b.Key || slices.Contains(b.Members, name)
-}
-
-// unknown is what is wrong with the name of any other member.
-func (b *Body) unknown() error {
-	names := slices.Sorted(slices.Values(append([]string{b.Key}, b.Members...)))
-	return fmt.Errorf("records of this source have no such member, only %s", strings.Join(names, ", "))
+// record is a record with its body.
+func (b *Body) record() Member {
+	if b.Members == nil {
+		return Member{}
+	}
+	return Member{Kind: Object, Members: append([]Member{{Name: b.Key}}, b.Members...)}
 }
 
 // Options are what AWS does not have by default. The zero value is AWS's.
@@ -114,10 +110,11 @@ func Compile(patterns []string, body Body, options Options) (*Criteria, error) {
 	c := &Criteria{body: body}
 	c.plan.nodes = []node{metadataNode: {}, bodyNode: {}}
 	compile := compiler{
-		parser: parser{extensions: options.Extensions},
-		body:   body,
-		plan:   &c.plan,
-		kids:   make(map[kid]int),
+		parser:  parser{extensions: options.Extensions},
+		body:    body,
+		plan:    &c.plan,
+		kids:    make(map[kid]int),
+		failing: make(map[int]error),
 	}
 	join := newJoiner(&c.plan)
 	for i, pattern := range patterns {

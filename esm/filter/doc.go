@@ -87,8 +87,11 @@
 // They stand at the top level, not within "kinesis" (FILT-57). AWS's guide says
 // that the body's key alone can be filtered, yet others were seen to work, what
 // its pollers add among them; a member of the record is matched (FILT-55,
-// FILT-56). A pattern that names any other member is refused where Body.Members
-// says which there are, for it could never match.
+// FILT-56). Where Body.Members says what there is, a pattern that could never match
+// for asking for something else is refused: for another member, for members of a
+// text or a number, for an object as if it were a value, for a number where there
+// is a text. With "$or" another member is refused in every alternative, and a value
+// of another kind only if no alternative is left.
 //
 // The key of a Kafka record and the values of its headers are as its value is:
 // an object or array if they are JSON, otherwise a text, and bytes that are not

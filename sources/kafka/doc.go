@@ -114,7 +114,7 @@
 //   - A partition that comes later is read from its beginning (KAF-08).
 //   - Filter patterns may name topic, partition, offset, timestamp, key and headers beside
 //     value, which is all that AWS speaks of (KAF-150). Package filter says how they are
-//     seen. Members that no record has are refused.
+//     seen. One that asks for what no record has is refused.
 //   - A batching window starts with the first record of a batch (KAF-13 is in conflict
 //     with itself on AWS).
 //   - A batch of mixed partitions is bisected in the order in which it came, so that

@@ -16,7 +16,7 @@ func (s *Source) Filtering() sources.Filtering {
 }
 
 // appendMetadata appends the members of a record that patterns name, and nothing else.
-func appendMetadata(dst []byte, _ string, r *sources.Record, asked []sources.Member) []byte {
+func appendMetadata(dst []byte, _ string, r *sources.Record, asked []sources.AskedMember) []byte {
 	var e eventjson.KafkaRecord
 	view(r, &e)
 	dst = append(dst, '{')

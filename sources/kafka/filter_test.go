@@ -80,15 +80,19 @@ func TestFilterMetadata(t *testing.T) {
 				t.Fatal(err)
 			}
 			filtering := source.Filtering()
+			nothing := esm.Records(func(context.Context, []sources.Record) (esm.Response, error) { return esm.Response{}, nil })
+			if _, err := esm.New(source, nothing, esm.Config{FilterCriteria: esm.FilterCriteria{Filters: []string{c.pattern}}}); err != nil {
+				t.Error(err)
+			}
 			criteria, err := filter.Compile([]string{c.pattern}, filter.Body{
-				Key: filtering.Key, Text: filtering.Text, KeepMismatch: filtering.KeepMismatch, Members: filtering.Members,
+				Key: filtering.Key, Text: filtering.Text, KeepMismatch: filtering.KeepMismatch,
 			}, filter.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			var asked []sources.Member
+			var asked []sources.AskedMember
 			for name, fields := range criteria.Metadata() {
-				asked = append(asked, sources.Member{Name: name, Fields: fields})
+				asked = append(asked, sources.AskedMember{Name: name, Fields: fields})
 			}
 			var got []string
 			for i, r := range records {
@@ -121,10 +125,21 @@ func TestFilterByTopic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, pattern := range []string{`{"topics":["orders"]}`, `{"eventSource":["aws:kafka"]}`, `{"body":{"a":[1]}}`} {
+	const none = ": records of this source have no such member"
+	const all = ", only headers, key, offset, partition, timestamp, timestampType, topic, value"
+	for pattern, want := range map[string]string{
+		`{"topics":["orders"]}`:         "topics" + none + all,
+		`{"eventSource":["aws:kafka"]}`: "eventSource" + none + all,
+		`{"body":{"a":[1]}}`:            "body" + none + all,
+		`{"topic":{"x":["y"]}}`:         "topic.x" + none + ", a text has none",
+		`{"offset":{"x":["y"]}}`:        "offset.x" + none + ", a number has none",
+		`{"partition":["0"]}`:           "partition: is a number, the pattern asks for a text",
+		`{"timestampType":[0]}`:         "timestampType: is a text, the pattern asks for a number",
+		`{"headers":[{"exists":true}]}`: "headers: is an object, the pattern must name members of it",
+	} {
 		config.FilterCriteria.Filters = []string{pattern}
 		_, err = esm.New(source, esm.Records(func(context.Context, []sources.Record) (esm.Response, error) { return esm.Response{}, nil }), config)
-		if err == nil || !strings.Contains(err.Error(), "only headers, key, offset, partition, timestamp, timestampType, topic, value") {
+		if err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%s: %v", pattern, err)
 		}
 	}
@@ -140,7 +155,7 @@ func TestMetadataHoldsWhatIsAsked(t *testing.T) { //nolint:paralleltest // count
 		Topic: "orders", Partition: 3, Offset: 9, Key: []byte(`{"a":1}`),
 		Headers: []kgo.RecordHeader{{Key: "kind", Value: []byte("x")}, {Key: "other", Value: make([]byte, 1<<10)}},
 	}}
-	asked := []sources.Member{{Name: "headers", Fields: []string{"kind", "none"}}, {Name: "key"}, {Name: "topic"}}
+	asked := []sources.AskedMember{{Name: "headers", Fields: []string{"kind", "none"}}, {Name: "key"}, {Name: "topic"}}
 	dst := make([]byte, 0, 1<<10)
 	appendMetadata := source.Filtering().AppendMetadata
 	if got := testing.AllocsPerRun(1000, func() { dst = appendMetadata(dst[:0], "", &record, asked) }); got > 0 {

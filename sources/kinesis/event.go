@@ -23,7 +23,7 @@ func (s *Source) Filtering() sources.Filtering {
 }
 
 // appendMetadata appends what the event document says of a record besides its data.
-func (s *Source) appendMetadata(dst []byte, partition string, r *sources.Record, _ []sources.Member) []byte {
+func (s *Source) appendMetadata(dst []byte, partition string, r *sources.Record, _ []sources.AskedMember) []byte {
 	event := native(r).event()
 	return s.encoder.AppendMetadata(dst, partition, &event)
 }

@@ -69,11 +69,19 @@ func TestStreamByNameGoesOnByARN(t *testing.T) {
 func TestFilterOfNoMember(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
-		for _, pattern := range []string{`{"kinesis":{"data":{"a":[1]}}}`, `{"body":{"a":[1]}}`, `{"PartitionKey":["k"]}`} {
+		const none = ": records of this source have no such member"
+		for pattern, want := range map[string]string{
+			`{"kinesis":{"data":{"a":[1]}}}`:           "kinesis" + none + ", only approximateArrivalTimestamp, awsRegion, data, ",
+			`{"body":{"a":[1]}}`:                       "body" + none + ", only approximateArrivalTimestamp, awsRegion, data, ",
+			`{"PartitionKey":["k"]}`:                   "PartitionKey" + none + ", only approximateArrivalTimestamp, awsRegion, data, ",
+			`{"partitionKey":{"x":["y"]}}`:             "partitionKey.x" + none + ", a text has none",
+			`{"sequenceNumber":[1]}`:                   "sequenceNumber: is a text, the pattern asks for a number",
+			`{"approximateArrivalTimestamp":["2026"]}`: "approximateArrivalTimestamp: is a number, the pattern asks for a text",
+		} {
 			_, err := esm.New(w.source(kinesis.Options{}), w.journal(nil), esm.Config{
 				FilterCriteria: esm.FilterCriteria{Filters: []string{pattern}},
 			})
-			if err == nil || !strings.Contains(err.Error(), "have no such member, only approximateArrivalTimestamp, awsRegion, data") {
+			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v", pattern, err)
 			}
 		}

@@ -17,7 +17,7 @@ func (s *queueSource) Filtering() sources.Filtering {
 
 // appendMetadata appends the message as the event document has it, without the
 // text of its body.
-func (s *queueSource) appendMetadata(dst []byte, _ string, r *sources.Record, _ []sources.Member) []byte {
+func (s *queueSource) appendMetadata(dst []byte, _ string, r *sources.Record, _ []sources.AskedMember) []byte {
 	event := messageOf(r).event
 	event.Body = ""
 	return s.queue.encoder.Append(dst, &event)
@@ -29,7 +29,7 @@ func (s *streamSource) Filtering() sources.Filtering {
 	return sources.Filtering{Key: "data", Members: eventjson.KinesisMembers(), AppendMetadata: s.appendMetadata}
 }
 
-func (s *streamSource) appendMetadata(dst []byte, partition string, r *sources.Record, _ []sources.Member) []byte {
+func (s *streamSource) appendMetadata(dst []byte, partition string, r *sources.Record, _ []sources.AskedMember) []byte {
 	event := streamRecordOf(r).event()
 	return s.stream.encoder.AppendMetadata(dst, partition, &event)
 }

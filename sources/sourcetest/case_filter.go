@@ -65,7 +65,8 @@ func filteringNames(p *probe) {
 		}
 	}
 	now := r.filtering()
-	if now.Key != first.Key || now.Text != first.Text || now.KeepMismatch != first.KeepMismatch || !slices.Equal(now.Members, first.Members) {
+	if now.Key != first.Key || now.Text != first.Text || now.KeepMismatch != first.KeepMismatch ||
+		!reflect.DeepEqual(now.Members, first.Members) {
 		p.brokenf("Filtering: %q, %t, %t at first, %q, %t, %t later",
 			first.Key, first.Text, first.KeepMismatch, now.Key, now.Text, now.KeepMismatch)
 	}
@@ -100,10 +101,10 @@ func metadata(p *probe) {
 }
 
 // members are asked for whole.
-func members(filtering sources.Filtering) []sources.Member {
-	all := make([]sources.Member, len(filtering.Members))
-	for i, name := range filtering.Members {
-		all[i].Name = name
+func members(filtering sources.Filtering) []sources.AskedMember {
+	all := make([]sources.AskedMember, len(filtering.Members))
+	for i := range filtering.Members {
+		all[i].Name = filtering.Members[i].Name
 	}
 	return all
 }
@@ -136,11 +137,7 @@ func (r *reader) sameMembers(filtering sources.Filtering, seen map[string]any, d
 	if filtering.AppendMetadata == nil {
 		return // patterns see none
 	}
-	for _, name := range slices.Sorted(maps.Keys(seen)) {
-		if !slices.Contains(filtering.Members, name) {
-			r.p.brokenf("AppendMetadata: has %q, which is not among Members", name)
-		}
-	}
+	r.asTold("", seen, filtering.Members)
 	for _, name := range slices.Sorted(maps.Keys(document.beside)) {
 		if _, ok := seen[name]; !ok && name != filtering.Key {
 			r.p.brokenf("AppendMetadata: lacks %q, which the event document has", name)
@@ -156,6 +153,34 @@ func (r *reader) sameMembers(filtering sources.Filtering, seen map[string]any, d
 		}
 		if !r.p.harness.ComposedID && !reflect.DeepEqual(value, seen[name]) {
 			r.p.brokenf("AppendMetadata: %q is %v, but %v in the event document", name, seen[name], value)
+		}
+	}
+}
+
+// asTold looks that an object of the metadata, whose path ends in a dot, holds nothing
+// but what Members tell: that is what patterns are refused by.
+func (r *reader) asTold(path string, seen map[string]any, members []sources.Member) {
+	for _, name := range slices.Sorted(maps.Keys(seen)) {
+		i := slices.IndexFunc(members, func(m sources.Member) bool { return m.Name == name })
+		if i < 0 {
+			i = slices.IndexFunc(members, func(m sources.Member) bool { return m.Name == "" })
+		}
+		if i < 0 {
+			r.p.brokenf("AppendMetadata: has %q, which is not among Members", path+name)
+		}
+		told := false
+		switch value := seen[name].(type) {
+		case string:
+			told = members[i].Kind == sources.Text
+		case float64:
+			told = members[i].Kind == sources.Number
+		case map[string]any:
+			if told = members[i].Kind == sources.Object; told {
+				r.asTold(path+name+".", value, members[i].Members)
+			}
+		}
+		if !told && members[i].Kind != sources.Anything {
+			r.p.brokenf("AppendMetadata: %q is %v, which is not of the kind that Members tell", path+name, seen[name])
 		}
 	}
 }

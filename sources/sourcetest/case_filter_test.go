@@ -52,7 +52,7 @@ func filteredBy(h Harness, change func(sources.Filtering) sources.Filtering) Har
 func metadataBy(change func(metadata []byte) []byte) func(sources.Filtering) sources.Filtering {
 	return func(f sources.Filtering) sources.Filtering {
 		inner := f.AppendMetadata
-		f.AppendMetadata = func(dst []byte, partition string, r *sources.Record, asked []sources.Member) []byte {
+		f.AppendMetadata = func(dst []byte, partition string, r *sources.Record, asked []sources.AskedMember) []byte {
 			return append(dst, change(inner(nil, partition, r, asked))...)
 		}
 		return f
@@ -94,6 +94,35 @@ func TestCatchesMisfiltered(t *testing.T) {
 			func(f sources.Filtering) sources.Filtering { f.Members = f.Members[1:]; return f },
 			"Metadata", `has "messageId", which is not among Members`,
 		},
+		"another kind": {
+			func(f sources.Filtering) sources.Filtering {
+				f.Members = slices.Clone(f.Members)
+				f.Members[0].Kind = sources.Number
+				return f
+			},
+			"Metadata", `"messageId" is`,
+		},
+		"another kind below": {
+			func(f sources.Filtering) sources.Filtering {
+				attributes := slices.IndexFunc(f.Members, func(m sources.Member) bool { return m.Name == "attributes" })
+				f.Members = slices.Clone(f.Members)
+				f.Members[attributes].Members = slices.Clone(f.Members[attributes].Members)
+				for i := range f.Members[attributes].Members {
+					f.Members[attributes].Members[i].Kind = sources.Object
+				}
+				return f
+			},
+			"Metadata", `"attributes.ApproximateFirstReceiveTimestamp" is 946684800000, which is not of the kind that Members tell`,
+		},
+		"not said below": {
+			func(f sources.Filtering) sources.Filtering {
+				attributes := slices.IndexFunc(f.Members, func(m sources.Member) bool { return m.Name == "attributes" })
+				f.Members = slices.Clone(f.Members)
+				f.Members[attributes].Members = nil
+				return f
+			},
+			"Metadata", `has "attributes.ApproximateFirstReceiveTimestamp", which is not among Members`,
+		},
 		"another set": {
 			func(f sources.Filtering) sources.Filtering { f.Members = f.Members[sets.Add(1)-1:]; return f },
 			"Filtering", "later",
@@ -107,7 +136,7 @@ func TestCatchesMisfiltered(t *testing.T) {
 		"drops the start": {
 			func(f sources.Filtering) sources.Filtering {
 				inner := f.AppendMetadata
-				f.AppendMetadata = func(_ []byte, partition string, r *sources.Record, asked []sources.Member) []byte {
+				f.AppendMetadata = func(_ []byte, partition string, r *sources.Record, asked []sources.AskedMember) []byte {
 					return inner(nil, partition, r, asked)
 				}
 				return f

@@ -15,7 +15,7 @@ func (s *Source) Filtering() sources.Filtering {
 
 // appendMetadata appends the message as the event document has it, without the
 // text of its body.
-func (s *Source) appendMetadata(dst []byte, _ string, r *sources.Record, _ []sources.Member) []byte {
+func (s *Source) appendMetadata(dst []byte, _ string, r *sources.Record, _ []sources.AskedMember) []byte {
 	scratch := s.scratch.get()
 	defer s.scratch.put(scratch)
 	scratch.read(message(r))

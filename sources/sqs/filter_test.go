@@ -153,7 +153,27 @@ func TestMetadata(t *testing.T) {
 // A pattern that no message can match is refused, rather than deleting all of them.
 func TestFilterOfNoMember_P1(t *testing.T) {
 	t.Parallel()
-	for _, pattern := range []string{`{"Body":["x"]}`, `{"data":{"a":[1]}}`, `{"attributes.SenderId":["x"]}`} {
+	const (
+		none = ": records of this source have no such member"
+		all  = ", only attributes, awsRegion, body, eventSource, eventSourceARN, " +
+			"md5OfBody, md5OfMessageAttributes, messageAttributes, messageId, receiptHandle"
+		system = "AWSTraceHeader, ApproximateFirstReceiveTimestamp, ApproximateReceiveCount, DeadLetterQueueSourceArn, " +
+			"MessageDeduplicationId, MessageGroupId, SenderId, SentTimestamp, SequenceNumber"
+	)
+	for pattern, want := range map[string]string{
+		`{"Body":["x"]}`:                           "Body" + none + all,
+		`{"data":{"a":[1]}}`:                       "data" + none + all,
+		`{"attributes.SenderId":["x"]}`:            "attributes.SenderId" + none + all,
+		`{"attributes":{"Sent":["1"]}}`:            "attributes.Sent" + none + ", only " + system,
+		`{"attributes":["x",{"exists":true}]}`:     "attributes: is an object, the pattern must name members of it: " + system,
+		`{"attributes":{"SentTimestamp":[1]}}`:     "attributes.SentTimestamp: is a text, the pattern asks for a number",
+		`{"attributes":{"MessageGroupId":[null]}}`: "attributes.MessageGroupId: is a text, the pattern asks for null",
+		`{"messageId":{"x":["y"]}}`:                "messageId.x" + none + ", a text has none",
+		`{"messageAttributes":{"tenant":["north"]}}`: "messageAttributes.tenant: is an object, the pattern must name members of it: " +
+			"binaryListValues, binaryValue, dataType, stringListValues, stringValue",
+		`{"messageAttributes":{"n":{"stringValue":[1]}}}`:   "messageAttributes.n.stringValue: is a text, the pattern asks for a number",
+		`{"messageAttributes":{"n":{"StringValue":["1"]}}}`: "messageAttributes.n.StringValue" + none + ", only binaryListValues, binaryValue, dataType, stringListValues, stringValue",
+	} {
 		source, err := sqs.New(newStub(standardARN), standardARN, sqs.Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -161,9 +181,33 @@ func TestFilterOfNoMember_P1(t *testing.T) {
 		_, err = esm.New(source, esm.Records(func(context.Context, []sources.Record) (esm.Response, error) {
 			return esm.Response{}, nil
 		}), esm.Config{FilterCriteria: esm.FilterCriteria{Filters: []string{pattern}}})
-		if err == nil || !strings.Contains(err.Error(), "have no such member, only attributes, awsRegion, body, eventSource") {
+		if err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%s: %v", pattern, err)
 		}
+	}
+}
+
+// The system attributes that the service may send are known, and only those.
+func TestFilterKnowsSystemAttributes_SQS93(t *testing.T) {
+	t.Parallel()
+	var got []string
+	for _, member := range started(t, standardARN, 0).Filtering().Members {
+		if member.Name == "attributes" {
+			for _, attribute := range member.Members {
+				got = append(got, attribute.Name)
+			}
+		}
+	}
+	var want []string
+	for _, name := range types.MessageSystemAttributeName("").Values() {
+		if name != types.MessageSystemAttributeNameAll {
+			want = append(want, string(name))
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

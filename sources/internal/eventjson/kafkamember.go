@@ -5,11 +5,22 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/openesm/openesm/sources"
 )
 
-// KafkaMembers are the members of a record besides its value.
-func KafkaMembers() []string {
-	return []string{"topic", "partition", "offset", "timestamp", "timestampType", "key", "headers"}
+// KafkaMembers are the members of a record besides its value. Its key and the values
+// of its headers, whose names are the sender's, may be texts or JSON.
+func KafkaMembers() []sources.Member {
+	return []sources.Member{
+		{Name: "topic", Kind: sources.Text},
+		{Name: "partition", Kind: sources.Number},
+		{Name: "offset", Kind: sources.Number},
+		{Name: "timestamp", Kind: sources.Number},
+		{Name: "timestampType", Kind: sources.Text},
+		{Name: "key"},
+		{Name: "headers", Kind: sources.Object, Members: []sources.Member{{}}},
+	}
 }
 
 // AppendKafkaMember appends a member of r and a comma, as filter patterns see it. The

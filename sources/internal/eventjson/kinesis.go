@@ -3,6 +3,8 @@ package eventjson
 import (
 	"strconv"
 	"time"
+
+	"github.com/openesm/openesm/sources"
 )
 
 // KinesisRecord is what the event document tells of one stream record
@@ -81,11 +83,11 @@ func (k *Kinesis) Size(shardID string, r *KinesisRecord) int {
 
 // KinesisMembers are the members of a record besides its data, those of the object
 // kinesis and those that stand beside it.
-func KinesisMembers() []string {
-	return []string{
-		"kinesisSchemaVersion", "partitionKey", "sequenceNumber", "approximateArrivalTimestamp", "encryptionType",
+func KinesisMembers() []sources.Member {
+	return append(texts(
+		"kinesisSchemaVersion", "partitionKey", "sequenceNumber", "encryptionType",
 		"eventSource", "eventVersion", "eventID", "eventName", "invokeIdentityArn", "awsRegion", "eventSourceARN",
-	}
+	), sources.Member{Name: "approximateArrivalTimestamp", Kind: sources.Number})
 }
 
 // AppendMetadata appends what filter patterns see of r besides its data, as one JSON

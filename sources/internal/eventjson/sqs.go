@@ -1,5 +1,7 @@
 package eventjson
 
+import "github.com/openesm/openesm/sources"
+
 // SQS appends the records of an SQS event document (SQS-90..105). It is
 // immutable.
 type SQS struct {
@@ -33,11 +35,33 @@ func NewSQS(eventSource, arn, region string) *SQS {
 }
 
 // SQSMembers are the members of a record besides its body.
-func SQSMembers() []string {
-	return []string{
-		"messageId", "receiptHandle", "attributes", "messageAttributes", "md5OfMessageAttributes", "md5OfBody",
-		"eventSource", "eventSourceARN", "awsRegion",
+func SQSMembers() []sources.Member {
+	return []sources.Member{
+		{Name: "messageId", Kind: sources.Text},
+		{Name: "receiptHandle", Kind: sources.Text},
+		{Name: "attributes", Kind: sources.Object, Members: texts(
+			"ApproximateReceiveCount", "SentTimestamp", "SequenceNumber", "MessageGroupId", "SenderId",
+			"MessageDeduplicationId", "ApproximateFirstReceiveTimestamp", "AWSTraceHeader", "DeadLetterQueueSourceArn",
+		)},
+		{Name: "messageAttributes", Kind: sources.Object, Members: []sources.Member{
+			{Kind: sources.Object, Members: append(texts("stringValue", "binaryValue", "dataType"),
+				sources.Member{Name: "stringListValues"}, sources.Member{Name: "binaryListValues"})},
+		}},
+		{Name: "md5OfMessageAttributes"}, // a text, or null (SQS-100)
+		{Name: "md5OfBody", Kind: sources.Text},
+		{Name: "eventSource", Kind: sources.Text},
+		{Name: "eventSourceARN", Kind: sources.Text},
+		{Name: "awsRegion", Kind: sources.Text},
 	}
+}
+
+// texts are members that are texts.
+func texts(names ...string) []sources.Member {
+	all := make([]sources.Member, len(names))
+	for i, name := range names {
+		all[i] = sources.Member{Name: name, Kind: sources.Text}
+	}
+	return all
 }
 
 // WithNullMD5 returns an encoder that differs in how it writes a message
