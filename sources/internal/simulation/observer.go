@@ -451,6 +451,7 @@ func (o *Observer) returned(i *invocation) {
 		o.sim.cover("bisect")
 	}
 	failing, named := false, o.sim.traits.RetryNamed
+	progress := false
 	for _, it := range i.items {
 		t := o.records[it.Number]
 		if mood == moodPartial && report && i.ctx.Err() == nil {
@@ -463,7 +464,7 @@ func (o *Observer) returned(i *invocation) {
 		}
 		switch {
 		case !failing:
-			t.finished = true
+			t.finished, progress = true, true
 		case mood != moodThrottle || i.ctx.Err() != nil:
 			t.failed[i.life]++
 		}
@@ -472,4 +473,5 @@ func (o *Observer) returned(i *invocation) {
 			t.retried = time.Now()
 		}
 	}
+	o.checkStuck(i, progress)
 }
