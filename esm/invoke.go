@@ -236,8 +236,8 @@ func (v *invoker) judge(records []sources.Record, a answer) outcome {
 	return o
 }
 
-// tell observes and logs what did not succeed. What the handler may do all the time is
-// logged once a minute, where nothing gets on for it.
+// tell observes and logs what did not succeed. Throttles and partial failures are
+// ordinary: they are a warning, once a minute, only if the handler does not get on.
 func (v *invoker) tell(o outcome, records int) {
 	p := v.part
 	problem, log := p.health.invoked(p.id, &o, v.progress(o, records))

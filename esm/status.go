@@ -40,8 +40,8 @@ type Status struct {
 // same partition and a minute has passed since the last failure, so that what fails now
 // and then beside what succeeds is one problem, and not a new one each time. It is over
 // too when the partition is closed, and five minutes after the last failure if nothing
-// shows that it has passed; for as long as the handler took, and asked to wait, these
-// times wait too. What comes back within another minute is the same problem.
+// shows that it has passed. Both times are longer by what the invocation that failed took,
+// and asked to wait. What comes back within another minute is the same problem.
 //
 // Three problems end by other rules. Records that are dropped, and a failure that is
 // about the whole source, are one until a minute after the last time. A destination that
@@ -61,8 +61,8 @@ type Problem struct {
 	Metric Metric
 	// Partition is what it is about; "" for the whole source.
 	Partition string
-	// Since is the first failure, Last the last one of so many. Count counts records
-	// only where the table says so, and calls otherwise.
+	// Since is the first failure, Last the last one of so many. Count counts calls, of
+	// DroppedEventCount records.
 	Since, Last time.Time
 	Count       int
 	// Err is the last failure.

@@ -79,7 +79,8 @@ func TestHandlerThatDoesNotGetOnIsHeardOf_P14(t *testing.T) {
 				if len(log.lines("level=WARN", "mapping=orders", "partition=", "attempts=", "since=", test.text)) == 0 {
 					t.Error("not told in the log within a minute")
 				}
-				time.Sleep(59 * time.Minute)
+				time.Sleep(59*time.Minute + time.Second)
+				synctest.Wait()
 				problem := problemOf(t, m.Status(), test.metric)
 				equal(t, "since, after an hour", problem.Since, began)
 				equal(t, "attempts", problem.Count, len(j.sizes()))
