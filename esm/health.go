@@ -92,10 +92,11 @@ func (h *health) note(o *Observation) {
 	}
 }
 
-// invoked takes note of an invocation, and whether something of its batch was done. It
-// returns what is to be logged now: of problems that are not logged at each attempt.
-func (h *health) invoked(partition string, o *outcome, progress bool) (p Problem, log bool) {
-	wait := max(o.took, 0) + o.retryAfter
+// invoked takes note of an invocation, and whether something of its batch was done. limit
+// is the handler's time limit. It returns what is to be logged now: of problems that are
+// not logged at each attempt.
+func (h *health) invoked(partition string, o *outcome, progress bool, limit time.Duration) (p Problem, log bool) {
+	wait := min(o.took, limit) + o.retryAfter
 	switch {
 	case o.verdict == failed:
 		h.fail(symptom{InvokeErrorCount, partition}, 1, o.err, wait)

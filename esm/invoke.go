@@ -240,7 +240,7 @@ func (v *invoker) judge(records []sources.Record, a answer) outcome {
 // ordinary: they are a warning, once a minute, only if the handler does not get on.
 func (v *invoker) tell(o outcome, records int) {
 	p := v.part
-	problem, log := p.health.invoked(p.id, &o, v.progress(o, records))
+	problem, log := p.health.invoked(p.id, &o, v.progress(o, records), p.config.Timeout)
 	switch o.verdict {
 	case succeeded:
 	case throttled:
