@@ -72,7 +72,9 @@ func (p *part) deliveryEffect() string {
 // drop finishes records that are delivered nowhere (DST-62, DST-66).
 func (s *sublane) drop(records []sources.Record, step retry.Step, why string) {
 	o := s.parent
-	o.count(DroppedEventCount, len(records))
+	o.observe(Observation{
+		Metric: DroppedEventCount, Partition: o.id, Count: len(records), Err: fmt.Errorf("esm: %s: %s", step.Reason, why),
+	})
 	o.config.Logger.Error("records dropped: "+why, append(o.attrs(),
 		slog.String("condition", string(step.Reason)), slog.Int("records", len(records)))...)
 	o.finished(records)

@@ -110,7 +110,9 @@
 //
 // [Observer] is told of every event behind AWS's metrics, under AWS's names;
 // the log goes to Config.Logger. Neither holds record payloads. [Mapping.Status] tells
-// at any time what the mapping does, and what fails now.
+// at any time what the mapping does, and what fails now. A handler that lets nothing get
+// on, by throttles or by BatchItemFailures, is a [Problem] too, and a line of the log
+// each minute.
 //
 // # Testing
 //

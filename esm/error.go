@@ -15,7 +15,7 @@ var (
 
 	// ErrSourceInUse is returned by Run while another mapping of this process reads
 	// the same source. Make a source for each mapping: two may read one queue.
-	ErrSourceInUse = errors.New("esm: source is read by another mapping")
+	ErrSourceInUse = errors.New("esm: the source is read by another mapping: make a source for each mapping")
 
 	// ErrDrainTimeout is returned by Run when the mapping was stopped and
 	// invocations, settlements or deliveries to the on-failure destination had to be

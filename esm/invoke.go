@@ -146,7 +146,7 @@ func (v *invoker) overdue(cause error) answer {
 		return v.answered(a)
 	case <-grace.C:
 	}
-	v.part.count(AbandonedInvokeCount, 1)
+	v.tellAbandoned(cause)
 	if v.waitsForHandler() && v.stuck != nil {
 		v.stuck()
 	}
@@ -160,7 +160,7 @@ func (v *invoker) overdue(cause error) answer {
 			v.abandoned = nil
 		case <-v.part.soft.Done():
 		case <-grace.C:
-			v.part.count(AbandonedInvokeCount, 1)
+			v.tellAbandoned(cause)
 		}
 	}
 	v.part.warn("handler ignores the end of its context, going on without it", cause)
@@ -168,6 +168,10 @@ func (v *invoker) overdue(cause error) answer {
 	v.abandoned = v.runner
 	v.runner, v.payload, v.records = nil, nil, nil // still the handler's
 	return answer{verdict: failed, thrown: true, err: cause, took: v.part.config.Timeout}
+}
+
+func (v *invoker) tellAbandoned(cause error) {
+	v.part.observe(Observation{Metric: AbandonedInvokeCount, Partition: v.part.id, Count: 1, Err: cause})
 }
 
 // waitsForHandler reports whether an abandoned handler has not returned yet.
@@ -232,9 +236,11 @@ func (v *invoker) judge(records []sources.Record, a answer) outcome {
 	return o
 }
 
-// tell observes and logs what did not succeed.
+// tell observes and logs what did not succeed. Throttles and partial failures are
+// ordinary: they are a warning, once a minute, only if the handler does not get on.
 func (v *invoker) tell(o outcome, records int) {
 	p := v.part
+	problem, log := p.health.invoked(p.id, &o, v.progress(o, records), p.config.Timeout)
 	switch o.verdict {
 	case succeeded:
 	case throttled:
@@ -251,5 +257,23 @@ func (v *invoker) tell(o outcome, records int) {
 			more = append(more, slog.String("stack", string(o.stack)))
 		}
 		p.warn("batch failed", o.err, more...)
+	}
+	if log {
+		p.warn("the handler does not get on, trying again", problem.Err,
+			slog.Int("attempts", problem.Count), slog.Time("since", problem.Since))
+	}
+}
+
+// progress reports whether something of a batch is done: in the order of the source, if
+// that counts.
+func (v *invoker) progress(o outcome, records int) bool {
+	t := &v.part.traits
+	switch {
+	case o.verdict != partial:
+		return o.verdict == succeeded
+	case t.Ordered && !t.RetryNamed:
+		return !o.failed[0]
+	default:
+		return o.failures < records
 	}
 }

@@ -81,7 +81,7 @@ func New(source sources.Source, handler Handler, config Config) (*Mapping, error
 		source: source, handler: handler, config: config, traits: traits, appender: appender, recordID: stringID, filter: filter,
 	}
 	m.panics = m.occasionally("the user's code panicked")
-	m.reports = m.occasionally("reading the source failed in the background")
+	m.reports = m.occasionally("a call of the source failed in the background")
 	m.config = m.config.guarded(m.panics)
 	if config.ProvisionedPollerConfig != nil {
 		m.config.Observer = countPollers(m.config.Observer, traits.Provisioned.Lanes)

@@ -98,7 +98,8 @@ const (
 	// CommitErrorCount: failed settlements, per call (ESM-91), and failed calls that give
 	// records back, keep them longer or let them go.
 	CommitErrorCount Metric = "CommitErrorCount"
-	// OnFailureDestinationDeliveryErrorCount: failed deliveries (ESM-92).
+	// OnFailureDestinationDeliveryErrorCount: failed deliveries (ESM-92), and a check
+	// of the destination that came to no result.
 	OnFailureDestinationDeliveryErrorCount Metric = "OnFailureDestinationDeliveryErrorCount"
 	// IteratorAge: Duration is the age of the last record of a batch of an
 	// ordered source when it is invoked (ESM-98).
@@ -140,7 +141,8 @@ type Observation struct {
 	Count int
 	// Duration is set where the metric says so.
 	Duration time.Duration
-	// Err is the error behind the metrics that count errors.
+	// Err is the error behind the metrics that count errors, abandoned handlers and
+	// dropped records.
 	Err error
 }
 

@@ -23,8 +23,8 @@ type Checker interface {
 	// Check is called once, before the source is started. It writes nothing. An error
 	// that wraps ErrDestinationUnusable ends the mapping: the target does not exist,
 	// or the caller may not deliver to it, and the service said just that. A caller
-	// that may deliver and may not look is no error. Any other error is logged, and
-	// the mapping goes on: the destination may be back when it is needed. ctx ends
+	// that may deliver and may not look is no error. Any other error is logged, is a
+	// problem of Mapping.Status until a delivery succeeds, and the mapping goes on: the destination may be back when it is needed. ctx ends
 	// after ten seconds.
 	Check(ctx context.Context) error
 }
@@ -79,6 +79,7 @@ func (m *Mapping) checkDestination(soft context.Context) error {
 		err = errAbandoned
 	}
 	if err != nil && soft.Err() == nil {
+		m.observe(Observation{Metric: OnFailureDestinationDeliveryErrorCount, Count: 1, Err: err})
 		m.config.Logger.Warn("the on-failure destination could not be checked", m.attr(), slog.Any("error", err))
 	}
 	return nil

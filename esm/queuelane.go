@@ -126,7 +126,7 @@ func (l *queueLane) look(start time.Time, n int, polled bool) {
 // rejectTooLarge reports a record that fits into no event document (ESM-41). It stays
 // in its source, whose own rules end it (SQS-51).
 func (l *queueLane) rejectTooLarge() {
-	l.pool.count(DroppedEventCount, 1)
+	l.pool.observe(Observation{Metric: DroppedEventCount, Partition: l.pool.id, Count: 1, Err: errTooLarge})
 	l.pool.warn("record dropped", errTooLarge)
 	l.letGo(l.held[:1])
 	l.finish(1)

@@ -21,8 +21,8 @@ type Settings struct {
 	// settings. nil for none.
 	Logger *slog.Logger
 	// Report tells the mapping of a failure that no call returns to it, such as
-	// that of a background loop: it reaches observer and log as a failed read. It
-	// does not block, and may be called concurrently. nil for nobody.
+	// that of a background loop: it reaches observer and log as a failed read, and
+	// its text is Status's for a minute: say what failed. It does not block, and may be called concurrently. nil for nobody.
 	Report func(err error)
 }
 

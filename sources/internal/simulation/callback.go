@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -163,6 +164,52 @@ func (o *Observer) checkHeard(l *Life, op Op) {
 		}
 	})
 }
+
+// checkStuck holds an invocation that ended against P14: a mapping whose handler has
+// made no progress for a minute has a problem. How long one lasts is not looked at.
+func (o *Observer) checkStuck(i *invocation, progress bool) {
+	const (
+		longest = 4 * time.Minute // between two invocations
+		soon    = 3 * time.Second // the mapping has taken note
+	)
+	l, partition, now := i.life, i.partition(o), time.Now()
+	if progress || i.ctx.Err() != nil || o.sim.kind.Ordered && o.sim.Scenario.Disturbances+o.sim.Scenario.Revocations > 0 {
+		delete(l.stuck, partition)
+		return
+	}
+	if l.stuck == nil {
+		l.stuck = make(map[string]span)
+	}
+	s, known := l.stuck[partition]
+	if !known || now.Sub(s.last) > longest {
+		s.first = now
+	}
+	s.last = now
+	l.stuck[partition] = s
+	if now.Sub(s.first) < time.Minute {
+		return
+	}
+	o.sim.cover(standsStill)
+	o.sim.gate.after(soon, func() {
+		goesOn := l.stuck[partition].first.Equal(s.first)
+		if goesOn && l.stopped.IsZero() && !l.dead.Load() && !slices.ContainsFunc(l.mapping.Status().Problems, ofHandler) {
+			o.violate(14, "the handler has made no progress with %q since %v, and Status does not say so", partition, s.first)
+		}
+	})
+}
+
+// ofHandler reports whether a problem is one of the handler.
+func ofHandler(p esm.Problem) bool {
+	switch p.Metric {
+	case esm.InvokeErrorCount, esm.FailedInvokeEventCount, esm.ThrottledEventCount:
+		return true
+	default:
+		return false
+	}
+}
+
+// standsStill is counted when the handler has made no progress for a minute.
+const standsStill = "no progress"
 
 // checkLog holds the log against P9: an outage is one line for each back-off, however
 // many lanes meet it. A line or two may be of what began before. Each partition of an

@@ -5,7 +5,7 @@ import "slices"
 // reachable is every fault that applies to a kind of model, and every rare
 // branch of it.
 func reachable(kind Kind) []string {
-	names := []string{"stop", "kill", poisonReached, "batch of several"}
+	names := []string{"stop", "kill", poisonReached, "batch of several", standsStill}
 	ops := []Op{OpStart, OpAccept, OpFetch, OpAck, OpClose}
 	for _, m := range moods() {
 		names = append(names, "handler "+string(m))

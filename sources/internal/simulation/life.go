@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
 )
 
@@ -32,7 +33,14 @@ type Life struct {
 	// deliveries are the contexts of deliveries that began.
 	deliveries []context.Context
 	hearing    hearing
+	mapping    *esm.Mapping
+	// stuck is since when all invocations with records of a partition fail, or are
+	// throttled.
+	stuck map[string]span
 }
+
+// span is from the first to the last of something.
+type span struct{ first, last time.Time }
 
 // call is something that a mapping waits for.
 type call struct {

@@ -452,6 +452,7 @@ func (o *Observer) returned(i *invocation) {
 		o.sim.cover("bisect")
 	}
 	failing, named := false, o.sim.traits.RetryNamed
+	progress := false
 	for _, it := range i.items {
 		t := o.records[it.Number]
 		if mood == moodPartial && report && i.ctx.Err() == nil {
@@ -464,7 +465,7 @@ func (o *Observer) returned(i *invocation) {
 		}
 		switch {
 		case !failing:
-			t.finished, t.handled = true, time.Now()
+			t.finished, t.handled, progress = true, time.Now(), true
 		case mood != moodThrottle || i.ctx.Err() != nil:
 			t.failed[i.life]++
 		}
@@ -473,4 +474,5 @@ func (o *Observer) returned(i *invocation) {
 			t.retried = time.Now()
 		}
 	}
+	o.checkStuck(i, progress)
 }

@@ -252,6 +252,7 @@ func (s *Sim) begin(at *slot, broken wrap) {
 	if err != nil {
 		panic(fmt.Sprintf("simulation: seed %d has a bad configuration: %v\n%v", s.Scenario.Seed, err, &s.Scenario))
 	}
+	l.mapping = mapping
 	s.runs.Go(func() {
 		err := mapping.Run(ctx)
 		_ = l.rest("run ended", latencyNone, func(c *call) {
