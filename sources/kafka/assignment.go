@@ -44,6 +44,7 @@ type assignment struct {
 	// until it does, what it brings is dropped.
 	rewinding bool
 	asked     bool // a rebalance asks it back: nothing more is begun
+	anew      bool // what the group has committed is of a topic that had its name before
 	// first is the first offset that was read, next the one behind all that was;
 	// -1 until they are known.
 	first, next int64
@@ -53,6 +54,8 @@ type assignment struct {
 	passing bool
 	// refusals is how often in a row its commit was refused in a way that may be for good.
 	refusals int
+	// doubtful says that it was refused because the topic is not there, or another one.
+	doubtful bool
 	// end is the offset behind the last record, and known when the broker told of it.
 	end   int64
 	known time.Time

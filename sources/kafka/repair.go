@@ -117,6 +117,16 @@ func (m *member) lookUp(ctx context.Context, a *assignment) (at kgo.EpochOffset,
 		return at, m.source.failed("OffsetFetch", fmt.Errorf("partition %s: %w", a.name, err))
 	}
 	if found, ok := fetched.Lookup(a.topic, a.partition); ok {
+		others, err := m.ofOthers(ctx, map[key]topicID{a.key: marked(found.Metadata)})
+		if err != nil {
+			return at, err
+		}
+		m.source.mu.Lock()
+		defer m.source.mu.Unlock()
+		a.anew = others[a.key]
+		if a.anew {
+			return kgo.EpochOffset{Epoch: -1}, nil
+		}
 		return kgo.EpochOffset{Epoch: found.LeaderEpoch, Offset: found.At}, nil
 	}
 	first, err := m.list(ctx, a, kadm.NewClient(m.client).ListStartOffsets)
@@ -219,8 +229,7 @@ func (m *member) goOn(a *assignment, from int64, at kgo.EpochOffset) {
 	a.astray, a.rewinding = false, false
 	a = s.relocate(a, at)
 	if a.next < 0 { // nothing was known of it
-		a.next = at.Offset
-		a.settled, a.committed = at, at
+		m.beginAt(a, at, a.anew)
 	}
 	if _, rests := s.resting[a]; !rests && !a.lane.paused {
 		m.client.ResumeFetchPartitions(map[string][]int32{a.topic: {a.partition}})
