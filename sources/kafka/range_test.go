@@ -2,9 +2,13 @@ package kafka_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
@@ -138,5 +142,62 @@ func TestPositionPastTheEndIsToldAtOnce_KAF37(t *testing.T) {
 	w.until("all is handled", func() bool { return w.committed("g")[0] == 23 })
 	if got := m.seen.of("orders-0"); !slices.Equal(got, []string{"20", "21", "22"}) {
 		t.Errorf("handled %v", got)
+	}
+}
+
+// commitAt is commit with the epoch of the leader, as members commit.
+func (w *world) commitAt(partition int32, at int64, epoch int32) {
+	w.t.Helper()
+	var offsets kadm.Offsets
+	offsets.AddOffset(w.topic, partition, at, epoch)
+	answers, err := w.admin.CommitOffsets(context.Background(), "g", offsets)
+	if err := errors.Join(err, answers.Error()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// A committed offset behind the end of the topic, with an epoch or without: it is gone on
+// as StartingPosition says, and what Latest passes by is counted and told (KAF-37).
+func TestPositionPastTheEndWithAnEpoch_KAF37(t *testing.T) {
+	t.Parallel()
+	for _, epoch := range []int32{-1, 0} {
+		for _, mixed := range []bool{false, true} {
+			for position, want := range map[kafka.StartingPosition]int{kafka.TrimHorizon: 0, kafka.Latest: 30} {
+				t.Run(fmt.Sprint("epoch ", epoch, " position ", position, " mixed=", mixed), func(t *testing.T) {
+					t.Parallel()
+					eachProtocol(t, func(t *testing.T, vary func(*kafka.Options)) {
+						t.Helper()
+						w := newWorld(t, 1)
+						w.send(0, 0, 30)
+						w.commitAt(0, 100, epoch)
+						options := w.options("g")
+						options.StartingPosition, options.MixPartitions = position, mixed
+						vary(&options)
+						source, err := kafka.New(options)
+						if err != nil {
+							t.Fatal(err)
+						}
+						var seen errorsOf
+						config := unwindowed
+						config.Observer = seen.observe
+						handled := w.follow(source, config)
+						w.until("it is told", func() bool { return seen.has(fmt.Sprintf("goes on at offset %d, before 100", want)) })
+						w.until("the position is stored", func() bool { return w.committed("g")[0] == 30 })
+						w.send(0, 30, 33)
+						w.until("all is handled", func() bool { return w.committed("g")[0] == 33 })
+						if got := handled.of("orders-0"); len(got) != 33-want || got[0] != strconv.Itoa(want) {
+							t.Errorf("handled %v", got)
+						}
+						if got := lost(source); got != want {
+							t.Errorf("measured a loss of %d, want %d", got, want)
+						}
+						loss := seen.loss()
+						if (loss == nil) != (want == 0) || loss != nil && (loss.From != 0 || loss.Count != int64(want)) {
+							t.Errorf("told of %+v, want %d", loss, want)
+						}
+					})
+				})
+			}
+		}
 	}
 }
