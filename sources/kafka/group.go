@@ -115,6 +115,7 @@ func (m *member) onOffsets(ctx context.Context, offsets map[string]map[int32]kgo
 			}
 			if at := offset.EpochOffset(); a != nil && at.Offset >= 0 {
 				m.beginAt(a, at, anew[a.key])
+				a.same = anew[a.key] || m.marks[a.key] != topicID{}
 			}
 		}
 	}

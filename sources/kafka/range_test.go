@@ -201,3 +201,58 @@ func TestPositionPastTheEndWithAnEpoch_KAF37(t *testing.T) {
 		}
 	}
 }
+
+// Brokers that lost the end of a topic say where, and a commit of the mapping says that it is
+// of that very topic: it goes on there, whatever StartingPosition is, and nothing is lost
+// (KAF-37).
+func TestTopicCutOffIsGoneOnWithAtTheCut_KAF37(t *testing.T) {
+	t.Parallel()
+	for _, position := range []kafka.StartingPosition{kafka.TrimHorizon, kafka.Latest} {
+		t.Run(fmt.Sprint("position ", position), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 1)
+			w.commit(0, 0)
+			w.send(0, 0, 30)
+			options := w.options("g")
+			options.StartingPosition = position
+			first := start(t, options, unwindowed, nil)
+			w.until("all is handled", func() bool { return w.committed("g")[0] == 30 })
+			if err := first.stop(); err != nil {
+				t.Fatal(err)
+			}
+			w.commitFurther(100)
+			source, err := kafka.New(options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var seen errorsOf
+			config := unwindowed
+			config.Observer = seen.observe
+			handled := w.follow(source, config)
+			w.until("it is told", func() bool { return seen.has("goes on at offset 30, before 100") })
+			w.until("the position is stored", func() bool { return w.committed("g")[0] == 30 })
+			w.send(0, 30, 33)
+			w.until("all is handled", func() bool { return w.committed("g")[0] == 33 })
+			if got := handled.of("orders-0"); !slices.Equal(got, []string{"30", "31", "32"}) || lost(source) != 0 || seen.loss() != nil {
+				t.Errorf("handled %v, lost %d, told of %+v", got, lost(source), seen.loss())
+			}
+		})
+	}
+}
+
+// commitFurther commits another offset as the mapping has committed the one that there is.
+func (w *world) commitFurther(at int64) {
+	w.t.Helper()
+	all, err := w.admin.FetchOffsets(context.Background(), "g")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	one, _ := all.Lookup(w.topic, 0)
+	one.At = at
+	var offsets kadm.Offsets
+	offsets.Add(one.Offset)
+	answers, err := w.admin.CommitOffsets(context.Background(), "g", offsets)
+	if err := errors.Join(err, answers.Error()); err != nil {
+		w.t.Fatal(err)
+	}
+}
