@@ -38,12 +38,16 @@ type assignment struct {
 	placed, astray bool
 	since          time.Time // it is not placed, or this was told
 	outside        bool      // the topic does not have the offset that is next
+	cut            int64     // where brokers say that the topic was cut off; -1 for nowhere
+	same           bool      // what was read or committed is of the very topic
 	hasRead        bool      // something was read of it
 	mending        bool      // that is looked up
 	// rewinding says that the client is to read again what is not settled, from next on:
 	// until it does, what it brings is dropped.
 	rewinding bool
-	asked     bool // a rebalance asks it back: nothing more is begun
+	skipped   *LossError // by going on with Latest, nil for nothing
+	asked     bool       // a rebalance asks it back: nothing more is begun
+	anew      bool       // what the group has committed is of a topic that had its name before
 	// first is the first offset that was read, next the one behind all that was;
 	// -1 until they are known.
 	first, next int64
@@ -53,6 +57,8 @@ type assignment struct {
 	passing bool
 	// refusals is how often in a row its commit was refused in a way that may be for good.
 	refusals int
+	// doubtful says that it was refused because the topic is not there, or another one.
+	doubtful bool
 	// end is the offset behind the last record, and known when the broker told of it.
 	end   int64
 	known time.Time
@@ -69,7 +75,7 @@ func newAssignment(k key) *assignment {
 	prefix := k.name() + ":"
 	return &assignment{
 		key: k, name: prefix[:len(prefix)-1], prefix: prefix, retention: new(retention), owned: true, since: time.Now(),
-		first: -1, next: -1, end: -1, leader: -1, stood: -1,
+		first: -1, next: -1, end: -1, cut: -1, leader: -1, stood: -1,
 		settled: kgo.EpochOffset{Epoch: -1, Offset: -1}, committed: kgo.EpochOffset{Epoch: -1, Offset: -1},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,6 +33,8 @@ type committer struct {
 	out    func()      // is called when the group does not know the member
 	// renamed reports whether the member is not the one that got the partitions.
 	renamed func() bool
+	// ask asks for the IDs of topics.
+	ask func(context.Context, []string) (map[string]topicID, error)
 
 	work   sync.WaitGroup
 	ctx    context.Context //nolint:containedctx // it lives as long as the committer
@@ -179,6 +182,7 @@ func (c *committer) begin() (*round, map[*assignment]struct{}) {
 func (c *committer) send(next *round, partitions map[*assignment]struct{}) {
 	offsets := make(map[string]map[int32]kgo.EpochOffset)
 	sent := make(map[*assignment]kgo.EpochOffset)
+	var doubtful []string
 	c.books.Lock()
 	for a := range partitions {
 		switch {
@@ -190,22 +194,26 @@ func (c *committer) send(next *round, partitions map[*assignment]struct{}) {
 				offsets[a.topic] = make(map[int32]kgo.EpochOffset)
 			}
 			offsets[a.topic][a.partition] = a.settled
+			if a.doubtful && !slices.Contains(doubtful, a.topic) {
+				doubtful = append(doubtful, a.topic)
+			}
 		}
 	}
 	c.books.Unlock()
 	if len(sent) == 0 {
 		return
 	}
-	errs, err := c.call(offsets)
+	errs, err := c.call(offsets, doubtful)
 	err = timed(commitLimit, err)
 	lost := false
 	c.books.Lock()
 	for a, offset := range sent {
 		failure := cmp.Or(err, errs[a.key])
 		if failure == nil {
-			a.committed, a.refusals = offset, 0
+			a.committed, a.refusals, a.doubtful = offset, 0, false
 			continue
 		}
+		a.doubtful = a.doubtful || isOtherTopic(failure)
 		if isRefusal(failure) {
 			a.refusals++
 		}
@@ -220,20 +228,22 @@ func (c *committer) send(next *round, partitions map[*assignment]struct{}) {
 
 // isRefusal says that a commit failed in a way that may be for good.
 func isRefusal(err error) bool {
-	return access.Refused(err) || errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)
+	return access.Refused(err) || isOtherTopic(err)
 }
 
-// call makes the request and returns the errors of single partitions.
-func (c *committer) call(offsets map[string]map[int32]kgo.EpochOffset) (map[key]error, error) {
+// call makes the request and returns the errors of single partitions. doubtful are topics
+// that may be others by now.
+func (c *committer) call(offsets map[string]map[int32]kgo.EpochOffset, doubtful []string) (map[key]error, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, commitLimit)
 	defer cancel()
-	ctx = kgo.PreCommitFnContext(ctx, func(*kmsg.OffsetCommitRequest) error {
+	errs := make(map[key]error)
+	plain := ctx
+	ctx = kgo.PreCommitFnContext(ctx, func(r *kmsg.OffsetCommitRequest) error {
 		if c.renamed() {
 			return kerr.UnknownMemberID // as it was answered under the old name
 		}
-		return nil
+		return c.check(plain, r, doubtful, errs)
 	})
-	errs := make(map[key]error)
 	var failure error
 	c.client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse, err error) {
 		if err != nil {

@@ -76,7 +76,9 @@
 //     says where to go on. Each loss is a [LossError], seen by the observer as
 //     PollingErrorCount and in the log.
 //   - A topic that is deleted and made anew is read from its beginning, within some
-//     seconds. At the start, a topic that brokers do not know for three seconds ends the
+//     seconds. Each commit says in its metadata of which topic it is, by the topic's ID
+//     (Apache Kafka 2.8 and later), so that one of the old topic that comes late is not
+//     taken for a place in the new one. At the start, a topic that brokers do not know for three seconds ends the
 //     mapping.
 //   - A partition whose offset cannot be fetched, or that has a batch over the limit of
 //     decompression (kgo.MaxDecompressBatchBytes), is tried again every four seconds, and

@@ -5,7 +5,9 @@ import "fmt"
 // LossError says that records were deleted from a topic before they were read: the
 // mapping is slower than the topic's retention, or was down for longer (KAF-37). The
 // mapping goes on with the oldest record that is left, or, if it had committed the offset
-// in an earlier life and begins at Latest, at the end: then what it skips is counted too.
+// in an earlier life and begins at Latest, at the end: then what it skips is counted too. So
+// it is with Latest where the committed offset is behind the end, and nothing tells that it
+// is of this very topic: then all that the topic has may not have been read.
 // The reaction is to make it faster, or the retention longer.
 type LossError struct {
 	// Partition is topic, hyphen, number.
@@ -16,6 +18,6 @@ type LossError struct {
 
 // Error tells partition and offsets.
 func (e *LossError) Error() string {
-	return fmt.Sprintf("kafka: partition %s: %d offsets from %d on are lost: the topic does not have offset %d any more",
-		e.Partition, e.Count, e.From, e.From)
+	return fmt.Sprintf("kafka: partition %s: %d offsets from %d on are lost, which the topic does not have any more or Latest skips; the next one is %d",
+		e.Partition, e.Count, e.From, e.From+e.Count)
 }

@@ -92,8 +92,12 @@ func (s *Source) begin(a *assignment) {
 // onOffsets learns where the assigned partitions begin.
 func (m *member) onOffsets(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	s := m.source
+	var anew map[key]bool
 	if m.isCurrent() {
 		err := m.settleStarts(ctx, offsets)
+		if err == nil {
+			anew, err = m.restart(ctx, offsets)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -110,8 +114,8 @@ func (m *member) onOffsets(ctx context.Context, offsets map[string]map[int32]kgo
 				a.placed = true
 			}
 			if at := offset.EpochOffset(); a != nil && at.Offset >= 0 {
-				a.next = at.Offset
-				a.settled, a.committed = at, at
+				m.beginAt(a, at, anew[a.key])
+				a.same = anew[a.key] || m.marks[a.key] != topicID{}
 			}
 		}
 	}

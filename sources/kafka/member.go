@@ -32,6 +32,8 @@ type member struct {
 	kill      context.CancelFunc // cuts off what the client has under way
 	out       atomic.Bool        // the group has thrown it out
 	name      string             // that the group gave it; guarded by the source's mutex
+	marks     map[key]topicID    // of which topics the offsets are that it was told last; guarded by the source's mutex
+	again     bool               // it takes the place of one that was thrown out
 }
 
 // newMember joins the group. From then on it is the source's member.
@@ -40,6 +42,7 @@ func (s *Source) newMember() (*member, error) {
 	m := &member{source: s, kill: kill}
 	s.mu.Lock()
 	before := s.member
+	m.again = before != nil
 	s.member = m // the client calls back at once
 	s.mu.Unlock()
 	client, err := kgo.NewClient(slices.Concat(fetching(), s.reach, s.consumerOptions(), []kgo.Opt{
@@ -47,6 +50,7 @@ func (s *Source) newMember() (*member, error) {
 		kgo.OnPartitionsAssigned(m.onAssigned),
 		kgo.OnPartitionsRevoked(m.onRevoked),
 		kgo.OnPartitionsLost(m.onLost),
+		kgo.OnOffsetsFetched(m.onFetched),
 		kgo.AdjustFetchOffsetsFn(m.onOffsets),
 	})...)
 	if err != nil {
@@ -67,7 +71,7 @@ func (m *member) meet(client *kgo.Client) {
 	if m.client == nil {
 		m.client = client
 		m.committer = newCommitter(client, &m.source.mu, m.throwOut)
-		m.committer.renamed = m.isRenamed
+		m.committer.renamed, m.committer.ask = m.isRenamed, m.topicIDs
 	}
 }
 

@@ -84,7 +84,11 @@ func offsetsOf(answer *kmsg.OffsetFetchResponseGroup, wanted map[string][]int32)
 			}
 			told[key{t.Topic, p.Partition}] = true
 			if p.Offset >= 0 {
-				all.AddOffset(t.Topic, p.Partition, p.Offset, p.LeaderEpoch)
+				offset := kadm.Offset{Topic: t.Topic, Partition: p.Partition, At: p.Offset, LeaderEpoch: p.LeaderEpoch}
+				if p.Metadata != nil {
+					offset.Metadata = *p.Metadata
+				}
+				all.Add(offset)
 			}
 		}
 	}

@@ -83,9 +83,12 @@ type Options struct {
 	//
 	// It also says where to go on when a committed offset is not in the topic any
 	// more (KAF-37, UNSURE on AWS): at the end for Latest, else at the oldest record,
-	// where a mapping that has read of the partition goes on with Latest too.
-	// What was lost is told at once as an error of the partition, and by the measure
-	// OffsetsLost.
+	// where a mapping that has read of the partition goes on with Latest too. A topic
+	// of which brokers lost the end is gone on with where it was cut off, if brokers
+	// know that, and the commit says that it is of this very topic: all before that
+	// was handled.
+	// What was lost, or is skipped with Latest, is told at once as an error of the
+	// partition, and by the measure OffsetsLost.
 	StartingPosition StartingPosition
 
 	// StartingPositionTimestamp belongs to AtTimestamp, and is not in the future

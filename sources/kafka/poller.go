@@ -111,25 +111,33 @@ func (s *Source) distribute(fetches kgo.Fetches) bool {
 	s.mu.Lock()
 	well, records := true, 0
 	resting := make(map[string][]int32)
-	for i := range fetches {
-		for j := range fetches[i].Topics {
-			t := &fetches[i].Topics[j]
-			for k := range t.Partitions {
-				p := &t.Partitions[k]
-				records += len(p.Records)
-				if p.Err != nil && !s.trouble(t, p, resting) {
-					well = false
-				}
-				s.deliver(t.Topic, p)
-			}
+
+	// Errors first: behind one that tells of a cut, records come from where the client went.
+	eachPartition(fetches, func(t *kgo.FetchTopic, p *kgo.FetchPartition) {
+		records += len(p.Records)
+		if p.Err != nil && !s.trouble(t, p, resting) {
+			well = false
 		}
-	}
+	})
+	eachPartition(fetches, s.deliver)
 	if len(resting) > 0 {
 		s.member.client.PauseFetchPartitions(resting)
 	}
 	s.mu.Unlock()
 	s.dismiss()
 	return well || records > 0
+}
+
+// eachPartition does something with all that a poll brought.
+func eachPartition(fetches kgo.Fetches, do func(*kgo.FetchTopic, *kgo.FetchPartition)) {
+	for i := range fetches {
+		for j := range fetches[i].Topics {
+			t := &fetches[i].Topics[j]
+			for k := range t.Partitions {
+				do(t, &t.Partitions[k])
+			}
+		}
+	}
 }
 
 // trouble tells of an error that a poll brought. If it is about one partition, that
@@ -143,7 +151,9 @@ func (s *Source) trouble(t *kgo.FetchTopic, p *kgo.FetchPartition, resting map[s
 		s.note(s.failed("Fetch", p.Err))
 		return false
 	}
-	if errors.Is(p.Err, kerr.OffsetOutOfRange) {
+	if cut, is := errors.AsType[*kgo.ErrDataLoss](p.Err); is {
+		a.outside, a.cut = true, cut.ResetTo // the client reads on there
+	} else if errors.Is(p.Err, kerr.OffsetOutOfRange) {
 		a.outside = true // relocate tells what that comes to
 	} else {
 		a.fail(s.failed("Fetch", fmt.Errorf("partition %s: %w", a.name, p.Err)))
@@ -186,15 +196,15 @@ func (s *Source) wake(now time.Time) (next time.Time) {
 
 // deliver hands what a poll brought of one partition to its lane. The caller holds
 // the mutex.
-func (s *Source) deliver(topic string, got *kgo.FetchPartition) {
-	of := s.owned[key{topic, got.Partition}]
+func (s *Source) deliver(t *kgo.FetchTopic, got *kgo.FetchPartition) {
+	of := s.owned[key{t.Topic, got.Partition}]
 	if of == nil {
 		return // given away since
 	}
 	if got.Err == nil {
 		of.end, of.known = max(of.end, got.HighWatermark), time.Now()
 	}
-	if len(got.Records) == 0 || of.asked || of.rewinding || of.lane.state == closed {
+	if len(got.Records) == 0 || of.asked || of.rewinding || of.outside || of.lane.state == closed {
 		return
 	}
 	if first := got.Records[0].Offset; first < of.next {
@@ -208,7 +218,7 @@ func (s *Source) deliver(topic string, got *kgo.FetchPartition) {
 		of.first = got.Records[0].Offset
 	}
 	end := behind(got.Records[len(got.Records)-1])
-	of.next, of.hasRead = end.Offset, true
+	of.next, of.hasRead, of.same = end.Offset, true, of.same || t.TopicID != topicID{}
 	of.lane.put(chunk{of: of, records: withoutMarks(got.Records), end: end})
 }
 
@@ -227,7 +237,7 @@ func withoutMarks(records []*kgo.Record) []*kgo.Record {
 func (s *Source) renew(a *assignment, first int64) *assignment {
 	s.lose(a)
 	next := newAssignment(a.key)
-	next.placed = true
+	next.placed, next.same = true, a.same
 	s.begin(next)
 	next.fail(s.failed("Fetch", fmt.Errorf(
 		"partition %s goes on at offset %d, before %d: the topic was cut off, or made anew", a.name, first, a.next)))

@@ -2,9 +2,13 @@ package kafka_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
@@ -138,5 +142,117 @@ func TestPositionPastTheEndIsToldAtOnce_KAF37(t *testing.T) {
 	w.until("all is handled", func() bool { return w.committed("g")[0] == 23 })
 	if got := m.seen.of("orders-0"); !slices.Equal(got, []string{"20", "21", "22"}) {
 		t.Errorf("handled %v", got)
+	}
+}
+
+// commitAt is commit with the epoch of the leader, as members commit.
+func (w *world) commitAt(partition int32, at int64, epoch int32) {
+	w.t.Helper()
+	var offsets kadm.Offsets
+	offsets.AddOffset(w.topic, partition, at, epoch)
+	answers, err := w.admin.CommitOffsets(context.Background(), "g", offsets)
+	if err := errors.Join(err, answers.Error()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// A committed offset behind the end of the topic, with an epoch or without: it is gone on
+// as StartingPosition says, and what Latest passes by is counted and told (KAF-37).
+func TestPositionPastTheEndWithAnEpoch_KAF37(t *testing.T) {
+	t.Parallel()
+	for _, epoch := range []int32{-1, 0} {
+		for _, mixed := range []bool{false, true} {
+			for position, want := range map[kafka.StartingPosition]int{kafka.TrimHorizon: 0, kafka.Latest: 30} {
+				t.Run(fmt.Sprint("epoch ", epoch, " position ", position, " mixed=", mixed), func(t *testing.T) {
+					t.Parallel()
+					eachProtocol(t, func(t *testing.T, vary func(*kafka.Options)) {
+						t.Helper()
+						w := newWorld(t, 1)
+						w.send(0, 0, 30)
+						w.commitAt(0, 100, epoch)
+						options := w.options("g")
+						options.StartingPosition, options.MixPartitions = position, mixed
+						vary(&options)
+						source, err := kafka.New(options)
+						if err != nil {
+							t.Fatal(err)
+						}
+						var seen errorsOf
+						config := unwindowed
+						config.Observer = seen.observe
+						handled := w.follow(source, config)
+						w.until("it is told", func() bool { return seen.has(fmt.Sprintf("goes on at offset %d, before 100", want)) })
+						w.until("the position is stored", func() bool { return w.committed("g")[0] == 30 })
+						w.send(0, 30, 33)
+						w.until("all is handled", func() bool { return w.committed("g")[0] == 33 })
+						if got := handled.of("orders-0"); len(got) != 33-want || got[0] != strconv.Itoa(want) {
+							t.Errorf("handled %v", got)
+						}
+						if got := lost(source); got != want {
+							t.Errorf("measured a loss of %d, want %d", got, want)
+						}
+						loss := seen.loss()
+						if (loss == nil) != (want == 0) || loss != nil && (loss.From != 0 || loss.Count != int64(want)) {
+							t.Errorf("told of %+v, want %d", loss, want)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// Brokers that lost the end of a topic say where, and a commit of the mapping says that it is
+// of that very topic: it goes on there, whatever StartingPosition is, and nothing is lost
+// (KAF-37).
+func TestTopicCutOffIsGoneOnWithAtTheCut_KAF37(t *testing.T) {
+	t.Parallel()
+	for _, position := range []kafka.StartingPosition{kafka.TrimHorizon, kafka.Latest} {
+		t.Run(fmt.Sprint("position ", position), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 1)
+			w.commit(0, 0)
+			w.send(0, 0, 30)
+			options := w.options("g")
+			options.StartingPosition = position
+			first := start(t, options, unwindowed, nil)
+			w.until("all is handled", func() bool { return w.committed("g")[0] == 30 })
+			if err := first.stop(); err != nil {
+				t.Fatal(err)
+			}
+			w.commitFurther(100)
+			source, err := kafka.New(options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var seen errorsOf
+			config := unwindowed
+			config.Observer = seen.observe
+			handled := w.follow(source, config)
+			w.until("it is told", func() bool { return seen.has("goes on at offset 30, before 100") })
+			w.until("the position is stored", func() bool { return w.committed("g")[0] == 30 })
+			w.send(0, 30, 33)
+			w.until("all is handled", func() bool { return w.committed("g")[0] == 33 })
+			if got := handled.of("orders-0"); !slices.Equal(got, []string{"30", "31", "32"}) || lost(source) != 0 || seen.loss() != nil {
+				t.Errorf("handled %v, lost %d, told of %+v", got, lost(source), seen.loss())
+			}
+		})
+	}
+}
+
+// commitFurther commits another offset as the mapping has committed the one that there is.
+func (w *world) commitFurther(at int64) {
+	w.t.Helper()
+	all, err := w.admin.FetchOffsets(context.Background(), "g")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	one, _ := all.Lookup(w.topic, 0)
+	one.At = at
+	var offsets kadm.Offsets
+	offsets.Add(one.Offset)
+	answers, err := w.admin.CommitOffsets(context.Background(), "g", offsets)
+	if err := errors.Join(err, answers.Error()); err != nil {
+		w.t.Fatal(err)
 	}
 }

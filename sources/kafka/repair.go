@@ -91,10 +91,10 @@ func (m *member) whereabouts(ctx context.Context, a *assignment) (kgo.EpochOffse
 	s := m.source
 	s.mu.Lock()
 	at := kgo.EpochOffset{Epoch: -1, Offset: a.next}
-	outside, hasRead := a.outside, a.hasRead
+	outside := a.outside
 	s.mu.Unlock()
 	if at.Offset >= 0 && outside {
-		return m.inside(ctx, a, at.Offset, hasRead)
+		return m.inside(ctx, a)
 	}
 	if at.Offset >= 0 {
 		return at, nil
@@ -117,6 +117,17 @@ func (m *member) lookUp(ctx context.Context, a *assignment) (at kgo.EpochOffset,
 		return at, m.source.failed("OffsetFetch", fmt.Errorf("partition %s: %w", a.name, err))
 	}
 	if found, ok := fetched.Lookup(a.topic, a.partition); ok {
+		others, err := m.ofOthers(ctx, map[key]topicID{a.key: marked(found.Metadata)})
+		if err != nil {
+			return at, err
+		}
+		m.source.mu.Lock()
+		defer m.source.mu.Unlock()
+		a.anew = others[a.key]
+		a.same = a.anew || marked(found.Metadata) != topicID{}
+		if a.anew {
+			return kgo.EpochOffset{Epoch: -1}, nil
+		}
 		return kgo.EpochOffset{Epoch: found.LeaderEpoch, Offset: found.At}, nil
 	}
 	first, err := m.list(ctx, a, kadm.NewClient(m.client).ListStartOffsets)
@@ -143,8 +154,9 @@ func (m *member) list(
 
 // inside is where a partition goes on whose topic does not have the offset that is next
 // (KAF-37). One that has read here goes on with the oldest record that is left: that is
-// exactly what it lost.
-func (m *member) inside(ctx context.Context, a *assignment, next int64, hasRead bool) (at kgo.EpochOffset, err error) {
+// exactly what it lost. Where brokers say that the very topic was cut off, what is behind
+// the cut is new, and what is before was read.
+func (m *member) inside(ctx context.Context, a *assignment) (at kgo.EpochOffset, err error) {
 	admin := kadm.NewClient(m.client)
 	first, err := m.list(ctx, a, admin.ListStartOffsets)
 	if err != nil {
@@ -154,10 +166,20 @@ func (m *member) inside(ctx context.Context, a *assignment, next int64, hasRead 
 	if err != nil {
 		return at, err
 	}
-	at = kgo.EpochOffset{Epoch: -1, Offset: next}
+	m.source.mu.Lock()
+	defer m.source.mu.Unlock()
+	a.skipped = nil
+	at = kgo.EpochOffset{Epoch: -1, Offset: a.next}
 	switch latest := m.source.options.StartingPosition == Latest; {
-	case next >= first && next <= end:
-	case latest && (next > end || !hasRead):
+	case a.cut >= 0 && a.same:
+		at.Offset = min(max(a.cut, first), end)
+	case a.cut < 0 && a.next >= first && a.next <= end:
+	case latest && (a.next > end || a.cut >= 0):
+		at.Offset = end
+		if !a.same && end > first { // nobody knows whether what is before was read
+			a.skipped = &LossError{Partition: a.name, From: first, Count: end - first}
+		}
+	case latest && !a.hasRead:
 		at.Offset = end
 	default:
 		at.Offset = first
@@ -168,19 +190,22 @@ func (m *member) inside(ctx context.Context, a *assignment, next int64, hasRead 
 // relocate notes that a partition whose offset the topic did not have goes on elsewhere,
 // and tells of that. The caller holds the mutex.
 func (s *Source) relocate(a *assignment, at kgo.EpochOffset) *assignment {
-	if !a.outside || a.next < 0 {
-		a.outside = false
-		return a
-	}
-	a.outside = false
+	outside, skipped := a.outside, a.skipped
+	a.outside, a.cut, a.skipped = false, -1, nil
 	switch {
+	case !outside || a.next < 0:
+		return a
 	case at.Offset == a.next:
 		a.fail(s.failed("Fetch", fmt.Errorf("partition %s: offset %d: %w", a.name, a.next, kerr.OffsetOutOfRange)))
 		return a
 	case at.Offset < a.next:
 		a = s.renew(a, at.Offset)
-	default:
+	case skipped == nil:
 		s.miss(a, at.Offset-a.next)
+	}
+	if skipped != nil {
+		s.missed += skipped.Count
+		a.fail(skipped)
 	}
 	a.next = at.Offset
 	a.lane.put(chunk{of: a, end: at})
@@ -219,8 +244,7 @@ func (m *member) goOn(a *assignment, from int64, at kgo.EpochOffset) {
 	a.astray, a.rewinding = false, false
 	a = s.relocate(a, at)
 	if a.next < 0 { // nothing was known of it
-		a.next = at.Offset
-		a.settled, a.committed = at, at
+		m.beginAt(a, at, a.anew)
 	}
 	if _, rests := s.resting[a]; !rests && !a.lane.paused {
 		m.client.ResumeFetchPartitions(map[string][]int32{a.topic: {a.partition}})

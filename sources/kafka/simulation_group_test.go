@@ -238,7 +238,7 @@ func (w *brokers) checkCommit(p *process, r *kmsg.OffsetCommitRequest) {
 		}
 		for j := range r.Topics[i].Partitions {
 			number, offset := int(r.Topics[i].Partitions[j].Partition), r.Topics[i].Partitions[j].Offset
-			if number >= len(w.current) || w.isStart(w.current[number], offset) || w.isStale(p, number) {
+			if number >= len(w.current) || w.isStart(w.current[number], offset) {
 				continue
 			}
 			if offset > w.current[number].committed {
@@ -246,19 +246,7 @@ func (w *brokers) checkCommit(p *process, r *kmsg.OffsetCommitRequest) {
 			}
 		}
 	}
-	for _, p := range w.current {
-		w.stale[p.number] = slices.ContainsFunc(w.processes, func(of *process) bool { return w.isStale(of, int(p.number)) })
-	}
 	w.sim.After(10*time.Millisecond, "look", w.look) // if the answer is lost
-}
-
-// isStale reports whether a process may take a partition for the one that it was before its
-// topic was made anew: requests of this version name the topic by its name only.
-func (w *brokers) isStale(p *process, number int) bool {
-	return slices.ContainsFunc(w.parts, func(of *part) bool {
-		reads := func(l *watchedLane) bool { return l.process == p && l.reads[of] && !l.closed }
-		return of.number == int32(number) && !slices.Contains(w.current, of) && slices.ContainsFunc(w.lanes[of.name], reads)
-	})
 }
 
 // isStart reports whether a commit may be where the group starts. Of a topic that was made
@@ -300,24 +288,8 @@ func (w *brokers) look() {
 			w.place(p)
 			continue
 		}
-		if w.stale[p.number] && !p.read {
-			w.overtake(p, commit.Offset)
-		}
 		w.move(p, commit.Offset)
 	}
-}
-
-// overtake tells that a commit that was meant for a partition before its topic was made
-// anew is that of the new one: what it passes is not read.
-func (w *brokers) overtake(p *part, to int64) {
-	w.sim.Cover("position of the topic before")
-	for _, s := range p.records {
-		if s.offset < to {
-			s.gone, s.silent = true, true
-			w.sim.Observer().Gone(s.number, true)
-		}
-	}
-	p.deleted = max(p.deleted, to)
 }
 
 // move tells that the position of a partition was moved.

@@ -57,7 +57,6 @@ type brokers struct {
 	parts     []*part                   // all there were
 	current   []*part                   // those of the topic as it is now
 	records   map[int]*sent             // by number
-	stale     map[int32]bool            // whose topic was made anew, which somebody does not know
 	joins     map[string]int            // how often a member ID joined with epoch 0 (KIP-848)
 	began     bool                      // a mapping has started
 	open      []*sent                   // of the transaction
@@ -115,7 +114,7 @@ func simulated() simulation.Kind {
 func newBrokers(s *simulation.Sim) *brokers {
 	w := &brokers{
 		sim: s, random: rand.New(rand.NewPCG(s.Scenario.Seed, 3)), lanes: make(map[string][]*watchedLane),
-		records: make(map[int]*sent), joins: make(map[string]int), stale: make(map[int32]bool), away: make(map[string]time.Time),
+		records: make(map[int]*sent), joins: make(map[string]int), away: make(map[string]time.Time),
 	}
 	seedNames()
 	w.configure()

@@ -53,7 +53,8 @@ type Source struct {
 	resting map[*assignment]time.Time // that failed, and until when they are not asked for
 	// ids tell the topics that are read from others that had their names before.
 	ids   map[string]topicID
-	mixed *lane // of all partitions, with Options.MixPartitions
+	anew  map[string]bool // topics that were made anew while they were read
+	mixed *lane           // of all partitions, with Options.MixPartitions
 	// retentions are how long topics keep their records.
 	retentions map[string]*retention
 	// stopping says that the mapping begins nothing more, closing that it is done.
@@ -106,7 +107,7 @@ func New(options Options) (*Source, error) {
 		laden:    make(map[*lane]struct{}),
 		resting:  make(map[*assignment]time.Time),
 		owned:    make(map[key]*assignment),
-		ids:      make(map[string]topicID), curious: make(chan struct{}, 1), retentions: make(map[string]*retention),
+		ids:      make(map[string]topicID), anew: make(map[string]bool), curious: make(chan struct{}, 1), retentions: make(map[string]*retention),
 	}
 	s.hearing = newHearing(s)
 	s.encoder = eventjson.NewKafka(s.eventSource(), options.EventSourceARN, s.bootstrapServers())

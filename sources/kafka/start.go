@@ -304,7 +304,7 @@ func (m *member) storeStarts(starts kadm.Offsets) error {
 			offsets[topic][partition] = kgo.EpochOffset{Epoch: at.LeaderEpoch, Offset: at.At}
 		}
 	}
-	errs, err := m.committer.call(offsets)
+	errs, err := m.committer.call(offsets, nil)
 	for _, of := range errs {
 		err = cmp.Or(err, of)
 	}

@@ -83,20 +83,14 @@ func (s *Source) learnTopics(ctx context.Context, client *kgo.Client) error {
 	if len(topics) == 0 {
 		return nil
 	}
-	request := kmsg.NewPtrMetadataRequest()
-	for _, topic := range topics {
-		request.Topics = append(request.Topics, kmsg.MetadataRequestTopic{Topic: &topic})
-	}
-	answer, err := within(ctx, callLimit, func(ctx context.Context) (*kmsg.MetadataResponse, error) {
-		return request.RequestWith(ctx, client)
-	})
+	answer, err := s.describe(ctx, client, topics)
 	if err != nil {
-		return s.failed("Metadata", err)
+		return err
 	}
 	s.learnLeaders(answer)
 	for i := range answer.Topics {
 		if t := &answer.Topics[i]; t.ErrorCode == 0 && t.Topic != nil && s.isAnew(*t.Topic, t.TopicID) {
-			s.tell(s.failed("Metadata", fmt.Errorf("topic %s was made anew; it is read from its beginning", *t.Topic)))
+			s.tell(s.failed("Metadata", fmt.Errorf("topic %s was made anew; what was committed of the old one is not taken for a place in it", *t.Topic)))
 			m.reload(*t.Topic)
 		}
 	}
@@ -120,9 +114,6 @@ func (s *Source) learnLeaders(answer *kmsg.MetadataResponse) {
 	}
 }
 
-// topicID tells a topic from others that had its name before. Old brokers have none.
-type topicID = [16]byte
-
 // isAnew learns the ID of a topic, and reports whether it had another one.
 func (s *Source) isAnew(topic string, id topicID) bool {
 	s.mu.Lock()
@@ -131,7 +122,11 @@ func (s *Source) isAnew(topic string, id topicID) bool {
 	if id != (topicID{}) {
 		s.ids[topic] = id
 	}
-	return before != topicID{} && id != topicID{} && before != id
+	anew := before != topicID{} && id != topicID{} && before != id
+	if anew {
+		s.anew[topic] = true
+	}
+	return anew
 }
 
 // reload has the client forget a topic, and learn of it anew.
