@@ -89,7 +89,10 @@ const (
 	// delete counts 0 (ESM-86).
 	DeletedEventCount Metric = "DeletedEventCount"
 	// CommittedEventCount: records of ordered sources that the stored
-	// position passed (ESM-87).
+	// position passed (ESM-87). A source whose positions are paced, as by a
+	// checkpoint.Paced store, takes a position at once and stores it within its
+	// interval: if it cannot, a CommitErrorCount names the position when the partition is
+	// let go of, and the records are handled again.
 	CommittedEventCount Metric = "CommittedEventCount"
 	// PollingErrorCount: failed reads (ESM-88).
 	PollingErrorCount Metric = "PollingErrorCount"

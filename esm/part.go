@@ -61,6 +61,7 @@ func (p *part) serve() {
 	}
 	p.gone.Store(true)
 	if err := p.partition.Close(p.settle); err != nil {
+		p.observe(Observation{Metric: CommitErrorCount, Partition: p.id, Count: 1, Err: err})
 		p.warn("closing the partition failed", err)
 	}
 	p.end(nil)
