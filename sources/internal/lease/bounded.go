@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,12 @@ type boundedStore struct {
 	abandoned atomic.Int64 // that have not returned
 }
 
+// answer is what a call returned.
+type answer[T any] struct {
+	value T
+	err   error
+}
+
 func (s *boundedStore) Leases(ctx context.Context) ([]checkpoint.Lease, error) {
 	return boundedCall(ctx, s, "Leases", func() ([]checkpoint.Lease, error) { return s.Store.Leases(ctx) })
 }
@@ -52,21 +59,17 @@ func (s *boundedStore) write(ctx context.Context, method string, call func() err
 
 // boundedCall makes a call, and waits for it until a second after the end of ctx.
 func boundedCall[T any](ctx context.Context, s *boundedStore, method string, call func() (T, error)) (T, error) {
-	type answer struct {
-		value T
-		err   error
-	}
 	var none T
 	if n := s.abandoned.Load(); n >= maxAbandoned {
 		return none, fmt.Errorf("store: %s is not called: %d calls did not return, although their contexts have ended", method, n)
 	}
 	var (
-		done = make(chan answer, 1) // nobody may be listening any more
-		left atomic.Int32           // of caller and call, who is first to leave
+		done = make(chan answer[T], 1) // nobody may be listening any more
+		left atomic.Int32              // of caller and call, who is first to leave
 	)
 	go func() {
 		value, err := call()
-		done <- answer{value, err}
+		done <- answer[T]{value, err}
 		if left.Add(1) > 1 {
 			s.abandoned.Add(-1)
 		}
@@ -88,4 +91,38 @@ func boundedCall[T any](ctx context.Context, s *boundedStore, method string, cal
 		s.abandoned.Add(-1)
 	}
 	return none, fmt.Errorf("store: %s: %w", method, errAbandoned)
+}
+
+// hedged makes a call that ends with its context, and a second one after a while if the
+// first has not returned. It returns what the first of them brings, and an error only if
+// none is under way.
+func hedged[T any](ctx context.Context, after time.Duration, call func(context.Context) (T, error)) (T, error) {
+	var (
+		calls   sync.WaitGroup
+		answers = make(chan answer[T], 2)
+	)
+	defer calls.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	begin := func() {
+		calls.Go(func() {
+			value, err := call(ctx)
+			answers <- answer[T]{value, err}
+		})
+	}
+	begin()
+	again := time.NewTimer(after)
+	defer again.Stop()
+	for running := 1; ; {
+		select {
+		case a := <-answers:
+			running--
+			if a.err == nil || running == 0 {
+				return a.value, a.err
+			}
+		case <-again.C:
+			running++
+			begin()
+		}
+	}
 }

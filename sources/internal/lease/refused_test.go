@@ -60,8 +60,8 @@ func (x *text) String() string {
 }
 
 // A worker hears by a refused write that it is asked for a shard. The read that tells why
-// fails a few times, or takes longer than a write may: the shard is kept all the same, and
-// handed over.
+// fails a few times, hangs, or takes longer than a write may: the shard is kept all the
+// same, and handed over.
 func TestHandOverWithBadReads_P5(t *testing.T) {
 	t.Parallel()
 	for name, bad := range map[string]func(n int) func(context.Context) error{
@@ -72,6 +72,16 @@ func TestHandOverWithBadReads_P5(t *testing.T) {
 					return errFault
 				}
 				return nil
+			}
+		},
+		"hang": func(int) func(context.Context) error {
+			var n atomic.Int32
+			return func(ctx context.Context) error {
+				if n.Add(1) > 1 {
+					return nil
+				}
+				<-ctx.Done()
+				return ctx.Err()
 			}
 		},
 		"slow": func(int) func(context.Context) error {

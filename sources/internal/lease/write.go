@@ -210,7 +210,8 @@ func (h *Held) refused(ctx context.Context, last, next checkpoint.Lease, unstore
 	m.mu.Unlock()
 	stored, err := h.read(ctx)
 	if err != nil {
-		return false, h.unclear(doubt, err) // most refused writes are of a lease that was asked for
+		// Most refused writes are of a lease that was asked for.
+		return false, h.unclear(doubt, fmt.Errorf("write refused, and leases not read: %w", err))
 	}
 	if stored.CheckpointOwner == m.owner {
 		m.mu.Lock()
@@ -248,12 +249,13 @@ func (h *Held) lostIfGone() error {
 	return nil
 }
 
-// read returns the lease as it is stored, or an empty one. A large table is read for
-// longer than a write takes: as long as the lease is valid.
+// read returns the lease as it is stored, or an empty one. It may take as long as the
+// lease is valid, for a large table is not read in the time of a write; one that takes
+// longer than that may hang, and is made once more beside it.
 func (h *Held) read(ctx context.Context) (checkpoint.Lease, error) {
 	ctx, cancel := h.bounded(ctx, patience)
 	defer cancel()
-	leases, err := h.m.store.Leases(ctx)
+	leases, err := hedged(ctx, h.m.options.Duration/renewals, h.m.store.Leases)
 	if err != nil {
 		return checkpoint.Lease{}, err
 	}
