@@ -13,8 +13,8 @@ import (
 
 const (
 	// boundedGrace is how long after the end of its context a call to the store may take
-	// to return.
-	boundedGrace = time.Second
+	// to return: less than the second that a mapping gives its source at the end.
+	boundedGrace = 200 * time.Millisecond
 	// maxAbandoned is how many calls may be left behind at a time.
 	maxAbandoned = 100
 )
@@ -57,7 +57,7 @@ func (s *boundedStore) write(ctx context.Context, method string, call func() err
 	return err
 }
 
-// boundedCall makes a call, and waits for it until a second after the end of ctx.
+// boundedCall makes a call, and waits for it until shortly after the end of ctx.
 func boundedCall[T any](ctx context.Context, s *boundedStore, method string, call func() (T, error)) (T, error) {
 	var none T
 	if n := s.abandoned.Load(); n >= maxAbandoned {
