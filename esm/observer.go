@@ -99,7 +99,7 @@ const (
 	// InvokeErrorCount: failed invocations, per batch (ESM-89).
 	InvokeErrorCount Metric = "InvokeErrorCount"
 	// CommitErrorCount: failed settlements, per call (ESM-91), and failed calls that give
-	// records back, keep them longer or let them go.
+	// records back, keep them longer or let them go, or let a partition go.
 	CommitErrorCount Metric = "CommitErrorCount"
 	// OnFailureDestinationDeliveryErrorCount: failed deliveries (ESM-92).
 	OnFailureDestinationDeliveryErrorCount Metric = "OnFailureDestinationDeliveryErrorCount"

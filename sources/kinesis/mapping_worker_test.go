@@ -326,7 +326,7 @@ func TestUnstoredPositionIsTold_P14(t *testing.T) {
 		if stored := w.lease(firstShard).Position.Sequence; stored == last {
 			t.Fatal("the last position is stored, which was not to be")
 		}
-		if w.heard("position "+last, "not stored") == nil || w.count(esm.CommitErrorCount) != 1 {
+		if w.heard("position "+last, "not known to be stored") == nil || w.count(esm.CommitErrorCount) != 1 {
 			t.Errorf("%d commit errors, observed %v, want one that names %s", w.count(esm.CommitErrorCount), w.errs, last)
 		}
 	})

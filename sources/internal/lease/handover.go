@@ -37,8 +37,8 @@ func (m *Manager) ask(last checkpoint.Lease) (bool, error) {
 }
 
 // claim writes the lease of a shard that this worker does not hold, and returns it as it
-// was written. It is no error if somebody else was faster. An error says that the lease
-// is not what it was to become by that.
+// was written. It is no error if somebody else was faster. what is for
+// an error: what has not become of the lease.
 func (m *Manager) claim(last, next checkpoint.Lease, what string) (_ checkpoint.Lease, claimed bool, _ error) {
 	ctx, cancel := context.WithTimeout(m.working, min(m.options.Duration/renewals, patience))
 	defer cancel()

@@ -123,7 +123,7 @@ func (h *Held) End(ctx context.Context, children []Shard) error {
 // once, or the one who has asked for it. One attempt, unless Commit has left it a
 // position: after an error they may once the lease has run out. Of a lost lease it gives
 // nothing back, but must be called too: its error, which wraps sources.ErrLost, tells of a
-// position that Commit has left to the next write, and that was not stored.
+// position that Commit has left to the next write, and that is not known to be stored.
 func (h *Held) Release(ctx context.Context) error {
 	defer h.drop()
 	return h.giveBack(ctx)
@@ -240,7 +240,7 @@ func (h *Held) observe(l checkpoint.Lease, found bool, began time.Time) {
 }
 
 // unstoredError is what the end of a lost lease returns: nil, unless Commit has left it a
-// position that was not stored.
+// position that no write is known to have stored.
 func (h *Held) unstoredError() error {
 	h.m.mu.Lock()
 	defer h.m.mu.Unlock()
@@ -249,8 +249,8 @@ func (h *Held) unstoredError() error {
 	}
 	at := h.unstored.position
 	h.unstored = nil // it is told of once
-	return fmt.Errorf("shard %s: position %s was left to the next write of the lease and is not stored: "+
-		"records up to it are handled again: %w", h.shard, at.Sequence, sources.ErrLost)
+	return fmt.Errorf("shard %s: position %s was left to the next write of the lease and is not known to be stored: "+
+		"records up to it may be handled again: %w", h.shard, at.Sequence, sources.ErrLost)
 }
 
 // lostError is what a write of a lost lease returns.
