@@ -422,6 +422,46 @@ func TestSlowCloseOfAnIdleMappingIsNoDrainTimeout_P11(t *testing.T) {
 	})
 }
 
+type brokenSource struct{ sources.Source }
+
+func (s brokenSource) Accept(ctx context.Context) (sources.Partition, error) {
+	p, err := s.Source.Accept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return brokenPartition{p}, nil
+}
+
+type brokenPartition struct{ sources.Partition }
+
+var errNotGivenBack = errors.New("not given back")
+
+func (p brokenPartition) Close(ctx context.Context) error {
+	return errors.Join(p.Partition.Close(ctx), errNotGivenBack)
+}
+
+// A partition that cannot be let go as it should is told of, but does not fail the mapping.
+func TestFailedCloseIsTold_P14(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var told []esm.Observation
+		j := newJournal()
+		config := j.config(esm.Config{})
+		config.Observer = func(o esm.Observation) {
+			if o.Metric == esm.CommitErrorCount {
+				told = append(told, o)
+			}
+		}
+		m := mustNew(t, brokenSource{memory.NewQueue(memory.QueueOptions{}).Source()}, j.handler(nil), config)
+		stop := background(t, m)
+		time.Sleep(time.Second)
+		_, err := stop()
+		equal(t, "Run", err, nil)
+		if len(told) != 1 || told[0].Count != 1 || !errors.Is(told[0].Err, errNotGivenBack) {
+			t.Errorf("told of %+v, want of the failed Close, once", told)
+		}
+	})
+}
+
 func TestSettlementsAreCutInTheEnd_P11(t *testing.T) {
 	inBoth(t, func(t *testing.T, source sources.Source, left func() int) {
 		j := newJournal()

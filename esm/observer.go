@@ -89,14 +89,17 @@ const (
 	// delete counts 0 (ESM-86).
 	DeletedEventCount Metric = "DeletedEventCount"
 	// CommittedEventCount: records of ordered sources that the stored
-	// position passed (ESM-87).
+	// position passed (ESM-87). A source whose positions are paced, as by a
+	// checkpoint.Paced store, takes a position at once and stores it within its
+	// interval: if it cannot, a CommitErrorCount names the position when the partition is
+	// let go of, and the records are handled again.
 	CommittedEventCount Metric = "CommittedEventCount"
 	// PollingErrorCount: failed reads (ESM-88).
 	PollingErrorCount Metric = "PollingErrorCount"
 	// InvokeErrorCount: failed invocations, per batch (ESM-89).
 	InvokeErrorCount Metric = "InvokeErrorCount"
 	// CommitErrorCount: failed settlements, per call (ESM-91), and failed calls that give
-	// records back, keep them longer or let them go.
+	// records back, keep them longer or let them go, or let a partition go.
 	CommitErrorCount Metric = "CommitErrorCount"
 	// OnFailureDestinationDeliveryErrorCount: failed deliveries (ESM-92), and a check
 	// of the destination that came to no result.

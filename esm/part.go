@@ -60,12 +60,20 @@ func (p *part) serve() {
 		newUnordered(p).run()
 	}
 	p.gone.Store(true)
-	if err := p.partition.Close(p.settle); err != nil {
-		p.warn("closing the partition failed", err)
-	}
+	p.close()
 	p.end(nil)
 	p.health.forget(p.id)
 	p.config.Logger.Debug("partition closed", p.attrs()...)
+}
+
+// close lets the partition go, and tells if it could not be let go as it should.
+func (p *part) close() {
+	err := p.partition.Close(p.settle)
+	if err == nil {
+		return
+	}
+	p.observe(Observation{Metric: CommitErrorCount, Partition: p.id, Count: 1, Err: err})
+	p.warn("closing the partition failed", err)
 }
 
 // end ends all that is done with the partition.

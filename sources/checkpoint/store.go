@@ -21,7 +21,10 @@ var ErrConflict = errors.New("lease was changed by somebody else")
 // One attempt a call, no retry: callers retry. After an error other than
 // ErrConflict a write may or may not have taken effect; the caller reads again.
 // Slices in leases belong to the caller on both ways. With a context that is
-// done a method does nothing and returns an error that wraps the context's.
+// done a method does nothing and returns an error that wraps the context's. One that is
+// under way returns when its context ends: if it does not within 200 ms it is left
+// behind, and the mapping told of an error; while a hundred calls are left behind no
+// other is made. A write that is left behind may take effect yet.
 type Store interface {
 	// Leases returns every lease, in no order. What it returns was written
 	// before the call began, or later.

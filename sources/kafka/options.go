@@ -110,7 +110,8 @@ type Options struct {
 	// RevokeTimeout is how long a partition that is revoked in a rebalance may
 	// take to have its running batch end and its offset committed. Past it, the batch
 	// is cancelled and nothing of it is committed: the next owner handles it again.
-	// The rebalance waits so long. Default DefaultRevokeTimeout, at most 15 minutes.
+	// The rebalance waits so long. Default DefaultRevokeTimeout, at most 15 minutes. One
+	// below the mapping's Timeout is warned of.
 	RevokeTimeout time.Duration
 
 	// ReadCommitted leaves out records of transactions that are open or were

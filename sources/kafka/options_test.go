@@ -1,9 +1,11 @@
 package kafka_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -363,5 +365,28 @@ func TestCommitErrors_KAF172(t *testing.T) {
 	w.until("it is committed", func() bool { return w.committed("g")[0] == 5 })
 	if commits.Load() == 0 {
 		t.Error("no commit error was counted")
+	}
+}
+
+// A RevokeTimeout in which no handler may take all of its time limit is warned of (P5).
+func TestShortRevokeTimeoutIsWarnedOf_P5(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	for timeout, want := range map[time.Duration]bool{kafka.DefaultRevokeTimeout: false, time.Minute: true} {
+		source, err := kafka.New(w.options(timeout.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		err = source.Start(t.Context(), sources.Settings{Timeout: timeout, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(log.String(), "RevokeTimeout is shorter than Config.Timeout"); got != want {
+			t.Errorf("Timeout %v: warned: %v, want %v", timeout, got, want)
+		}
+		if err := source.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -52,6 +52,11 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	s.mu.Unlock()
 	s.living.Go(func() { s.live(life, m) })
 	s.living.Go(func() { s.watch(life, client) })
+	if s.options.RevokeTimeout < settings.Timeout && settings.Logger != nil {
+		settings.Logger.Warn("kafka: Options.RevokeTimeout is shorter than Config.Timeout: a handler that takes longer is cut off "+
+			"when its partition is revoked, and its records are handled again",
+			"RevokeTimeout", s.options.RevokeTimeout, "Timeout", settings.Timeout)
+	}
 	return nil
 }
 

@@ -1,9 +1,12 @@
 package kinesis_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -129,4 +132,37 @@ func TestHandoverTimeout(t *testing.T) {
 		w.until(10, 2*time.Minute)
 		two.end()
 	})
+}
+
+// A handler takes nearly all of its time limit, which is above 30 s, and is not cut off
+// by a worker that joins, unless HandoverTimeout says so, which is warned of.
+func TestHandoverWaitsForTheTimeLimit_P5(t *testing.T) {
+	t.Parallel()
+	for handover, warned := range map[time.Duration]bool{0: false, time.Minute: false, 59 * time.Second: true, -1: false} {
+		t.Run(handover.String(), func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, 2, func(t *testing.T, w *world) {
+				var log bytes.Buffer
+				options := kinesis.Options{
+					Worker: "one", HandoverTimeout: handover, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+				}
+				config := esm.Config{BatchSize: 10, Timeout: time.Minute, DrainTimeout: 2 * time.Minute}
+				w.send("", texts(0, 10)...)
+				one := w.run(w.journal(slowly(54*time.Second)), options, config)
+				time.Sleep(time.Second)
+				if got := strings.Contains(log.String(), "HandoverTimeout is shorter than Config.Timeout"); got != warned {
+					t.Errorf("warned: %v, want %v", got, warned)
+				}
+				options.Worker, options.Logger = "two", nil
+				two := w.run(w.journal(slowly(54*time.Second)), options, config)
+				w.until(10, 10*time.Minute)
+				time.Sleep(time.Minute)
+				one.end()
+				two.end()
+				if handover >= 0 {
+					w.begunOnce()
+				}
+			})
+		})
+	}
 }

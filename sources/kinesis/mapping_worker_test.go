@@ -310,3 +310,24 @@ func TestLostShardIsDropped_P3(t *testing.T) {
 		}
 	})
 }
+
+// A store that wants a position a second fails from the moment of the stop on: that the
+// last positions, which were counted as committed, are not stored is told.
+func TestUnstoredPositionIsTold_P14(t *testing.T) {
+	t.Parallel()
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		w.paced()
+		r := w.run(w.journal(nil), kinesis.Options{}, esm.Config{BatchSize: 1})
+		w.send("k", texts(0, 10)...)
+		last := w.keys["k"][9]
+		w.wait(time.Minute, "10 records committed", func() bool { return w.count(esm.CommittedEventCount) == 10 })
+		w.breakStore(true)
+		r.end()
+		if stored := w.lease(firstShard).Position.Sequence; stored == last {
+			t.Fatal("the last position is stored, which was not to be")
+		}
+		if w.heard("position "+last, "not known to be stored") == nil || w.count(esm.CommitErrorCount) != 1 {
+			t.Errorf("%d commit errors, observed %v, want one that names %s", w.count(esm.CommitErrorCount), w.errs, last)
+		}
+	})
+}

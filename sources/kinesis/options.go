@@ -64,8 +64,9 @@ type Options struct {
 	// HandoverTimeout is how long a worker that lives has to finish and store the batches
 	// of a shard that another one asks for, as one that was started to share the load
 	// does. What is running then is cut off, and comes again at the new worker, a
-	// LeaseDuration or so later. All workers have the same. Default 30 s, up to an hour;
-	// negative: shards are taken at once, and what is running comes again.
+	// LeaseDuration or so later. All workers have the same. Default 30 s, or the mapping's
+	// Timeout and 10 s if that is longer; up to an hour. One below Timeout is warned of.
+	// Negative: shards are taken at once, and what is running comes again.
 	HandoverTimeout time.Duration
 
 	// MaxShards is the most shards that this process reads; 0 for no limit.
@@ -180,6 +181,24 @@ func (o Options) withDefaults() Options {
 		o.Jitter = rand.Float64
 	}
 	return o
+}
+
+// handover is HandoverTimeout, or a time in which a handler may take all of its limit and
+// what it has done be stored. It warns of one that is too short for that.
+func (o Options) handover(timeout time.Duration) time.Duration {
+	const (
+		least  = 30 * time.Second
+		settle = 10 * time.Second
+	)
+	switch {
+	case o.HandoverTimeout == 0:
+		return max(least, timeout+settle)
+	case o.HandoverTimeout > 0 && o.HandoverTimeout < timeout:
+		o.Logger.Warn("Options.HandoverTimeout is shorter than Config.Timeout: a handler that takes longer is cut off when "+
+			"another worker asks for its shard, and its records are handled again",
+			"HandoverTimeout", o.HandoverTimeout, "Timeout", timeout)
+	}
+	return o.HandoverTimeout
 }
 
 // start is the position of a shard that the store does not know.

@@ -149,7 +149,7 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	manager, err := lease.New(s.store, s.lister(report), lease.Options{
 		Stream: s.stream.arn,
 		Worker: s.options.Worker, Duration: s.options.LeaseDuration, ListInterval: s.options.ListInterval,
-		Handover: s.options.HandoverTimeout,
+		Handover: s.options.handover(settings.Timeout),
 		Start:    s.options.start(), Now: s.now(),
 		MaxLeases: s.options.MaxShards, Logger: s.options.Logger, Jitter: s.options.Jitter,
 		Report: report,

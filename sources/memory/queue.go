@@ -28,8 +28,9 @@ type QueueOptions struct {
 	// VisibilityTimeout is how long a received message stays hidden (SQS-40).
 	// Default 30 s, also for values below zero. A mapping whose Timeout is longer
 	// is refused when it starts (SQS-41). One whose window and Timeout need more
-	// hides messages for window + Timeout + 30 s, as that of sources/sqs does
-	// (SQS-43), but what has failed still comes back after this.
+	// hides messages for window + Timeout + 30 s (SQS-43), as that of sources/sqs does
+	// for window + Timeout and what its calls may take, but what has failed still comes
+	// back after this.
 	VisibilityTimeout time.Duration
 
 	// MaxReceiveCount is how often a message is handed out before the next

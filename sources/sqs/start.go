@@ -182,7 +182,8 @@ func (s *Source) visibility(attributes map[string]string, settings sources.Setti
 	}
 	if settings.Timeout > visibility && !s.options.Heartbeat {
 		return 0, fmt.Errorf("sqs: queue %s: "+
-			"Queue visibility timeout: %d seconds is less than Function timeout: %d seconds: %w",
+			"Queue visibility timeout: %d seconds is less than Function timeout: %d seconds (raise the queue's visibility "+
+			"timeout or Options.VisibilityTimeout, lower Config.Timeout, or set Options.Heartbeat): %w",
 			s.queue.Name, seconds(visibility), seconds(settings.Timeout), sources.ErrUnusable)
 	}
 	return visibility, nil

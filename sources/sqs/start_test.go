@@ -33,7 +33,7 @@ func TestStartRefusals(t *testing.T) {
 		"expired token":  {op: "GetQueueUrl", code: "ExpiredToken", usable: true, want: "ExpiredToken"},
 		"unknown key":    {op: "GetQueueUrl", code: "InvalidClientTokenId", want: "correct the client's credentials"},
 		"server":         {op: "GetQueueUrl", code: "InternalFailure", usable: true, want: "InternalFailure"},
-		"timeout":        {timeout: 31 * time.Second, want: "Queue visibility timeout: 30 seconds is less than Function timeout: 31 seconds"},
+		"timeout":        {timeout: 31 * time.Second, want: "Queue visibility timeout: 30 seconds is less than Function timeout: 31 seconds (raise "},
 		"override":       {options: sqs.Options{VisibilityTimeout: 2 * time.Second}, want: "2 seconds is less than Function timeout: 3 seconds"},
 		"no visibility":  {attributes: map[string]string{"VisibilityTimeout": "0"}, want: "VisibilityTimeout: 0"},
 		"KMS":            {op: "GetQueueAttributes", code: "KMS.AccessDeniedException", usable: true, want: "kms:Decrypt"},

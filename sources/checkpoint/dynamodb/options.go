@@ -12,8 +12,10 @@ type Options struct {
 	// PositionInterval is the least time between two writes of a shard's position, of
 	// which each costs a write unit. A lease that is renewed, given back or ended takes
 	// the position with it, so that a clean stop loses none; what was not written when
-	// the process was killed is handled again. Default a second, up to a minute;
-	// negative for a write with every batch.
+	// the process was killed is handled again. Leases are renewed three times in a
+	// LeaseDuration, so that an interval above a third of that, 3.3 s by default, is as
+	// good as that third. Default a second, up to a minute; negative for a write with every
+	// batch.
 	PositionInterval time.Duration
 
 	// Tags are the table's tags. Default none.

@@ -140,7 +140,7 @@ func (m *Manager) take(last checkpoint.Lease) (bool, error) {
 	next := last
 	next.Owner, next.CheckpointOwner = m.owner, ""
 	began := time.Now()
-	next, taken, err := m.claim(last, next)
+	next, taken, err := m.claim(last, next, "taken")
 	if !taken || err != nil {
 		return false, err
 	}

@@ -29,7 +29,7 @@ func (m *Manager) ask(last checkpoint.Lease) (bool, error) {
 	}
 	next := last
 	next.Owner, next.CheckpointOwner = m.owner, last.Owner
-	_, asked, err := m.claim(last, next)
+	_, asked, err := m.claim(last, next, "asked for")
 	if asked {
 		m.options.Logger.Info("shard asked for", "shard", last.Shard, "from", last.Owner)
 	}
@@ -37,8 +37,9 @@ func (m *Manager) ask(last checkpoint.Lease) (bool, error) {
 }
 
 // claim writes the lease of a shard that this worker does not hold, and returns it as it
-// was written. It is no error if somebody else was faster.
-func (m *Manager) claim(last, next checkpoint.Lease) (_ checkpoint.Lease, claimed bool, _ error) {
+// was written. It is no error if somebody else was faster. what is for
+// an error: what has not become of the lease.
+func (m *Manager) claim(last, next checkpoint.Lease, what string) (_ checkpoint.Lease, claimed bool, _ error) {
 	ctx, cancel := context.WithTimeout(m.working, min(m.options.Duration/renewals, patience))
 	defer cancel()
 	next.Stream = cmp.Or(m.options.Stream, last.Stream) // which an older release did not store
@@ -49,7 +50,7 @@ func (m *Manager) claim(last, next checkpoint.Lease) (_ checkpoint.Lease, claime
 		return next, false, nil
 	case err != nil:
 		// The next look shows whether it is taken.
-		return next, false, fmt.Errorf("lease of shard %s not taken: %w", last.Shard, err)
+		return next, false, fmt.Errorf("lease of shard %s not %s: %w", last.Shard, what, err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -124,9 +125,9 @@ func (m *Manager) unreadAsked() []*Held {
 }
 
 // disown takes this worker's name off the leases that it has asked for and will not
-// take: others need not wait until they run out.
+// take, or could not give back: others need not wait until they run out.
 func (m *Manager) disown(ctx context.Context) error {
-	if !m.isAsking() {
+	if !m.isNamed() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -140,18 +141,19 @@ func (m *Manager) disown(ctx context.Context) error {
 		if last.Owner != m.owner || last.Position.Ended() {
 			return nil
 		}
-		next := last
-		next.Owner = ""
-		if _, _, err := m.claim(last, next); err != nil {
-			return fmt.Errorf("shard that was asked for is not given up: %w", err)
+		next, what := last, "given back"
+		if m.asks(&last) {
+			what = "given up, which was asked for"
 		}
-		return nil
+		next.Owner = ""
+		_, _, err := m.claim(last, next, what)
+		return err
 	})
 }
 
-// isAsking reports whether there is a lease that this worker has asked for and does not
-// have yet.
-func (m *Manager) isAsking() bool {
+// isNamed reports whether there is a lease that names this worker as its owner, and that
+// it does not hold.
+func (m *Manager) isNamed() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, e := range m.known {

@@ -122,7 +122,8 @@ func (h *Held) End(ctx context.Context, children []Shard) error {
 // Release lets go of the shard and gives the lease back, so that others may take it at
 // once, or the one who has asked for it. One attempt, unless Commit has left it a
 // position: after an error they may once the lease has run out. Of a lost lease it gives
-// nothing back, but must be called too.
+// nothing back, but must be called too: its error, which wraps sources.ErrLost, tells of a
+// position that Commit has left to the next write, and that is not known to be stored.
 func (h *Held) Release(ctx context.Context) error {
 	defer h.drop()
 	return h.giveBack(ctx)
@@ -134,7 +135,7 @@ func (h *Held) giveBack(ctx context.Context) error {
 	gone := h.gone
 	h.m.mu.Unlock()
 	if gone {
-		return nil
+		return h.unstoredError()
 	}
 	err := h.flush(ctx, h.m.giveAway)
 	h.m.mu.Lock()
@@ -142,7 +143,7 @@ func (h *Held) giveBack(ctx context.Context) error {
 	h.shutLost()
 	h.m.mu.Unlock()
 	if errors.Is(err, sources.ErrLost) {
-		return nil
+		return h.unstoredError()
 	}
 	return err
 }
@@ -230,9 +231,26 @@ func (h *Held) observe(l checkpoint.Lease, found bool, began time.Time) {
 		return
 	}
 	deleted := !found && h.since.Before(began) && h.m.known[h.shard] == nil
-	if deleted || found && l.Owner != h.m.owner && l.Counter > h.lease.Counter {
+	switch {
+	case deleted:
+		h.lose("lease is in the store no more")
+	case found && l.Owner != h.m.owner && l.Counter > h.lease.Counter:
 		h.lose("lease was taken by another worker")
 	}
+}
+
+// unstoredError is what the end of a lost lease returns: nil, unless Commit has left it a
+// position that no write is known to have stored.
+func (h *Held) unstoredError() error {
+	h.m.mu.Lock()
+	defer h.m.mu.Unlock()
+	if h.unstored == nil {
+		return nil
+	}
+	at := h.unstored.position
+	h.unstored = nil // it is told of once
+	return fmt.Errorf("shard %s: position %s was left to the next write of the lease and is not known to be stored: "+
+		"records up to it may be handled again: %w", h.shard, at.Sequence, sources.ErrLost)
 }
 
 // lostError is what a write of a lost lease returns.

@@ -77,7 +77,7 @@ func New(store checkpoint.Store, list Lister, options Options) (*Manager, error)
 	options, owner := options.withDefaults()
 	_, exclusive := store.(checkpoint.Exclusive)
 	m := &Manager{
-		store: store, list: list, options: options, owner: owner, exclusive: exclusive, pace: pace(store),
+		store: &boundedStore{Store: store}, list: list, options: options, owner: owner, exclusive: exclusive, pace: pace(store),
 		stop: make(chan struct{}), idle: true,
 		takeSoon: make(chan struct{}, 1), listSoon: make(chan struct{}, 1),
 		keepSoon: make(chan struct{}, 1), news: make(chan struct{}, 1),

@@ -208,6 +208,9 @@ func TestPacedLeaseIsLost(t *testing.T) {
 		if l := tb.lease("s000"); l.Owner != "thief" || begun(l) {
 			t.Errorf("the lease is %v at %v, want as the thief left it", l.Owner, l.Position)
 		}
+		if err := h.Release(t.Context()); !errors.Is(err, sources.ErrLost) {
+			t.Errorf("Release gives %v, want ErrLost", err)
+		}
 		shut(t, m)
 	})
 }

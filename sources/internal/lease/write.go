@@ -143,10 +143,10 @@ func (h *Held) begin() (last checkpoint.Lease, unstored *progress, valid bool) {
 // attempt makes one write, which stores the progress that was not. again says that an earlier write had taken effect, so
 // that this one may be made upon that; it cannot say so twice in a row.
 func (h *Held) attempt(ctx context.Context, last, next checkpoint.Lease, unstored *progress) (again bool, err error) {
-	ctx, cancel := h.bounded(ctx)
+	bounded, cancel := h.bounded(ctx, h.m.options.Duration/renewals)
 	defer cancel()
 	began := time.Now()
-	err = h.m.store.Update(ctx, last, next)
+	err = h.m.store.Update(bounded, last, next)
 	switch {
 	case err == nil:
 		h.done(next, began, unstored)
@@ -157,16 +157,16 @@ func (h *Held) attempt(ctx context.Context, last, next checkpoint.Lease, unstore
 	return h.refused(ctx, last, next, unstored)
 }
 
-// bounded limits a write to the time between two renewals, and to the validity
-// of the lease, if that runs out.
-func (h *Held) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+// bounded limits a call to most, as a write to the time between two renewals, and to the
+// validity of the lease, if that runs out.
+func (h *Held) bounded(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
 	if h.m.exclusive {
 		return context.WithTimeout(ctx, patience)
 	}
 	h.m.mu.Lock()
 	until := h.until()
 	h.m.mu.Unlock()
-	return context.WithTimeout(ctx, min(h.m.options.Duration/renewals, patience, time.Until(until)))
+	return context.WithTimeout(ctx, min(most, patience, time.Until(until)))
 }
 
 // done takes note of a write that took effect, and that stored what was not.
@@ -182,7 +182,8 @@ func (h *Held) done(l checkpoint.Lease, began time.Time, stored *progress) {
 	m.wrote(l)
 }
 
-// unclear takes note of a write that may have taken effect.
+// unclear takes note of a write that may have taken effect, or, if began is zero, of one
+// that was refused for a reason that is not known yet.
 func (h *Held) unclear(began time.Time, err error) error {
 	m := h.m
 	m.mu.Lock()
@@ -208,8 +209,9 @@ func (h *Held) refused(ctx context.Context, last, next checkpoint.Lease, unstore
 	doubt := h.doubt
 	m.mu.Unlock()
 	stored, err := h.read(ctx)
-	if err != nil && !doubt.IsZero() {
-		return false, h.unclear(doubt, err)
+	if err != nil {
+		// Most refused writes are of a lease that was asked for.
+		return false, h.unclear(doubt, fmt.Errorf("write refused, and leases not read: %w", err))
 	}
 	if stored.CheckpointOwner == m.owner {
 		m.mu.Lock()
@@ -231,7 +233,11 @@ func (h *Held) refused(ctx context.Context, last, next checkpoint.Lease, unstore
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	h.writing = false
-	h.lose("lease was taken by another worker")
+	if stored.Shard == "" {
+		h.lose("lease is in the store no more")
+	} else {
+		h.lose("lease was taken by another worker")
+	}
 	return false, h.lostError()
 }
 
@@ -243,9 +249,13 @@ func (h *Held) lostIfGone() error {
 	return nil
 }
 
-// read returns the lease as it is stored, or an empty one.
+// read returns the lease as it is stored, or an empty one. It may take as long as the
+// lease is valid, for a large table is not read in the time of a write; one that takes
+// longer than that may hang, and is made once more beside it.
 func (h *Held) read(ctx context.Context) (checkpoint.Lease, error) {
-	leases, err := h.m.store.Leases(ctx)
+	ctx, cancel := h.bounded(ctx, patience)
+	defer cancel()
+	leases, err := hedged(ctx, h.m.options.Duration/renewals, h.m.store.Leases)
 	if err != nil {
 		return checkpoint.Lease{}, err
 	}
