@@ -154,3 +154,47 @@ func lateCommit(t *testing.T, vary func(*kafka.Options), n int) {
 		t.Errorf("committed %d, want %d", at, n)
 	}
 }
+
+// Of two members each learns by itself that the topic was made anew: between them all of the
+// new one is handled (P1).
+func TestTwoMembersOfATopicMadeAnewInBubbles(t *testing.T) {
+	t.Parallel()
+	for _, away := range []time.Duration{0, 4 * time.Second, 10 * time.Second} {
+		t.Run(away.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newVirtualWorld(t, 2, byName())
+				handled := newLedger()
+				slow := func(ctx context.Context, batch []sources.Record) (esm.Response, error) {
+					time.Sleep(3 * time.Second)
+					return handled.handle(ctx, batch)
+				}
+				members := []*member{start(t, w.plain(), unwindowed, slow), start(t, w.plain(), unwindowed, slow)}
+				time.Sleep(time.Minute)
+				w.send(0, 0, 100)
+				w.send(1, 0, 100)
+				time.Sleep(2 * time.Second)
+				w.remake(away)
+				w.send(0, 1000, 1030)
+				w.send(1, 1000, 1030)
+				time.Sleep(3 * time.Minute)
+				for _, m := range members {
+					if err := m.stop(); err != nil {
+						t.Error(err)
+					}
+				}
+				for p := range 2 {
+					got := handled.of(fmt.Sprint("orders-", p))
+					for i := range 30 {
+						if !slices.Contains(got, strconv.Itoa(1000+i)) {
+							t.Errorf("partition %d: %d was not handled", p, 1000+i)
+						}
+					}
+					if at := w.committed("g")[int32(p)]; at != 30 {
+						t.Errorf("committed %d of partition %d, want 30", at, p)
+					}
+				}
+			})
+		})
+	}
+}
