@@ -44,8 +44,9 @@ func (o *Observer) checkLeft(i *invocation, began time.Time) {
 }
 
 // checkRedriven holds a record that moves to the dead-letter queue against P5: in calm
-// weather only what fits into no batch does, and what follows it in its group. What a stop gave back counts as received,
-// unless it came after the stop, and there was time left to handle it.
+// weather only what fits into no batch does, and what follows it in its group. What a stop
+// gave back counts as received, unless it came after the stop, and there was time left to
+// handle it after what was handled before it.
 func (o *Observer) checkRedriven(t *trace) {
 	s := &o.sim.Scenario
 	if !s.Calm || o.stays(t) || o.followsTooLarge(t) {
@@ -53,7 +54,11 @@ func (o *Observer) checkRedriven(t *trace) {
 	}
 	if l := t.holder; !l.stopped.IsZero() {
 		drain := cmp.Or(s.Config.DrainTimeout, esm.DefaultDrainTimeout)
-		if !t.handed.After(l.stopped) && !t.released.IsZero() || t.handed.Sub(l.stopped)+o.sim.limit() > drain {
+		free := t.handed
+		if l.handled.After(free) {
+			free = l.handled
+		}
+		if !t.handed.After(l.stopped) && !t.released.IsZero() || free.Sub(l.stopped)+o.sim.limit() > drain {
 			return
 		}
 	}
