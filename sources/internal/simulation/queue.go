@@ -49,14 +49,18 @@ func (q *queue) Killed(life *Life) {
 func (q *queue) take(p *queuePartition, most int, sent time.Time) []sources.Record {
 	s := q.sim
 	now := time.Now()
-	blocked := make(map[string]bool)
+	blocked := make(map[string]bool) // groups of which something is in flight (SQS-32)
+	if s.kind.Grouped {
+		for _, m := range q.messages {
+			blocked[m.Key] = blocked[m.Key] || m.hidden.After(now)
+		}
+	}
 	var records []sources.Record
 	for _, m := range slices.Clone(q.messages) {
 		if len(records) == most {
 			break
 		}
-		if m.hidden.After(now) || s.kind.Grouped && blocked[m.Key] {
-			blocked[m.Key] = true
+		if m.hidden.After(now) || blocked[m.Key] {
 			continue
 		}
 		if s.Scenario.Redrive > 0 && m.receives >= s.Scenario.Redrive {

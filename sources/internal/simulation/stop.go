@@ -52,7 +52,7 @@ func (o *Observer) checkReleased(l *Life) {
 		if expires.IsZero() {
 			expires = t.handed.Add(s.Visibility - s.Visibility/50) //nolint:mnd // the adapter's margin
 		}
-		if !o.holding(t.partition)[t.number] || t.started || o.done(t) || o.tooLarge(t) ||
+		if !o.holding(t.partition)[t.number] || t.started || o.done(t) || o.tooLarge(t) || o.duplicates || // its receipt is old
 			o.sim.kind.Redelivers && time.Now().After(expires.Add(-call)) {
 			continue
 		}
