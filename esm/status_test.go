@@ -3,7 +3,7 @@ package esm_test
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -26,7 +26,7 @@ func namedFirst(_ context.Context, records []sources.Record) (esm.Response, erro
 	return esm.Response{BatchItemFailures: []string{records[0].ID}}, nil
 }
 
-// throttles throttles each batch.
+// throttles asks for a rest with each batch.
 func throttles(context.Context, []sources.Record) (esm.Response, error) {
 	return esm.Response{}, &esm.ThrottleError{Err: errHandler}
 }
@@ -99,7 +99,7 @@ func TestHandlerThatDoesNotGetOnIsHeardOf_P14(t *testing.T) {
 // batches be throttled.
 func TestOrdinaryPartialFailureIsNoProblem(t *testing.T) {
 	for _, ordered := range []bool{false, true} {
-		t.Run(fmt.Sprint(ordered), func(t *testing.T) {
+		t.Run(strconv.FormatBool(ordered), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				j, log, calls := newJournal(), new(logbook), 0
 				config := j.config(esm.Config{ReportBatchItemFailures: true, BatchSize: 10, MaximumConcurrency: 2})
@@ -231,7 +231,7 @@ func TestFailureOfTheBackgroundLapses(t *testing.T) {
 		settings.Report(errors.New("leases: table: throttled"))
 		time.Sleep(time.Minute - 1)
 		equal(t, "result", m.Status().LastProcessingResult, "PROBLEM: leases: table: throttled")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		equal(t, "lapsed", m.Status(), esm.Status{State: esm.StateEnabled, LastProcessingResult: resultNone})
 		time.Sleep(5 * time.Second)
 		settings.Report(errDead)

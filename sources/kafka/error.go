@@ -18,6 +18,7 @@ type LossError struct {
 
 // Error tells partition and offsets.
 func (e *LossError) Error() string {
-	return fmt.Sprintf("kafka: partition %s: %d offsets from %d on are lost, which the topic does not have any more or Latest skips; the next one is %d",
+	return fmt.Sprintf("kafka: partition %s: %d offsets from %d on are lost, "+
+		"which the topic does not have any more or Latest skips; the next one is %d",
 		e.Partition, e.Count, e.From, e.From+e.Count)
 }

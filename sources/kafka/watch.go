@@ -90,7 +90,8 @@ func (s *Source) learnTopics(ctx context.Context, client *kgo.Client) error {
 	s.learnLeaders(answer)
 	for i := range answer.Topics {
 		if t := &answer.Topics[i]; t.ErrorCode == 0 && t.Topic != nil && s.isAnew(*t.Topic, t.TopicID) {
-			s.tell(s.failed("Metadata", fmt.Errorf("topic %s was made anew; what was committed of the old one is not taken for a place in it", *t.Topic)))
+			anew := fmt.Errorf("topic %s was made anew; what was committed of the old one is not taken for a place in it", *t.Topic)
+			s.tell(s.failed("Metadata", anew))
 			m.reload(*t.Topic)
 		}
 	}

@@ -211,9 +211,9 @@ func TestThrottledReaderLeavesRoom(t *testing.T) {
 		p := w.open(kinesis.Options{})
 		defer p.close()
 		p.want("a")
-		for i, least := range []time.Duration{400, 800, 800, 800} {
-			if gap := calls[i+1].Sub(calls[i]); gap < least*time.Millisecond {
-				t.Errorf("call %d comes %v after the one that was throttled, want %d ms or more", i+1, gap, least)
+		for i, least := range []time.Duration{400 * time.Millisecond, 800 * time.Millisecond, 800 * time.Millisecond, 800 * time.Millisecond} {
+			if gap := calls[i+1].Sub(calls[i]); gap < least {
+				t.Errorf("call %d comes %v after the one that was throttled, want %v or more", i+1, gap, least)
 			}
 		}
 	})

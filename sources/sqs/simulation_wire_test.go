@@ -59,7 +59,7 @@ func (w *service) underway(c sqstest.Call) time.Duration {
 	if c.Action != "DeleteMessageBatch" || !w.hiding.late {
 		return 0
 	}
-	source := rand.NewPCG(w.sim.Scenario.Seed, uint64(w.named(c)[0]+1)) //nolint:gosec // not negative
+	source := rand.NewPCG(w.sim.Scenario.Seed, uint64(w.named(c)[0]+1))
 	return time.Duration(rand.New(source).Int64N(int64(longest)))
 }
 
