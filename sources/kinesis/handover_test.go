@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/openesm/openesm/esm"
@@ -150,6 +151,7 @@ func TestHandoverWaitsForTheTimeLimit_P5(t *testing.T) {
 				w.send("", texts(0, 10)...)
 				one := w.run(w.journal(slowly(54*time.Second)), options, config)
 				time.Sleep(time.Second)
+				synctest.Wait()
 				if got := strings.Contains(log.String(), "HandoverTimeout is shorter than Config.Timeout"); got != warned {
 					t.Errorf("warned: %v, want %v", got, warned)
 				}
