@@ -367,8 +367,10 @@ func refElement(d *json.Decoder) (any, error) {
 	return token, nil
 }
 
-// refFlatten lists the values of a tree. A value right in an array does not
-// lie in one of its elements: it is a value of the field itself.
+// refFlatten lists the values of a tree. A value in an array that is no object does
+// not lie in one of its elements: it is a value of the field itself. Arrays in an array
+// are as one. (RULER counts a value of the inner array to that element of the outer one,
+// which can be told only by a rule that asks a field for a value and for a field below.)
 func refFlatten(tree any, path string, in map[int]int, arrays *int, fields []refField) []refField {
 	switch v := tree.(type) {
 	case refObject:
@@ -378,9 +380,9 @@ func refFlatten(tree any, path string, in map[int]int, arrays *int, fields []ref
 	case []any:
 		*arrays++
 		array := *arrays
-		for i, e := range v {
+		for i, e := range refOneArray(v) {
 			switch e.(type) {
-			case refObject, []any:
+			case refObject:
 				inside := maps.Clone(in)
 				if inside == nil {
 					inside = map[int]int{}
@@ -395,4 +397,17 @@ func refFlatten(tree any, path string, in map[int]int, arrays *int, fields []ref
 		fields = append(fields, refField{path: path, value: v, in: in})
 	}
 	return fields
+}
+
+// refOneArray lists the elements of an array and of those in it.
+func refOneArray(array []any) []any {
+	var elements []any
+	for _, e := range array {
+		if inner, ok := e.([]any); ok {
+			elements = append(elements, refOneArray(inner)...)
+		} else {
+			elements = append(elements, e)
+		}
+	}
+	return elements
 }

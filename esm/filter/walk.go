@@ -110,7 +110,9 @@ func (m *matcher) single(id, i int) int {
 
 // array reads what follows an opening bracket. The elements of arrays in it
 // are as its own: a leaf passes if one of them does (FILT-43), and a group
-// holds if one object of them satisfies it (FILT-45).
+// holds if one object of them satisfies it (FILT-45). Where a rule asks one field
+// for a value and for a field below, RULER wants both from the same element if that
+// is an array; here the value may come from any.
 func (m *matcher) array(id, i, depth int) int {
 	b := m.document
 	scalars := false // there was one

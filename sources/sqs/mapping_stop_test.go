@@ -216,10 +216,12 @@ func TestMappingStopHandlesWhatTheLastPollBrings_P5(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		w.send("", "early") // its lane polls anew, until 30 s
 		time.Sleep(9500 * time.Millisecond)
-		time.AfterFunc(5500*time.Millisecond, func() { w.send("", "late") })
+		sent := make(chan struct{})
+		time.AfterFunc(5500*time.Millisecond, func() { defer close(sent); w.send("", "late") })
 		if took, err := r.stop(); err != nil || took > 11*time.Second {
 			t.Errorf("Run: %v after %v, want nil within the rest of the last poll", err, took)
 		}
+		<-sent // its answer may still be under way
 		w.once([]string{"early", "late"})
 		w.left(sqstest.Counts{Deleted: 2})
 	})
