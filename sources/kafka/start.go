@@ -193,7 +193,7 @@ func (s *Source) pin(ctx context.Context, client *kgo.Client, topics []string) e
 	}
 
 	// Asked for also where it is not needed: it tells whether the group may be read.
-	committed, err := s.committed(ctx, client, topics)
+	committed, err := s.committed(ctx, client, topics, s.refused)
 	if err != nil || s.options.StartingPosition == TrimHorizon {
 		return err
 	}
@@ -218,7 +218,7 @@ func (s *Source) pin(ctx context.Context, client *kgo.Client, topics []string) e
 // was looked up before that: nothing that came since then is missed.
 func (s *Source) store(ctx context.Context, client *kgo.Client, starts kadm.Offsets) error {
 	topics := slices.Collect(maps.Keys(starts))
-	committed, err := s.committed(ctx, client, topics)
+	committed, err := s.committed(ctx, client, topics, s.refused)
 	if err != nil {
 		return err
 	}
@@ -250,7 +250,7 @@ func (m *member) settleStarts(ctx context.Context, offsets map[string]map[int32]
 	if len(topics) == 0 {
 		return nil
 	}
-	stored, err := s.committed(ctx, m.client, topics)
+	stored, err := s.committed(ctx, m.client, topics, s.failed)
 	if err != nil {
 		return err
 	}
@@ -314,7 +314,7 @@ func (m *member) storeStarts(starts kadm.Offsets) error {
 		err = cmp.Or(err, of)
 	}
 	if err != nil {
-		return m.source.refused("OffsetCommit", fmt.Errorf("where to start: %w", timed(commitLimit, err)))
+		return m.source.failed("OffsetCommit", fmt.Errorf("where to start: %w", timed(commitLimit, err)))
 	}
 	return nil
 }
