@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
@@ -81,6 +82,7 @@ func TestLossWhileReading_KAF37(t *testing.T) {
 		w.fill(0, 20_000, 1<<10) // more than a lane buffers
 		options := w.options("g")
 		options.StartingPosition = kafka.Latest
+		options.ClientOptions = append(options.ClientOptions, kgo.FetchMaxPartitionBytes(64<<10)) // not all at once, compressed as it is
 		w.commit(0, 0)
 		source, err := kafka.New(options)
 		if err != nil {
