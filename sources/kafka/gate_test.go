@@ -61,7 +61,7 @@ func (g *gate) await(t *testing.T) {
 	t.Helper()
 	select {
 	case <-g.entered:
-	case <-time.After(patience):
+	case <-time.After(patience): // real time: the limit of a test of a real broker
 		t.Fatal("no handler came")
 	}
 }
