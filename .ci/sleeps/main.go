@@ -2,10 +2,11 @@
 // time.After, time.Tick and timers in a _test.go file, outside of a bubble of
 // testing/synctest. A test that waits so is slow, or depends on how fast its machine is.
 //
-// What a test does is in a bubble if it is in a function that is handed to synctest.Test,
-// or to a function that hands on to it what it gets; or in one that stands in a variable or
-// a table of a test that has a bubble. What a test calls beside is followed, but for calls
-// of interfaces. A line that must wait says why, on it or above, behind "real time: ".
+// A function runs in a bubble if it is handed to synctest.Test, or to a function that hands
+// on to it what it gets, or stands in a variable or a table of a test that has a bubble.
+// Everything else that a test calls is followed, but for calls of interfaces. Benchmarks
+// live in real time, and tests of real servers, in files whose names begin with real. Any
+// other line that must wait says why, on it or above, behind "real time: ".
 package main
 
 import (
