@@ -56,7 +56,7 @@ func (y *tally) handler(longest time.Duration, failing float64) esm.Handler {
 	return esm.Records(func(ctx context.Context, records []sources.Record) (esm.Response, error) {
 		y.start(records)
 		if longest > 0 {
-			timer := time.NewTimer(rand.N(longest))
+			timer := time.NewTimer(rand.N(longest)) // real time: none, longest is 0 outside of bubbles
 			defer timer.Stop()
 			select {
 			case <-ctx.Done():

@@ -111,7 +111,7 @@ func TestSecondInterruptEndsTheProgram(t *testing.T) {
 				t.Errorf("ended after %v: %v", took, run.ProcessState)
 			}
 			return
-		case <-time.After(100 * time.Millisecond): // and once more, as a user would
+		case <-time.After(100 * time.Millisecond): // once more, as a user would; real time: another process
 		}
 	}
 }
@@ -144,7 +144,7 @@ func TestProgramConsumesAQueue(t *testing.T) {
 		select {
 		case <-ctx.Done():
 			t.Fatalf("not all deleted: %+v\n%s", fake.Counts(arn), log.String())
-		case <-time.After(10 * time.Millisecond):
+		case <-time.After(10 * time.Millisecond): // real time: another process
 		}
 	}
 	if err := run.Process.Signal(os.Interrupt); err != nil {

@@ -78,7 +78,9 @@ func (w *world) harness(options kafka.Options) sourcetest.Harness {
 			return fmt.Sprintf(`{"partition":%q,"offset":%d}`, partitionOf(&r), r.Native.(*kgo.Record).Offset)
 		},
 	}
-	if w.reach != nil { // in virtual time: a request is given up after ten seconds
+	if w.reach == nil { // in real time, on a machine that may be slow
+		h.Patience = 5 * time.Second
+	} else { // in virtual time: a request is given up after ten seconds
 		h.Hang = func(context.Context) (func(), error) {
 			s := w.hang(kmsg.Fetch)
 			return func() { s.over.Store(true) }, nil

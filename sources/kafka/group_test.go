@@ -1,3 +1,5 @@
+//go:build synctests
+
 package kafka_test
 
 import (
@@ -6,9 +8,9 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -18,20 +20,13 @@ import (
 	"github.com/openesm/openesm/sources/kafka"
 )
 
-// protocols are the two ways in which a group is kept together.
-var protocols = map[string]func(*kafka.Options){
-	"Classic":    func(*kafka.Options) {},
-	"ServerSide": func(o *kafka.Options) { o.ServerSideAssignment = true },
-}
-
-func eachProtocol(t *testing.T, test func(t *testing.T, vary func(*kafka.Options))) {
+// eachProtocolInBubbles is eachProtocol, each in virtual time.
+func eachProtocolInBubbles(t *testing.T, test func(t *testing.T, vary func(*kafka.Options))) {
 	t.Helper()
-	for _, name := range slices.Sorted(maps.Keys(protocols)) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, protocols[name])
-		})
-	}
+	eachProtocol(t, func(t *testing.T, vary func(*kafka.Options)) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) { test(t, vary) })
+	})
 }
 
 // awaitMembers waits until the group has so many members, all of whom have their
@@ -68,52 +63,14 @@ func (w *world) awaitShares(n int) {
 	}
 }
 
-// gate stops handlers until it is opened.
-type gate struct {
-	entered chan struct{}
-	open    chan struct{}
-	once    sync.Once
-}
-
-func newGate() *gate { return &gate{entered: make(chan struct{}, 1000), open: make(chan struct{})} }
-
-func (g *gate) pass(ctx context.Context) error {
-	g.entered <- struct{}{}
-	select {
-	case <-g.open:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// hold is pass as a handler.
-func (g *gate) hold(ctx context.Context, _ []sources.Record) (esm.Response, error) {
-	return esm.Response{}, g.pass(ctx)
-}
-
-func (g *gate) release() { g.once.Do(func() { close(g.open) }) }
-
-// await waits until a handler has come to the gate.
-func (g *gate) await(t *testing.T) {
-	t.Helper()
-	select {
-	case <-g.entered:
-	case <-time.After(patience):
-		t.Fatal("no handler came")
-	}
-}
-
-var unwindowed = esm.Config{MaximumBatchingWindow: esm.NoBatchingWindow, BatchSize: 10}
-
 // A member that joins gets partitions whose running batches were settled before, so
 // that nothing is handled twice (KAF-40, KAF-41).
 func TestRebalanceSettlesBefore_KAF41(t *testing.T) {
 	t.Parallel()
-	eachProtocol(t, func(t *testing.T, vary func(*kafka.Options)) {
+	eachProtocolInBubbles(t, func(t *testing.T, vary func(*kafka.Options)) {
 		t.Helper()
 		const partitions, records = 4, 2000
-		w := newWorld(t, partitions)
+		w := newVirtualWorld(t, partitions)
 		for p := range partitions {
 			w.send(p, 0, records)
 		}
@@ -143,10 +100,10 @@ func TestRebalanceSettlesBefore_KAF41(t *testing.T) {
 // While a batch runs the rebalance waits for it; and the other partitions go on (KAF-41, KAF-187).
 func TestRevokeWaitsForTheBatch(t *testing.T) {
 	t.Parallel()
-	eachProtocol(t, func(t *testing.T, vary func(*kafka.Options)) {
+	eachProtocolInBubbles(t, func(t *testing.T, vary func(*kafka.Options)) {
 		t.Helper()
 		const partitions = 2
-		w := newWorld(t, partitions)
+		w := newVirtualWorld(t, partitions)
 		w.send(0, 0, 5)
 		w.send(1, 0, 5)
 		options := w.options("g")
@@ -180,9 +137,9 @@ func TestRevokeWaitsForTheBatch(t *testing.T) {
 // next owner handles it.
 func TestRevokeTimeout(t *testing.T) {
 	t.Parallel()
-	eachProtocol(t, func(t *testing.T, vary func(*kafka.Options)) {
+	eachProtocolInBubbles(t, func(t *testing.T, vary func(*kafka.Options)) {
 		t.Helper()
-		w := newWorld(t, 2)
+		w := newVirtualWorld(t, 2)
 		w.send(0, 0, 5)
 		w.send(1, 0, 5)
 		options := w.options("g")
@@ -212,9 +169,9 @@ func TestRevokeTimeout(t *testing.T) {
 // handled again by who has its partitions next (KAF-40, KAF-41).
 func TestLostPartitions(t *testing.T) {
 	t.Parallel()
-	eachProtocol(t, func(t *testing.T, vary func(*kafka.Options)) {
+	eachProtocolInBubbles(t, func(t *testing.T, vary func(*kafka.Options)) {
 		t.Helper()
-		w := newWorld(t, 1)
+		w := newVirtualWorld(t, 1)
 		w.send(0, 0, 5)
 		options := w.options("g")
 		vary(&options)
@@ -251,10 +208,10 @@ func TestLostPartitions(t *testing.T) {
 // others'.
 func TestStopLeavesTheGroup_KAF39(t *testing.T) {
 	t.Parallel()
-	eachProtocol(t, func(t *testing.T, vary func(*kafka.Options)) {
+	eachProtocolInBubbles(t, func(t *testing.T, vary func(*kafka.Options)) {
 		t.Helper()
 		const partitions, records = 4, 100
-		w := newWorld(t, partitions)
+		w := newVirtualWorld(t, partitions)
 		options := w.options("g")
 		vary(&options)
 		seen := newLedger()
@@ -291,31 +248,33 @@ func TestStopLeavesTheGroup_KAF39(t *testing.T) {
 // without a rebalance.
 func TestStaticMembership(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 2)
-	options, other := w.options("g"), w.options("g")
-	options.InstanceID, other.InstanceID = "one", "two"
-	first, second := start(t, options, unwindowed, nil), start(t, other, unwindowed, nil)
-	w.awaitShares(2)
-	w.send(0, 0, 5)
-	w.send(1, 0, 5)
-	w.until("all is handled", func() bool { return first.seen.total()+second.seen.total() == 10 })
-	mine := slices.Collect(maps.Keys(first.seen.sizes()))
-	if err := first.stop(); err != nil {
-		t.Error(err)
-	}
-	if n := len(w.cluster.GroupInfo("g").Members); n != 2 {
-		t.Errorf("the group has %d members while one of two is away", n)
-	}
-	w.send(0, 5, 10)
-	w.send(1, 5, 10)
-	again := start(t, options, unwindowed, nil)
-	again.seen.await(t, 5)
-	if n := second.seen.total(); n != 10 {
-		t.Errorf("the other member handled %d records, want its own 10", n)
-	}
-	if got := slices.Collect(maps.Keys(again.seen.sizes())); !slices.Equal(got, mine) {
-		t.Errorf("it came back to %v, had %v", got, mine)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newVirtualWorld(t, 2)
+		options, other := w.options("g"), w.options("g")
+		options.InstanceID, other.InstanceID = "one", "two"
+		first, second := start(t, options, unwindowed, nil), start(t, other, unwindowed, nil)
+		w.awaitShares(2)
+		w.send(0, 0, 5)
+		w.send(1, 0, 5)
+		w.until("all is handled", func() bool { return first.seen.total()+second.seen.total() == 10 })
+		mine := slices.Collect(maps.Keys(first.seen.sizes()))
+		if err := first.stop(); err != nil {
+			t.Error(err)
+		}
+		if n := len(w.cluster.GroupInfo("g").Members); n != 2 {
+			t.Errorf("the group has %d members while one of two is away", n)
+		}
+		w.send(0, 5, 10)
+		w.send(1, 5, 10)
+		again := start(t, options, unwindowed, nil)
+		again.seen.await(t, 5)
+		if n := second.seen.total(); n != 10 {
+			t.Errorf("the other member handled %d records, want its own 10", n)
+		}
+		if got := slices.Collect(maps.Keys(again.seen.sizes())); !slices.Equal(got, mine) {
+			t.Errorf("it came back to %v, had %v", got, mine)
+		}
+	})
 }
 
 // A slow partition holds up no other (P6), and the client's session lives on however
@@ -326,25 +285,27 @@ func TestSlowPartition_KAF187(t *testing.T) {
 	for _, size := range []int{10, 2000} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, 2)
-			options := w.options("g")
-			g := newGate()
-			m := start(t, options, unwindowed, func(ctx context.Context, batch []sources.Record) (esm.Response, error) {
-				if partitionOf(&batch[0]) == "orders-0" {
-					return esm.Response{}, g.pass(ctx)
+			synctest.Test(t, func(t *testing.T) {
+				w := newVirtualWorld(t, 2)
+				options := w.options("g")
+				g := newGate()
+				m := start(t, options, unwindowed, func(ctx context.Context, batch []sources.Record) (esm.Response, error) {
+					if partitionOf(&batch[0]) == "orders-0" {
+						return esm.Response{}, g.pass(ctx)
+					}
+					return esm.Response{}, nil
+				})
+				w.fill(0, records, size)
+				g.await(t)
+				w.fill(1, records, size)
+				m.seen.await(t, records)
+				g.release()
+				m.seen.await(t, 2*records)
+				if err := m.stop(); err != nil {
+					t.Error(err)
 				}
-				return esm.Response{}, nil
+				m.seen.wantOnce(t, 2, records)
 			})
-			w.fill(0, records, size)
-			g.await(t)
-			w.fill(1, records, size)
-			m.seen.await(t, records)
-			g.release()
-			m.seen.await(t, 2*records)
-			if err := m.stop(); err != nil {
-				t.Error(err)
-			}
-			m.seen.wantOnce(t, 2, records)
 		})
 	}
 }

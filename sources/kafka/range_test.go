@@ -1,3 +1,5 @@
+//go:build synctests
+
 package kafka_test
 
 import (
@@ -7,45 +9,26 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"testing/synctest"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/kafka"
 )
 
-// lost is what a source measures as lost.
-func lost(source *kafka.Source) int {
-	all := source.Measure(nil)
-	i := slices.IndexFunc(all, func(m sources.Measure) bool { return m.Name == kafka.OffsetsLost })
-	return all[i].Count
-}
-
 // ranged is a world whose group has committed offset 3 of a partition with records 8 to 19.
 func ranged(t *testing.T) *world {
 	t.Helper()
-	w := newWorld(t, 1)
+	w := newVirtualWorld(t, 1)
 	w.send(0, 0, 20)
 	w.commit(0, 3)
 	if err := w.cluster.DeleteRecords(w.topic, 0, 8); err != nil {
 		t.Fatal(err)
 	}
 	return w
-}
-
-// follow runs a mapping of a source.
-func (w *world) follow(source *kafka.Source, config esm.Config) *ledger {
-	w.t.Helper()
-	seen := newLedger()
-	background(w.t, source, esm.Records(seen.handle), config)
-	return seen
-}
-
-// handle is add as a handler.
-func (l *ledger) handle(_ context.Context, records []sources.Record) (esm.Response, error) {
-	l.add(records)
-	return esm.Response{}, nil
 }
 
 // A loss is told, with its true number, without a record that comes later, and what comes
@@ -56,7 +39,7 @@ func TestLossIsToldWithoutARecord_KAF37(t *testing.T) {
 		for position, want := range map[kafka.StartingPosition]int{kafka.TrimHorizon: 5, kafka.Latest: 17} {
 			t.Run(fmt.Sprint("position ", position, " mixed=", mixed), func(t *testing.T) {
 				t.Parallel()
-				eachProtocol(t, func(t *testing.T, vary func(*kafka.Options)) {
+				eachProtocolInBubbles(t, func(t *testing.T, vary func(*kafka.Options)) {
 					t.Helper()
 					w := ranged(t)
 					options := w.options("g")
@@ -94,55 +77,60 @@ func TestLossIsToldWithoutARecord_KAF37(t *testing.T) {
 // that there is, with Latest too: no more is lost than that.
 func TestLossWhileReading_KAF37(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
-	w.fill(0, 20_000, 1<<10) // more than a lane buffers
-	options := w.options("g")
-	options.StartingPosition = kafka.Latest
-	w.commit(0, 0)
-	source, err := kafka.New(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var seen errorsOf
-	config := unwindowed
-	config.Observer, config.BatchSize = seen.observe, 1000
-	g := newGate()
-	handled := newLedger()
-	background(t, source, esm.Records(func(ctx context.Context, records []sources.Record) (esm.Response, error) {
-		handled.add(records)
-		return g.hold(ctx, records)
-	}), config)
-	g.await(t)
-	if err := w.cluster.DeleteRecords(w.topic, 0, 19_990); err != nil {
-		t.Fatal(err)
-	}
-	g.release()
-	w.until("all is handled", func() bool { return w.committed("g")[0] == 20_000 })
-	got := handled.of("orders-0")
-	if loss := seen.loss(); loss == nil || int(loss.Count)+len(got) != 20_000 || got[len(got)-10] != "19990" {
-		t.Errorf("handled %d records, the last ones %v, told of %+v", len(got), got[len(got)-11:], loss)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newVirtualWorld(t, 1)
+		w.fill(0, 20_000, 1<<10) // more than a lane buffers
+		options := w.options("g")
+		options.StartingPosition = kafka.Latest
+		options.ClientOptions = append(options.ClientOptions, kgo.FetchMaxPartitionBytes(64<<10)) // not all at once, compressed as it is
+		w.commit(0, 0)
+		source, err := kafka.New(options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var seen errorsOf
+		config := unwindowed
+		config.Observer, config.BatchSize = seen.observe, 1000
+		g := newGate()
+		handled := newLedger()
+		background(t, source, esm.Records(func(ctx context.Context, records []sources.Record) (esm.Response, error) {
+			handled.add(records)
+			return g.hold(ctx, records)
+		}), config)
+		g.await(t)
+		if err := w.cluster.DeleteRecords(w.topic, 0, 19_990); err != nil {
+			t.Fatal(err)
+		}
+		g.release()
+		w.until("all is handled", func() bool { return w.committed("g")[0] == 20_000 })
+		got := handled.of("orders-0")
+		if loss := seen.loss(); loss == nil || int(loss.Count)+len(got) != 20_000 || got[len(got)-10] != "19990" {
+			t.Errorf("handled %d records, the last ones %v, told of %+v", len(got), got[len(got)-11:], loss)
+		}
+	})
 }
 
 // A position behind the end of the topic is told at once, and a new one is stored.
 func TestPositionPastTheEndIsToldAtOnce_KAF37(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
-	w.send(0, 0, 20)
-	w.commit(0, 500)
-	options := w.options("g")
-	options.StartingPosition = kafka.Latest
-	var seen errorsOf
-	config := unwindowed
-	config.Observer = seen.observe
-	m := start(t, options, config, nil)
-	w.until("it is told", func() bool { return seen.has("goes on at offset 20, before 500") })
-	w.until("the position is stored", func() bool { return w.committed("g")[0] == 20 })
-	w.send(0, 20, 23)
-	w.until("all is handled", func() bool { return w.committed("g")[0] == 23 })
-	if got := m.seen.of("orders-0"); !slices.Equal(got, []string{"20", "21", "22"}) {
-		t.Errorf("handled %v", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newVirtualWorld(t, 1)
+		w.send(0, 0, 20)
+		w.commit(0, 500)
+		options := w.options("g")
+		options.StartingPosition = kafka.Latest
+		var seen errorsOf
+		config := unwindowed
+		config.Observer = seen.observe
+		m := start(t, options, config, nil)
+		w.until("it is told", func() bool { return seen.has("goes on at offset 20, before 500") })
+		w.until("the position is stored", func() bool { return w.committed("g")[0] == 20 })
+		w.send(0, 20, 23)
+		w.until("all is handled", func() bool { return w.committed("g")[0] == 23 })
+		if got := m.seen.of("orders-0"); !slices.Equal(got, []string{"20", "21", "22"}) {
+			t.Errorf("handled %v", got)
+		}
+	})
 }
 
 // commitAt is commit with the epoch of the leader, as members commit.
@@ -165,9 +153,9 @@ func TestPositionPastTheEndWithAnEpoch_KAF37(t *testing.T) {
 			for position, want := range map[kafka.StartingPosition]int{kafka.TrimHorizon: 0, kafka.Latest: 30} {
 				t.Run(fmt.Sprint("epoch ", epoch, " position ", position, " mixed=", mixed), func(t *testing.T) {
 					t.Parallel()
-					eachProtocol(t, func(t *testing.T, vary func(*kafka.Options)) {
+					eachProtocolInBubbles(t, func(t *testing.T, vary func(*kafka.Options)) {
 						t.Helper()
-						w := newWorld(t, 1)
+						w := newVirtualWorld(t, 1)
 						w.send(0, 0, 30)
 						w.commitAt(0, 100, epoch)
 						options := w.options("g")
@@ -210,32 +198,34 @@ func TestTopicCutOffIsGoneOnWithAtTheCut_KAF37(t *testing.T) {
 	for _, position := range []kafka.StartingPosition{kafka.TrimHorizon, kafka.Latest} {
 		t.Run(fmt.Sprint("position ", position), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, 1)
-			w.commit(0, 0)
-			w.send(0, 0, 30)
-			options := w.options("g")
-			options.StartingPosition = position
-			first := start(t, options, unwindowed, nil)
-			w.until("all is handled", func() bool { return w.committed("g")[0] == 30 })
-			if err := first.stop(); err != nil {
-				t.Fatal(err)
-			}
-			w.commitFurther(100)
-			source, err := kafka.New(options)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var seen errorsOf
-			config := unwindowed
-			config.Observer = seen.observe
-			handled := w.follow(source, config)
-			w.until("it is told", func() bool { return seen.has("goes on at offset 30, before 100") })
-			w.until("the position is stored", func() bool { return w.committed("g")[0] == 30 })
-			w.send(0, 30, 33)
-			w.until("all is handled", func() bool { return w.committed("g")[0] == 33 })
-			if got := handled.of("orders-0"); !slices.Equal(got, []string{"30", "31", "32"}) || lost(source) != 0 || seen.loss() != nil {
-				t.Errorf("handled %v, lost %d, told of %+v", got, lost(source), seen.loss())
-			}
+			synctest.Test(t, func(t *testing.T) {
+				w := newVirtualWorld(t, 1)
+				w.commit(0, 0)
+				w.send(0, 0, 30)
+				options := w.options("g")
+				options.StartingPosition = position
+				first := start(t, options, unwindowed, nil)
+				w.until("all is handled", func() bool { return w.committed("g")[0] == 30 })
+				if err := first.stop(); err != nil {
+					t.Fatal(err)
+				}
+				w.commitFurther(100)
+				source, err := kafka.New(options)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var seen errorsOf
+				config := unwindowed
+				config.Observer = seen.observe
+				handled := w.follow(source, config)
+				w.until("it is told", func() bool { return seen.has("goes on at offset 30, before 100") })
+				w.until("the position is stored", func() bool { return w.committed("g")[0] == 30 })
+				w.send(0, 30, 33)
+				w.until("all is handled", func() bool { return w.committed("g")[0] == 33 })
+				if got := handled.of("orders-0"); !slices.Equal(got, []string{"30", "31", "32"}) || lost(source) != 0 || seen.loss() != nil {
+					t.Errorf("handled %v, lost %d, told of %+v", got, lost(source), seen.loss())
+				}
+			})
 		})
 	}
 }

@@ -1,11 +1,13 @@
+//go:build synctests
+
 package kafka_test
 
 import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -25,9 +27,9 @@ func TestOffsetFetchOfOnePartitionFails_P9(t *testing.T) {
 	for _, times := range []int{1, 6} {
 		t.Run(fmt.Sprint(times, " times"), func(t *testing.T) {
 			t.Parallel()
-			eachProtocol(t, func(t *testing.T, vary func(*kafka.Options)) {
+			eachProtocolInBubbles(t, func(t *testing.T, vary func(*kafka.Options)) {
 				t.Helper()
-				w := newWorld(t, 2)
+				w := newVirtualWorld(t, 2)
 				w.send(0, 0, 5)
 				w.send(1, 0, 5)
 				w.commit(1, 2)
@@ -68,9 +70,9 @@ func TestTopicMadeAnewIsRead_P9(t *testing.T) {
 	for _, mixed := range []bool{false, true} {
 		t.Run(fmt.Sprint("mixed=", mixed), func(t *testing.T) {
 			t.Parallel()
-			eachProtocol(t, func(t *testing.T, vary func(*kafka.Options)) {
+			eachProtocolInBubbles(t, func(t *testing.T, vary func(*kafka.Options)) {
 				t.Helper()
-				w := newWorld(t, 2)
+				w := newVirtualWorld(t, 2)
 				w.send(0, 0, 5)
 				w.send(1, 0, 5)
 				options := w.options("g")
@@ -112,51 +114,41 @@ func TestTopicMadeAnewIsRead_P9(t *testing.T) {
 func TestBatchOverTheDecompressionLimit_P14(t *testing.T) {
 	t.Parallel()
 	const limit = 10_000
-	w := newWorld(t, 2)
-	w.send(0, 0, 1)
-	squeezed := w.newClient(kgo.ProducerBatchCompression(kgo.GzipCompression()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
-	large := &kgo.Record{Topic: w.topic, Value: make([]byte, 2*limit)}
-	if err := squeezed.ProduceSync(t.Context(), large).FirstErr(); err != nil {
-		t.Fatal(err)
-	}
-	w.send(0, 2, 5)
-	w.send(1, 0, 5)
-	options := w.options("g")
-	options.ClientOptions = append(options.ClientOptions, kgo.MaxDecompressBatchBytes(limit))
-	source, err := kafka.New(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var seen errorsOf
-	config := unwindowed
-	config.Observer = seen.observe
-	handled := newLedger()
-	background(t, source, esm.Records(func(_ context.Context, records []sources.Record) (esm.Response, error) {
-		handled.add(records)
-		return esm.Response{}, nil
-	}), config)
-	handled.await(t, 6)
-	w.until("it is told three times", func() bool { return seen.count("orders-0") >= 3 })
-	w.until("the lag is told", func() bool {
-		return slices.Contains(source.Measure(nil), sources.Measure{Name: kafka.OffsetLag, Partition: "orders-0", Count: 4})
-	})
-	if err := w.cluster.DeleteRecords(w.topic, 0, 2); err != nil {
-		t.Fatal(err)
-	}
-	handled.await(t, 9)
-	if got := handled.of("orders-0"); !slices.Equal(got, []string{"0", "2", "3", "4"}) {
-		t.Errorf("handled %v", got)
-	}
-}
-
-// count is how many failures say a text.
-func (e *errorsOf) count(text string) (n int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, o := range e.all {
-		if strings.Contains(o.Err.Error(), text) {
-			n++
+	synctest.Test(t, func(t *testing.T) {
+		w := newVirtualWorld(t, 2)
+		w.send(0, 0, 1)
+		squeezed := w.newClient(kgo.ProducerBatchCompression(kgo.GzipCompression()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		large := &kgo.Record{Topic: w.topic, Value: make([]byte, 2*limit)}
+		if err := squeezed.ProduceSync(t.Context(), large).FirstErr(); err != nil {
+			t.Fatal(err)
 		}
-	}
-	return n
+		w.send(0, 2, 5)
+		w.send(1, 0, 5)
+		options := w.options("g")
+		options.ClientOptions = append(options.ClientOptions, kgo.MaxDecompressBatchBytes(limit))
+		source, err := kafka.New(options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var seen errorsOf
+		config := unwindowed
+		config.Observer = seen.observe
+		handled := newLedger()
+		background(t, source, esm.Records(func(_ context.Context, records []sources.Record) (esm.Response, error) {
+			handled.add(records)
+			return esm.Response{}, nil
+		}), config)
+		handled.await(t, 6)
+		w.until("it is told three times", func() bool { return seen.count("orders-0") >= 3 })
+		w.until("the lag is told", func() bool {
+			return slices.Contains(source.Measure(nil), sources.Measure{Name: kafka.OffsetLag, Partition: "orders-0", Count: 4})
+		})
+		if err := w.cluster.DeleteRecords(w.topic, 0, 2); err != nil {
+			t.Fatal(err)
+		}
+		handled.await(t, 9)
+		if got := handled.of("orders-0"); !slices.Equal(got, []string{"0", "2", "3", "4"}) {
+			t.Errorf("handled %v", got)
+		}
+	})
 }

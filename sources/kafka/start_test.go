@@ -1,3 +1,5 @@
+//go:build synctests
+
 package kafka_test
 
 import (
@@ -6,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -47,38 +50,40 @@ func TestStartOfGroupWithMembersIsStored_P16(t *testing.T) {
 	for name := range relativeStarts(kafka.Options{}) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, 2)
-			old := &kgo.Record{Topic: w.topic, Value: []byte("old"), Timestamp: time.Now().Add(-time.Hour)}
-			if err := w.client.ProduceSync(t.Context(), old).FirstErr(); err != nil {
-				t.Fatal(err)
-			}
-			w.neighbour()
-			options := relativeStarts(w.options("g"))[name]
-			source, err := kafka.New(options)
-			if err != nil {
-				t.Fatal(err)
-			}
-			g := newGate()
-			config := unwindowed
-			config.DrainTimeout = time.Nanosecond
-			cancel, ended := launch(t, source, esm.Records(func(ctx context.Context, _ []sources.Record) (esm.Response, error) {
-				return esm.Response{}, g.pass(ctx)
-			}), config)
-			w.until("the start is stored", func() bool {
-				at := w.committed("g")
-				return len(at) == 2 && at[0] == 1 && at[1] == 0
+			synctest.Test(t, func(t *testing.T) {
+				w := newVirtualWorld(t, 2)
+				old := &kgo.Record{Topic: w.topic, Value: []byte("old"), Timestamp: time.Now().Add(-time.Hour)}
+				if err := w.client.ProduceSync(t.Context(), old).FirstErr(); err != nil {
+					t.Fatal(err)
+				}
+				w.neighbour()
+				options := relativeStarts(w.options("g"))[name]
+				source, err := kafka.New(options)
+				if err != nil {
+					t.Fatal(err)
+				}
+				g := newGate()
+				config := unwindowed
+				config.DrainTimeout = time.Nanosecond
+				cancel, ended := launch(t, source, esm.Records(func(ctx context.Context, _ []sources.Record) (esm.Response, error) {
+					return esm.Response{}, g.pass(ctx)
+				}), config)
+				w.until("the start is stored", func() bool {
+					at := w.committed("g")
+					return len(at) == 2 && at[0] == 1 && at[1] == 0
+				})
+				w.put(0, "k", "first")
+				w.put(0, "k", "second")
+				g.await(t)
+				cancel()
+				<-ended //nolint:errcheck // a kill
+				w.put(0, "k", "third")
+				m := start(t, options, unwindowed, nil)
+				m.seen.await(t, 3)
+				if got := m.seen.of("orders-0"); !slices.Equal(got, []string{"first", "second", "third"}) {
+					t.Errorf("handled %v", got)
+				}
 			})
-			w.put(0, "k", "first")
-			w.put(0, "k", "second")
-			g.await(t)
-			cancel()
-			<-ended //nolint:errcheck // a kill
-			w.put(0, "k", "third")
-			m := start(t, options, unwindowed, nil)
-			m.seen.await(t, 3)
-			if got := m.seen.of("orders-0"); !slices.Equal(got, []string{"first", "second", "third"}) {
-				t.Errorf("handled %v", got)
-			}
 		})
 	}
 }
@@ -87,33 +92,35 @@ func TestStartOfGroupWithMembersIsStored_P16(t *testing.T) {
 // the start.
 func TestNewPartitionOfGroupWithMembers_KAF08(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
-	w.send(0, 0, 5)
-	w.neighbour()
-	options := w.options("g")
-	options.StartingPosition = kafka.Latest
-	m := start(t, options, unwindowed, nil)
-	w.until("the start is stored", func() bool { return w.committed("g")[0] == 5 })
-	added, err := w.admin.CreatePartitions(t.Context(), 1, w.topic)
-	if err == nil {
-		err = added.Error()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.client.ForceMetadataRefresh()
-	w.until("the producer knows the new partition", func() bool {
-		return w.client.ProduceSync(t.Context(), &kgo.Record{Topic: w.topic, Partition: 1, Value: []byte("0")}).FirstErr() == nil
+	synctest.Test(t, func(t *testing.T) {
+		w := newVirtualWorld(t, 1)
+		w.send(0, 0, 5)
+		w.neighbour()
+		options := w.options("g")
+		options.StartingPosition = kafka.Latest
+		m := start(t, options, unwindowed, nil)
+		w.until("the start is stored", func() bool { return w.committed("g")[0] == 5 })
+		added, err := w.admin.CreatePartitions(t.Context(), 1, w.topic)
+		if err == nil {
+			err = added.Error()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.client.ForceMetadataRefresh()
+		w.until("the producer knows the new partition", func() bool {
+			return w.client.ProduceSync(t.Context(), &kgo.Record{Topic: w.topic, Partition: 1, Value: []byte("0")}).FirstErr() == nil
+		})
+		w.send(1, 1, 5)
+		if err := m.stop(); err != nil { // so that it is found at once
+			t.Error(err)
+		}
+		m = start(t, options, unwindowed, nil)
+		m.seen.await(t, 5)
+		if got := m.seen.of("orders-1"); !slices.Equal(got, []string{"0", "1", "2", "3", "4"}) {
+			t.Errorf("handled %v of the new partition", got)
+		}
 	})
-	w.send(1, 1, 5)
-	if err := m.stop(); err != nil { // so that it is found at once
-		t.Error(err)
-	}
-	m = start(t, options, unwindowed, nil)
-	m.seen.await(t, 5)
-	if got := m.seen.of("orders-1"); !slices.Equal(got, []string{"0", "1", "2", "3", "4"}) {
-		t.Errorf("handled %v of the new partition", got)
-	}
 }
 
 // onAnswer does something once, when a request of a kind was answered, before the client
@@ -134,33 +141,37 @@ func (h *onAnswer) OnBrokerRead(_ kgo.BrokerMetadata, key int16, _ int, _, _ tim
 // stored by a later end.
 func TestLatestTogetherIsNotOverwritten_P16(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
-	w.send(0, 0, 5)
-	options := w.options("g")
-	options.StartingPosition = kafka.Latest
-	options.ClientOptions = append(options.ClientOptions, kgo.WithHooks(&onAnswer{key: kmsg.OffsetFetch.Int16(), do: func() {
-		w.commit(0, 5) // the other one, which goes down then
-		w.send(0, 5, 7)
-	}}))
-	m := start(t, options, unwindowed, nil)
-	w.awaitMembers(1)
-	w.send(0, 7, 8)
-	m.seen.await(t, 1)
-	w.until("all is handled", func() bool { return w.committed("g")[0] == 8 })
-	if got := m.seen.of("orders-0"); !slices.Equal(got, []string{"5", "6", "7"}) {
-		t.Errorf("handled %v", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newVirtualWorld(t, 1)
+		w.send(0, 0, 5)
+		options := w.options("g")
+		options.StartingPosition = kafka.Latest
+		options.ClientOptions = append(options.ClientOptions, kgo.WithHooks(&onAnswer{key: kmsg.OffsetFetch.Int16(), do: func() {
+			w.commit(0, 5) // the other one, which goes down then
+			w.send(0, 5, 7)
+		}}))
+		m := start(t, options, unwindowed, nil)
+		w.awaitMembers(1)
+		w.send(0, 7, 8)
+		m.seen.await(t, 1)
+		w.until("all is handled", func() bool { return w.committed("g")[0] == 8 })
+		if got := m.seen.of("orders-0"); !slices.Equal(got, []string{"5", "6", "7"}) {
+			t.Errorf("handled %v", got)
+		}
+	})
 }
 
 // A broker that does not know a topic yet, as one that was started a moment ago, does not
 // end the mapping.
 func TestTopicUnknownForAMoment_P9(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
-	w.send(0, 0, 5)
-	w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: w.topic, Err: kerr.UnknownTopicOrPartition, Count: 1})
-	m := start(t, w.options("g"), unwindowed, nil)
-	m.seen.await(t, 5)
+	synctest.Test(t, func(t *testing.T) {
+		w := newVirtualWorld(t, 1)
+		w.send(0, 0, 5)
+		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: w.topic, Err: kerr.UnknownTopicOrPartition, Count: 1})
+		m := start(t, w.options("g"), unwindowed, nil)
+		m.seen.await(t, 5)
+	})
 }
 
 // Asked for all offsets of a group, a broker leaves out those of topics that the client may
@@ -168,26 +179,28 @@ func TestTopicUnknownForAMoment_P9(t *testing.T) {
 // stored over what it has.
 func TestOffsetsAreAskedForByName_P1(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
-	w.send(0, 0, 5)
-	w.commit(0, 3)
-	w.cluster.ControlKey(kmsg.OffsetFetch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		w.cluster.KeepControl()
-		request := r.(*kmsg.OffsetFetchRequest)
-		if len(request.Groups) != 1 || request.Groups[0].Topics != nil {
-			return nil, nil, false
+	synctest.Test(t, func(t *testing.T) {
+		w := newVirtualWorld(t, 1)
+		w.send(0, 0, 5)
+		w.commit(0, 3)
+		w.cluster.ControlKey(kmsg.OffsetFetch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			w.cluster.KeepControl()
+			request := r.(*kmsg.OffsetFetchRequest)
+			if len(request.Groups) != 1 || request.Groups[0].Topics != nil {
+				return nil, nil, false
+			}
+			answer := request.ResponseKind().(*kmsg.OffsetFetchResponse)
+			answer.Groups = []kmsg.OffsetFetchResponseGroup{{Group: request.Groups[0].Group}}
+			return answer, nil, true
+		})
+		options := w.options("g")
+		options.StartingPosition = kafka.Latest
+		m := start(t, options, unwindowed, nil)
+		m.seen.await(t, 2)
+		if got := m.seen.of("orders-0"); !slices.Equal(got, []string{"3", "4"}) {
+			t.Errorf("handled %v", got)
 		}
-		answer := request.ResponseKind().(*kmsg.OffsetFetchResponse)
-		answer.Groups = []kmsg.OffsetFetchResponseGroup{{Group: request.Groups[0].Group}}
-		return answer, nil, true
 	})
-	options := w.options("g")
-	options.StartingPosition = kafka.Latest
-	m := start(t, options, unwindowed, nil)
-	m.seen.await(t, 2)
-	if got := m.seen.of("orders-0"); !slices.Equal(got, []string{"3", "4"}) {
-		t.Errorf("handled %v", got)
-	}
 }
 
 // What is denied between the start and the first join is waited for: the start was allowed

@@ -1,8 +1,11 @@
+//go:build synctests
+
 package kafka_test
 
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -18,30 +21,32 @@ import (
 // to join is not waited for (P11).
 func TestStopWhileTheJoinIsPendingLeaves_P11(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
-	w.joinForGood("g")
-	joins := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Count: -1, Observe: true})
-	source, err := kafka.New(w.options("g"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = source.Start(t.Context(), sources.Settings{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.until("the member waits for the other one", func() bool {
-		return joins.Hits() >= 2 && len(w.cluster.GroupInfo("g").Members) == 2
+	synctest.Test(t, func(t *testing.T) {
+		w := newVirtualWorld(t, 1)
+		w.joinForGood("g")
+		joins := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Count: -1, Observe: true})
+		source, err := kafka.New(w.options("g"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = source.Start(t.Context(), sources.Settings{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.until("the member waits for the other one", func() bool {
+			return joins.Hits() >= 2 && len(w.cluster.GroupInfo("g").Members) == 2
+		})
+		began := time.Now()
+		if err := source.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("Close took %v", took)
+		}
+		if n := len(w.cluster.GroupInfo("g").Members); n != 1 {
+			t.Errorf("the group has %d members, want the other one", n)
+		}
 	})
-	began := time.Now()
-	if err := source.Close(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if took := time.Since(began); took > 3*time.Second {
-		t.Errorf("Close took %v", took)
-	}
-	if n := len(w.cluster.GroupInfo("g").Members); n != 1 {
-		t.Errorf("the group has %d members, want the other one", n)
-	}
 }
 
 // A commit that cannot succeed ends the wait at a stop: the topic is deleted, or the
@@ -60,29 +65,31 @@ func TestStopWhileCommitsCannotSucceed_P11(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, 1)
-			w.send(0, 0, 5)
-			source, err := kafka.New(w.options("g"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var seen errorsOf
-			g := newGate()
-			config := unwindowed
-			config.DrainTimeout, config.Observer = patience, seen.observe
-			cancel, ended := launch(t, source, esm.Records(g.hold), config)
-			g.await(t)
-			spoil(w)
-			g.release()
-			w.until("a commit failed", func() bool { return seen.has("OffsetCommit of orders-0") })
-			began := time.Now()
-			cancel()
-			if err := <-ended; err != nil && !errors.Is(err, esm.ErrDrainTimeout) {
-				t.Errorf("Run: %v", err)
-			}
-			if took := time.Since(began); took > patience/2 {
-				t.Errorf("the stop took %v", took)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				w := newVirtualWorld(t, 1)
+				w.send(0, 0, 5)
+				source, err := kafka.New(w.options("g"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				var seen errorsOf
+				g := newGate()
+				config := unwindowed
+				config.DrainTimeout, config.Observer = patience, seen.observe
+				cancel, ended := launch(t, source, esm.Records(g.hold), config)
+				g.await(t)
+				spoil(w)
+				g.release()
+				w.until("a commit failed", func() bool { return seen.has("OffsetCommit of orders-0") })
+				began := time.Now()
+				cancel()
+				if err := <-ended; err != nil && !errors.Is(err, esm.ErrDrainTimeout) {
+					t.Errorf("Run: %v", err)
+				}
+				if took := time.Since(began); took > patience/2 {
+					t.Errorf("the stop took %v", took)
+				}
+			})
 		})
 	}
 }
@@ -90,12 +97,14 @@ func TestStopWhileCommitsCannotSucceed_P11(t *testing.T) {
 // A permission that comes back is waited for, while nobody stops.
 func TestCommitPermissionThatComesBack_P9(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
-	w.send(0, 0, 5)
-	denied := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.GroupAuthorizationFailed, Count: -1})
-	m := start(t, w.options("g"), unwindowed, nil)
-	w.until("it was denied more than once", func() bool { return denied.Hits() >= 3 })
-	denied.Remove()
-	w.until("it is committed", func() bool { return w.committed("g")[0] == 5 })
-	m.seen.wantOnce(t, 1, 5)
+	synctest.Test(t, func(t *testing.T) {
+		w := newVirtualWorld(t, 1)
+		w.send(0, 0, 5)
+		denied := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.GroupAuthorizationFailed, Count: -1})
+		m := start(t, w.options("g"), unwindowed, nil)
+		w.until("it was denied more than once", func() bool { return denied.Hits() >= 3 })
+		denied.Remove()
+		w.until("it is committed", func() bool { return w.committed("g")[0] == 5 })
+		m.seen.wantOnce(t, 1, 5)
+	})
 }

@@ -1,3 +1,5 @@
+//go:build synctests
+
 package kafka_test
 
 import (
@@ -7,6 +9,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -82,33 +85,35 @@ func TestPositionPassesWhatWasCompactedAway(t *testing.T) {
 		for _, committed := range []bool{false, true} {
 			t.Run(fmt.Sprint("mixed=", mixed, " committed=", committed), func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t, 1)
-				w.send(0, 0, 5)
-				w.send(0, 5, 10)
-				w.compactAway(5, 10, slices.Concat(emptied(5, 7), emptied(8, 9)))
-				w.commit(0, 3)
-				options := w.tailed()
-				options.MixPartitions, options.ReadCommitted, options.StartingPosition = mixed, committed, kafka.Latest
-				source, err := kafka.New(options)
-				if err != nil {
-					t.Fatal(err)
-				}
-				var seen errorsOf
-				config := unwindowed
-				config.Observer = seen.observe
-				handled := w.follow(source, config)
-				listed := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Count: -1, Observe: true})
-				w.until("all is passed", func() bool { return w.committed("g")[0] == 10 })
-				w.until("it was looked for again", func() bool { return listed.Hits() >= 1 })
-				w.until("there is no lag", func() bool { lag, known := lagOf(source, "orders-0"); return known && lag == 0 })
-				if err := w.cluster.DeleteRecords(w.topic, 0, 10); err != nil {
-					t.Fatal(err)
-				}
-				w.send(0, 10, 13)
-				w.until("all is handled", func() bool { return w.committed("g")[0] == 13 })
-				if got := handled.of("orders-0"); !slices.Equal(got, []string{"3", "4", "10", "11", "12"}) || seen.loss() != nil {
-					t.Errorf("handled %v, told of %v", got, seen.loss())
-				}
+				synctest.Test(t, func(t *testing.T) {
+					w := newVirtualWorld(t, 1)
+					w.send(0, 0, 5)
+					w.send(0, 5, 10)
+					w.compactAway(5, 10, slices.Concat(emptied(5, 7), emptied(8, 9)))
+					w.commit(0, 3)
+					options := w.tailed()
+					options.MixPartitions, options.ReadCommitted, options.StartingPosition = mixed, committed, kafka.Latest
+					source, err := kafka.New(options)
+					if err != nil {
+						t.Fatal(err)
+					}
+					var seen errorsOf
+					config := unwindowed
+					config.Observer = seen.observe
+					handled := w.follow(source, config)
+					listed := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Count: -1, Observe: true})
+					w.until("all is passed", func() bool { return w.committed("g")[0] == 10 })
+					w.until("it was looked for again", func() bool { return listed.Hits() >= 1 })
+					w.until("there is no lag", func() bool { lag, known := lagOf(source, "orders-0"); return known && lag == 0 })
+					if err := w.cluster.DeleteRecords(w.topic, 0, 10); err != nil {
+						t.Fatal(err)
+					}
+					w.send(0, 10, 13)
+					w.until("all is handled", func() bool { return w.committed("g")[0] == 13 })
+					if got := handled.of("orders-0"); !slices.Equal(got, []string{"3", "4", "10", "11", "12"}) || seen.loss() != nil {
+						t.Errorf("handled %v, told of %v", got, seen.loss())
+					}
+				})
 			})
 		}
 	}

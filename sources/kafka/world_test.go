@@ -328,3 +328,40 @@ func background(t *testing.T, source sources.Source, handler esm.Handler, config
 	})
 	return stop
 }
+
+// sample puts the records of the specification's example into the topic.
+func (w *world) sample() {
+	w.t.Helper()
+	at := time.UnixMilli(1767225601123)
+	records := []*kgo.Record{
+		{
+			Topic: w.topic, Partition: 0, Timestamp: at, Key: []byte("o-1"), Value: []byte(`{"price": 12}`),
+			Headers: []kgo.RecordHeader{{Key: "traceId", Value: []byte("abc")}, {Key: "raw", Value: []byte{0, 127, 128, 255}}},
+		},
+		{Topic: w.topic, Partition: 0, Timestamp: at, Key: []byte{}, Value: nil, Headers: []kgo.RecordHeader{{Key: "none"}}},
+	}
+	err := w.client.ProduceSync(context.Background(), records...).FirstErr()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// handled are the values that a ledger has of a partition.
+func (l *ledger) of(partition string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.values[partition])
+}
+
+func (w *world) commit(partition int32, at int64) {
+	w.t.Helper()
+	var offsets kadm.Offsets
+	offsets.AddOffset(w.topic, partition, at, -1)
+	answers, err := w.admin.CommitOffsets(context.Background(), "g", offsets)
+	if err == nil {
+		err = answers.Error()
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}

@@ -44,7 +44,7 @@ func (a *account) handle(_ context.Context, records []sources.Record) (esm.Respo
 // wait waits until so many records were handled.
 func (a *account) wait(t *testing.T, count int) {
 	t.Helper()
-	limit := time.NewTimer(time.Minute)
+	limit := time.NewTimer(time.Minute) // real time: the limit of a test of a real server
 	defer limit.Stop()
 	for {
 		a.mu.Lock()

@@ -76,7 +76,7 @@ func (s *crowd) send(n int) {
 			s.t.Error(err)
 		}
 		if s.spacing > 0 {
-			time.Sleep(rand.N(s.spacing))
+			time.Sleep(rand.N(s.spacing)) // real time: none, spacing is 0 outside of bubbles
 		}
 	}
 }

@@ -189,7 +189,7 @@ func unfenced() checkpoint.Store {
 			if old, ok := stored(ctx, s, last.Shard); !ok || !old.Matches(last) {
 				return checkpoint.ErrConflict
 			}
-			timer := time.NewTimer(10 * time.Millisecond)
+			timer := time.NewTimer(10 * time.Millisecond) // real time: another update is to come between
 			<-timer.C
 			if old, ok := stored(ctx, s, last.Shard); ok {
 				return s.Update(ctx, old, next)

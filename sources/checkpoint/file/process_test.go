@@ -107,10 +107,14 @@ func TestLocked(t *testing.T) {
 	if err := cmd.Run(); cmd.ProcessState.ExitCode() != 10 {
 		t.Errorf("Open in another process ends with %v, want ErrLocked", err)
 	}
-	time.AfterFunc(50*time.Millisecond, func() { mustClose(t, s) })
+	closed := make(chan error, 1)
+	time.AfterFunc(50*time.Millisecond, func() { closed <- s.Close() })
 	again, err := Open(path, Options{Wait: time.Minute})
 	if err != nil {
 		t.Fatalf("Open while the other store is being closed: %v", err)
+	}
+	if err := <-closed; err != nil {
+		t.Errorf("Close: %v", err)
 	}
 	mustClose(t, again)
 	if err := process(t, "open "+path).Run(); err != nil {
