@@ -102,6 +102,7 @@ func (m *member) onOffsets(ctx context.Context, offsets map[string]map[int32]kgo
 			return nil, err
 		}
 	}
+	m.settleLate(ctx, offsets)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.member != m {

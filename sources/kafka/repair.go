@@ -32,8 +32,12 @@ func (m *member) displace(offsets map[string]map[int32]kgo.Offset) {
 		}
 		offsets[k.topic][k.partition] = kgo.NewOffset().At(0)
 	}
-	if len(paused) > 0 {
-		m.client.PauseFetchPartitions(paused)
+	if len(paused) == 0 {
+		return
+	}
+	m.client.PauseFetchPartitions(paused)
+	if s.interrupt != nil {
+		s.interrupt() // the poll is to end when they have rested
 	}
 }
 
@@ -129,6 +133,12 @@ func (m *member) lookUp(ctx context.Context, a *assignment) (at kgo.EpochOffset,
 			return kgo.EpochOffset{Epoch: -1}, nil
 		}
 		return kgo.EpochOffset{Epoch: found.LeaderEpoch, Offset: found.At}, nil
+	}
+	if m.source.options.StartingPosition != TrimHorizon {
+		err = m.storeBeginnings(ctx, []*assignment{a})
+		m.source.mu.Lock()
+		defer m.source.mu.Unlock()
+		return a.committed, err
 	}
 	first, err := m.list(ctx, a, kadm.NewClient(m.client).ListStartOffsets)
 	return kgo.EpochOffset{Epoch: -1, Offset: first}, err

@@ -183,7 +183,7 @@ func (w *brokers) checkHanded(s *sent, native *kgo.Record) {
 		w.violate(1, "record %d was sent to %s as %d, not to %d as %d", s.number, p.name, s.offset, native.Partition, native.Offset)
 	case s.aborted && w.options.ReadCommitted:
 		w.violate(1, "record %d is handed out, its transaction was aborted", s.number)
-	case w.isRelative(p) && p.committed < 0:
+	case w.options.StartingPosition != kafka.TrimHorizon && p.committed < 0 && slices.Contains(w.current, p):
 		w.violate(16, "record %d of %s is handed out, and where the group starts there is not stored", s.number, p.name)
 	case s.offset >= 0 && s.offset < p.start:
 		w.violate(1, "record %d is handed out, it is from before the start", s.number)
@@ -250,10 +250,12 @@ func (w *brokers) checkCommit(p *process, r *kmsg.OffsetCommitRequest) {
 }
 
 // isStart reports whether a commit may be where the group starts. Of a topic that was made
-// anew the group has nothing, so who starts then takes it for one that was never read.
+// anew the group has nothing, so who starts before anything of it is read takes it for one
+// that was never read.
 func (w *brokers) isStart(p *part, offset int64) bool {
+	read := func(p *part) bool { return p.read }
 	return w.isRelative(p) && !p.read && (p.latest < 0 || offset <= p.latest) ||
-		w.options.StartingPosition != kafka.TrimHorizon && p.anew && !p.read
+		w.options.StartingPosition != kafka.TrimHorizon && p.anew && !slices.ContainsFunc(w.current, read)
 }
 
 // checkPassed holds a commit, which a process asked for or the group has, against P2 and

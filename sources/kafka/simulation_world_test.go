@@ -243,7 +243,7 @@ func (w *brokers) settleDown(first int) {
 		w.must(w.cluster.MoveTopicPartition(simTopic, int32(n), int32(n%w.size())))
 		p := &part{
 			name: fmt.Sprintf("%s-%d/%d", simTopic, n, len(w.parts)), number: info.Partition,
-			committed: -1, start: -1, latest: -1, late: w.began, anew: w.began && first == 0,
+			committed: -1, start: -1, latest: -1, late: w.began, anew: w.began && (first == 0 || w.current[0].anew),
 		}
 		w.parts, w.current = append(w.parts, p), append(w.current, p)
 	}
