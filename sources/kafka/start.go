@@ -323,10 +323,11 @@ func (m *member) storeStarts(starts kadm.Offsets) error {
 // anything is read of them, and has them begin there. They came when the group had begun, and
 // are read from their beginning (KAF-08). Without an offset a mapping that starts later would
 // take a topic that is new as a whole for one that the group has never read, and would skip
-// what is there (P16). What cannot be stored now is left out of offsets, see displace.
-func (m *member) settleLate(ctx context.Context, offsets map[string]map[int32]kgo.Offset) {
+// what is there (P16). So it does with those that are anew, whose offset is of a topic that had
+// the name before. What cannot be stored now is left out of offsets, see displace.
+func (m *member) settleLate(ctx context.Context, offsets map[string]map[int32]kgo.Offset, anew map[key]bool) {
 	s := m.source
-	late := m.late(offsets)
+	late := m.late(offsets, anew)
 	if len(late) == 0 {
 		return
 	}
@@ -345,17 +346,16 @@ func (m *member) settleLate(ctx context.Context, offsets map[string]map[int32]kg
 	}
 }
 
-// late are the partitions without an offset whose beginning is to be stored.
-func (m *member) late(offsets map[string]map[int32]kgo.Offset) []*assignment {
+// late are the partitions whose beginning is to be stored.
+func (m *member) late(offsets map[string]map[int32]kgo.Offset, anew map[key]bool) []*assignment {
 	s := m.source
-	if s.options.StartingPosition == TrimHorizon {
-		return nil // they begin there anyway
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var late []*assignment
 	for k, a := range s.owned {
-		if at, is := offsets[k.topic][k.partition]; is && at.EpochOffset().Offset < 0 && s.member == m {
+		at, is := offsets[k.topic][k.partition]
+		none := is && at.EpochOffset().Offset < 0 && s.options.StartingPosition != TrimHorizon // which begins there anyway
+		if s.member == m && (none || anew[k]) {
 			late = append(late, a)
 		}
 	}
@@ -392,9 +392,9 @@ func (m *member) storeBeginnings(ctx context.Context, late []*assignment) error 
 	for _, a := range late {
 		if a.committed.Offset < 0 {
 			a.settled = a.committed
-		} else {
-			a.hasRead = true // with Latest too it is read from its beginning
+			continue
 		}
+		a.hasRead, a.same = true, s.ids[a.topic] != topicID{} // with Latest too it is read from its beginning
 	}
 	return cmp.Or(failure, err)
 }
