@@ -325,7 +325,8 @@ func (o *Observer) checkIsolation() {
 	report := c.ReportBatchItemFailures && !o.sim.Scenario.Throttles || c.BatchSize == 1
 	bad := make(map[string]bool) // partitions or groups with a poison record
 	for _, t := range o.records {
-		if o.sim.poisonous(t.number) && !o.done(t) && t.invoked > 0 {
+		held := !o.done(t) || t.gone && !t.retried.IsZero() // by who has it, though its source does not have it any more
+		if o.sim.poisonous(t.number) && held && t.invoked > 0 {
 			bad[o.lane(t)] = true
 		}
 	}
