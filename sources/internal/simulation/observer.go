@@ -78,6 +78,7 @@ type trace struct {
 	waiting  time.Time     // since when it waits in its source though there is a lane for it
 	started  bool          // since then
 	invoked  int           // how often, ever
+	gambles  int           // how often begun late in the drain, and cut off
 	failed   map[*Life]int // how often, in the lives that go on
 	retried  time.Time     // since when it is to be retried in place; zero if it is not
 	finished bool          // an invocation succeeded with it
@@ -432,6 +433,8 @@ func (o *Observer) returned(i *invocation) {
 	succeeded := mood == "" || mood == moodSlow || mood == moodHang || mood == moodDeaf ||
 		mood == moodPartial && (!report || len(i.plan.failed) == 0) ||
 		mood == moodMalformed && (!report || i.plan.text == "null")
+
+	o.checkGamble(i)
 
 	// A success counts after a cut of the drain timeout, but not after the time
 	// limit.

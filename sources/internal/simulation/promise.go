@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -104,6 +103,7 @@ func (o *Observer) checkBatch(i *invocation, size int) {
 	if o.sim.kind.Ordered {
 		calls = 4 * time.Second
 	}
+	calls += s.Settles
 	window := max(c.MaximumBatchingWindow, 0)
 	for _, it := range i.items {
 		since := o.records[it.Number].handed
@@ -164,7 +164,7 @@ func (o *Observer) late() time.Duration {
 	if o.sim.kind.Ordered || !demanded(troublePoll) {
 		return 0
 	}
-	return cmp.Or(o.sim.Scenario.Config.DrainTimeout, esm.DefaultDrainTimeout)
+	return o.sim.Scenario.drain()
 }
 
 // checkFetched holds a fetch against P11: a partition that is revoked is not read.
@@ -261,7 +261,7 @@ func (o *Observer) checkEnd() {
 			o.violate(1, "record %d of %s was never finished", t.number, t.partition)
 		case !t.settled && !t.gone && !t.redriven && !o.stays(t):
 			o.violate(1, "record %d of %s is finished but still in its source", t.number, t.partition)
-		case o.unique() && t.invoked > 1:
+		case o.unique() && t.invoked-t.gambles > 1:
 			o.violate(5, "record %d was invoked %d times without any fault", t.number, t.invoked)
 		}
 	}

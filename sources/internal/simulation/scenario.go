@@ -71,6 +71,8 @@ type Scenario struct {
 	Polls bool
 	// Busy is how long at most a lane is kept from running the handler.
 	Busy time.Duration
+	// Settles is how long at most a settlement takes; 0 for as long as any call.
+	Settles time.Duration
 	// Backlog says that there are more records than lanes for them.
 	Backlog bool
 	// Mixed says that batches have records of several partitions, which hold each other up.
@@ -257,6 +259,7 @@ func (s *Scenario) String() string {
 	line("Throttles", s.Throttles, !s.Throttles)
 	line("Polls", s.Polls, !s.Polls)
 	line("Busy", s.Busy, s.Busy == 0)
+	line("Settles", s.Settles, s.Settles == 0)
 	line("Backlog", s.Backlog, !s.Backlog)
 	c := s.Config
 	line("BatchSize", c.BatchSize, c.BatchSize == 0)

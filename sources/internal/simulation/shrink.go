@@ -54,6 +54,7 @@ func simplifications(s Scenario) []Scenario {
 	without(s.Ahead, func(c *Scenario) { c.Ahead = false })
 	without(s.Long, func(c *Scenario) { c.Long = false })
 	without(s.Busy > 0, func(c *Scenario) { c.Busy = 0 })
+	without(s.Settles > 0, func(c *Scenario) { c.Settles = 0 })
 	without(s.Stuck > 0, func(c *Scenario) { c.Stuck = 0; delete(c.Moods, moodStuck) })
 	without(s.Hanging > 0, func(c *Scenario) { c.Hanging-- })
 	without(s.Jitter != "", func(c *Scenario) { c.Jitter = "" })

@@ -287,17 +287,16 @@ func (l *Life) config() esm.Config {
 // settle what ended before.
 func (s *Sim) revocation() time.Duration {
 	const grace, calls = time.Second, 15 * time.Second
-	return s.limit() + grace + calls
+	return s.limit() + grace + calls + 2*s.Scenario.Settles
 }
 
 // stopLimit is how long a stop may take.
 func (s *Sim) stopLimit() time.Duration {
-	drain := s.Scenario.Config.DrainTimeout
-	if drain == 0 {
-		drain = esm.DefaultDrainTimeout
+	calls := 10*time.Second + 2*s.Scenario.Settles // those under way, and a handler's grace
+	if s.hangs() {
+		calls += 30 * time.Second //nolint:mnd // until the deadline of one that settles
 	}
-	const calls = 10 * time.Second // those under way, and a handler's grace
-	return drain + settleGrace + calls
+	return s.Scenario.drain() + settleGrace + calls
 }
 
 // tell tells a life to stop.

@@ -376,7 +376,7 @@ func (p *streamPartition) end(err error) {
 
 func (p *streamPartition) Ack(ctx context.Context, records []sources.Record) error {
 	records = slices.Clone(records)
-	return p.life.wait(ctx, labels("ack "+p.shard.id, records), latency, func(c *call) {
+	return p.life.wait(ctx, labels("ack "+p.shard.id, records), p.life.sim.settling, func(c *call) {
 		if p.lost {
 			p.life.finish(c, sources.ErrLost)
 			return

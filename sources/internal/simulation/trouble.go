@@ -40,6 +40,7 @@ const (
 	troublePoll        = "poll"        // polls take messages that arrive after a stop
 	troubleBusy        = "busy"        // lanes run late, and handlers end just before their time limit
 	troubleRest        = "rest"        // a few batches are retried in place, which hold less than was fetched
+	troubleSettle      = "settle"      // settlements take as long as a call may, and stops come when little time is left
 )
 
 // pending are the troubles that the engine does not bear yet. Scenarios are drawn
@@ -82,6 +83,7 @@ func troubles() []trouble {
 		{troubleRate, (*Scenario).rate},
 		{troubleBusy, (*Scenario).busy},
 		{troubleRest, (*Scenario).rest},
+		{troubleSettle, (*Scenario).settle},
 	}
 }
 

@@ -1,11 +1,8 @@
 package simulation
 
 import (
-	"cmp"
 	"slices"
 	"time"
-
-	"github.com/openesm/openesm/esm"
 )
 
 // Hidden tells until when a record that was handed out is the mapping's, as its
@@ -53,7 +50,7 @@ func (o *Observer) checkRedriven(t *trace) {
 		return
 	}
 	if l := t.holder; !l.stopped.IsZero() {
-		drain := cmp.Or(s.Config.DrainTimeout, esm.DefaultDrainTimeout)
+		drain := s.drain()
 		free := t.handed
 		if l.handled.After(free) {
 			free = l.handled
