@@ -96,7 +96,7 @@ func (o *Observer) checkBatch(i *invocation, size int) {
 		return
 	}
 
-	// In calm weather a record waits for the invocations before it, for its
+	// In a calm run a record waits for the invocations before it, for its
 	// window, and for the calls meanwhile: fetches and settlements of a lane, or
 	// deliveries of a sub-lane.
 	calls := 10 * time.Second
@@ -120,7 +120,7 @@ func (o *Observer) checkBatch(i *invocation, size int) {
 }
 
 // checkForgotten holds a record that is handed out against P1 and P8: in calm
-// weather the mapping has not had it in vain. held says that it has it already.
+// runs the mapping has not had it in vain. held says that it has it already.
 func (o *Observer) checkForgotten(t *trace, held bool) {
 	if !o.sim.Scenario.Calm || !held || t.started || o.done(t) || o.stays(t) {
 		return

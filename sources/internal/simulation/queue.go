@@ -129,7 +129,7 @@ type queueSource struct {
 func (s *queueSource) Traits() sources.Traits { return s.queue.traits() }
 
 func (s *queueSource) AppendEvent(dst []byte, partition string, records []sources.Record) []byte {
-	s.life.toil(records)
+	s.life.delayHandler(records)
 	return s.queue.AppendEvent(dst, partition, records)
 }
 
@@ -246,7 +246,7 @@ func (p *queuePartition) Extend(ctx context.Context, records []sources.Record) e
 	return p.life.attempt(ctx, OpExtend, labels("extend", records), func() error {
 		if p.life.sim.Enabled(FaultDenied) {
 			p.life.sim.cover(string(FaultDenied))
-			return errWeather
+			return errFault
 		}
 		return p.extend(records, sent)
 	})

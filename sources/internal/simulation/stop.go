@@ -18,7 +18,7 @@ func (o *Observer) checkStopped(l *Life) {
 	o.checkSettled(l)
 	o.checkCut(l)
 
-	// A source whose calls did not return in time is left behind, and that is said.
+	// A source whose calls did not return in time is left behind, and Run tells so.
 	if !l.closed.Load() && (!o.sim.hangs() || !errors.Is(l.err, esm.ErrDrainTimeout)) {
 		o.violate(11, "Run returned %v and did not close the source", l.err)
 	}
