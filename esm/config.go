@@ -164,7 +164,8 @@ type Config struct {
 
 	// DrainTimeout is how long a stopped mapping lets running invocations go
 	// on before it cancels them. Default DefaultDrainTimeout; NoDrainTimeout cancels
-	// them at once.
+	// them at once. What succeeds in the last moment is settled after it: that takes as
+	// long as a call to the source, which is 20 seconds as a rule if it does not answer.
 	DrainTimeout time.Duration
 
 	// MaximumBufferedBytes bounds what is fetched and not yet settled: of one

@@ -229,6 +229,8 @@ func (u *unordered) took(d time.Duration) {
 // mayStart reports whether a batch may be begun: while the mapping runs, and in its
 // drain while what is left of that is enough for the slowest batch so far, twice over,
 // or for the handler's time limit. Before the first batch half of the drain is enough.
+// A receive is spent either way, so it is begun if it will probably end in time; its
+// settlement has time of its own (settleTimePasses).
 func (u *unordered) mayStart() bool {
 	if u.soft.Err() == nil {
 		return true

@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -97,13 +96,14 @@ func (o *Observer) checkBatch(i *invocation, size int) {
 		return
 	}
 
-	// In calm weather a record waits for the invocations before it, for its
+	// In a calm run a record waits for the invocations before it, for its
 	// window, and for the calls meanwhile: fetches and settlements of a lane, or
 	// deliveries of a sub-lane.
 	calls := 10 * time.Second
 	if o.sim.kind.Ordered {
 		calls = 4 * time.Second
 	}
+	calls += s.Settles
 	window := max(c.MaximumBatchingWindow, 0)
 	for _, it := range i.items {
 		since := o.records[it.Number].handed
@@ -120,7 +120,7 @@ func (o *Observer) checkBatch(i *invocation, size int) {
 }
 
 // checkForgotten holds a record that is handed out against P1 and P8: in calm
-// weather the mapping has not had it in vain. held says that it has it already.
+// runs the mapping has not had it in vain. held says that it has it already.
 func (o *Observer) checkForgotten(t *trace, held bool) {
 	if !o.sim.Scenario.Calm || !held || t.started || o.done(t) || o.stays(t) {
 		return
@@ -164,7 +164,7 @@ func (o *Observer) late() time.Duration {
 	if o.sim.kind.Ordered || !demanded(troublePoll) {
 		return 0
 	}
-	return cmp.Or(o.sim.Scenario.Config.DrainTimeout, esm.DefaultDrainTimeout)
+	return o.sim.Scenario.drain()
 }
 
 // checkFetched holds a fetch against P11: a partition that is revoked is not read.
@@ -261,7 +261,7 @@ func (o *Observer) checkEnd() {
 			o.violate(1, "record %d of %s was never finished", t.number, t.partition)
 		case !t.settled && !t.gone && !t.redriven && !o.stays(t):
 			o.violate(1, "record %d of %s is finished but still in its source", t.number, t.partition)
-		case o.unique() && t.invoked > 1:
+		case o.unique() && t.invoked-t.gambles > 1:
 			o.violate(5, "record %d was invoked %d times without any fault", t.number, t.invoked)
 		}
 	}

@@ -11,23 +11,23 @@ import (
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
 
-// TestStorm has many pollers share a queue, lose messages to visibility
+// TestManyPollers has many pollers share a queue, lose messages to visibility
 // timeouts and leave at odd moments. No message may be lost, and each poller
 // that waits must be woken: the queue is empty soon after the last send.
-func TestStorm(t *testing.T) {
+func TestManyPollers(t *testing.T) {
 	t.Parallel()
-	run(t, "orders", map[string]string{"VisibilityTimeout": "3"}, storm)
+	run(t, "orders", map[string]string{"VisibilityTimeout": "3"}, manyPollers)
 }
 
-// TestStormFIFO is the same with message groups.
-func TestStormFIFO(t *testing.T) {
+// TestManyPollersFIFO is the same with message groups.
+func TestManyPollersFIFO(t *testing.T) {
 	t.Parallel()
 	attributes := fifo()
 	attributes["VisibilityTimeout"] = "3"
-	run(t, "steps.fifo", attributes, storm)
+	run(t, "steps.fifo", attributes, manyPollers)
 }
 
-func storm(w *world) {
+func manyPollers(w *world) {
 	const messages = 200
 	var pollers sync.WaitGroup
 	ctx, cancel := context.WithCancel(w.t.Context())

@@ -19,21 +19,21 @@ import (
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
 
-// storm is bad weather from a seed.
-type storm struct {
+// randomFaults are drawn from a seed.
+type randomFaults struct {
 	mu         sync.Mutex
 	random     *rand.Rand
 	duplicates bool
 }
 
-func (s *storm) intn(n int) int {
+func (s *randomFaults) intn(n int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.random.IntN(n)
 }
 
 // fault has two calls in five go wrong. Sends go well.
-func (s *storm) fault(c sqstest.Call) sqstest.Fault {
+func (s *randomFaults) fault(c sqstest.Call) sqstest.Fault {
 	if strings.HasPrefix(c.Action, "Send") {
 		return sqstest.Fault{}
 	}
@@ -60,16 +60,16 @@ func (s *storm) fault(c sqstest.Call) sqstest.Fault {
 	return sqstest.Fault{}
 }
 
-// Mapping outlives weather (P1, P2, P9).
-func TestMappingOutlivesWeather(t *testing.T) {
+// A mapping outlives faults (P1, P2, P9).
+func TestMappingOutlivesFaults(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(6) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, "orders", map[string]string{"VisibilityTimeout": "30"}, func(t *testing.T, w *world) {
 				const messages = 300
-				s := &storm{random: rand.New(rand.NewPCG(seed, 2)), duplicates: true}
-				w.turn(s.fault)
+				s := &randomFaults{random: rand.New(rand.NewPCG(seed, 2)), duplicates: true}
+				w.setFaults(s.fault)
 				r := w.run(w.journal(func(context.Context, []sources.Record) (esm.Response, error) {
 					time.Sleep(time.Duration(s.intn(2000)) * time.Millisecond)
 					if s.intn(10) == 0 {
@@ -81,7 +81,7 @@ func TestMappingOutlivesWeather(t *testing.T) {
 					w.send("", body)
 					time.Sleep(300 * time.Millisecond)
 				}
-				w.turn(nil)
+				w.setFaults(nil)
 				w.until(messages, 30*time.Minute)
 				r.end()
 				w.left(sqstest.Counts{Deleted: messages})
@@ -96,8 +96,8 @@ func TestMappingOutlivesWeather(t *testing.T) {
 	}
 }
 
-// Mapping groups in weather (P1, P2, P4, P9).
-func TestMappingGroupsInWeather(t *testing.T) {
+// Groups keep their order under faults (P1, P2, P4, P9).
+func TestMappingKeepsGroupsUnderFaults(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(6) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
@@ -110,14 +110,14 @@ func TestMappingGroupsInWeather(t *testing.T) {
 						w.send(name, fmt.Sprintf("%s:%d", name, i))
 					}
 				}
-				s := &storm{random: rand.New(rand.NewPCG(seed, 3))}
-				w.turn(s.fault)
+				s := &randomFaults{random: rand.New(rand.NewPCG(seed, 3))}
+				w.setFaults(s.fault)
 				g := newGroups(seed)
 				g.repeats = true // a delete may be lost together with the mapping's memory of it
 				r := w.run(w.journal(g.handle(func() bool { return g.float() < 0.1 })), sqs.Options{},
 					esm.Config{Timeout: 5 * time.Second, ReportBatchItemFailures: true})
 				time.Sleep(5 * time.Minute)
-				w.turn(nil)
+				w.setFaults(nil)
 				w.until(messages*len(names), time.Hour)
 				r.end()
 				g.check(t, names, messages)
@@ -128,7 +128,7 @@ func TestMappingGroupsInWeather(t *testing.T) {
 }
 
 // always has every call of the actions fail so.
-func always(err func() *sqstest.Error) weather {
+func always(err func() *sqstest.Error) faults {
 	return func(c sqstest.Call) sqstest.Fault {
 		if strings.HasPrefix(c.Action, "Send") {
 			return sqstest.Fault{}
@@ -150,7 +150,7 @@ func TestMappingOutlivesOutages_P9(t *testing.T) {
 				r := w.run(w.journal(nil), sqs.Options{}, esm.Config{})
 				w.send("", "before")
 				w.until(1, time.Minute)
-				w.turn(always(err))
+				w.setFaults(always(err))
 				before := w.Calls("ReceiveMessage")
 				w.send("", "during")
 				time.Sleep(outage)
@@ -159,7 +159,7 @@ func TestMappingOutlivesOutages_P9(t *testing.T) {
 				if n := w.Calls("ReceiveMessage") - before; n > 600 || n < 20 {
 					t.Errorf("%d receives in %v without an answer", n, outage)
 				}
-				w.turn(nil)
+				w.setFaults(nil)
 				w.until(2, time.Minute)
 				r.end()
 				w.once([]string{"before", "during"})
@@ -172,7 +172,7 @@ func TestMappingOutlivesOutages_P9(t *testing.T) {
 func TestMappingDeletesAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	inWorld(t, "orders", nil, func(t *testing.T, w *world) {
-		w.turn(func(c sqstest.Call) sqstest.Fault {
+		w.setFaults(func(c sqstest.Call) sqstest.Fault {
 			if c.Action == "DeleteMessageBatch" {
 				return sqstest.Fault{Err: sqstest.ServiceUnavailable()}
 			}
@@ -184,7 +184,7 @@ func TestMappingDeletesAfterAnOutage(t *testing.T) {
 		if n := w.Calls("DeleteMessageBatch"); n > 120 {
 			t.Errorf("%d deletes in 70 s without an answer", n)
 		}
-		w.turn(nil)
+		w.setFaults(nil)
 		w.until(3, time.Minute)
 		r.end()
 		w.once([]string{"a", "b", "c"})
@@ -217,7 +217,7 @@ func TestMappingOutlivesItsQueue_P9(t *testing.T) {
 // Mapping refused at start (API-64, API-77, SQS-03, SQS-41).
 func TestMappingRefusedAtStart(t *testing.T) {
 	t.Parallel()
-	denied := func(action string) weather {
+	denied := func(action string) faults {
 		return func(c sqstest.Call) sqstest.Fault {
 			if c.Action == action {
 				return sqstest.Fault{Err: sqstest.AccessDenied()}
@@ -227,13 +227,13 @@ func TestMappingRefusedAtStart(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		queue   string
-		weather weather
+		faults  faults
 		timeout time.Duration
 		want    []string
 	}{
 		"missing": {queue: "nobody", want: []string{"queue nobody", "does not exist", "create it"}},
 		"denied": {
-			queue: "orders", weather: denied("GetQueueAttributes"),
+			queue: "orders", faults: denied("GetQueueAttributes"),
 			want: []string{"queue orders", "lacks the permission sqs:GetQueueAttributes", "sqs:ReceiveMessage"},
 		},
 		"timeout": {
@@ -244,7 +244,7 @@ func TestMappingRefusedAtStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, "orders", nil, func(t *testing.T, w *world) {
-				w.turn(test.weather)
+				w.setFaults(test.faults)
 				w.name = test.queue
 				err := w.mapping(w.journal(nil), sqs.Options{}, esm.Config{Timeout: test.timeout}).Run(t.Context())
 				if !errors.Is(err, sources.ErrUnusable) {

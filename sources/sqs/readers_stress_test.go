@@ -19,8 +19,8 @@ import (
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
 
-// crowd is a queue with many readers, and who holds what of it.
-type crowd struct {
+// stress is a queue with many readers, and who holds what of it.
+type stress struct {
 	*sqstest.Server
 
 	t       *testing.T
@@ -37,9 +37,9 @@ type crowd struct {
 	acked map[string]int
 }
 
-func newCrowd(t *testing.T, name, visibility string, options sqs.Options) *crowd {
+func newStress(t *testing.T, name, visibility string, options sqs.Options) *stress {
 	t.Helper()
-	s := &crowd{
+	s := &stress{
 		Server: sqstest.New(), t: t, name: name, fifo: strings.HasSuffix(name, ".fifo"), options: options,
 		held: map[string]int{}, next: map[string]int{}, acked: map[string]int{},
 	}
@@ -61,7 +61,7 @@ func newCrowd(t *testing.T, name, visibility string, options sqs.Options) *crowd
 }
 
 // send sends n messages, in a FIFO queue numbered within seven groups.
-func (s *crowd) send(n int) {
+func (s *stress) send(n int) {
 	s.t.Helper()
 	client, url := s.Client(), s.URL()+"/123456789012/"+s.name
 	for i := range n {
@@ -83,7 +83,7 @@ func (s *crowd) send(n int) {
 
 // open starts a source and accepts its partition. Start is tried again, as the
 // engine does.
-func (s *crowd) open() (*sqs.Source, sources.Partition) {
+func (s *stress) open() (*sqs.Source, sources.Partition) {
 	source, err := sqs.New(s.Client(), "arn:aws:sqs:eu-west-1:123456789012:"+s.name, s.options)
 	if err != nil {
 		s.t.Error(err)
@@ -107,7 +107,7 @@ func (s *crowd) open() (*sqs.Source, sources.Partition) {
 }
 
 // take notes that records are held. Without faults nobody else may have them.
-func (s *crowd) take(records []sources.Record) {
+func (s *stress) take(records []sources.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	mine := map[string]int{}
@@ -129,7 +129,7 @@ func (s *crowd) take(records []sources.Record) {
 }
 
 // leave notes it before the service is told, as then others may have them.
-func (s *crowd) leave(records []sources.Record, acked bool) {
+func (s *stress) leave(records []sources.Record, acked bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range records {
@@ -146,7 +146,7 @@ func (s *crowd) leave(records []sources.Record, acked bool) {
 }
 
 // finish acks the first few records and releases the others.
-func (s *crowd) finish(p sources.Partition, records []sources.Record) {
+func (s *stress) finish(p sources.Partition, records []sources.Record) {
 	n := len(records)
 	if n > 0 {
 		n = rand.N(n + 1)
@@ -173,7 +173,7 @@ func (s *crowd) finish(p sources.Partition, records []sources.Record) {
 }
 
 // read fetches a few times, and gives up some fetches.
-func (s *crowd) read(p sources.Partition, rounds int) {
+func (s *stress) read(p sources.Partition, rounds int) {
 	for range rounds {
 		ctx, cancel := context.WithTimeout(s.t.Context(), rand.N(5*time.Second))
 		buf := make([]sources.Record, 1+rand.N(12))
@@ -195,8 +195,8 @@ func (s *crowd) read(p sources.Partition, rounds int) {
 }
 
 // readers has sources come and go, each read by some goroutines, and closed when
-// these are done; in bad weather with little patience.
-func (s *crowd) readers(owners, sources, lanes, rounds int) {
+// these are done; where calls fail with little patience.
+func (s *stress) readers(owners, sources, lanes, rounds int) {
 	var all sync.WaitGroup
 	for range owners {
 		all.Go(func() {
@@ -228,7 +228,7 @@ func (s *crowd) readers(owners, sources, lanes, rounds int) {
 
 // drain reads until the queue is empty, and looks that each message was acked
 // once and is gone.
-func (s *crowd) drain(n int) {
+func (s *stress) drain(n int) {
 	s.t.Helper()
 	_, p := s.open()
 	defer closePartition(s.t, p)
@@ -251,10 +251,10 @@ func (s *crowd) drain(n int) {
 	}
 }
 
-// TestStorm has many sources of many lanes read one queue, come and go. What is
+// TestManyReaders has many sources of many lanes read one queue, come and go. What is
 // not acked is there again at once, nothing is handed out twice, and everybody
 // comes back (P1, P4, P11).
-func TestStorm(t *testing.T) {
+func TestManyReaders(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		queue, visibility string
@@ -270,7 +270,7 @@ func TestStorm(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				const n = 150
-				s := newCrowd(t, test.queue, test.visibility, test.options)
+				s := newStress(t, test.queue, test.visibility, test.options)
 				s.slowest, s.spacing = test.slowest, 400*time.Millisecond // some come while sources close
 				s.SetFault(func(sqstest.Call) sqstest.Fault { return sqstest.Fault{Delay: rand.N(30 * time.Millisecond)} })
 				var sending sync.WaitGroup
@@ -286,16 +286,16 @@ func TestStorm(t *testing.T) {
 	}
 }
 
-// TestStormInBadWeather is the same with calls that fail before or after they
+// TestManyReadersUnderFaults is the same with calls that fail before or after they
 // took effect: nothing is lost (P1), and everybody comes back (P11) (P9).
-func TestStormInBadWeather(t *testing.T) {
+func TestManyReadersUnderFaults(t *testing.T) {
 	t.Parallel()
 	for _, queue := range []string{"orders", "orders.fifo"} {
 		t.Run(queue, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				const n = 100
-				s := newCrowd(t, queue, "30", sqs.Options{WaitTime: time.Second, FailureBackoff: retry.Backoff{Initial: time.Second}})
+				s := newStress(t, queue, "30", sqs.Options{WaitTime: time.Second, FailureBackoff: retry.Backoff{Initial: time.Second}})
 				s.send(n)
 				s.faulty = true
 				s.SetFault(func(c sqstest.Call) sqstest.Fault {
@@ -322,15 +322,15 @@ func TestStormInBadWeather(t *testing.T) {
 	}
 }
 
-// TestStormInRealTime makes no long polls and needs no virtual time, so that the
+// TestManyReadersInRealTime makes no long polls and needs no virtual time, so that the
 // race detector sees threads meet (P1, P11).
-func TestStormInRealTime(t *testing.T) {
+func TestManyReadersInRealTime(t *testing.T) {
 	t.Parallel()
 	for _, queue := range []string{"orders", "orders.fifo"} {
 		t.Run(queue, func(t *testing.T) {
 			t.Parallel()
 			const n, owners, lanes, rounds = 150, 3, 4, 4
-			s := newCrowd(t, queue, "3600", sqs.Options{})
+			s := newStress(t, queue, "3600", sqs.Options{})
 			s.send(n)
 			var all sync.WaitGroup
 			for range owners {
