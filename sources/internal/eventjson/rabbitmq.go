@@ -316,12 +316,32 @@ func (q *RabbitMQ) valueSize(value any) int {
 	if n, ok := integer(value); ok {
 		return intSize(n)
 	}
-	if f, ok := q.foreign(value); ok && f.IsTable && f.Table != nil {
-		return q.tableSize(f.Table)
-	}
-	const longest = 320 // a decimal of 255 places, the longest of what is left
+	return q.oddSize(value)
+}
+
+// oddSize returns the size of a value of the kinds that are rare: it is written.
+func (q *RabbitMQ) oddSize(value any) int {
+	const longest = 320 // a decimal of 255 places
 	var room [longest]byte
-	return len(q.appendValue(room[:0], value))
+	switch v := value.(type) {
+	case bool:
+		return len(strconv.AppendBool(room[:0], v))
+	case float32:
+		return len(appendFloat(room[:0], float64(v), 32)) //nolint:mnd // bits
+	case float64:
+		return len(appendFloat(room[:0], v, 64)) //nolint:mnd // bits
+	case time.Time:
+		return javaDateSize(v)
+	}
+	f, ok := q.foreign(value)
+	switch {
+	case !ok, f.IsTable && f.Table == nil:
+		return len(null)
+	case f.IsTable:
+		return q.tableSize(f.Table)
+	default:
+		return len(appendDecimal(room[:0], f.Scale, f.Unscaled))
+	}
 }
 
 // integer is a header value that is a whole number (MQ-82).
