@@ -259,6 +259,9 @@ func (m *Mapping) start(s stages) error {
 		Logger:     m.config.Logger.With(m.attr()),
 		Report:     m.report,
 	}
+	if !m.traits.Ordered {
+		settings.Concurrency = m.config.scaling(m.traits).Max
+	}
 	for failures := 1; ; failures++ {
 		err := starter.Start(s.soft, settings)
 		switch {

@@ -24,6 +24,7 @@ type unordered struct {
 	budget  *budget
 	gate    gate
 	stopper sources.Stopper // nil if the partition is none
+	holder  sources.Holder  // nil if it loses no records singly
 	lanes   sync.WaitGroup
 	mu      sync.Mutex
 	running int
@@ -45,6 +46,7 @@ func newUnordered(p *part) *unordered {
 		stopped: sync.OnceValue(time.Now), ended: make(chan struct{}),
 	}
 	u.stopper, _ = sources.Ability[sources.Stopper](p.partition)
+	u.holder, _ = sources.Ability[sources.Holder](p.partition)
 	u.slowest.Store(-1)
 	return u
 }
