@@ -10,6 +10,7 @@ import (
 // protocol has none for bytes: so it is the less the larger messages are.
 type demand struct {
 	batch int // bytes of the largest batch
+	bytes int // that may be held
 	ahead int // how many messages may wait for their group
 	large int // bytes of the largest messages lately
 }
@@ -23,8 +24,10 @@ const (
 	batchesAhead, leastAhead = 4, 200
 )
 
-func newDemand(s sources.Settings) demand {
-	return demand{batch: cmp.Or(s.BatchBytes, usualBatch), ahead: max(batchesAhead*s.BatchSize, leastAhead), large: firstLarge}
+func newDemand(s sources.Settings, bytes int) demand {
+	return demand{
+		batch: cmp.Or(s.BatchBytes, usualBatch), bytes: bytes, ahead: max(batchesAhead*s.BatchSize, leastAhead), large: firstLarge,
+	}
 }
 
 // saw learns from the size of a message. A large one is forgotten slowly.
@@ -37,13 +40,13 @@ func (d *demand) saw(size int) {
 // than fill a batch.
 func (d *demand) share(places int) int { return min(places, max(d.batch/d.large, 1)) }
 
-// room is how many messages to ask for in addition, if there are so many places. What is
-// in stock while somebody waits is of groups that are held up.
-func (d *demand) room(places, asked int, s *stock) int {
-	held := len(s.messages)
-	most := min(d.ahead-held, (batchesAhead*d.batch-s.bytes)/d.large)
-	if held == 0 {
-		most = max(most, 1)
+// room is how many messages the broker may be asked for in all. What is in stock while
+// somebody waits is of groups that are held up.
+func (d *demand) room(s *stock) int {
+	left := d.bytes - s.bytes - s.held*recordBytes
+	most := min(d.ahead-len(s.messages), left/(d.large+recordBytes))
+	if s.held == 0 {
+		most = max(most, 1) // a single one may exceed the bound
 	}
-	return min(places, most) - asked
+	return most
 }

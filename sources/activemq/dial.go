@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 
@@ -21,12 +22,14 @@ const (
 	// settlers is how many settlements are under way at once. The client waits for each
 	// to be written; so what it writes meanwhile goes with it.
 	settlers = 4
+	// looks is how often the client is asked for more messages when there is one.
+	looks = 3
 )
 
 // dialer is the Client that speaks AMQP 1.0.
 type dialer struct {
-	dial      func(ctx context.Context, network, address string) (net.Conn, error)
-	tlsConfig *tls.Config
+	dial   func(ctx context.Context, network, address string) (net.Conn, error)
+	secure *tls.Config
 }
 
 // Attach connects, logs in, and opens a link with a credit of 0.
@@ -55,7 +58,7 @@ func (d *dialer) connect(ctx context.Context, to Target) (*wire, error) {
 	if !to.TLS {
 		return &wire{Conn: conn}, nil
 	}
-	config := d.tlsConfig.Clone()
+	config := d.secure.Clone()
 	if config.ServerName == "" {
 		config.ServerName = to.Host
 	}
@@ -128,12 +131,17 @@ func (l *link) Receive(ctx context.Context, buf []*amqp.Message) (int, error) {
 		return 0, err
 	}
 	buf[0] = first
-	for n := 1; n < len(buf); n++ {
-		if buf[n] = l.receiver.Prefetched(); buf[n] == nil {
-			return n, nil
+	n := 1
+	for range looks {
+		for n < len(buf) {
+			if buf[n] = l.receiver.Prefetched(); buf[n] == nil {
+				break
+			}
+			n++
 		}
+		runtime.Gosched() // the client may have more
 	}
-	return len(buf), nil
+	return n, nil
 }
 
 // Settle settles some messages at once, in order.

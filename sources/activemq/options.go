@@ -42,17 +42,24 @@ type Options struct {
 	// Access is who logs in (MQ-04, MQ-05).
 	Access Access
 
-	// EventSourceARN is the broker's ARN in event documents (MQ-50). Default: the first
-	// endpoint and the queue.
-	EventSourceARN string
+	// ARN is the broker's in event documents (MQ-50). Default: the first endpoint and the
+	// queue.
+	ARN string
 
 	// Name begins the names by which the broker knows the connections (MQ-24); what
 	// follows makes each of them another: ActiveMQ Classic refuses a second connection
 	// of a name. Default "openesm".
 	Name string
 
-	// TLSConfig is for amqp+ssl. Default: the certificate authorities of the system.
-	TLSConfig *tls.Config
+	// TLS is the configuration for endpoints amqp+ssl://. Default: TLS 1.2 or later, and a
+	// certificate that the system trusts, for the endpoint's host.
+	TLS *tls.Config
+
+	// PrefetchBytes bounds about how many bytes of messages are held. AMQP counts messages
+	// alone, so how many the broker is asked for depends on how large those were that came
+	// lately: larger ones may exceed it until that is known, by a batch at most. Default
+	// DefaultPrefetchBytes.
+	PrefetchBytes int
 
 	// Dial opens a network connection. Default: that of a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -60,6 +67,9 @@ type Options struct {
 	// Client is another client than that of AMQP 1.0, for tests.
 	Client Client
 }
+
+// DefaultPrefetchBytes is Options.PrefetchBytes.
+const DefaultPrefetchBytes = 64 << 20
 
 // schemes are those of ActiveMQ and of AMQP.
 func schemes() map[string]broker.Scheme {
@@ -87,6 +97,9 @@ func (o *Options) validate() ([]broker.Endpoint, error) {
 	}
 	if o.Queue == "" || strings.ContainsAny(o.Queue, "*>,?") {
 		errs = append(errs, fmt.Errorf("Queue: %q must name one queue, without wildcards and options", o.Queue))
+	}
+	if o.PrefetchBytes < 0 {
+		errs = append(errs, fmt.Errorf("PrefetchBytes: %d must not be negative", o.PrefetchBytes))
 	}
 	if o.Access == nil {
 		errs = append(errs, errors.New("Access: is not set; BasicAuth or BasicAuthSecret say who logs in"))

@@ -16,9 +16,10 @@ import (
 )
 
 const (
-	// attachTimeout bounds an attempt to connect, settleTimeout a settlement.
+	// These bound an attempt to connect, a settlement, and the end of a link.
 	attachTimeout = 15 * time.Second
 	settleTimeout = 15 * time.Second
+	closeTimeout  = 10 * time.Second
 	// promptly is how long a Fetch that may not wait waits for what it asks for.
 	promptly = 50 * time.Millisecond
 )
@@ -33,6 +34,12 @@ var (
 type life struct {
 	link Link
 	lost atomic.Bool
+}
+
+func (l *life) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
+	return l.link.Close(ctx)
 }
 
 // partition is the queue. It has one link at a time, opened by whichever Fetch finds none.
@@ -50,7 +57,8 @@ type partition struct {
 	waiting    []*fetch
 	demand     demand
 	arrived    uint64
-	asked      int // credit that the broker has not used
+	asked      int  // credit that the broker has not used
+	short      bool // less was asked for than those who wait have places for
 	closed     bool
 }
 
@@ -62,7 +70,7 @@ type fetch struct {
 }
 
 func newPartition(s *Source, first *life) *partition {
-	p := &partition{source: s, stock: newStock(), demand: newDemand(s.settings), life: first}
+	p := &partition{source: s, stock: newStock(), demand: newDemand(s.settings, s.options.PrefetchBytes), life: first}
 	p.ctx, p.end = context.WithCancel(context.Background())
 	p.timer = time.AfterFunc(time.Hour, p.lapse)
 	p.timer.Stop()
@@ -167,7 +175,9 @@ func (p *partition) askLocked(f *fetch) error {
 	for _, w := range p.waiting {
 		places += p.demand.share(w.places)
 	}
-	more := p.demand.room(places, p.asked, p.stock)
+	room := p.demand.room(p.stock)
+	p.short = room < places
+	more := min(places, room) - p.asked
 	if more <= 0 {
 		return nil
 	}
@@ -188,8 +198,8 @@ func (p *partition) connectLocked() {
 	p.workers.Go(p.connect)
 }
 
-// connect makes one attempt, and reads the link as long as that lives. If it fails so do
-// the Fetches that wait: the engine calls again.
+// connect makes one attempt, and reads the link as long as that lives. If it fails so does
+// one Fetch that waits: the engine calls again, when it may.
 func (p *partition) connect() {
 	link, err := p.source.attach(p.ctx)
 	p.mu.Lock()
@@ -211,13 +221,17 @@ func (p *partition) connect() {
 	p.read(l)
 }
 
-// failLocked has all who wait fail, and reports whether there is anybody.
+// failLocked has one of those who wait fail, and reports whether there is anybody. It is
+// one failure, and the others wait on.
 func (p *partition) failLocked(err error) bool {
 	for _, f := range p.waiting {
-		f.err = err
+		if f.err == nil {
+			f.err = err
+			f.rouse()
+			return true
+		}
 	}
-	p.wakeLocked()
-	return len(p.waiting) > 0
+	return false
 }
 
 // lapse has those who wait look whether a group is free again that a lost link held up.
@@ -236,10 +250,11 @@ func (p *partition) wakeLocked() {
 	}
 }
 
-// wakeNext has somebody else look if something is left.
+// wakeNext has somebody look if something is there: who lacks least for a full batch, so
+// that batches are full one after the other, and some are handled while others gather.
 func (p *partition) wakeNext() {
 	if len(p.waiting) > 0 && len(p.stock.messages) > 0 {
-		p.waiting[0].rouse()
+		slices.MinFunc(p.waiting, func(a, b *fetch) int { return cmp.Compare(a.places, b.places) }).rouse()
 	}
 }
 
@@ -290,9 +305,7 @@ func (p *partition) arrive(l *life, raw []*amqp.Message) {
 	}
 	p.asked = max(p.asked-len(messages), 0)
 	p.stock.add(messages)
-	if len(p.waiting) > 0 {
-		p.waiting[0].rouse()
-	}
+	p.wakeNext()
 }
 
 // broken ends the life of a link. What came over it is the queue's again.
@@ -340,7 +353,7 @@ func (p *partition) Close(ctx context.Context) error {
 	var err error
 	if l != nil {
 		l.lost.Store(true)
-		err = l.link.Close(ctx)
+		err = l.close(ctx)
 	}
 	p.workers.Wait()
 	p.source.free <- struct{}{}

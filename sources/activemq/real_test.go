@@ -23,7 +23,7 @@ var brokers = map[string]string{"classic": "OPENESM_ACTIVEMQ_AMQP", "artemis": "
 
 // real is a real broker.
 type real struct {
-	t        *testing.T
+	t        testing.TB
 	address  string
 	password string
 	queue    string
@@ -35,7 +35,7 @@ func realName() string { return fmt.Sprintf("test-%d-%d", os.Getpid(), named.Add
 var named atomic.Int64 //nolint:gochecknoglobals // of all tests of a broker
 
 // newReal is a queue of its own of a broker; the test is skipped where there is none.
-func newReal(t *testing.T, broker string) *real {
+func newReal(t testing.TB, broker string) *real {
 	t.Helper()
 	address := os.Getenv(brokers[broker])
 	if address == "" {
@@ -156,4 +156,3 @@ func TestRealConformance(t *testing.T) {
 		})
 	})
 }
-

@@ -90,11 +90,11 @@ func (p *partition) finish(records []sources.Record) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range records {
-		if m := native(&records[i]); m != nil {
+		if m := native(&records[i]); m != nil && m.life == p.life {
 			p.stock.finish(m)
 		}
 	}
-	if len(p.stock.messages) > 0 {
+	if len(p.stock.messages) > 0 || p.short {
 		p.wakeLocked()
 	}
 }

@@ -18,7 +18,13 @@ import (
 	"github.com/openesm/openesm/sources/internal/eventjson"
 )
 
-const eventSource = "aws:mq" // MQ-50
+const (
+	eventSource = "aws:mq" // MQ-50
+
+	// recordBytes is what the engine keeps of a record, 560 bytes at most, and what a
+	// message with a few properties takes in the client and here.
+	recordBytes = 560 + 1400
+)
 
 // Source is a queue of ActiveMQ as a source of a mapping.
 type Source struct {
@@ -54,18 +60,19 @@ func New(options Options) (*Source, error) {
 		return nil, fmt.Errorf("activemq: %w", err)
 	}
 	options.Name = cmp.Or(options.Name, "openesm")
-	if options.TLSConfig == nil {
-		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	options.PrefetchBytes = cmp.Or(options.PrefetchBytes, DefaultPrefetchBytes)
+	if options.TLS == nil {
+		options.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	if options.Dial == nil {
 		options.Dial = new(net.Dialer).DialContext
 	}
 	s := &Source{
 		options: options, client: options.Client, failover: broker.NewFailover(endpoints), free: make(chan struct{}, 1),
-		arn: cmp.Or(options.EventSourceARN, endpoints[0].Address+"/"+options.Queue), run: rand.Text(),
+		arn: cmp.Or(options.ARN, endpoints[0].Address+"/"+options.Queue), run: rand.Text(),
 	}
 	if s.client == nil {
-		s.client = &dialer{dial: options.Dial, tlsConfig: options.TLSConfig}
+		s.client = &dialer{dial: options.Dial, secure: options.TLS}
 	}
 	s.encoder = eventjson.NewActiveMQ(eventSource, s.arn)
 	s.free <- struct{}{}
@@ -82,9 +89,6 @@ func (s *Source) Traits() sources.Traits {
 		longestWindow  = 300 * time.Second
 		longestRun     = 14 * time.Minute
 		lanes          = 5
-		// What the engine keeps of a record, 560 bytes at most, and what a message with a
-		// few properties takes in the client and here.
-		recordBytes = 560 + 1400
 	)
 	return sources.Traits{
 		EventSource: eventSource, ARN: s.arn,
@@ -94,7 +98,7 @@ func (s *Source) Traits() sources.Traits {
 		MaxTimeout:    longestRun,
 		EventOverhead: s.encoder.Overhead(),
 		RecordBytes:   recordBytes,
-		Scaling:       sources.Scaling{Initial: lanes, Idle: lanes, Max: lanes},
+		Scaling:       sources.Scaling{Initial: lanes, Idle: lanes, Failing: lanes, Max: lanes},
 	}
 }
 
@@ -190,5 +194,5 @@ func (s *Source) Close(ctx context.Context) error {
 	if s.first == nil {
 		return nil
 	}
-	return s.first.link.Close(ctx)
+	return s.first.close(ctx)
 }

@@ -11,9 +11,11 @@ import (
 // Its users lock it.
 type stock struct {
 	messages []*Message
-	bytes    int
 	groups   map[string]*group
-	turn     uint64 // counts takes
+	// held is how many messages came over the link and are not done with, in stock and
+	// handed out, and bytes what they take.
+	held, bytes int
+	turn        uint64 // counts takes
 }
 
 // group is a message group of which something came.
@@ -33,6 +35,7 @@ func newStock() *stock { return &stock{groups: make(map[string]*group)} }
 // add puts messages at the end.
 func (s *stock) add(messages []*Message) {
 	for _, m := range messages {
+		s.held++
 		s.bytes += m.size
 		if name := m.groupName(); name != "" {
 			m.group = s.group(name)
@@ -93,7 +96,6 @@ func (s *stock) take(dst []*Message, most int, now time.Time) []*Message {
 			g.out = append(g.out, m)
 		}
 		m.out = true
-		s.bytes -= m.size
 		dst = append(dst, m)
 		most--
 	}
@@ -108,6 +110,8 @@ func (s *stock) finish(m *Message) {
 		return
 	}
 	m.out = false
+	s.held--
+	s.bytes -= m.size
 	if m.group != nil {
 		m.group.drop(m)
 		s.forget(m.group)
@@ -124,7 +128,6 @@ func (g *group) drop(m *Message) {
 func (s *stock) putBack(messages []*Message) {
 	for _, m := range messages {
 		m.out = false
-		s.bytes += m.size
 		if m.group != nil {
 			m.group.drop(m)
 			m.group.here++
@@ -137,7 +140,7 @@ func (s *stock) putBack(messages []*Message) {
 // lose drops all that came over a link that was lost. What is handed out of a group holds
 // it up until then, unless it is done with before.
 func (s *stock) lose(now, until time.Time) {
-	s.messages, s.bytes = nil, 0
+	s.messages, s.held, s.bytes = nil, 0, 0
 	for _, g := range s.groups {
 		g.settled(now)
 		for _, m := range g.out {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -136,12 +137,21 @@ func (b *Broker) Send(name string, messages ...*amqp.Message) {
 }
 
 // Cut cuts all connections: what was not settled comes again, with a delivery more.
-func (b *Broker) Cut() {
+func (b *Broker) Cut() { b.CutConnections("") }
+
+// CutConnections is Cut for those connections whose names begin so. It returns how many
+// there were.
+func (b *Broker) CutConnections(prefix string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	cut := 0
 	for _, l := range slices.Clone(b.links) {
-		b.drop(l, 1, &amqp.ConnError{})
+		if strings.HasPrefix(l.container, prefix) {
+			b.drop(l, 1, &amqp.ConnError{})
+			cut++
+		}
 	}
+	return cut
 }
 
 // Len is how many messages a queue has, those that are delivered and not settled included.
@@ -217,6 +227,14 @@ func (e *entry) group() string {
 	return ""
 }
 
+// container names the connection that a message was delivered over, "" for none.
+func (e *entry) container() string {
+	if e.link == nil {
+		return ""
+	}
+	return e.link.container
+}
+
 // expire has what expired leave a queue. The caller holds mu.
 func (b *Broker) expire(q *queue) {
 	now := time.Now()
@@ -231,7 +249,7 @@ func (b *Broker) expire(q *queue) {
 
 // bury puts a message into the dead-letter queue, if it is persistent.
 func (b *Broker) bury(q *queue, e *entry) {
-	b.tell(Event{What: Buried, Queue: q.name, Message: e.message, Link: e.link})
+	b.tell(Event{What: Buried, Queue: q.name, Message: e.message, Container: e.container()})
 	if h := e.message.Header; h == nil || !h.Durable || q.name == DeadLetters {
 		return
 	}
@@ -308,7 +326,7 @@ func (b *Broker) drop(l *link, more uint32, err error) {
 		if e.link != l {
 			return false
 		}
-		b.tell(Event{What: Returned, Queue: q.name, Message: e.message, Link: l})
+		b.tell(Event{What: Returned, Queue: q.name, Message: e.message, Container: l.container})
 		e.link = nil
 		e.count += more
 		q.ready = append(q.ready, e)
@@ -346,8 +364,9 @@ func (c client) Attach(ctx context.Context, to activemq.Target) (activemq.Link, 
 		l, err = c.broker.attach(to)
 		return err
 	})
-	if err != nil {
-		return nil, err
+	if err == nil {
+		return l, nil
 	}
-	return l, nil
+	c.broker.CutConnections(to.Container) // if nobody waited for it any more
+	return nil, err
 }

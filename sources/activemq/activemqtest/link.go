@@ -54,7 +54,7 @@ func (l *link) arrive(e *entry) {
 	}
 	l.coming[m] = e
 	l.inbox = append(l.inbox, m)
-	l.broker.tell(Event{What: Delivered, Queue: l.queue.name, Message: e.message, Link: l})
+	l.broker.tell(Event{What: Delivered, Queue: l.queue.name, Message: e.message, Container: l.container})
 	l.rouse()
 }
 
@@ -108,7 +108,7 @@ func (l *link) settle(m *amqp.Message, how activemq.Outcome) {
 	delete(l.coming, m)
 	l.queue.held = slices.DeleteFunc(l.queue.held, func(other *entry) bool { return other == e })
 	if how == activemq.Accepted {
-		l.broker.tell(Event{What: Settled, Queue: l.queue.name, Message: e.message, Link: l})
+		l.broker.tell(Event{What: Settled, Queue: l.queue.name, Message: e.message, Container: l.container})
 		return
 	}
 	l.broker.bury(l.queue, e)

@@ -26,8 +26,8 @@ type Event struct {
 	Queue string
 	// Message as it was sent.
 	Message *amqp.Message
-	// Link of whom it was done, nil for nobody.
-	Link activemq.Link
+	// Container names the connection that it was done over, "" for none.
+	Container string
 }
 
 // What a broker does with a message.
