@@ -1,6 +1,7 @@
 package eventjson_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -20,6 +21,9 @@ func TestNoAllocation(t *testing.T) {
 		Extra: []eventjson.Attribute{{Name: "a", Value: "b"}},
 	}}
 	d, change := newDynamoDB(), modified()
+	for i := range 40 {
+		change.NewImage["attribute"+strconv.Itoa(i)] = numberOf("1")
+	}
 	room, _ := d.Size(&change)
 	table := make([]byte, 0, room)
 	size := eventjson.Overhead + len(messages) - 1

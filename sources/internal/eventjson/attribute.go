@@ -1,5 +1,10 @@
 package eventjson
 
+import (
+	"slices"
+	"sync"
+)
+
 // DynamoDBKind is the type of an attribute's value (DDB-88).
 type DynamoDBKind uint8
 
@@ -49,17 +54,42 @@ const (
 	openUnknown = `{"UNKNOWN":null}`
 )
 
-// appendMap appends attributes as one JSON object.
+// appendMap appends attributes as one JSON object, in the order of their names: the
+// same record is always the same document.
 func appendMap[V any](dst []byte, attributes map[string]V, view func(V) DynamoDBValue[V]) []byte {
+	var few [usualNames]string
+	if len(attributes) <= usualNames {
+		return appendSorted(dst, attributes, few[:0], view)
+	}
+	names := manyNames.Get().(*[]string) //nolint:forcetypeassert // nothing else is in there
+	defer manyNames.Put(names)
+	*names = slices.Grow((*names)[:0], len(attributes))
+	dst = appendSorted(dst, attributes, *names, view)
+	clear((*names)[:len(attributes)]) // so that the pool keeps no record
+	return dst
+}
+
+// usualNames is how many attributes need no memory of the pool.
+const usualNames = 24
+
+// manyNames has slices for the names of items with more of them.
+//
+//nolint:gochecknoglobals // a pool is one for all
+var manyNames = sync.Pool{New: func() any { return new([]string) }}
+
+// appendSorted is appendMap with room for the names.
+func appendSorted[V any](dst []byte, attributes map[string]V, names []string, view func(V) DynamoDBValue[V]) []byte {
+	for name := range attributes {
+		names = append(names, name)
+	}
+	slices.Sort(names)
 	dst = append(dst, '{')
-	first := true
-	for name, value := range attributes {
-		if !first {
+	for i, name := range names {
+		if i > 0 {
 			dst = append(dst, ',')
 		}
-		first = false
 		dst = append(AppendString(dst, name), ':')
-		dst = appendValue(dst, value, view)
+		dst = appendValue(dst, attributes[name], view)
 	}
 	return append(dst, '}')
 }
