@@ -1,4 +1,4 @@
-package kinesis
+package shard
 
 import (
 	"math/big"
@@ -19,7 +19,7 @@ func FuzzCompareSequence_KIN51(f *testing.F) {
 		if !ok || !also {
 			t.Skip()
 		}
-		if got, want := compareSequence(a, b), x.Cmp(y); got != want {
+		if got, want := CompareSequence(a, b), x.Cmp(y); got != want {
 			t.Errorf("%q and %q: %d, want %d", a, b, got, want)
 		}
 	})
@@ -43,7 +43,7 @@ func FuzzBehind(f *testing.F) {
 		p, q := checkpoint.Position{Sequence: a, SubSequence: aSub}, checkpoint.Position{Sequence: b, SubSequence: bSub}
 		x, aNumber := decimal(a)
 		y, bNumber := decimal(b)
-		if !aNumber && !isMark(p) || !bNumber && !isMark(q) {
+		if !aNumber && !IsMark(p) || !bNumber && !IsMark(q) {
 			t.Skip()
 		}
 		want := aNumber && (!bNumber || x.Cmp(y) > 0 || x.Cmp(y) == 0 && aSub > bSub)

@@ -1,4 +1,4 @@
-package kinesis
+package shard
 
 import (
 	"sync"
@@ -11,7 +11,7 @@ import (
 const (
 	// answerLife is how long an answer tells how far the reading is behind, beyond the
 	// idle interval.
-	answerLife = longestSilence
+	answerLife = 30 * time.Second
 	// maxStretches bounds what is kept of the records in hand.
 	maxStretches = 128
 )
@@ -44,19 +44,19 @@ func (l *lag) answer(behind time.Duration, now time.Time) {
 	l.behind, l.answered = behind, now
 }
 
-// fetch notes that records were fetched, and when the next ones arrived.
-func (l *lag) fetch(records []sources.Record, next time.Time) {
+// fetch notes that records were fetched, of which the last ends at a position, and when
+// the next ones arrived.
+func (l *lag) fetch(records []sources.Record, end checkpoint.Position, next time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.next = next
-	last := len(records) - 1
-	if last < 0 {
+	if len(records) == 0 {
 		return
 	}
 	if len(l.hand) == maxStretches {
 		l.thin()
 	}
-	s := stretch{end: native(&records[last]).position()}
+	s := stretch{end: end}
 	for i := range records {
 		s.oldest = earlier(s.oldest, records[i].Time)
 	}

@@ -1,4 +1,4 @@
-package kinesis
+package shard
 
 import (
 	"strconv"
@@ -15,18 +15,16 @@ func TestLagIsBounded_P7(t *testing.T) {
 	const n = 100_000
 	var l lag
 	began := time.Unix(1_700_000_000, 0)
-	number := func(i int) *string { return new(strconv.Itoa(i)) }
+	position := func(i int) checkpoint.Position { return checkpoint.Position{Sequence: strconv.Itoa(i)} }
 	for i := range n {
-		r := Record{Last: true}
-		r.SequenceNumber = number(i)
-		l.fetch([]sources.Record{{Native: &r, Time: began.Add(time.Duration(i) * time.Second)}}, time.Time{})
+		l.fetch([]sources.Record{{Time: began.Add(time.Duration(i) * time.Second)}}, position(i), time.Time{})
 	}
 	if len(l.hand) > maxStretches {
 		t.Errorf("%d stretches", len(l.hand))
 	}
 	now := began.Add(n * time.Second)
 	for i := range n {
-		l.settle(checkpoint.Position{Sequence: *number(i)}, began.Add(time.Duration(i)*time.Second))
+		l.settle(position(i), began.Add(time.Duration(i)*time.Second))
 		age := time.Duration(n-i-1) * time.Second
 		switch got, known := l.measure(now, time.Minute, 0); {
 		case i == n-1 && known:
@@ -41,9 +39,7 @@ func TestLagIsBounded_P7(t *testing.T) {
 func TestLagOfRecordsWithoutTime(t *testing.T) {
 	t.Parallel()
 	var l lag
-	r := Record{Last: true}
-	r.SequenceNumber = new("1")
-	l.fetch([]sources.Record{{Native: &r}}, time.Time{})
+	l.fetch([]sources.Record{{}}, checkpoint.Position{Sequence: "1"}, time.Time{})
 	if got, known := l.measure(time.Now(), time.Minute, 0); known {
 		t.Errorf("%v behind", got)
 	}
