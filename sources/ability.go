@@ -225,6 +225,12 @@ type Filtering struct {
 	// tombstone); an empty body is not nil.
 	Key string
 
+	// AppendBody appends to dst the body of r and returns the longer slice, where that
+	// is not in Record.Data: nobody else needs it there, and writing it takes time. It
+	// is called concurrently with everything, allocates nothing but dst, and keeps
+	// nothing. nil where Record.Data is the body.
+	AppendBody func(dst []byte, r *Record) []byte
+
 	// Text allows patterns for bodies of plain text. Kinesis and DynamoDB
 	// Streams refuse them (FILT-68).
 	Text bool
