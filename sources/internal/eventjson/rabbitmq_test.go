@@ -40,7 +40,7 @@ func warehouse() *eventjson.RabbitMQ {
 		"arn:aws:mq:eu-west-1:123456789012:broker:warehouse:b-66666666-7777-8888-9999-000000000000", "stock", "/", foreign)
 }
 
-func stock() eventjson.RabbitMQMessage {
+func rabbitMQMessage() eventjson.RabbitMQMessage {
 	return eventjson.RabbitMQMessage{
 		ContentType: "application/json", DeliveryMode: 2, CorrelationID: "job-5", Expiration: "30000",
 		Headers:   map[string]any{"site": "north", "attempt": int32(2)},
@@ -81,7 +81,7 @@ func TestRabbitMQExample_MQ70(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := appendRabbitMQ(t, warehouse(), stock()); string(got) != want.String() {
+	if got := appendRabbitMQ(t, warehouse(), rabbitMQMessage()); string(got) != want.String() {
 		t.Errorf("got  %s\nwant %s", got, want.String())
 	}
 }
@@ -177,7 +177,7 @@ func TestRabbitMQDeepHeaders_MQ84(t *testing.T) {
 
 func TestRabbitMQMetadata(t *testing.T) {
 	t.Parallel()
-	m := stock()
+	m := rabbitMQMessage()
 	var got struct {
 		BasicProperties events.RabbitMQBasicProperties
 		Redelivered     *bool
@@ -369,7 +369,7 @@ func FuzzRabbitMQ(f *testing.F) {
 }
 
 func TestRabbitMQNoAllocation(t *testing.T) { //nolint:paralleltest // counts allocations
-	q, m := warehouse(), stock()
+	q, m := warehouse(), rabbitMQMessage()
 	m.Headers["x-death"] = []any{table{"reason": "expired", "count": int64(3), "time": m.Timestamp}}
 	room := make([]byte, 0, 1<<12)
 	if n := testing.AllocsPerRun(100, func() {
@@ -390,7 +390,7 @@ func BenchmarkRabbitMQ(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			q, all := warehouse(), make([]eventjson.RabbitMQMessage, 100)
 			for i := range all {
-				all[i] = stock()
+				all[i] = rabbitMQMessage()
 				all[i].Headers, all[i].Body = headers, []byte(body(300))
 			}
 			room := make([]byte, 0, 1<<18)
