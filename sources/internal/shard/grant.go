@@ -43,7 +43,9 @@ func (s *Stream[R]) Allowed(operation string) { s.grants.note(operation) }
 
 // Refuses reports whether an error says that a call is denied that never was allowed, so
 // that the mapping is to end.
-func (s *Stream[R]) Refuses(operation string, err error) bool { return s.grants.refuses(operation, err) }
+func (s *Stream[R]) Refuses(operation string, err error) bool {
+	return s.grants.refuses(operation, err)
+}
 
 // Failed wraps the error of a call for the stream.
 func (s *Stream[R]) Failed(operation string, err error) error {
