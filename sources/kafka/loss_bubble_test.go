@@ -9,6 +9,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/kafka"
 )
@@ -80,5 +84,45 @@ func lossOfLaneThatEnds(t *testing.T, vary func(*kafka.Options), stopped bool) {
 	}
 	if want := (kafka.LossError{Partition: "orders-0", From: 3, Count: 5}); len(losses) != 1 || losses[0] != want {
 		t.Errorf("told %v, want %v once", losses, want)
+	}
+}
+
+// A partition of which nothing is committed, whose first records are deleted before the first
+// fetch succeeds, is read on from what is left, and the loss is told (P1, KAF-37).
+func TestBeginningDeletedBeforeTheFirstFetchInBubbles(t *testing.T) {
+	t.Parallel()
+	for name, vary := range variants {
+		if name == "latest" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newVirtualWorld(t, 1)
+				w.send(0, 0, 20)
+				denied := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.TopicAuthorizationFailed, Count: -1})
+				options := w.plain()
+				vary(&options)
+				config := unwindowed
+				l := new(listener)
+				config.Observer = l.observe
+				m := start(t, options, config, nil)
+				time.Sleep(10 * time.Second)
+				if err := w.cluster.DeleteRecords(w.topic, 0, 8); err != nil {
+					t.Fatal(err)
+				}
+				denied.Remove()
+				m.seen.later(t, 12, time.Minute)
+				if err := m.stop(); err != nil {
+					t.Error(err)
+				}
+				if got := m.seen.of("orders-0"); got[0] != "8" || len(got) != 12 {
+					t.Errorf("handled %v", got)
+				}
+				if l.heard("8 offsets from 0 on") == nil {
+					t.Error("nobody was told of the loss")
+				}
+			})
+		})
 	}
 }

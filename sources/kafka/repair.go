@@ -121,28 +121,23 @@ func (m *member) lookUp(ctx context.Context, a *assignment) (at kgo.EpochOffset,
 		return at, m.source.failed("OffsetFetch", fmt.Errorf("partition %s: %w", a.name, err))
 	}
 	found, ok := fetched.Lookup(a.topic, a.partition)
-	anew := false
+	var anew map[key]bool
 	if ok {
-		others, err := m.ofOthers(ctx, map[key]topicID{a.key: marked(found.Metadata)})
+		anew, err = m.ofOthers(ctx, map[key]topicID{a.key: marked(found.Metadata)})
 		if err != nil {
 			return at, err
 		}
-		anew = others[a.key]
 	}
-	if ok && !anew {
-		m.source.mu.Lock()
-		defer m.source.mu.Unlock()
-		a.same = marked(found.Metadata) != topicID{}
-		return kgo.EpochOffset{Epoch: found.LeaderEpoch, Offset: found.At}, nil
-	}
-	if anew || m.source.options.StartingPosition != TrimHorizon {
-		err = m.storeBeginnings(ctx, []*assignment{a})
+	if !ok || anew[a.key] {
+		err = m.storeBeginnings(ctx, []*assignment{a}, anew)
 		m.source.mu.Lock()
 		defer m.source.mu.Unlock()
 		return a.committed, err
 	}
-	first, err := m.list(ctx, a, kadm.NewClient(m.client).ListStartOffsets)
-	return kgo.EpochOffset{Epoch: -1, Offset: first}, err
+	m.source.mu.Lock()
+	defer m.source.mu.Unlock()
+	a.same = marked(found.Metadata) != topicID{}
+	return kgo.EpochOffset{Epoch: found.LeaderEpoch, Offset: found.At}, nil
 }
 
 // list asks for an offset of a partition.

@@ -3,6 +3,7 @@
 package kafka_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -216,7 +217,11 @@ func (w *brokers) asked(p *process, key kmsg.Key, frame []byte) {
 		}
 	case kmsg.SyncGroup:
 		r, _ := requestIn(frame).(*kmsg.SyncGroupRequest)
-		w.keepAlive(p, r.MemberID, r.Generation)
+		w.keepAlive(p, r.MemberID, r.Generation, "CompletingRebalance")
+	case kmsg.JoinGroup:
+		if r, _ := requestIn(frame).(*kmsg.JoinGroupRequest); r.MemberID != "" {
+			w.keepAlive(p, r.MemberID, 0, "PreparingRebalance")
+		}
 	case kmsg.OffsetCommit:
 		r, _ := requestIn(frame).(*kmsg.OffsetCommitRequest)
 		w.checkCommit(p, r)
@@ -378,14 +383,18 @@ func (w *brokers) control(request kmsg.Request) (kmsg.Response, error, bool) { /
 	return response, nil, true
 }
 
-// keepAlive keeps the session of a member that waits for the leader's plan, as a real
-// broker does. The embedded one lets it run out, answers nothing, and counts wrongly from
-// then on who has joined.
-func (w *brokers) keepAlive(p *process, member string, generation int32) {
+// keepAlive keeps the session of a member that waits for the others to join, or for the
+// leader's plan, as a real broker does. The embedded one lets it run out, answers nothing, and
+// counts wrongly from then on who has joined. Without a generation it is the one that the
+// group has.
+func (w *brokers) keepAlive(p *process, member string, generation int32, state string) {
 	const share = 4
 	w.sim.After(w.session/share, "keep alive "+p.name, func() {
 		info := w.cluster.GroupInfo(simGroup)
-		if info == nil || info.State != "CompletingRebalance" || info.Epoch != generation || p.dead.Load() || w.closed {
+		if info == nil || info.State != state || p.dead.Load() || w.closed {
+			return
+		}
+		if generation = cmp.Or(generation, info.Epoch); info.Epoch != generation {
 			return
 		}
 		beat := kmsg.NewPtrHeartbeatRequest()
@@ -393,7 +402,7 @@ func (w *brokers) keepAlive(p *process, member string, generation int32) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		_, _ = beat.RequestWith(ctx, w.client)
 		cancel()
-		w.keepAlive(p, member, generation)
+		w.keepAlive(p, member, generation, state)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	cryptorand "crypto/rand"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -39,10 +40,11 @@ type process struct {
 	losses  []*kafka.LossError
 
 	// Of the simulation's goroutine:
-	started bool
-	asked   map[kmsg.Key]*second
-	total   int
-	names   map[string]bool // that the group has called it
+	started  bool
+	asked    map[kmsg.Key]*second
+	total    int
+	names    map[string]bool // that the group has called it
+	befallen map[string]int  // how much of each kind
 }
 
 // second counts the requests of a kind in one second.
@@ -55,7 +57,7 @@ func (w *brokers) newProcess(life *simulation.Life) *process {
 	return &process{
 		world: w, life: life, name: fmt.Sprintf("m%d-%d", life.Slot(), life.Number()),
 		dialed: make(map[string]int), wires: make(map[*wire]struct{}),
-		asked: make(map[kmsg.Key]*second), names: make(map[string]bool),
+		asked: make(map[kmsg.Key]*second), names: make(map[string]bool), befallen: make(map[string]int),
 	}
 }
 
@@ -130,25 +132,39 @@ func (p *process) asks(w *wire, key kmsg.Key, frame []byte) fate {
 }
 
 // fate draws what becomes of a request.
-func (p *process) fate(_ *wire, key kmsg.Key) fate {
-	op := operation(key)
-	s := p.world.sim
-	_, hangs := s.Hung(op)
-	return fate{
-		cutBefore: s.Chance(simulation.Fault(op) + " before"),
-		cutAfter:  s.Chance(simulation.Fault(op) + " after"),
-		hangs:     hangs,
-	}
+func (p *process) fate(w *wire, key kmsg.Key) fate {
+	op, r := string(operation(key)), p.dice("request to "+w.address+key.Name())
+	return fate{cutBefore: p.chance(r, op+" before"), cutAfter: p.chance(r, op+" after"), hangs: p.chance(r, op+" hung")}
 }
 
 // delay is that of a slow answer: often longer than a client waits for one.
-func (p *process) delay() time.Duration {
-	s := p.world.sim
-	if !s.Chance(slowAnswer) {
+func (p *process) delay(w *wire) time.Duration {
+	r := p.dice("answer from " + w.address)
+	if !p.chance(r, string(slowAnswer)) {
 		return 0
 	}
-	longest := []time.Duration{time.Second, 8 * time.Second, time.Minute}[p.world.random.IntN(3)]
-	return time.Duration(p.world.random.Int64N(int64(longest)))
+	longest := choose(r, time.Second, 8*time.Second, time.Minute)
+	return time.Duration(r.Int64N(int64(longest)))
+}
+
+// dice are those of the next thing of a kind that befalls the process. They depend on how many
+// there were of this kind, and not on what else happens at the same instant: in which order
+// the client does two things is not the seed's to say.
+func (p *process) dice(kind string) *rand.Rand {
+	p.befallen[kind]++
+	h := fnv.New64a()
+	_, _ = fmt.Fprint(h, p.name, " ", kind, " ", p.befallen[kind])
+	return rand.New(rand.NewPCG(p.world.sim.Scenario.Seed, h.Sum64()))
+}
+
+// chance decides whether a fault happens.
+func (p *process) chance(r *rand.Rand, fault string) bool {
+	s, f := p.world.sim, simulation.Fault(fault)
+	if !s.Enabled(f) || r.Float64() >= s.Scenario.Faults[f] {
+		return false
+	}
+	s.Cover(fault)
+	return true
 }
 
 // operation is the scenario's name for a request.

@@ -46,6 +46,7 @@ type wire struct {
 	arrived chan struct{}
 	asked   map[int32]kmsg.Key // what answers are to, by correlation
 	deaf    bool               // no answer comes any more
+	joined  time.Time          // when the broker answered the last request to join
 	held    time.Time          // until when answers wait; of the simulation's goroutine
 
 	requests, answers chan []byte
@@ -163,7 +164,7 @@ func (w *wire) pass() {
 	if w.isClosed() {
 		return
 	}
-	if wait := w.process.frozen(); wait > 0 {
+	if wait := max(w.process.frozen(), w.precedence()); wait > 0 {
 		w.process.world.sim.After(wait, w.label+" request", w.pass)
 		return
 	}
@@ -185,6 +186,22 @@ func (w *wire) pass() {
 	w.mu.Lock()
 	w.deaf = w.deaf || fate.hangs
 	w.mu.Unlock()
+}
+
+// precedence is for how long the first request that waits lets those of others go first: the
+// plan of a group's leader, which is drawn by the embedded broker. Members get it at one
+// instant, whoever is the leader.
+func (w *wire) precedence() time.Duration {
+	const longest = 20 * time.Millisecond // more than a join's answer and a request take together
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if kmsg.Key(binary.BigEndian.Uint16(w.out[0][4:])) != kmsg.SyncGroup {
+		return 0
+	}
+	if r, _ := requestIn(w.out[0]).(*kmsg.SyncGroupRequest); len(r.GroupAssignment) == 0 {
+		return 0
+	}
+	return time.Until(w.joined.Add(longest))
 }
 
 // send gives the broker what had its turn.
@@ -215,6 +232,9 @@ func (w *wire) receive() {
 		}
 		w.mu.Lock()
 		w.back = append(w.back, frame)
+		if w.asked[int32(binary.BigEndian.Uint32(frame[4:]))] == kmsg.JoinGroup {
+			w.joined = time.Now()
+		}
 		w.mu.Unlock()
 		w.process.world.sim.After(w.process.latency("answer"), w.label+" answer", func() { w.arrive(false) })
 	}
@@ -225,7 +245,7 @@ func (w *wire) receive() {
 func (w *wire) arrive(late bool) {
 	wait := w.process.frozen()
 	if wait == 0 && !late {
-		wait, late = w.process.delay(), true
+		wait, late = w.process.delay(w), true
 	}
 
 	// Those behind it wait too.

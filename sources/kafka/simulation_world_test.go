@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -307,6 +308,7 @@ func (w *brokers) Send(r simulation.Record) {
 		w.must(w.client.BeginTransaction())
 	}
 	w.must(w.produce(to))
+	synctest.Wait() // who waits for records gets this one, before what comes next
 	s.offset = to.Offset
 	p.records = append(p.records, s)
 	w.place(p)

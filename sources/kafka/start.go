@@ -319,19 +319,28 @@ func (m *member) storeStarts(starts kadm.Offsets) error {
 	return nil
 }
 
-// settleLate stores where partitions begin of which the group has committed nothing, before
-// anything is read of them, and has them begin there. They came when the group had begun, and
-// are read from their beginning (KAF-08). Without an offset a mapping that starts later would
-// take a topic that is new as a whole for one that the group has never read, and would skip
-// what is there (P16). So it does with those that are anew, whose offset is of a topic that had
-// the name before. What cannot be stored now is left out of offsets, see displace.
+// settleLate looks up where partitions begin that have no offset, and has them begin there:
+// at their beginning, as they came when the group had begun (KAF-08), or as StartingPosition
+// says so. An offset that the client looks up itself cannot be changed before it has read
+// something. If it is a relative position the beginning is stored too, before anything is read:
+// a mapping that starts later would take a topic that is new as a whole for one that the group
+// has never read, and would skip what is there (P16). So it is for partitions that are anew,
+// whose offset is of a topic that had the name before. What cannot be looked up or stored now is
+// left out of offsets, see displace.
 func (m *member) settleLate(ctx context.Context, offsets map[string]map[int32]kgo.Offset, anew map[key]bool) {
 	s := m.source
-	late := m.late(offsets, anew)
+	var late []*assignment
+	s.mu.Lock()
+	for k, a := range s.owned {
+		if at, is := offsets[k.topic][k.partition]; is && at.EpochOffset().Offset < 0 && s.member == m {
+			late = append(late, a)
+		}
+	}
+	s.mu.Unlock()
 	if len(late) == 0 {
 		return
 	}
-	err := m.storeBeginnings(ctx, late)
+	err := m.storeBeginnings(ctx, late, anew)
 	if err != nil {
 		s.tell(err)
 	}
@@ -346,43 +355,24 @@ func (m *member) settleLate(ctx context.Context, offsets map[string]map[int32]kg
 	}
 }
 
-// late are the partitions whose beginning is to be stored.
-func (m *member) late(offsets map[string]map[int32]kgo.Offset, anew map[key]bool) []*assignment {
+// storeBeginnings looks up where partitions begin, and commits it where that is needed. What
+// is committed of one for which that failed stays below 0.
+func (m *member) storeBeginnings(ctx context.Context, late []*assignment, anew map[key]bool) error {
 	s := m.source
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var late []*assignment
-	for k, a := range s.owned {
-		at, is := offsets[k.topic][k.partition]
-		none := is && at.EpochOffset().Offset < 0 && s.options.StartingPosition != TrimHorizon // which begins there anyway
-		if s.member == m && (none || anew[k]) {
-			late = append(late, a)
-		}
-	}
-	return late
-}
-
-// storeBeginnings commits where partitions begin. The committed offset of one for which that
-// failed stays below 0.
-func (m *member) storeBeginnings(ctx context.Context, late []*assignment) error {
-	s := m.source
-	var topics []string
-	for _, a := range late {
-		topics = append(topics, a.topic)
-	}
-	slices.Sort(topics)
-	listed, err := within(ctx, callLimit, func(ctx context.Context) (kadm.ListedOffsets, error) {
-		return kadm.NewClient(m.client).ListStartOffsets(ctx, slices.Compact(topics)...)
-	})
+	listed, err := m.beginnings(ctx, late)
 	if err != nil {
 		return s.failed("ListOffsets", err)
 	}
 	s.mu.Lock()
 	for _, a := range late {
-		if at, ok := listed.Lookup(a.topic, a.partition); ok && at.Err == nil {
-			a.settled = kgo.EpochOffset{Epoch: -1, Offset: at.Offset}
-		} else {
+		at, ok := listed.Lookup(a.topic, a.partition)
+		if !ok || at.Err != nil {
 			err = s.failed("ListOffsets", fmt.Errorf("partition %s: %w", a.name, cmp.Or[error](at.Err, kerr.UnknownTopicOrPartition)))
+			continue
+		}
+		a.settled = kgo.EpochOffset{Epoch: -1, Offset: at.Offset}
+		if s.options.StartingPosition == TrimHorizon && !anew[a.key] {
+			a.committed = a.settled // it begins there anyway
 		}
 	}
 	s.mu.Unlock()
@@ -397,6 +387,18 @@ func (m *member) storeBeginnings(ctx context.Context, late []*assignment) error 
 		a.hasRead, a.same = true, s.ids[a.topic] != topicID{} // with Latest too it is read from its beginning
 	}
 	return cmp.Or(failure, err)
+}
+
+// beginnings asks where partitions begin.
+func (m *member) beginnings(ctx context.Context, of []*assignment) (kadm.ListedOffsets, error) {
+	var topics []string
+	for _, a := range of {
+		topics = append(topics, a.topic)
+	}
+	slices.Sort(topics)
+	return within(ctx, callLimit, func(ctx context.Context) (kadm.ListedOffsets, error) {
+		return kadm.NewClient(m.client).ListStartOffsets(ctx, slices.Compact(topics)...)
+	})
 }
 
 // startMilli is StartingPosition as a time; one that no record has is the end.

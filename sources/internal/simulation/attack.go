@@ -123,26 +123,6 @@ func violation(t *testing.T, kind Kind, seed uint64, broken wrap) *Violation {
 	return simulate(t, kind, draw(kind, seed), broken).Violation
 }
 
-// Replay simulates so many seeds of a kind twice, and returns how many of them took the same
-// course to the byte.
-func Replay(t *testing.T, kind Kind, seeds uint64) (same uint64) {
-	t.Helper()
-	for seed := *flagFirst; seed < *flagFirst+seeds; seed++ {
-		one, other := simulate(t, kind, draw(kind, seed), nil).History, simulate(t, kind, draw(kind, seed), nil).History
-		if slices.Equal(one, other) {
-			same++
-			continue
-		}
-		at := 0
-		for at < len(one) && at < len(other) && one[at] == other[at] {
-			at++
-		}
-		t.Logf("seed %d takes two courses, from line %d of %d and %d on:\n%s\nand\n%s", seed, at, len(one), len(other),
-			tail(one[max(0, at-4):min(at+3, len(one))]), tail(other[max(0, at-1):min(at+3, len(other))]))
-	}
-	return same
-}
-
 // add adds what a run reached.
 func add(coverage map[string]int, r Result) {
 	for what, n := range r.Coverage {

@@ -36,6 +36,7 @@ type Observer struct {
 	// a partition is revoked.
 	owners  map[string]*Life
 	revoked map[string]time.Time
+	begun   map[string][]int // the records of each partition, in the order in which they were first handled
 	// asked says that a partition was revoked, ever.
 	asked bool
 	// ousted are lives that have lost a partition and do not know it.
@@ -128,7 +129,7 @@ func newObserver(s *Sim) *Observer {
 		byKey: make(map[string]*trace), byPart: make(map[string]*trace), open: make(map[string]map[int]bool),
 		attempts: make(map[string]time.Time), hasty: make(map[string]int),
 		ousted: make(map[string]map[*Life]bool), owners: make(map[string]*Life),
-		revoked: make(map[string]time.Time), ends: make(map[string]time.Time),
+		revoked: make(map[string]time.Time), ends: make(map[string]time.Time), begun: make(map[string][]int),
 		deaf:       s.Scenario.Faults[FaultDeaf] > 0,
 		unreleased: s.keeps(OpRelease), keeping: s.keeps(OpRelease) || s.keeps(OpFail), duplicates: s.Scenario.Faults[FaultDuplicate] > 0,
 	}
@@ -408,6 +409,9 @@ func (o *Observer) invoked(ctx context.Context, l *Life, items []Item, size int,
 	o.checkRest(i)
 	for _, it := range items {
 		t := o.records[it.Number]
+		if t.invoked == 0 {
+			o.begun[t.partition] = append(o.begun[t.partition], t.number)
+		}
 		t.invoked++
 		t.started = true
 		if o.sim.kind.Ordered && t.settled && o.owners[t.partition] == l {

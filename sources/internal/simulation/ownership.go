@@ -33,7 +33,10 @@ func (o *Observer) Child(partition string, parents ...string) {
 // its records, and closes it soon. Who asks waits so long for that.
 func (o *Observer) Revoked(l *Life, partition string, patience time.Duration) {
 	o.log("life %d: is asked for %s, within %v", l.number, partition, patience)
-	o.revoked[partition], o.asked = time.Now(), true
+	o.asked = true
+	if o.owners[partition] == l { // and not somebody who has lost it, and does not know it
+		o.revoked[partition] = time.Now()
+	}
 	o.sim.cover("revoked")
 	if slices.ContainsFunc(o.running, func(i *invocation) bool { return i.life == l && i.partition(o) == partition }) {
 		o.sim.cover("revoked while handled")
@@ -103,8 +106,8 @@ func (o *Observer) Yielded(l *Life, partition string) {
 		if t.partition != partition || t.settled || t.gone {
 			continue
 		}
-		if !o.done(t) {
-			return // what is behind it may be finished, and is handled again
+		if !o.done(t) || !t.finished && !t.given && o.discarded(t) {
+			return // what is behind it may be finished, and is handled again; so where a rule came too late to give it up
 		}
 		if t.finished || t.given {
 			o.violate(5, "life %d lets %s go and has not settled record %d, which is finished", l.number, partition, t.number)

@@ -59,7 +59,9 @@ func (s *Sim) After(d time.Duration, label string, run func()) {
 type Result struct {
 	Violation *Violation
 	History   []string
-	Coverage  map[string]int
+	// Course is what was handled first, and what became of each record, see Replay.
+	Course   []string
+	Coverage map[string]int
 	// Steps is how many events there were.
 	Steps int
 }
@@ -103,7 +105,7 @@ func simulate(t *testing.T, kind Kind, scenario Scenario, broken wrap) (result R
 }
 
 func (s *Sim) result() Result {
-	return Result{s.violation, s.observer.history, s.coverage, s.gate.steps}
+	return Result{s.violation, s.observer.history, s.observer.course(), s.coverage, s.gate.steps}
 }
 
 // bounds of a simulation in virtual time.
