@@ -88,7 +88,7 @@ func (h *Held) Commit(ctx context.Context, position checkpoint.Position, window 
 
 // End says that the shard is settled to its end and lets go of it. children are
 // the shards that continue it, as far as the service tells (KIN-67); none makes
-// the manager list shards. Their leases are created, and become ready when all
+// the manager list shards, and again soon if they are late. Their leases are created, and become ready when all
 // their parents have ended. One attempt, like Commit; after an error the lease
 // is still held.
 func (h *Held) End(ctx context.Context, children []Shard) error {
@@ -114,6 +114,9 @@ func (h *Held) End(ctx context.Context, children []Shard) error {
 		return err
 	}
 	h.drop()
+	if len(children) == 0 {
+		h.m.awaitChildren(h.shard)
+	}
 	signal(h.m.takeSoon)
 	signal(h.m.listSoon)
 	return nil

@@ -404,3 +404,40 @@ func TestStartsThatMeet(t *testing.T) {
 		verify(t, tb)
 	})
 }
+
+// TestLateChild has a shard end whose children the service lists only some time later: they
+// do not wait for the next list of the usual interval, and a shard without children costs a
+// few lists only (DDB-28, DDB-31).
+func TestLateChild(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tb, r := newTable(), newRiver(2)
+		options := testOptions("a")
+		options.ListInterval = 10 * time.Minute
+		m := manager(t, tb.worker("a"), r, options)
+		one, two := next(t, m), next(t, m)
+		time.Sleep(time.Minute)
+		r.forget()
+		if err := one.End(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		r.add("late", one.Shard())
+		began := time.Now()
+		h := next(t, m)
+		if took := time.Since(began); h.Shard() != "late" || took > 5*time.Second {
+			t.Errorf("%s was found after %v", h.Shard(), took)
+		}
+		r.forget()
+		if err := two.End(t.Context(), nil); err != nil { // the last of its lineage
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		const usual, more = 6, 12
+		if n := r.count(); n > usual+more {
+			t.Errorf("%d lists in an hour", n)
+		}
+		shut(t, m)
+		verify(t, tb)
+	})
+}

@@ -35,19 +35,21 @@ type Manager struct {
 	// Signals, each of one place.
 	takeSoon, listSoon, keepSoon, news chan struct{}
 
-	mu     sync.Mutex // never held across anything that blocks
-	known  map[string]*entry
-	held   map[string]*Held
-	queue  []*Held // taken and not handed out, the longest first
-	listed listing
-	former map[string]bool // nil before the first look
-	idle   bool            // nobody calls Next
-	fatal  error           // for Next
-	closed bool
-	lost   uint64
-	wakes  time.Time // until then the keeper sleeps
-	told   time.Time // when a failed renewal was told of
-	untold int       // how many there were since
+	mu        sync.Mutex // never held across anything that blocks
+	known     map[string]*entry
+	held      map[string]*Held
+	queue     []*Held // taken and not handed out, the longest first
+	listed    listing
+	childless map[string]bool // shards that have ended here, and whose children are not known
+	childWait time.Duration   // for the next list because of them
+	former    map[string]bool // nil before the first look
+	idle      bool            // nobody calls Next
+	fatal     error           // for Next
+	closed    bool
+	lost      uint64
+	wakes     time.Time // until then the keeper sleeps
+	told      time.Time // when a failed renewal was told of
+	untold    int       // how many there were since
 }
 
 // entry is a lease in the store as this worker knows it.
@@ -81,7 +83,7 @@ func New(store checkpoint.Store, list Lister, options Options) (*Manager, error)
 		stop: make(chan struct{}), idle: true,
 		takeSoon: make(chan struct{}, 1), listSoon: make(chan struct{}, 1),
 		keepSoon: make(chan struct{}, 1), news: make(chan struct{}, 1),
-		known: make(map[string]*entry), held: make(map[string]*Held),
+		known: make(map[string]*entry), held: make(map[string]*Held), childless: make(map[string]bool),
 	}
 	m.reading, m.unread = context.WithCancel(context.Background())
 	m.working, m.unwork = context.WithCancel(context.Background())
