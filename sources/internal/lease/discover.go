@@ -94,12 +94,12 @@ func (m *Manager) about(d time.Duration) time.Duration {
 }
 
 // backoff is how long to wait after failures in a row.
-func (m *Manager) backoff(failures int, most time.Duration) time.Duration {
+func (m *Manager) backoff(failures int, limit time.Duration) time.Duration {
 	const (
 		least   = 50 * time.Millisecond
 		initial = 400 * time.Millisecond
 	)
-	return least + retry.Backoff{Initial: min(initial, most), Max: most}.Delay(failures, m.options.Jitter())
+	return least + retry.Backoff{Initial: min(initial, limit), Max: limit}.Delay(failures, m.options.Jitter())
 }
 
 // synchronise makes the leases fit the shards.

@@ -246,7 +246,7 @@ func TestHolesInTheFirstList_KIN72(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tb, r := newTable(), newRiver(0)
 		half := "170141183460469231731687303715884105728"
-		most := "340282366920938463463374607431768211455"
+		last := "340282366920938463463374607431768211455"
 		r.shards["a"] = Shard{ID: "a", Open: true, StartingHashKey: "0", EndingHashKey: half}
 		a := manager(t, tb.worker("a"), r, testOptions("a"))
 		began := time.Now()
@@ -258,7 +258,7 @@ func TestHolesInTheFirstList_KIN72(t *testing.T) {
 			t.Errorf("lease %+v", l)
 		}
 		shut(t, a)
-		if whole([]Shard{r.shards["a"], {Open: true, StartingHashKey: half, EndingHashKey: most}}) != true {
+		if whole([]Shard{r.shards["a"], {Open: true, StartingHashKey: half, EndingHashKey: last}}) != true {
 			t.Error("a whole list is taken for one with holes")
 		}
 	})

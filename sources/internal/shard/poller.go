@@ -189,11 +189,11 @@ func (r *Poller[R]) locate(ctx context.Context) error {
 // missing takes a shard that is not there any more for one that has ended (KIN-74), with
 // nothing behind the position. Other errors it returns as they are to be told.
 func (r *Poller[R]) missing(ctx context.Context, operation string, err error) (Answer[R], error) {
-	told := r.p.Failed(operation, "", err)
+	failed := r.p.Failed(operation, "", err)
 	if r.p.Gone(ctx, err) {
 		return Answer[R]{Opened: true, Ended: true}, nil
 	}
-	return Answer[R]{}, told
+	return Answer[R]{}, failed
 }
 
 // took makes an answer of what was read, or reads it again from a new iterator.
