@@ -29,6 +29,7 @@ type feed struct {
 	records  []int // of the only shard that has any
 	kept     int   // of the records, from the end; negative for all
 	lenient  bool  // an iterator for a trimmed record is given, and refused when it is read
+	bad      int   // a record that cannot be decoded; 0 for none
 	closed   bool  // the shard is
 	stale    bool  // lists say that it is open
 	children []string
@@ -129,6 +130,9 @@ func (f *feed) Read(_ context.Context, iterator string, limit int) (Answer[int],
 		return Answer[int]{}, code("TrimmedDataAccessException")
 	}
 	until := min(from+limit, len(f.records))
+	if slices.Contains(f.records[from:until], f.bad) {
+		return Answer[int]{}, &smithy.DeserializationError{Err: errors.New("illegal base64 data")} //nolint:err113 // of a test
+	}
 	a := Answer[int]{Records: append([]int{}, f.records[from:until]...), Told: true, Next: strconv.Itoa(until)}
 	if len(a.Records) > 0 {
 		a.Behind = time.Second

@@ -2,8 +2,11 @@ package shard
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
+
+	"github.com/aws/smithy-go"
 
 	"github.com/openesm/openesm/sources/awscall"
 	"github.com/openesm/openesm/sources/checkpoint"
@@ -154,11 +157,19 @@ func (r *Poller[R]) call(ctx context.Context) (Answer[R], error) {
 			r.iterator, r.trimmed = "", true
 		case slices.Contains(traits.Throttled, code):
 			r.throttled()
+		case isUndecodable(err): // so that one record does not hold up all before it
+			r.limit = max(1, r.limit/2)
 		}
 		if !again {
 			return r.missing(ctx, readOperation, err)
 		}
 	}
+}
+
+// isUndecodable tells that an answer came, and could not be read.
+func isUndecodable(err error) bool {
+	_, ok := errors.AsType[*smithy.DeserializationError](err)
+	return ok
 }
 
 // locate asks for an iterator at what was read last (KIN-43), or at the oldest record if
@@ -207,6 +218,7 @@ func (r *Poller[R]) took(ctx context.Context, a Answer[R], began time.Time) (Ans
 	r.p.stream.Allowed(readOperation)
 	r.iterator, r.opened, r.trimmed = a.Next, false, false
 	r.more = a.Behind > 0 && !a.Ended
+	r.limit = min(2*r.limit, r.p.stream.traits.MaxRecords)
 	r.schedule(&a, began)
 	return a, nil
 }

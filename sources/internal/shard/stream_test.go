@@ -144,3 +144,25 @@ func TestGoneShardHasEnded(t *testing.T) {
 		w.close(p)
 	})
 }
+
+// TestUndecodableRecord has a record that the client cannot decode: what lies before it is
+// handed out, and the rest once it can be decoded.
+func TestUndecodableRecord(t *testing.T) {
+	t.Parallel()
+	f := newFeed(1, 2, 3, 4)
+	f.bad = 2
+	inWorld(t, f, func(t *testing.T, w *world) {
+		w.begin()
+		p := w.accept()
+		got, _, err := w.fetch(p, time.Minute)
+		if ids(got) != "1 " || err == nil {
+			t.Errorf("%s, error %v", ids(got), err)
+		}
+		w.change(func() { w.bad = 0 })
+		got, _, _ = w.fetch(p, time.Minute)
+		if ids(got) != "2 3 4 " {
+			t.Errorf("%s", ids(got))
+		}
+		w.close(p)
+	})
+}
