@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -226,11 +227,11 @@ func (w *world) fetch(p *Partition[int], d time.Duration) (got []sources.Record,
 }
 
 func ids(records []sources.Record) string {
-	text := ""
+	var text strings.Builder
 	for _, r := range records {
-		text += r.ID + " "
+		text.WriteString(r.ID + " ")
 	}
-	return text
+	return text.String()
 }
 
 func (w *world) lease(shard string) checkpoint.Lease {

@@ -58,7 +58,7 @@ type result[R any] struct {
 func newPoller[R any](p *Partition[R]) *Poller[R] {
 	s := p.stream
 	r := &Poller[R]{p: p, results: make(chan result[R], 1), interval: s.options.CallInterval, limit: s.traits.MaxRecords}
-	r.life, r.cut = context.WithCancel(context.Background())
+	r.life, r.cut = context.WithCancel(context.Background()) //nolint:gosec // Close calls it
 	return r
 }
 

@@ -54,8 +54,9 @@ type Stream[R any] struct {
 // New returns a stream by the name that errors and the log give it, and its ARN, "" if only
 // Begin knows that. It makes no call.
 func New[R any](service Service[R], store checkpoint.Store, name, arn string, options Options) *Stream[R] {
+	options.setDefaults()
 	return &Stream[R]{
-		service: service, traits: service.Traits(), store: store, name: name, arn: arn, options: options.withDefaults(),
+		service: service, traits: service.Traits(), store: store, name: name, arn: arn, options: options,
 		calls:  pool.New(func() func(func()) { return func(call func()) { call() } }, rest),
 		shards: make(map[*Partition[R]]struct{}),
 	}

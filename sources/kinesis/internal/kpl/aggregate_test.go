@@ -206,7 +206,7 @@ func allocated(f func()) uint64 {
 //nolint:paralleltest // see above
 func TestMemory_P7(t *testing.T) {
 	const (
-		size = 1 << 20
+		size    = 1 << 20
 		maxCost = 9 // times as much
 	)
 	key, record := "\x0a\x01k", "\x1a\x04\x08\x00\x1a\x00"
