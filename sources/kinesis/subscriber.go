@@ -100,9 +100,9 @@ func (r *subscriber) subscribe(ctx context.Context) {
 		from = types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: aws.String(r.after)}
 	}
 	life, cut := context.WithCancel(context.WithoutCancel(ctx))
-	sub := &subscription{events: make(chan answer), cut: cut}
+	sub := &subscription{source: r.source, p: r.p, from: from, events: make(chan answer), cut: cut}
 	r.sub, r.fresh, r.earliest = sub, true, time.Now().Add(subscribeInterval)
-	r.running.Go(func() { sub.run(life, r.source, r.p, &from) })
+	r.running.Go(func() { sub.run(life) })
 }
 
 // took takes the answer of an event, or the end of the events.

@@ -20,6 +20,10 @@ const maxSilence = 30 * time.Second
 // subscription is one SubscribeToShard and its events (KIN-81). Its goroutine ends
 // when the events do, when the shard is lost, or by cut.
 type subscription struct {
+	source *Source
+	p      *shard.Partition[types.Record]
+	from   types.StartingPosition
+
 	// events has no buffer: what is not taken stays where it is. The goroutine has
 	// one event in hand and the SDK two, and behind them the connection is
 	// throttled. Closed at the end.
@@ -33,17 +37,17 @@ type subscription struct {
 }
 
 // run subscribes and hands events over.
-func (s *subscription) run(ctx context.Context, source *Source, p *shard.Partition[types.Record], from *types.StartingPosition) {
+func (s *subscription) run(ctx context.Context) {
 	defer close(s.events)
 	defer s.cut()
-	stream, err := s.open(ctx, source, p, from)
+	stream, err := s.open(ctx)
 	if err != nil {
-		s.err, s.gone = err, p.Gone(ctx, err)
+		s.err, s.gone = err, s.p.Gone(ctx, err)
 		return
 	}
 	s.opened = time.Now()
-	s.err = s.relay(ctx, p, stream)
-	s.gone = p.Gone(ctx, s.err)
+	s.err = s.relay(ctx, stream)
+	s.gone = s.p.Gone(ctx, s.err)
 	_ = stream.Close() // its error is known
 	for range stream.Events() {
 		continue // until the SDK's goroutine has closed it
@@ -51,18 +55,16 @@ func (s *subscription) run(ctx context.Context, source *Source, p *shard.Partiti
 }
 
 // open makes the call, in a goroutine of the pool, so that it can be cut off.
-func (s *subscription) open(
-	ctx context.Context, source *Source, p *shard.Partition[types.Record], from *types.StartingPosition,
-) (*kinesis.SubscribeToShardEventStream, error) {
+func (s *subscription) open(ctx context.Context) (*kinesis.SubscribeToShardEventStream, error) {
 	var (
 		out *kinesis.SubscribeToShardOutput
 		err error
 	)
-	in := &kinesis.SubscribeToShardInput{ConsumerARN: &source.consumer, ShardId: new(p.ID()), StartingPosition: from}
+	in := &kinesis.SubscribeToShardInput{ConsumerARN: &s.source.consumer, ShardId: new(s.p.ID()), StartingPosition: &s.from}
 	done := make(chan struct{})
-	source.shards.Do(func() {
+	s.source.shards.Do(func() {
 		defer close(done)
-		out, err = source.fanOut.SubscribeToShard(ctx, in, once, ownProtocol)
+		out, err = s.source.fanOut.SubscribeToShard(ctx, in, once, ownProtocol)
 	})
 	limit := time.NewTimer(maxSilence)
 	defer limit.Stop()
@@ -72,13 +74,13 @@ func (s *subscription) open(
 	case <-limit.C:
 		late = true
 		s.cut()
-	case <-p.Lost():
+	case <-s.p.Lost():
 		s.cut()
 	}
 	<-done // a call ends soon when ctx does
 	switch {
 	case err == nil:
-		source.shards.Allowed("SubscribeToShard")
+		s.source.shards.Allowed("SubscribeToShard")
 		return out.GetStream(), nil
 	case late:
 		return nil, &awscall.LateError{Within: maxSilence, Err: err}
@@ -89,9 +91,7 @@ func (s *subscription) open(
 
 // relay hands events over until there are no more, and tells why. The silence is
 // counted only while somebody waits for the service, not for the reader.
-func (s *subscription) relay(
-	ctx context.Context, p *shard.Partition[types.Record], stream *kinesis.SubscribeToShardEventStream,
-) error {
+func (s *subscription) relay(ctx context.Context, stream *kinesis.SubscribeToShardEventStream) error {
 	silence := time.NewTimer(maxSilence)
 	defer silence.Stop()
 	for {
@@ -106,14 +106,14 @@ func (s *subscription) relay(
 			return &awscall.LateError{Within: maxSilence}
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-p.Lost():
+		case <-s.p.Lost():
 			return nil
 		}
 
 		// What is of an unknown kind tells that the connection lives.
 		if known, ok := event.(*types.SubscribeToShardEventStreamMemberSubscribeToShardEvent); ok {
 			a := eventAnswer(&known.Value)
-			err := p.Check(ctx, &a)
+			err := s.p.Check(ctx, &a)
 			if err != nil {
 				return err
 			}
@@ -121,7 +121,7 @@ func (s *subscription) relay(
 			case s.events <- a:
 			case <-ctx.Done():
 				return ctx.Err()
-			case <-p.Lost():
+			case <-s.p.Lost():
 				return nil
 			}
 		}

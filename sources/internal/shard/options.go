@@ -63,12 +63,11 @@ func (o *Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-func (o Options) withDefaults() Options {
+func (o *Options) setDefaults() {
 	o.CallInterval = max(o.CallInterval, 0)
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64
 	}
-	return o
 }
 
 // handover is HandoverTimeout, or a time in which a handler may take all of its limit and

@@ -42,9 +42,9 @@ type Stream[R any] struct {
 	skew   time.Duration // how far the service's clock is ahead of this one
 	report func(error)
 
-	grants    grants
-	retention atomic.Int64 // how long the stream keeps records, in nanoseconds; 0 for unknown
-	losses    atomic.Int64 // that were told of
+	permissions permissions
+	retention   atomic.Int64 // how long the stream keeps records, in nanoseconds; 0 for unknown
+	losses      atomic.Int64 // that were told of
 
 	mu      sync.Mutex
 	manager *lease.Manager             // nil before Begin; Measure may come before
@@ -54,8 +54,9 @@ type Stream[R any] struct {
 // New returns a stream by the name that errors and the log give it, and its ARN, "" if only
 // Begin knows that. It makes no call.
 func New[R any](service Service[R], store checkpoint.Store, name, arn string, options Options) *Stream[R] {
+	options.setDefaults()
 	return &Stream[R]{
-		service: service, traits: service.Traits(), store: store, name: name, arn: arn, options: options.withDefaults(),
+		service: service, traits: service.Traits(), store: store, name: name, arn: arn, options: options,
 		calls:  pool.New(func() func(func()) { return func(call func()) { call() } }, rest),
 		shards: make(map[*Partition[R]]struct{}),
 	}
