@@ -152,7 +152,7 @@ func (w *aggregates) inOrder(all []string) {
 
 // An iterator that expires, and answers that are lost, repeat nothing of an aggregate (P5, P9,
 // KIN-41).
-func TestAggregatesInBadWeather(t *testing.T) {
+func TestAggregatesUnderFaults(t *testing.T) {
 	t.Parallel()
 	withAggregates(t, func(_ *testing.T, w *aggregates) {
 		var calls atomic.Int64

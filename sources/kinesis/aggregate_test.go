@@ -127,7 +127,7 @@ func TestManyInside_P7(t *testing.T) {
 	withAggregates(t, func(t *testing.T, w *aggregates) {
 		const (
 			records = 170_000
-			most    = 4 << 20 // four times the record; sources.Record alone makes 23 MB of them
+			maxHeap = 4 << 20 // four times the record; sources.Record alone makes 23 MB of them
 		)
 		w.putRaw(kinesistest.Aggregate(slices.Repeat([]kinesistest.Record{{}}, records)...))
 		source := w.source(deaggregated)
@@ -145,7 +145,7 @@ func TestManyInside_P7(t *testing.T) {
 		n, err := p.Fetch(t.Context(), buf, time.Minute)
 		runtime.GC()
 		runtime.ReadMemStats(&after)
-		if n != len(buf) || err != nil || after.HeapAlloc > before.HeapAlloc+most {
+		if n != len(buf) || err != nil || after.HeapAlloc > before.HeapAlloc+maxHeap {
 			t.Errorf("got %d records, %v; %d bytes more in use", n, err, int64(after.HeapAlloc)-int64(before.HeapAlloc))
 		}
 		for total := n; total < records; total += n {

@@ -68,6 +68,7 @@ func (s *Source) lookConsumer(ctx context.Context) (types.ConsumerStatus, error)
 	if out.ConsumerDescription == nil || aws.ToString(out.ConsumerDescription.ConsumerARN) == "" {
 		return "", nil // not said
 	}
+	s.shards.Allowed("DescribeStreamConsumer")
 	s.consumer = *out.ConsumerDescription.ConsumerARN
 	return out.ConsumerDescription.ConsumerStatus, nil
 }
@@ -79,6 +80,7 @@ func (s *Source) register(ctx context.Context) error {
 	}, s.single...)
 	switch {
 	case err == nil:
+		s.shards.Allowed("RegisterStreamConsumer")
 		arn := ""
 		if out.Consumer != nil {
 			arn = aws.ToString(out.Consumer.ConsumerARN)
@@ -97,7 +99,7 @@ func (s *Source) refusedConsumer(operation string, err error) error {
 	failed := &awscall.Error{
 		Service: "kinesis", Operation: operation, Target: "consumer " + s.consumerText() + " of stream " + s.stream.name, Err: err,
 	}
-	if awscall.IsDenied(err) {
+	if s.shards.Refuses(operation, err) {
 		return fmt.Errorf("%w: %w", failed, sources.ErrUnusable)
 	}
 	return failed

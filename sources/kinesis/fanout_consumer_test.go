@@ -56,7 +56,7 @@ func TestConsumerIsRegistered_KIN89(t *testing.T) {
 func TestConsumerRegisteredBySomebodyElse_KIN89(t *testing.T) {
 	t.Parallel()
 	inFan(t, 1, func(_ *testing.T, f *fan) {
-		f.turn(func(c kinesistest.Call) kinesistest.Fault {
+		f.setFault(func(c kinesistest.Call) kinesistest.Fault {
 			if c.Action == "RegisterStreamConsumer" && c.Consumer == "reader" {
 				go func() { _, _ = f.AddConsumer(telemetry, "reader") }()
 				return kinesistest.Fault{Err: kinesistest.ResourceInUse(), Delay: time.Millisecond}
@@ -74,7 +74,7 @@ func TestConsumerRegisteredBySomebodyElse_KIN89(t *testing.T) {
 func TestConsumerIsSeenLate_KIN89(t *testing.T) {
 	t.Parallel()
 	inFan(t, 1, func(t *testing.T, f *fan) {
-		f.turn(func(c kinesistest.Call) kinesistest.Fault {
+		f.setFault(func(c kinesistest.Call) kinesistest.Fault {
 			if c.Action == "DescribeStreamConsumer" && c.Number < 5 {
 				return kinesistest.Fault{Err: kinesistest.ResourceNotFound()}
 			}
@@ -104,7 +104,7 @@ func TestConsumerErrors_KIN89(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inFan(t, 1, func(t *testing.T, f *fan) {
-				f.turn(fail(c.action, c.err))
+				f.setFault(fail(c.action, c.err))
 				s := f.source(kinesis.Options{})
 				took, err := f.start(s)
 				if err == nil || errors.Is(err, sources.ErrUnusable) != c.unusable || took > time.Minute {
@@ -114,7 +114,7 @@ func TestConsumerErrors_KIN89(t *testing.T) {
 					c.unusable && !strings.Contains(text, "kinesis:"+c.action) {
 					t.Errorf("Start: %s", text)
 				}
-				f.turn(nil)
+				f.setFault(nil)
 				err = s.Start(t.Context(), sources.Settings{})
 				if err != nil {
 					t.Errorf("Start again: %v", err)
@@ -163,13 +163,13 @@ func TestConsumerNeverActive_KIN89(t *testing.T) {
 // Consumer by ARN (KIN-01, KIN-90, KIN-92).
 func TestConsumerByARN(t *testing.T) {
 	t.Parallel()
-	for name, weather := range map[string]func(kinesistest.Call) kinesistest.Fault{
+	for name, fault := range map[string]func(kinesistest.Call) kinesistest.Fault{
 		"plain": nil, "may not be seen": fail("DescribeStreamConsumer", kinesistest.AccessDenied()),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inFan(t, 1, func(t *testing.T, f *fan) {
-				f.turn(weather)
+				f.setFault(fault)
 				consumer, err := f.AddConsumer(telemetry, "reader")
 				if err != nil {
 					t.Fatal(err)
@@ -267,4 +267,32 @@ func TestNewFanOut(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestConsumerThatCouldBeSeenIsWaitedFor denies the description of a consumer after one
+// that was answered, in the same start (P9).
+func TestConsumerThatCouldBeSeenIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	inFan(t, 1, func(t *testing.T, f *fan) {
+		describes := 0
+		f.setFault(func(c kinesistest.Call) kinesistest.Fault {
+			if c.Action != "DescribeStreamConsumer" {
+				return kinesistest.Fault{}
+			}
+			if describes++; describes > 2 { // the first two say that there is none, and that it is being made
+				return kinesistest.Fault{Err: kinesistest.AccessDenied()}
+			}
+			return kinesistest.Fault{}
+		})
+		s := f.source(kinesis.Options{})
+		_, err := f.start(s)
+		if err == nil || errors.Is(err, sources.ErrUnusable) || !strings.Contains(err.Error(), "AccessDeniedException") {
+			t.Errorf("Start: %v, want a denial that may pass", err)
+		}
+		f.setFault(nil)
+		err = s.Start(t.Context(), sources.Settings{})
+		if err != nil {
+			t.Errorf("Start again: %v", err)
+		}
+	})
 }

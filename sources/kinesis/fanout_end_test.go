@@ -26,7 +26,7 @@ func TestFanOutShardEnd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.turn(fail("ListShards", kinesistest.InternalFailure())) // it is not needed
+		f.setFault(fail("ListShards", kinesistest.InternalFailure())) // it is not needed
 		_, err = f.take(p, 1, time.Minute)
 		if !errors.Is(err, sources.ErrEnd) {
 			t.Fatalf("got error %v, want the end", err)
@@ -66,7 +66,7 @@ func TestFanOutShardGone(t *testing.T) {
 	t.Parallel()
 	inFan(t, 1, func(t *testing.T, f *fan) {
 		f.put(1, 1)
-		f.turn(every(kinesistest.Fault{Err: kinesistest.ResourceNotFound()}))
+		f.setFault(every(kinesistest.Fault{Err: kinesistest.ResourceNotFound()}))
 		s, p := f.open(kinesis.Options{})
 		_, err := f.take(p, 1, time.Minute)
 		if awscall.Code(err) != "ResourceNotFoundException" {
@@ -97,7 +97,7 @@ func TestFanOutClose_P11(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inFan(t, 1, func(_ *testing.T, f *fan) {
-				f.turn(every(fault))
+				f.setFault(every(fault))
 				s, p := f.open(kinesis.Options{})
 				_, _ = f.take(p, 0, 2*time.Second)
 				f.put(5000, 1) // more than there is room for
@@ -142,7 +142,7 @@ func TestFanOutLost_KIN83(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inFan(t, 1, func(t *testing.T, f *fan) {
-				f.turn(every(c.fault))
+				f.setFault(every(c.fault))
 				s, p := f.open(kinesis.Options{})
 				f.none(p, 10*time.Second)
 				f.put(c.records, 1)

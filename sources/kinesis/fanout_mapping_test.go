@@ -37,13 +37,13 @@ func (f *fan) live(random *rand.Rand, d time.Duration) {
 // reshard splits a shard or merges two.
 func (f *fan) reshard(random *rand.Rand) {
 	f.t.Helper()
-	const most = 6
+	const maxShards = 6
 	open := slices.DeleteFunc(f.Shards(telemetry), func(s kinesistest.Shard) bool { return s.Closed })
 	slices.SortFunc(open, func(a, b kinesistest.Shard) int {
 		return cmp.Or(cmp.Compare(len(a.From), len(b.From)), strings.Compare(a.From, b.From))
 	})
 	var err error
-	if n := len(open); n == 1 || n < most && random.IntN(2) == 0 {
+	if n := len(open); n == 1 || n < maxShards && random.IntN(2) == 0 {
 		_, err = f.Split(telemetry, open[random.IntN(n)].ID)
 	} else {
 		i := random.IntN(n - 1)
@@ -113,7 +113,7 @@ func TestFanOutMapping(t *testing.T) {
 	}
 }
 
-// Hours of bad weather: nothing is lost, and as no shard gets another owner, nothing
+// Hours of faults: nothing is lost, and as no shard gets another owner, nothing
 // comes twice either (P1, P4, P9).
 func TestFanOutMappingStorm(t *testing.T) {
 	t.Parallel()
@@ -122,10 +122,10 @@ func TestFanOutMappingStorm(t *testing.T) {
 			t.Parallel()
 			inFan(t, 2, func(_ *testing.T, f *fan) {
 				random := rand.New(rand.NewPCG(seed, 2))
-				f.turn(f.storm(rand.New(rand.NewPCG(seed, 3))))
+				f.setFault(f.storm(rand.New(rand.NewPCG(seed, 3))))
 				w := f.run(kinesis.Options{}, esm.Config{}, nil)
 				f.live(random, 4*time.Hour/fanScale)
-				f.turn(nil)
+				f.setFault(nil)
 				f.until(10 * time.Minute)
 				w.end(time.Second)
 				f.complete(false)
@@ -163,7 +163,7 @@ func TestFanOutMappingStop_P11(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inFan(t, 3, func(_ *testing.T, f *fan) {
-				f.turn(every(fault))
+				f.setFault(every(fault))
 				w := f.run(kinesis.Options{}, esm.Config{}, nil)
 				time.Sleep(17 * time.Second)
 				w.end(0)

@@ -142,7 +142,7 @@ func TestFanOutCallRate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inFan(t, 1, func(t *testing.T, f *fan) {
-				f.turn(func(c kinesistest.Call) kinesistest.Fault {
+				f.setFault(func(c kinesistest.Call) kinesistest.Fault {
 					if c.Action == "SubscribeToShard" {
 						return kinesistest.Fault{Stream: &kinesistest.Break{After: after}}
 					}
@@ -198,7 +198,7 @@ func TestFanOutRefused_KIN83(t *testing.T) {
 func TestFanOutRefusedForLong_KIN83(t *testing.T) {
 	t.Parallel()
 	inFan(t, 1, func(t *testing.T, f *fan) {
-		f.turn(func(c kinesistest.Call) kinesistest.Fault {
+		f.setFault(func(c kinesistest.Call) kinesistest.Fault {
 			if c.Action == "SubscribeToShard" {
 				return kinesistest.Fault{Err: kinesistest.ResourceInUse()}
 			}
@@ -213,7 +213,7 @@ func TestFanOutRefusedForLong_KIN83(t *testing.T) {
 		if d := time.Since(began); d < 10*time.Second || d > 13*time.Second {
 			t.Errorf("told after %v", d)
 		}
-		f.turn(nil)
+		f.setFault(nil)
 		f.put(1, 1)
 		f.want(p, 0, 1)
 		f.apart()

@@ -40,7 +40,7 @@ type fan struct {
 	began time.Time
 
 	mu         sync.Mutex
-	weather    func(c kinesistest.Call) kinesistest.Fault
+	faults     func(c kinesistest.Call) kinesistest.Fault
 	subscribes []subscribed
 	errs       []error // that the engine was told of
 	seen       map[string][]string
@@ -72,7 +72,7 @@ func inFan(t *testing.T, shards int, test func(t *testing.T, f *fan)) {
 	})
 }
 
-// fault keeps the books of calls, holds them to KIN-82, and is the weather.
+// fault keeps the books of calls, holds them to KIN-82, and draws what goes wrong.
 func (f *fan) fault(c kinesistest.Call) kinesistest.Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -80,16 +80,16 @@ func (f *fan) fault(c kinesistest.Call) kinesistest.Fault {
 		now := subscribed{time.Since(f.began), c.Shard, c.Type, c.After}
 		f.subscribes = append(f.subscribes, now)
 	}
-	if f.weather == nil {
+	if f.faults == nil {
 		return kinesistest.Fault{}
 	}
-	return f.weather(c)
+	return f.faults(c)
 }
 
-func (f *fan) turn(weather func(c kinesistest.Call) kinesistest.Fault) {
+func (f *fan) setFault(fault func(c kinesistest.Call) kinesistest.Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.weather = weather
+	f.faults = fault
 }
 
 // asked returns the SubscribeToShard calls so far.

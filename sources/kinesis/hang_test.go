@@ -36,8 +36,8 @@ func (w *world) runListened(options kinesis.Options, config esm.Config) *running
 	return w.runSource(listened{w.source(options), w}, w.journal(nil), config)
 }
 
-// heard returns the first failure that was observed and says all of these.
-func (w *world) heard(words ...string) error {
+// reported returns the first failure that was observed and says all of these.
+func (w *world) reported(words ...string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, err := range w.errs {
@@ -55,7 +55,7 @@ func (w *world) heard(words ...string) error {
 // hung looks that a call that hung was told of: which one, on what, and for how long.
 func (w *world) hung(words ...string) {
 	w.t.Helper()
-	err := w.heard(append(words, "not answered within")...)
+	err := w.reported(append(words, "not answered within")...)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		w.t.Errorf("P14: got error %v; want one of a deadline that says %q; observed: %v", err, words, w.errs)
 	}
@@ -96,7 +96,7 @@ func TestHungCallsForAWhile(t *testing.T) {
 				w.send("", "a", "b", "c", "d")
 				m := w.runListened(kinesis.Options{}, esm.Config{})
 				w.until(4, 10*time.Second)
-				w.turn(on(action, func(kinesistest.Call) kinesistest.Fault { return kinesistest.Fault{Delay: never} }))
+				w.setFault(on(action, func(kinesistest.Call) kinesistest.Fault { return kinesistest.Fault{Delay: never} }))
 				_, err := w.Split(telemetry, firstShard)
 				if err != nil {
 					t.Fatal(err)
@@ -104,7 +104,7 @@ func TestHungCallsForAWhile(t *testing.T) {
 				w.send("", "e", "f", "g", "h")
 				time.Sleep(2 * time.Minute)
 				w.hung("kinesis: " + action + " on ")
-				w.turn(nil)
+				w.setFault(nil)
 				w.until(8, 2*time.Minute)
 				m.end()
 				w.once()
@@ -120,7 +120,7 @@ func TestStopWithHungCalls_P11(t *testing.T) {
 		t.Run(action, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, 1, func(t *testing.T, w *world) {
-				w.turn(on(action, func(kinesistest.Call) kinesistest.Fault { return kinesistest.Fault{Delay: never} }))
+				w.setFault(on(action, func(kinesistest.Call) kinesistest.Fault { return kinesistest.Fault{Delay: never} }))
 				w.send("", "a")
 				m := w.runListened(kinesis.Options{}, esm.Config{})
 				time.Sleep(15 * time.Second)
@@ -193,12 +193,12 @@ func TestStopWithAHungLeaseTable_P11(t *testing.T) {
 		})
 		w.send("", "a", "b", "c", "d", "e")
 		w.wait(10*time.Second, "handled", func() bool { return w.finished() == 5 })
-		const most = 15 * time.Second // DrainTimeout and what settling has beyond it
+		const maxTime = 15 * time.Second // DrainTimeout and what settling has beyond it
 		took, _ := m.stop()
-		if took > most {
-			t.Errorf("stopped after %v, want %v at most", took, most)
+		if took > maxTime {
+			t.Errorf("stopped after %v, want %v at most", took, maxTime)
 		}
-		if w.count(esm.CommitErrorCount) == 0 || w.heard("dynamodb: UpdateItem on table positions: not answered within") == nil {
+		if w.count(esm.CommitErrorCount) == 0 || w.reported("dynamodb: UpdateItem on table positions: not answered within") == nil {
 			t.Errorf("P14: positions that could not be stored were not told: %v", w.errs)
 		}
 	})
@@ -221,7 +221,7 @@ func TestLeaseTableThatNeverWorks_P14(t *testing.T) {
 				table.SetFault(func(dynamodbtest.Call) dynamodbtest.Fault { return test.fault })
 				m := w.runListened(kinesis.Options{}, esm.Config{})
 				time.Sleep(time.Minute)
-				if w.heard("kinesis: stream telemetry: leases not read: dynamodb: Scan on table positions", test.words) == nil {
+				if w.reported("kinesis: stream telemetry: leases not read: dynamodb: Scan on table positions", test.words) == nil {
 					t.Errorf("told after a minute: %v", w.errs)
 				}
 				before := w.count(esm.PollingErrorCount)
@@ -251,8 +251,8 @@ func TestFetchKeepsToItsWait(t *testing.T) {
 				for _, wait := range []time.Duration{500 * time.Millisecond, 0, 0, 2 * time.Second} {
 					start := time.Now()
 					n, err := p.Fetch(t.Context(), make([]sources.Record, 1), wait)
-					if took, most := time.Since(start), max(wait, time.Second/2); n != 0 || err != nil || took > most {
-						t.Fatalf("Fetch with a wait of %v: %d records, error %v after %v, want none within %v", wait, n, err, took, most)
+					if took, maxTime := time.Since(start), max(wait, time.Second/2); n != 0 || err != nil || took > maxTime {
+						t.Fatalf("Fetch with a wait of %v: %d records, error %v after %v, want none within %v", wait, n, err, took, maxTime)
 					}
 				}
 				_, err := p.Fetch(t.Context(), make([]sources.Record, 1), time.Hour)

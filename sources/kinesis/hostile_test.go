@@ -136,7 +136,7 @@ func TestEmptyListIsNoList(t *testing.T) {
 				m := w.run(w.journal(nil), kinesis.Options{}, esm.Config{})
 				w.until(4, time.Minute)
 				time.Sleep(10 * time.Second)
-				w.turn(on("ListShards", func(kinesistest.Call) kinesistest.Fault { return kinesistest.Fault{Answer: &body} }))
+				w.setFault(on("ListShards", func(kinesistest.Call) kinesistest.Fault { return kinesistest.Fault{Answer: &body} }))
 				time.Sleep(5 * time.Minute)
 				if !w.lease(firstShard).Position.Ended() {
 					t.Error("the lease of the closed shard is deleted: it is still listed")
@@ -168,7 +168,7 @@ func TestEndlessList(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, 1, func(t *testing.T, w *world) {
-				w.turn(on("ListShards", func(c kinesistest.Call) kinesistest.Fault {
+				w.setFault(on("ListShards", func(c kinesistest.Call) kinesistest.Fault {
 					return kinesistest.Fault{Answer: new(page(c.Number))}
 				}))
 				m := w.run(w.journal(nil), kinesis.Options{}, esm.Config{})
@@ -179,7 +179,7 @@ func TestEndlessList(t *testing.T) {
 				if w.count(esm.PollingErrorCount) == 0 {
 					t.Error("nothing was told of the list")
 				}
-				w.turn(nil)
+				w.setFault(nil)
 				w.send("k", "a")
 				w.until(1, 3*time.Minute)
 				m.end()

@@ -73,14 +73,14 @@ func TestLagOfReadingThatFails_P15(t *testing.T) {
 		m := w.runSource(source, w.journal(nil), esm.Config{})
 		time.Sleep(time.Minute)
 		wantLag(t, source, "idle", 0)
-		w.turn(on("GetRecords", func(kinesistest.Call) kinesistest.Fault {
+		w.setFault(on("GetRecords", func(kinesistest.Call) kinesistest.Fault {
 			return kinesistest.Fault{Err: kinesistest.InternalFailure()}
 		}))
 		time.Sleep(time.Minute)
 		if got, known := lag(source, firstShard); known {
 			t.Errorf("nothing is read, but %v behind is told", got)
 		}
-		w.turn(nil)
+		w.setFault(nil)
 		time.Sleep(time.Minute)
 		wantLag(t, source, "back", 0)
 		m.end()

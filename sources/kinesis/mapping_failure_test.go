@@ -29,7 +29,7 @@ func TestRetriesOutliveTheIterator(t *testing.T) {
 			}
 			return esm.Response{}, nil
 		}), kinesis.Options{}, esm.Config{BatchSize: 10})
-		w.turn(on("GetRecords", func(kinesistest.Call) kinesistest.Fault { return kinesistest.Fault{AtMost: 30} }))
+		w.setFault(on("GetRecords", func(kinesistest.Call) kinesistest.Fault { return kinesistest.Fault{AtMost: 30} }))
 		time.Sleep(11 * time.Minute)
 		w.send("k", texts(300, 400)...)
 		w.until(400, 10*time.Minute)

@@ -48,12 +48,12 @@ func stormy(c kinesistest.Call) kinesistest.Fault {
 // Mapping handles each record once (P1, P2, P4, P5, KIN-30, KIN-31).
 func TestMappingHandlesEachRecordOnce(t *testing.T) {
 	t.Parallel()
-	for name, weather := range map[string]weather{"fair": nil, "storm": stormy} {
+	for name, faults := range map[string]faults{"fair": nil, "storm": stormy} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, 3, func(t *testing.T, w *world) {
 				const records = 3000
-				w.turn(weather)
+				w.setFault(faults)
 				w.send("", texts(0, records)...)
 				r := w.run(w.journal(nil), kinesis.Options{}, esm.Config{BatchSize: 100})
 				w.until(records, 5*time.Minute)
@@ -97,7 +97,7 @@ func TestMappingWritesEvents(t *testing.T) {
 func TestReshardUnderLoad(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		weather weather
+		faults  faults
 		options kinesis.Options
 		factor  int
 	}{
@@ -110,7 +110,7 @@ func TestReshardUnderLoad(t *testing.T) {
 			t.Parallel()
 			inWorld(t, 2, func(_ *testing.T, w *world) {
 				const rounds, keys = 40, 20
-				w.turn(test.weather)
+				w.setFault(test.faults)
 				r := w.run(w.journal(func(context.Context, []sources.Record) (esm.Response, error) {
 					time.Sleep(50 * time.Millisecond)
 					return esm.Response{}, nil
@@ -239,15 +239,15 @@ func TestPoisonHoldsItsSubLane(t *testing.T) {
 
 // gauge measures how many invocations run at once.
 type gauge struct {
-	mu        sync.Mutex
-	now, most int
+	mu           sync.Mutex
+	now, highest int
 }
 
 func (g *gauge) add(n int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.now += n
-	g.most = max(g.most, g.now)
+	g.highest = max(g.highest, g.now)
 }
 
 // around returns a handler that takes so long.
@@ -263,7 +263,7 @@ func (g *gauge) around(d time.Duration) handle {
 func (g *gauge) peak() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.most
+	return g.highest
 }
 
 // Filter (KIN-13, KIN-204, KIN-205, KIN-206).

@@ -155,8 +155,8 @@ func TestWorkerDies(t *testing.T) {
 				}
 				took := w.until(40, 10*lease)
 				t.Logf("what a worker that died had to read was handled %.2f lease times after its end", float64(took)/float64(lease))
-				if most := 2*lease + 2*time.Second; took > most {
-					t.Errorf("took %v, want at most %v", took, most)
+				if maxTime := 2*lease + 2*time.Second; took > maxTime {
+					t.Errorf("took %v, want at most %v", took, maxTime)
 				}
 
 				// A zombie: what it has on its way is refused, and nothing goes backwards.
@@ -248,7 +248,7 @@ func TestStopCutsAHangingCall_P11(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		r := w.run(w.journal(nil), kinesis.Options{}, esm.Config{})
 		time.Sleep(5 * time.Second)
-		w.turn(on("GetRecords", hang))
+		w.setFault(on("GetRecords", hang))
 		time.Sleep(2 * time.Second)
 		took, err := r.stop()
 		if err != nil || took > time.Second {
@@ -326,7 +326,7 @@ func TestUnstoredPositionIsTold_P14(t *testing.T) {
 		if stored := w.lease(firstShard).Position.Sequence; stored == last {
 			t.Fatal("the last position is stored, which was not to be")
 		}
-		if w.heard("position "+last, "not known to be stored") == nil || w.count(esm.CommitErrorCount) != 1 {
+		if w.reported("position "+last, "not known to be stored") == nil || w.count(esm.CommitErrorCount) != 1 {
 			t.Errorf("%d commit errors, observed %v, want one that names %s", w.count(esm.CommitErrorCount), w.errs, last)
 		}
 	})

@@ -20,7 +20,7 @@ import (
 func TestMeasure_KIN29(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 2, func(t *testing.T, w *world) {
-		w.turn(on("DescribeStreamSummary", func(kinesistest.Call) kinesistest.Fault {
+		w.setFault(on("DescribeStreamSummary", func(kinesistest.Call) kinesistest.Fault {
 			if time.Since(w.began) < time.Minute {
 				return kinesistest.Fault{Err: kinesistest.InternalFailure()}
 			}

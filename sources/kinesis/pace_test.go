@@ -39,7 +39,7 @@ func TestBacklogIsReadWithoutPause(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		const calls = 200
 		w.SetLimits(true)
-		w.turn(on("GetRecords", func(kinesistest.Call) kinesistest.Fault { return kinesistest.Fault{AtMost: 10} }))
+		w.setFault(on("GetRecords", func(kinesistest.Call) kinesistest.Fault { return kinesistest.Fault{AtMost: 10} }))
 		w.send("", texts(0, 10*calls)...)
 		p := w.open(kinesis.Options{})
 		defer p.close()
@@ -68,9 +68,9 @@ func TestBytesOfAShard(t *testing.T) {
 		all, err := p.read(mebibytes, 5*time.Minute)
 		took := time.Since(start)
 
-		// 10 MiB at once, and then 2 MiB a second, with one turn left to others.
-		if least, most := 20*time.Second, 21*time.Second+1250*time.Millisecond; len(all) != mebibytes || err != nil || took < least || took > most {
-			t.Errorf("%d records (%v) after %v, want all in %v to %v", len(all), err, took, least, most)
+		// 10 MiB at once, and then 2 MiB a second, with one pause left to others.
+		if minTime, maxTime := 20*time.Second, 21*time.Second+1250*time.Millisecond; len(all) != mebibytes || err != nil || took < minTime || took > maxTime {
+			t.Errorf("%d records (%v) after %v, want all in %v to %v", len(all), err, took, minTime, maxTime)
 		}
 		large(w, 10)
 		p.nothing(0)
@@ -111,7 +111,7 @@ func TestConsumersShareAShard(t *testing.T) {
 			}
 			inWorld(t, 1, func(t *testing.T, w *world) {
 				w.SetLimits(true)
-				w.turn(on("GetRecords", func(kinesistest.Call) kinesistest.Fault {
+				w.setFault(on("GetRecords", func(kinesistest.Call) kinesistest.Fault {
 					return kinesistest.Fault{AtMost: test.atMost}
 				}))
 				data := make([]byte, test.size)
@@ -183,7 +183,7 @@ func TestSlowHandlerSlowsTheReading_P7(t *testing.T) {
 		})
 		time.Sleep(10 * time.Minute)
 		if n := w.Calls("GetRecords"); n != 2 {
-			t.Errorf("%d calls of GetRecords, want 2: one answer lies in stock, and without a pace another is ahead", n)
+			t.Errorf("%d calls of GetRecords, want 2: one answer is buffered, and without a pace another is ahead", n)
 		}
 		if n := w.count(esm.PolledEventCount); n > 5 {
 			t.Errorf("%d records fetched of %d bytes each, want at most %d bytes", n, 4<<18, buffered)
@@ -201,7 +201,7 @@ func TestThrottledReaderLeavesRoom(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		var calls []time.Time
-		w.turn(on("GetRecords", func(kinesistest.Call) kinesistest.Fault {
+		w.setFault(on("GetRecords", func(kinesistest.Call) kinesistest.Fault {
 			if calls = append(calls, time.Now()); len(calls) < 5 {
 				return kinesistest.Fault{Err: kinesistest.ProvisionedThroughputExceeded()}
 			}
@@ -242,7 +242,7 @@ func TestReadsAheadWhileRecordsAreServed(t *testing.T) {
 		for range records {
 			w.send("k", "a")
 		}
-		w.turn(on("GetRecords", func(kinesistest.Call) kinesistest.Fault {
+		w.setFault(on("GetRecords", func(kinesistest.Call) kinesistest.Fault {
 			return kinesistest.Fault{AtMost: 1, Delay: time.Second}
 		}))
 		p := w.open(kinesis.Options{CallInterval: -1, BytesPerSecond: -1})

@@ -97,7 +97,7 @@ func TestRowsAtTimestampBeginWhereTheyAreConfiguredTo_KIN47(t *testing.T) {
 func TestLatestKeepsShardThatIsSplitBeforeTheFirstList(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 1, func(_ *testing.T, w *world) {
-		w.turn(on("ListShards", func(kinesistest.Call) kinesistest.Fault {
+		w.setFault(on("ListShards", func(kinesistest.Call) kinesistest.Fault {
 			return kinesistest.Fault{Err: kinesistest.InternalFailure()}
 		}))
 		m := w.run(w.journal(nil), kinesis.Options{StartingPosition: kinesis.Latest}, esm.Config{})
@@ -107,7 +107,7 @@ func TestLatestKeepsShardThatIsSplitBeforeTheFirstList(t *testing.T) {
 			w.t.Fatal(err)
 		}
 		w.send("k", "to a child")
-		w.turn(nil)
+		w.setFault(nil)
 		w.until(2, 5*time.Minute)
 		time.Sleep(time.Minute)
 		m.end()

@@ -14,8 +14,8 @@ import (
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
 
-// on makes a weather that has faults for the calls of one action.
-func on(action string, f func(c kinesistest.Call) kinesistest.Fault) weather {
+// on makes faults for the calls of one action.
+func on(action string, f func(c kinesistest.Call) kinesistest.Fault) faults {
 	return func(c kinesistest.Call) kinesistest.Fault {
 		if c.Action != action {
 			return kinesistest.Fault{}
@@ -107,7 +107,7 @@ func TestEmptyAnswersAreNotTheEnd(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.send("k", "a")
-		w.turn(on("GetRecords", func(c kinesistest.Call) kinesistest.Fault {
+		w.setFault(on("GetRecords", func(c kinesistest.Call) kinesistest.Fault {
 			return kinesistest.Fault{Empty: c.Number <= 20}
 		}))
 		p := w.open(kinesis.Options{})
@@ -128,7 +128,7 @@ func TestReopen(t *testing.T) {
 			mu    sync.Mutex
 			asked []string
 		)
-		w.turn(on("GetShardIterator", func(c kinesistest.Call) kinesistest.Fault {
+		w.setFault(on("GetShardIterator", func(c kinesistest.Call) kinesistest.Fault {
 			mu.Lock()
 			defer mu.Unlock()
 			asked = append(asked, c.Type+" "+c.After)

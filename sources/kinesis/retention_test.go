@@ -80,12 +80,12 @@ func TestRetentionIsReadAgain_KIN124(t *testing.T) {
 		}
 		time.Sleep(7 * time.Minute)
 		kept("b", 7*24*time.Hour)
-		w.turn(on("DescribeStreamSummary", func(kinesistest.Call) kinesistest.Fault {
+		w.setFault(on("DescribeStreamSummary", func(kinesistest.Call) kinesistest.Fault {
 			return kinesistest.Fault{Answer: new(`{"StreamDescriptionSummary":{}}`)}
 		}))
 		time.Sleep(7 * time.Minute)
 		kept("c", 7*24*time.Hour) // nothing is said, which is not 0
-		w.turn(on("DescribeStreamSummary", func(kinesistest.Call) kinesistest.Fault {
+		w.setFault(on("DescribeStreamSummary", func(kinesistest.Call) kinesistest.Fault {
 			return kinesistest.Fault{Err: kinesistest.AccessDenied()}
 		}))
 		time.Sleep(7 * time.Minute)

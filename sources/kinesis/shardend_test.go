@@ -24,7 +24,7 @@ func TestShardEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, 1, func(t *testing.T, w *world) {
-				w.turn(on("GetRecords", func(kinesistest.Call) kinesistest.Fault { return kinesistest.Fault{LateEnd: late} }))
+				w.setFault(on("GetRecords", func(kinesistest.Call) kinesistest.Fault { return kinesistest.Fault{LateEnd: late} }))
 				w.send("k", "a", "b")
 				children, err := w.Split(telemetry, firstShard)
 				if err != nil {

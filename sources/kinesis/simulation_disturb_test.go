@@ -42,9 +42,9 @@ func (w *service) open() []kinesistest.Shard {
 }
 
 func (w *service) split(which int) {
-	const most = 8
+	const maxShards = 8
 	open := w.open()
-	if len(open) >= most {
+	if len(open) >= maxShards {
 		return
 	}
 	parent := open[which%len(open)].ID

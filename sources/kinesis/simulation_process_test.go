@@ -40,7 +40,7 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	response, err := p.next.RoundTrip(r)
 	if err != nil || !p.dead.Load() {
-		p.grant(r, response)
+		p.noteAllowed(r, response)
 		return response, err
 	}
 	_, _ = io.Copy(io.Discard, response.Body)
@@ -48,8 +48,8 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, errDead
 }
 
-// grant notes which calls the process was allowed.
-func (p *process) grant(r *http.Request, response *http.Response) {
+// noteAllowed notes which calls the process was allowed.
+func (p *process) noteAllowed(r *http.Request, response *http.Response) {
 	const blank = 2 // bytes at most, and no answer of the service
 	if response == nil || response.StatusCode != http.StatusOK || 0 <= response.ContentLength && response.ContentLength <= blank {
 		return
@@ -60,8 +60,8 @@ func (p *process) grant(r *http.Request, response *http.Response) {
 	p.allowed[action] = true
 }
 
-// granted reports whether a call was allowed once.
-func (p *process) granted(action string) bool {
+// wasAllowed reports whether a call was allowed once.
+func (p *process) wasAllowed(action string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.allowed[action]

@@ -123,7 +123,7 @@ func (w *service) failure(p *process, c kinesistest.Call) kinesistest.Fault {
 	case 6:
 		return w.blank(c)
 	case 7:
-		if !p.granted(c.Action) { // which would end the mapping
+		if !p.wasAllowed(c.Action) { // which would end the mapping
 			return kinesistest.Fault{Cut: kinesistest.CutBefore}
 		}
 		w.sim.Cover("denied")

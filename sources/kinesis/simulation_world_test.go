@@ -68,7 +68,7 @@ func newService(s *simulation.Sim, fansOut bool) *service {
 }
 
 // plan has the stream split and merged, and other workers ask for shards, which is no
-// fault: also in calm weather.
+// fault: also in a scenario without faults.
 func (w *service) plan() {
 	span := int64(w.sim.Scenario.Spread + 5*time.Second)
 	for n := range []int{0, 0, 2, 6}[w.random.IntN(4)] {

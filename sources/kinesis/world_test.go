@@ -26,8 +26,8 @@ var (
 )
 
 type (
-	handle  = func(ctx context.Context, records []sources.Record) (esm.Response, error)
-	weather = func(c kinesistest.Call) kinesistest.Fault
+	handle = func(ctx context.Context, records []sources.Record) (esm.Response, error)
+	faults = func(c kinesistest.Call) kinesistest.Fault
 )
 
 // world is a bubble with the fake service, one stream, a store, and a journal of what
@@ -40,7 +40,7 @@ type world struct {
 	store checkpoint.Store // watchedStore
 
 	mu       sync.Mutex
-	weather  weather
+	faults   faults
 	calls    int
 	down     bool                // the store
 	put      map[string][]string // numbers by shard
@@ -102,32 +102,32 @@ func (w *world) watch(e kinesistest.Event) {
 	}
 }
 
-// fault is the weather. A loop without waits, in which virtual time would stand
+// fault draws what goes wrong. A loop without waits, in which virtual time would stand
 // still, is told of and slowed down.
 func (w *world) fault(c kinesistest.Call) kinesistest.Fault {
-	const most = 50_000
+	const maxCalls = 50_000
 	w.mu.Lock()
 	w.calls++
-	if w.calls == most {
-		w.problems = append(w.problems, fmt.Sprintf("P9: %d calls, the last %s: a hot loop", most, c.Action))
+	if w.calls == maxCalls {
+		w.problems = append(w.problems, fmt.Sprintf("P9: %d calls, the last %s: a hot loop", maxCalls, c.Action))
 	}
-	hot, weather := w.calls > most, w.weather
+	hot, faults := w.calls > maxCalls, w.faults
 	w.mu.Unlock()
 	switch {
 	case hot:
 		return kinesistest.Fault{Delay: time.Second}
-	case weather == nil:
+	case faults == nil:
 		return kinesistest.Fault{}
 	default:
-		return weather(c)
+		return faults(c)
 	}
 }
 
-// turn changes the weather.
-func (w *world) turn(to weather) {
+// setFault says what goes wrong from now on; nil for nothing.
+func (w *world) setFault(to faults) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.weather = to
+	w.faults = to
 }
 
 // breakStore has the store fail, or work again.

@@ -117,7 +117,7 @@ func (m *Manager) plan(now time.Time) (free, steal []checkpoint.Lease, back []*H
 		return nil, nil, back
 	}
 	s := share{
-		owner: m.owner, former: m.former, duration: m.options.Duration, most: m.options.MaxLeases, exclusive: m.exclusive,
+		owner: m.owner, former: m.former, duration: m.options.Duration, maxLeases: m.options.MaxLeases, exclusive: m.exclusive,
 		handover: max(m.options.Handover, 0),
 	}
 	ready := m.ready()
@@ -148,7 +148,7 @@ func (m *Manager) take(last checkpoint.Lease) (bool, error) {
 	defer m.mu.Unlock()
 	h := &Held{
 		m: m, shard: last.Shard, lease: next, since: began,
-		turn: make(chan struct{}, 1), lost: make(chan struct{}),
+		semaphore: make(chan struct{}, 1), lost: make(chan struct{}),
 	}
 	m.held[h.shard] = h
 	m.queue = append(m.queue, h)

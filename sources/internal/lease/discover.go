@@ -11,9 +11,11 @@ import (
 	"github.com/openesm/openesm/sources/checkpoint"
 )
 
+// listGap is the least time between lists that were asked for.
+const listGap = time.Second
+
 // discover is the goroutine that lists shards.
 func (m *Manager) discover() {
-	const gap = time.Second // between lists that were asked for
 	var (
 		timer    = time.NewTimer(0)
 		last     time.Time
@@ -26,7 +28,7 @@ func (m *Manager) discover() {
 			return
 		case <-m.listSoon:
 			if failures == 0 {
-				timer.Reset(time.Until(last.Add(gap)))
+				timer.Reset(time.Until(last.Add(listGap)))
 			}
 			continue
 		case <-timer.C:
@@ -35,13 +37,42 @@ func (m *Manager) discover() {
 		last = time.Now()
 		if err == nil {
 			failures = 0
-			timer.Reset(m.about(m.options.ListInterval))
+			timer.Reset(m.about(m.untilList()))
 			continue
 		}
 		failures++
 		timer.Reset(m.backoff(failures, min(m.options.ListInterval, time.Minute)))
 		m.complain(err)
 	}
+}
+
+// untilList is how long to wait for the next list: an interval, but at first less if a shard
+// has ended here whose children are not known, for they may be late (DDB-28).
+func (m *Manager) untilList() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.listed.shards {
+		for _, parent := range s.Parents {
+			delete(m.childless, parent)
+		}
+	}
+	if len(m.childless) == 0 {
+		return m.options.ListInterval
+	}
+	m.childWait = max(2*m.childWait, listGap)
+	if m.childWait >= m.options.ListInterval { // it may be the last of its lineage (DDB-31)
+		clear(m.childless)
+		return m.options.ListInterval
+	}
+	return m.childWait
+}
+
+// awaitChildren has lists follow each other sooner until the children of a shard that has
+// ended are known.
+func (m *Manager) awaitChildren(shard string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.childless[shard], m.childWait = true, 0
 }
 
 // complain tells of an error, unless it is of the manager's end. What is tried again
@@ -63,12 +94,12 @@ func (m *Manager) about(d time.Duration) time.Duration {
 }
 
 // backoff is how long to wait after failures in a row.
-func (m *Manager) backoff(failures int, most time.Duration) time.Duration {
+func (m *Manager) backoff(failures int, limit time.Duration) time.Duration {
 	const (
 		least   = 50 * time.Millisecond
 		initial = 400 * time.Millisecond
 	)
-	return least + retry.Backoff{Initial: min(initial, most), Max: most}.Delay(failures, m.options.Jitter())
+	return least + retry.Backoff{Initial: min(initial, limit), Max: limit}.Delay(failures, m.options.Jitter())
 }
 
 // synchronise makes the leases fit the shards.

@@ -89,9 +89,9 @@ func (h *Held) OnAsked(f func()) {
 	h.onAsked = f
 }
 
-// hear takes note of the lease as another worker has left it who has asked for it.
+// noteAsked takes note of the lease as another worker has left it who has asked for it.
 // m.mu is held.
-func (h *Held) hear(l checkpoint.Lease) {
+func (h *Held) noteAsked(l checkpoint.Lease) {
 	m := h.m
 	h.lease, h.doubt, h.writing = l, time.Time{}, false
 	if !h.asked.IsZero() || h.gone {

@@ -16,10 +16,10 @@ import (
 // asked waits until a lease is asked for.
 func asked(t *testing.T, h *Held) {
 	t.Helper()
-	heard := make(chan struct{}, 2)
-	h.OnAsked(func() { signal(heard) })
+	asked := make(chan struct{}, 2)
+	h.OnAsked(func() { signal(asked) })
 	select {
-	case <-heard:
+	case <-asked:
 	case <-time.After(time.Minute):
 		t.Fatalf("nobody asks for %s", h.Shard())
 	}
@@ -43,17 +43,17 @@ func pair(t *testing.T, tb *table, options func(*Options)) (m *Manager, all []*H
 // given is which of two leases is asked for.
 func given(t *testing.T, all []*Held) *Held {
 	t.Helper()
-	heard := make(chan *Held, len(all))
+	asked := make(chan *Held, len(all))
 	for _, h := range all {
 		h.OnAsked(func() {
 			select {
-			case heard <- h:
+			case asked <- h:
 			default:
 			}
 		})
 	}
 	select {
-	case h := <-heard:
+	case h := <-asked:
 		return h
 	case <-time.After(time.Minute):
 		t.Fatal("nobody asks for a shard")

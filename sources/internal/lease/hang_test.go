@@ -43,7 +43,7 @@ func (r *reports) count(text string) int {
 func TestHungRenewalsHoldUpNoOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const shards, hanging, duration = 200, 5 * crowd, 10 * time.Second
+		const shards, hanging, duration = 200, 5 * maxWrites, 10 * time.Second
 		var hung atomic.Bool
 		tb := newTable()
 		tb.plan = func(c call) fault {

@@ -15,10 +15,10 @@ import (
 // Held is a lease that this worker has. Its methods may be called concurrently;
 // writes of one lease are made one after the other.
 type Held struct {
-	m     *Manager
-	shard string
-	turn  chan struct{} // holds one token: who writes
-	lost  chan struct{}
+	m         *Manager
+	shard     string
+	semaphore chan struct{} // of one place: who writes
+	lost      chan struct{}
 
 	// Guarded by m.mu.
 	lease    checkpoint.Lease // as it is stored, unless doubt is set
@@ -32,7 +32,7 @@ type Held struct {
 	writing  bool
 	gone     bool      // lost, ended or released
 	shut     bool      // lost is closed
-	asked    time.Time // when another worker's wish for it was heard; zero for none
+	asked    time.Time // when it was learnt that another worker asks for it; zero for none
 	onLost   func()
 	onAsked  func()
 }
@@ -83,12 +83,12 @@ func (h *Held) Commit(ctx context.Context, position checkpoint.Position, window 
 	if h.postpone(p) { // another write was under way, and has just ended
 		return nil
 	}
-	return h.writeInTurn(ctx, p.onto)
+	return h.writeAlone(ctx, p.onto)
 }
 
 // End says that the shard is settled to its end and lets go of it. children are
 // the shards that continue it, as far as the service tells (KIN-67); none makes
-// the manager list shards. Their leases are created, and become ready when all
+// the manager list shards, and again soon if they are late. Their leases are created, and become ready when all
 // their parents have ended. One attempt, like Commit; after an error the lease
 // is still held.
 func (h *Held) End(ctx context.Context, children []Shard) error {
@@ -114,6 +114,9 @@ func (h *Held) End(ctx context.Context, children []Shard) error {
 		return err
 	}
 	h.drop()
+	if len(children) == 0 {
+		h.m.awaitChildren(h.shard)
+	}
 	signal(h.m.takeSoon)
 	signal(h.m.listSoon)
 	return nil
@@ -227,7 +230,7 @@ func (h *Held) observe(l checkpoint.Lease, found bool, began time.Time) {
 		return
 	}
 	if found && l.CheckpointOwner == h.m.owner && l.Counter > h.lease.Counter {
-		h.hear(l)
+		h.noteAsked(l)
 		return
 	}
 	deleted := !found && h.since.Before(began) && h.m.known[h.shard] == nil

@@ -17,9 +17,9 @@ const (
 func (m *Manager) keep() {
 	timer := time.NewTimer(m.options.Duration)
 	defer timer.Stop()
-	places := make(chan struct{}, crowd)
+	places := make(chan struct{}, maxWrites)
 	for {
-		due, wait := m.due(time.Now(), crowd-len(places))
+		due, wait := m.due(time.Now(), maxWrites-len(places))
 		for _, h := range due {
 			places <- struct{}{}
 			m.keeping.Go(func() { m.renew(h, places) })

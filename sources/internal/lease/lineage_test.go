@@ -246,7 +246,7 @@ func TestHolesInTheFirstList_KIN72(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tb, r := newTable(), newRiver(0)
 		half := "170141183460469231731687303715884105728"
-		most := "340282366920938463463374607431768211455"
+		last := "340282366920938463463374607431768211455"
 		r.shards["a"] = Shard{ID: "a", Open: true, StartingHashKey: "0", EndingHashKey: half}
 		a := manager(t, tb.worker("a"), r, testOptions("a"))
 		began := time.Now()
@@ -258,7 +258,7 @@ func TestHolesInTheFirstList_KIN72(t *testing.T) {
 			t.Errorf("lease %+v", l)
 		}
 		shut(t, a)
-		if whole([]Shard{r.shards["a"], {Open: true, StartingHashKey: half, EndingHashKey: most}}) != true {
+		if whole([]Shard{r.shards["a"], {Open: true, StartingHashKey: half, EndingHashKey: last}}) != true {
 			t.Error("a whole list is taken for one with holes")
 		}
 	})
@@ -401,6 +401,43 @@ func TestStartsThatMeet(t *testing.T) {
 		}
 		shut(t, a)
 		shut(t, b)
+		verify(t, tb)
+	})
+}
+
+// TestLateChild has a shard end whose children the service lists only some time later: they
+// do not wait for the next list of the usual interval, and a shard without children costs a
+// few lists only (DDB-28, DDB-31).
+func TestLateChild(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tb, r := newTable(), newRiver(2)
+		options := testOptions("a")
+		options.ListInterval = 10 * time.Minute
+		m := manager(t, tb.worker("a"), r, options)
+		one, two := next(t, m), next(t, m)
+		time.Sleep(time.Minute)
+		r.forget()
+		if err := one.End(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		r.add("late", one.Shard())
+		began := time.Now()
+		h := next(t, m)
+		if took := time.Since(began); h.Shard() != "late" || took > 5*time.Second {
+			t.Errorf("%s was found after %v", h.Shard(), took)
+		}
+		r.forget()
+		if err := two.End(t.Context(), nil); err != nil { // the last of its lineage
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		const usual, more = 6, 12
+		if n := r.count(); n > usual+more {
+			t.Errorf("%d lists in an hour", n)
+		}
+		shut(t, m)
 		verify(t, tb)
 	})
 }

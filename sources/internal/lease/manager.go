@@ -35,19 +35,21 @@ type Manager struct {
 	// Signals, each of one place.
 	takeSoon, listSoon, keepSoon, news chan struct{}
 
-	mu     sync.Mutex // never held across anything that blocks
-	known  map[string]*entry
-	held   map[string]*Held
-	queue  []*Held // taken and not handed out, the longest first
-	listed listing
-	former map[string]bool // nil before the first look
-	idle   bool            // nobody calls Next
-	fatal  error           // for Next
-	closed bool
-	lost   uint64
-	wakes  time.Time // until then the keeper sleeps
-	told   time.Time // when a failed renewal was told of
-	untold int       // how many there were since
+	mu         sync.Mutex // never held across anything that blocks
+	known      map[string]*entry
+	held       map[string]*Held
+	queue      []*Held // taken and not handed out, the longest first
+	listed     listing
+	childless  map[string]bool // shards that have ended here, and whose children are not known
+	childWait  time.Duration   // for the next list because of them
+	former     map[string]bool // nil before the first look
+	idle       bool            // nobody calls Next
+	fatal      error           // for Next
+	closed     bool
+	lost       uint64
+	wakes      time.Time // until then the keeper sleeps
+	reported   time.Time // when a failed renewal was reported
+	unreported int       // how many there were since
 }
 
 // entry is a lease in the store as this worker knows it.
@@ -81,7 +83,7 @@ func New(store checkpoint.Store, list Lister, options Options) (*Manager, error)
 		stop: make(chan struct{}), idle: true,
 		takeSoon: make(chan struct{}, 1), listSoon: make(chan struct{}, 1),
 		keepSoon: make(chan struct{}, 1), news: make(chan struct{}, 1),
-		known: make(map[string]*entry), held: make(map[string]*Held),
+		known: make(map[string]*entry), held: make(map[string]*Held), childless: make(map[string]bool),
 	}
 	m.reading, m.unread = context.WithCancel(context.Background())
 	m.working, m.unwork = context.WithCancel(context.Background())
@@ -266,15 +268,15 @@ func signal(c chan<- struct{}) {
 	}
 }
 
-// crowd is how many writes are under way at once in one loop.
-const crowd = 32
+// maxWrites is how many writes are under way at once in one loop.
+const maxWrites = 32
 
 // each calls do for 0 to n-1, several at a time. If some failed it returns one of the
 // errors, which may stand for as many as there are shards.
 func each(n int, do func(int) error) error {
 	var (
 		wait   sync.WaitGroup
-		places = make(chan struct{}, crowd)
+		places = make(chan struct{}, maxWrites)
 		errs   = make([]error, n)
 	)
 	for i := range n {

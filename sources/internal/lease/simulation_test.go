@@ -84,7 +84,7 @@ func TestSimulation(t *testing.T) {
 // the end of a call and its deadline fall into one instant.
 func TestSimulationReplays(t *testing.T) {
 	t.Parallel()
-	const most = 2 // of ten
+	const maxStrays = 2 // of ten
 	from, strays := firstSeed(t), 0
 	for seed := from; seed < from+10; seed++ {
 		var traces [2]uint64
@@ -100,7 +100,7 @@ func TestSimulationReplays(t *testing.T) {
 			strays++
 		}
 	}
-	if strays > most {
+	if strays > maxStrays {
 		t.Errorf("of ten seeds %d took two courses", strays)
 	}
 }
@@ -384,16 +384,16 @@ func (w *world) check() {
 		}
 	}
 	w.r.mu.Unlock()
-	fewest, most := len(open), 0
+	fewest, highest := len(open), 0
 	for _, x := range w.workers {
 		n := x.holds()
-		fewest, most = min(fewest, n), max(most, n)
+		fewest, highest = min(fewest, n), max(highest, n)
 		if s := x.m.Stats(); s.Held != n {
 			w.t.Errorf("seed %d: stats %+v while %d are read", w.seed, s, n)
 		}
 	}
-	if most > fewest+1 {
-		w.t.Errorf("seed %d: from %d to %d of %d shards a worker", w.seed, fewest, most, len(open))
+	if highest > fewest+1 {
+		w.t.Errorf("seed %d: from %d to %d of %d shards a worker", w.seed, fewest, highest, len(open))
 		for id, l := range w.tb.leases {
 			w.logf("%s: of %q, before %q, counter %d at %v", id, l.Owner, l.CheckpointOwner, l.Counter, l.Position)
 		}

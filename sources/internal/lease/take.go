@@ -22,7 +22,7 @@ type share struct {
 	former    map[string]bool // what this worker was called before a restart
 	duration  time.Duration
 	handover  time.Duration // how long the holder of a lease that was asked for has
-	most      int           // leases of this worker; 0 for no limit
+	maxLeases int           // leases of this worker; 0 for no limit
 	exclusive bool
 }
 
@@ -66,8 +66,8 @@ func (s *share) take(ready []seen, now time.Time) (free, steal []checkpoint.Leas
 	}
 	have := counts[s.owner]
 	room := all
-	if s.most > 0 {
-		room = s.most - have
+	if s.maxLeases > 0 {
+		room = s.maxLeases - have
 	}
 	target := (all + len(counts) - 1) / len(counts)
 	free = slices.Concat(neglected, waiting[:max(0, min(len(waiting), target-have-len(neglected)))])

@@ -17,7 +17,7 @@ func FuzzTake(f *testing.F) {
 	f.Add([]byte{1, 1, 1, 1, 1, 1, 1}, byte(3), byte(0))
 	f.Add([]byte{0, 0, 0, 0, 0}, byte(2), byte(2))
 	f.Add([]byte("00000B1B#"), byte(2), byte(1)) // leases that ran out, and a worker that is full
-	f.Fuzz(func(t *testing.T, data []byte, workers, most byte) {
+	f.Fuzz(func(t *testing.T, data []byte, workers, limit byte) {
 		n := int(workers%6) + 1
 		data = data[:min(len(data), 60)]
 		const duration = 10 * time.Second
@@ -37,16 +37,16 @@ func FuzzTake(f *testing.F) {
 				all[i].lease.Position.Sequence = checkpoint.ShardEnd
 			}
 		}
-		limit := func(w int) int {
+		limitOf := func(w int) int {
 			if w == 1 {
-				return int(most)
+				return int(limit)
 			}
 			return 0
 		}
 		quiet := 0
 		for round := 0; quiet < n; round++ {
 			w := round%n + 1
-			s := share{owner: fmt.Sprint("w", w), duration: duration, most: limit(w)}
+			s := share{owner: fmt.Sprint("w", w), duration: duration, maxLeases: limitOf(w)}
 			if !takeTurn(t, &s, all, now) {
 				quiet++
 			} else {
@@ -66,13 +66,13 @@ func FuzzTake(f *testing.F) {
 				}
 			}
 			if round > 2000 {
-				if n == 1 && most > 0 {
+				if n == 1 && limit > 0 {
 					return // nobody else is there to take the rest
 				}
 				t.Fatalf("does not come to rest: %+v", all)
 			}
 		}
-		checkShares(t, all, n, int(most))
+		checkShares(t, all, n, int(limit))
 	})
 }
 
@@ -89,12 +89,12 @@ func takeTurn(t *testing.T, s *share, all []seen, now time.Time) (moved bool) {
 		mine = append(mine, x)
 	}
 	free, steal := s.take(mine, now)
-	if s.most > 0 && len(free)+have > max(s.most, have) {
-		t.Fatalf("takes %d with %d of %d", len(free), have, s.most)
+	if s.maxLeases > 0 && len(free)+have > max(s.maxLeases, have) {
+		t.Fatalf("takes %d with %d of %d", len(free), have, s.maxLeases)
 	}
 	if len(steal) > 0 {
 		free = append(free, steal[0])
-		if s.most > 0 && have >= s.most {
+		if s.maxLeases > 0 && have >= s.maxLeases {
 			t.Fatal("steals though it is full")
 		}
 	}
@@ -113,7 +113,7 @@ func takeTurn(t *testing.T, s *share, all []seen, now time.Time) (moved bool) {
 	return moved
 }
 
-func checkShares(t *testing.T, all []seen, n, most int) {
+func checkShares(t *testing.T, all []seen, n, limit int) {
 	t.Helper()
 	counts := make([]int, n+1)
 	for _, x := range all {
@@ -122,7 +122,7 @@ func checkShares(t *testing.T, all []seen, n, most int) {
 		}
 		w := 0
 		if _, err := fmt.Sscanf(x.lease.Owner, "w%d", &w); err != nil || w > n {
-			if n == 1 && most > 0 {
+			if n == 1 && limit > 0 {
 				return
 			}
 			t.Fatalf("nobody reads %+v", x)
@@ -130,7 +130,7 @@ func checkShares(t *testing.T, all []seen, n, most int) {
 		counts[w]++
 	}
 	counts = counts[1:]
-	if most > 0 && counts[0] >= most {
+	if limit > 0 && counts[0] >= limit {
 		counts = counts[1:] // full; the others share the rest
 	}
 	if len(counts) > 0 && slices.Max(counts) > slices.Min(counts)+1 {

@@ -19,20 +19,20 @@ func (h *Held) write(ctx context.Context, change func(*checkpoint.Lease)) error 
 		return err
 	}
 	defer h.leave()
-	return h.writeInTurn(ctx, change)
+	return h.writeAlone(ctx, change)
 }
 
-// enter waits for the caller's turn to write.
+// enter waits until nobody else writes the lease.
 func (h *Held) enter(ctx context.Context) error {
 	select {
-	case h.turn <- struct{}{}:
+	case h.semaphore <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (h *Held) leave() { <-h.turn }
+func (h *Held) leave() { <-h.semaphore }
 
 // renew is a write that changes nothing, unless another one is under way. It tells of
 // its failure.
@@ -50,8 +50,8 @@ func (h *Held) renewed(ctx context.Context) error {
 		busy bool
 	)
 	select {
-	case h.turn <- struct{}{}:
-		err = h.writeInTurn(ctx, func(*checkpoint.Lease) {})
+	case h.semaphore <- struct{}{}:
+		err = h.writeAlone(ctx, func(*checkpoint.Lease) {})
 		h.leave()
 	default:
 		busy = true
@@ -79,19 +79,19 @@ func (h *Held) renewed(ctx context.Context) error {
 func (m *Manager) unrenewed(shard string, err error) error {
 	const pause = time.Second
 	now := time.Now()
-	if now.Sub(m.told) < pause {
-		m.untold++
+	if now.Sub(m.reported) < pause {
+		m.unreported++
 		return nil
 	}
 	others := ""
-	if m.untold > 0 {
-		others = fmt.Sprintf(" (nor %d others)", m.untold)
+	if m.unreported > 0 {
+		others = fmt.Sprintf(" (nor %d others)", m.unreported)
 	}
-	m.told, m.untold = now, 0
+	m.reported, m.unreported = now, 0
 	return fmt.Errorf("lease of shard %s not renewed%s: %w", shard, others, err)
 }
 
-func (h *Held) writeInTurn(ctx context.Context, change func(*checkpoint.Lease)) error {
+func (h *Held) writeAlone(ctx context.Context, change func(*checkpoint.Lease)) error {
 	for adopted := false; ; adopted = true {
 		last, unstored, ok := h.begin()
 		if !ok {
@@ -157,16 +157,16 @@ func (h *Held) attempt(ctx context.Context, last, next checkpoint.Lease, unstore
 	return h.refused(ctx, last, next, unstored)
 }
 
-// bounded limits a call to most, as a write to the time between two renewals, and to the
+// bounded limits a call to limit, as a write to the time between two renewals, and to the
 // validity of the lease, if that runs out.
-func (h *Held) bounded(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+func (h *Held) bounded(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	if h.m.exclusive {
 		return context.WithTimeout(ctx, patience)
 	}
 	h.m.mu.Lock()
 	until := h.until()
 	h.m.mu.Unlock()
-	return context.WithTimeout(ctx, min(most, patience, time.Until(until)))
+	return context.WithTimeout(ctx, min(limit, patience, time.Until(until)))
 }
 
 // done takes note of a write that took effect, and that stored what was not.
@@ -216,7 +216,7 @@ func (h *Held) refused(ctx context.Context, last, next checkpoint.Lease, unstore
 	if stored.CheckpointOwner == m.owner {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		h.hear(stored)
+		h.noteAsked(stored)
 		return !h.gone, h.lostIfGone()
 	}
 

@@ -2,8 +2,11 @@ package shard
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
+
+	"github.com/aws/smithy-go"
 
 	"github.com/openesm/openesm/sources/awscall"
 	"github.com/openesm/openesm/sources/checkpoint"
@@ -154,11 +157,19 @@ func (r *Poller[R]) call(ctx context.Context) (Answer[R], error) {
 			r.iterator, r.trimmed = "", true
 		case slices.Contains(traits.Throttled, code):
 			r.throttled()
+		case isUndecodable(err): // so that one record does not hold up all before it
+			r.limit = max(1, r.limit/2)
 		}
 		if !again {
 			return r.missing(ctx, readOperation, err)
 		}
 	}
+}
+
+// isUndecodable tells that an answer came, and could not be read.
+func isUndecodable(err error) bool {
+	_, ok := errors.AsType[*smithy.DeserializationError](err)
+	return ok
 }
 
 // locate asks for an iterator at what was read last (KIN-43), or at the oldest record if
@@ -189,11 +200,11 @@ func (r *Poller[R]) locate(ctx context.Context) error {
 // missing takes a shard that is not there any more for one that has ended (KIN-74), with
 // nothing behind the position. Other errors it returns as they are to be told.
 func (r *Poller[R]) missing(ctx context.Context, operation string, err error) (Answer[R], error) {
-	told := r.p.Failed(operation, "", err)
+	failed := r.p.Failed(operation, "", err)
 	if r.p.Gone(ctx, err) {
 		return Answer[R]{Opened: true, Ended: true}, nil
 	}
-	return Answer[R]{}, told
+	return Answer[R]{}, failed
 }
 
 // took makes an answer of what was read, or reads it again from a new iterator.
@@ -207,6 +218,7 @@ func (r *Poller[R]) took(ctx context.Context, a Answer[R], began time.Time) (Ans
 	r.p.stream.Allowed(readOperation)
 	r.iterator, r.opened, r.trimmed = a.Next, false, false
 	r.more = a.Behind > 0 && !a.Ended
+	r.limit = min(2*r.limit, r.p.stream.traits.MaxRecords)
 	r.schedule(&a, began)
 	return a, nil
 }

@@ -42,9 +42,9 @@ type Stream[R any] struct {
 	skew   time.Duration // how far the service's clock is ahead of this one
 	report func(error)
 
-	grants    grants
-	retention atomic.Int64 // how long the stream keeps records, in nanoseconds; 0 for unknown
-	losses    atomic.Int64 // that were told of
+	permissions permissions
+	retention   atomic.Int64 // how long the stream keeps records, in nanoseconds; 0 for unknown
+	losses      atomic.Int64 // that were told of
 
 	mu      sync.Mutex
 	manager *lease.Manager             // nil before Begin; Measure may come before

@@ -12,11 +12,12 @@ func (o *Observer) checkAbandoned(i *invocation) {
 	if !o.sim.kind.Ordered {
 		most = 2 * o.lanes()
 	} else if o.sim.kind.Members > 1 || o.sim.Scenario.Disturbances+o.sim.Scenario.Revocations > 0 {
-		return // who has lost a partition has lost its handlers
+		return // a partition may be lost before its life knows it
 	}
 	running := 1
 	for _, other := range o.running {
-		if other.life == i.life && other.partition(o) == i.partition(o) {
+		// Who has lost a partition, if only for want of a renewal, has lost its handlers.
+		if other.life == i.life && !other.lost && other.partition(o) == i.partition(o) {
 			running++
 		}
 	}

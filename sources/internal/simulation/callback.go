@@ -166,16 +166,15 @@ func (o *Observer) checkHeard(l *Life, op Op) {
 }
 
 // checkStuck holds an invocation that ended against P14: a mapping whose handler has
-// made no progress for a minute has a problem. How long one lasts is not looked at. It holds
-// the models only: an adapter loses partitions in ways of its own.
+// made no progress for a minute has a problem. How long one lasts is not looked at. A
+// partition that was lost and taken back begins anew.
 func (o *Observer) checkStuck(i *invocation, progress bool) {
 	const (
 		longest = 4 * time.Minute // between two invocations
 		soon    = 3 * time.Second // the mapping has taken note
 	)
 	l, partition, now := i.life, i.partition(o), time.Now()
-	moves := o.sim.kind.Name != "stream" || o.sim.Scenario.Disturbances+o.sim.Scenario.Revocations > 0
-	if progress || i.ctx.Err() != nil || o.sim.kind.Ordered && moves {
+	if progress || i.ctx.Err() != nil {
 		delete(l.stuck, partition)
 		return
 	}

@@ -133,8 +133,9 @@ func promptly(ctx context.Context) func(*rand.Rand) time.Duration {
 // wait passes the gate and waits until run, or something that run started,
 // finishes the call, which the observer is told of.
 func (l *Life) wait(ctx context.Context, label string, delay func(*rand.Rand) time.Duration, run func(*call)) error {
+	sent := time.Now()
 	return l.pass(ctx, label, delay, func(c *call) {
-		l.sim.observer.called(l, label)
+		l.sim.observer.called(l, label, sent)
 		run(c)
 	})
 }

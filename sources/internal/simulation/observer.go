@@ -171,8 +171,8 @@ func (o *Observer) Entered(r Record, partition string, size int) {
 	o.log("sent %d key %q to %s, %d bytes", r.Number, r.Key, partition, size)
 }
 
-// called counts a call, and tells of hot loops.
-func (o *Observer) called(l *Life, label string) {
+// called counts a call, which was sent some time ago, and tells of hot loops.
+func (o *Observer) called(l *Life, label string, sent time.Time) {
 	const most = 5000
 	if second := time.Now().Unix(); second != o.second {
 		o.second, o.calls = second, 0
@@ -191,7 +191,7 @@ func (o *Observer) called(l *Life, label string) {
 	}
 	if at, fetch := strings.CutPrefix(label, "fetch "); fetch {
 		at, _, _ = strings.Cut(at, " ")
-		o.checkFetched(l, at)
+		o.checkFetched(l, at, sent)
 	}
 	if label == "close source" {
 		o.checkClosing(l)

@@ -15,6 +15,7 @@ func (o *Observer) Opened(l *Life, partition string) {
 	delete(o.ousted[partition], l)
 	o.owners[partition] = l
 	clear(o.attempts)
+	delete(l.stuck, partition)
 	for _, t := range o.records {
 		if t.partition == partition {
 			t.retried = time.Time{}
@@ -34,6 +35,7 @@ func (o *Observer) Child(partition string, parents ...string) {
 func (o *Observer) Revoked(l *Life, partition string, patience time.Duration) {
 	o.log("life %d: is asked for %s, within %v", l.number, partition, patience)
 	o.revoked[partition], o.asked = time.Now(), true
+	delete(l.stuck, partition)
 	o.sim.cover("revoked")
 	if slices.ContainsFunc(o.running, func(i *invocation) bool { return i.life == l && i.partition(o) == partition }) {
 		o.sim.cover("revoked while handled")
@@ -72,6 +74,7 @@ func (o *Observer) HandedOver(l *Life, partition string) {
 func (o *Observer) Lost(l *Life, partition string) {
 	o.log("life %d: lost %s", l.number, partition)
 	delete(o.ousted[partition], l)
+	delete(l.stuck, partition)
 	if o.owners[partition] == l {
 		delete(o.open, partition)
 		delete(o.owners, partition)

@@ -167,9 +167,10 @@ func (o *Observer) late() time.Duration {
 	return cmp.Or(o.sim.Scenario.Config.DrainTimeout, esm.DefaultDrainTimeout)
 }
 
-// checkFetched holds a fetch against P11: a partition that is revoked is not read.
-func (o *Observer) checkFetched(l *Life, partition string) {
-	if _, revoked := o.revoked[partition]; revoked && o.owners[partition] == l {
+// checkFetched holds a fetch against P11: a partition that is revoked is not read. A call
+// that was on its way then may have its turn after it.
+func (o *Observer) checkFetched(l *Life, partition string, sent time.Time) {
+	if since, revoked := o.revoked[partition]; revoked && sent.After(since) && o.owners[partition] == l {
 		o.violate(11, "%s is read, though it was revoked", partition)
 	}
 }

@@ -207,7 +207,7 @@ func allocated(f func()) uint64 {
 func TestMemory_P7(t *testing.T) {
 	const (
 		size = 1 << 20
-		most = 9 // times as much
+		maxCost = 9 // times as much
 	)
 	key, record := "\x0a\x01k", "\x1a\x04\x08\x00\x1a\x00"
 	for name, message := range map[string]string{
@@ -228,7 +228,7 @@ func TestMemory_P7(t *testing.T) {
 				count++
 			}
 		})
-		if got > most*size {
+		if got > maxCost*size {
 			t.Errorf("%s: %d bytes allocated for %d, which have %d records", name, got, len(data), count)
 		}
 	}

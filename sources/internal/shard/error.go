@@ -14,21 +14,22 @@ import (
 	"github.com/openesm/openesm/sources/internal/lease"
 )
 
-// grants are the calls that the service allowed once. What was allowed once is waited
-// for when it is denied, and what never was ends the mapping; so it is for every call.
-type grants struct{ operations sync.Map }
+// permissions are the calls that the service allowed once. What was allowed once is waited
+// for when it is denied, and what never was ends the mapping; so it is for every call. A
+// process that is started again knows of none.
+type permissions struct{ operations sync.Map }
 
 // note takes note of a call that was answered.
-func (g *grants) note(operation string) {
-	if _, known := g.operations.Load(operation); !known {
-		g.operations.Store(operation, true)
+func (p *permissions) note(operation string) {
+	if _, known := p.operations.Load(operation); !known {
+		p.operations.Store(operation, true)
 	}
 }
 
 // refuses reports whether an error says that a call is denied that never was allowed.
-func (g *grants) refuses(operation string, err error) bool {
-	_, granted := g.operations.Load(operation)
-	return !granted && (awscall.IsDenied(err) || isKeyDenied(err))
+func (p *permissions) refuses(operation string, err error) bool {
+	_, allowed := p.operations.Load(operation)
+	return !allowed && (awscall.IsDenied(err) || isKeyDenied(err))
 }
 
 // isKeyDenied tells that the key of an encrypted stream may not be used (KIN-33).
@@ -39,7 +40,13 @@ func IsMissing(err error) bool { return awscall.Code(err) == "ResourceNotFoundEx
 
 // Allowed takes note of a call that the service has answered: when it is denied later
 // that is waited for.
-func (s *Stream[R]) Allowed(operation string) { s.grants.note(operation) }
+func (s *Stream[R]) Allowed(operation string) { s.permissions.note(operation) }
+
+// Refuses reports whether an error says that a call is denied that never was allowed, so
+// that the mapping is to end.
+func (s *Stream[R]) Refuses(operation string, err error) bool {
+	return s.permissions.refuses(operation, err)
+}
 
 // Failed wraps the error of a call for the stream.
 func (s *Stream[R]) Failed(operation string, err error) error {
@@ -58,7 +65,7 @@ func (s *Stream[R]) Refused(operation string, err error) error {
 		// The words of KIN-15 and DDB-69.
 		return fmt.Errorf("%s: Stream not found: %s (create it, or correct its name or ARN, or the client's region): %w",
 			s.traits.Service, cmp.Or(s.arn, s.name), sources.ErrUnusable)
-	case s.grants.refuses(operation, err):
+	case s.permissions.refuses(operation, err):
 		return fmt.Errorf("%w (%s): %w", s.Failed(operation, err), s.traits.Needs, sources.ErrUnusable)
 	default:
 		return s.Failed(operation, err)
@@ -70,11 +77,11 @@ func (s *Stream[R]) Refused(operation string, err error) error {
 // " for consumer NAME".
 func (p *Partition[R]) Failed(operation, of string, err error) error {
 	s := p.stream
-	told := s.failed(operation, "shard "+p.id+" of stream "+s.name+of, err)
-	if manager := s.leases(); manager != nil && s.grants.refuses(operation, err) {
-		manager.Fail(fmt.Errorf("%w (%s): %w", told, s.traits.Needs, sources.ErrUnusable))
+	failed := s.failed(operation, "shard "+p.id+" of stream "+s.name+of, err)
+	if manager := s.leases(); manager != nil && s.permissions.refuses(operation, err) {
+		manager.Fail(fmt.Errorf("%w (%s): %w", failed, s.traits.Needs, sources.ErrUnusable))
 	}
-	return told
+	return failed
 }
 
 // What an answer does not say is zero once it is decoded, and zero often means

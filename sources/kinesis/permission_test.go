@@ -35,7 +35,7 @@ func denials() map[string]denial {
 
 // set denies the call, or allows it again.
 func (d denial) set(w *world, table *dynamodbtest.Server, denied bool) {
-	w.turn(nil)
+	w.setFault(nil)
 	table.SetFault(nil)
 	switch {
 	case !denied:
@@ -47,7 +47,7 @@ func (d denial) set(w *world, table *dynamodbtest.Server, denied bool) {
 			return dynamodbtest.Fault{Err: dynamodbtest.AccessDenied()}
 		})
 	default:
-		w.turn(on(d.action, func(kinesistest.Call) kinesistest.Fault {
+		w.setFault(on(d.action, func(kinesistest.Call) kinesistest.Fault {
 			return kinesistest.Fault{Err: kinesistest.AccessDenied()}
 		}))
 	}
@@ -108,7 +108,7 @@ func TestWhatWasAllowedOnceIsWaitedFor(t *testing.T) {
 				time.Sleep(7 * time.Minute) // a subscription ends after five
 				w.send("", numbered(10, 10)...)
 				time.Sleep(5 * time.Minute)
-				if w.heard(d.permission()) == nil {
+				if w.reported(d.permission()) == nil {
 					t.Errorf("P14: not told of: %v", w.errs)
 				}
 				d.set(w, table, false)
@@ -132,7 +132,7 @@ func TestLeaseTableThatIsMissing_P14(t *testing.T) {
 		w.until(1, time.Minute)
 		table.SetFault(func(dynamodbtest.Call) dynamodbtest.Fault { return missing })
 		time.Sleep(time.Minute)
-		if w.heard("dynamodb: Scan on table positions", "ResourceNotFoundException") == nil {
+		if w.reported("dynamodb: Scan on table positions", "ResourceNotFoundException") == nil {
 			t.Errorf("not told of: %v", w.errs)
 		}
 		table.SetFault(nil)

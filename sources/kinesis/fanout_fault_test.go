@@ -72,7 +72,7 @@ func TestFanOutCallErrors_KIN87(t *testing.T) {
 			inFan(t, 1, func(t *testing.T, f *fan) {
 				const bad = 5 * time.Minute
 				f.put(1, 1)
-				f.turn(every(fault))
+				f.setFault(every(fault))
 				s, p := f.open(kinesis.Options{})
 				failures := 0
 				for until := time.Now().Add(bad); time.Now().Before(until); {
@@ -90,7 +90,7 @@ func TestFanOutCallErrors_KIN87(t *testing.T) {
 				if calls := len(f.asked()); failures < calls-1 || calls < 10 || calls > 100 {
 					t.Errorf("%d failures of %d calls in %v", failures, calls, bad)
 				}
-				f.turn(nil)
+				f.setFault(nil)
 				f.want(p, 0, 1)
 				f.apart()
 				f.shut(s, p)
@@ -105,14 +105,14 @@ func TestFanOutRecovers_KIN83(t *testing.T) {
 	t.Parallel()
 	inFan(t, 1, func(t *testing.T, f *fan) {
 		failed, used := kinesistest.InternalFailure(), kinesistest.ResourceInUse()
-		weather := []kinesistest.Fault{
+		faults := []kinesistest.Fault{
 			{Err: used}, {}, {Err: used}, {},
 			{Err: failed}, {Err: failed}, {Err: failed}, {Err: failed}, {Err: failed}, {Err: used},
 			{Stream: &kinesistest.Break{After: 3, Err: failed}}, {Err: used}, {},
 		}
-		f.turn(func(c kinesistest.Call) kinesistest.Fault {
-			if c.Action == "SubscribeToShard" && c.Number <= len(weather) {
-				return weather[c.Number-1]
+		f.setFault(func(c kinesistest.Call) kinesistest.Fault {
+			if c.Action == "SubscribeToShard" && c.Number <= len(faults) {
+				return faults[c.Number-1]
 			}
 			return kinesistest.Fault{}
 		})
@@ -136,7 +136,7 @@ func TestFanOutRecovers_KIN83(t *testing.T) {
 func TestFanOutPause(t *testing.T) {
 	t.Parallel()
 	inFan(t, 1, func(_ *testing.T, f *fan) {
-		f.turn(every(kinesistest.Fault{Err: kinesistest.InternalFailure()}))
+		f.setFault(every(kinesistest.Fault{Err: kinesistest.InternalFailure()}))
 		s, p := f.open(kinesis.Options{})
 		_, _ = f.take(p, 1, time.Minute)
 		began := time.Now()
@@ -180,7 +180,7 @@ func TestFanOutBreaks(t *testing.T) {
 			for after := range 5 {
 				inFan(t, 1, func(t *testing.T, f *fan) {
 					const records = 40
-					f.turn(every(kinesistest.Fault{Stream: &kinesistest.Break{After: after, Err: exception}}))
+					f.setFault(every(kinesistest.Fault{Stream: &kinesistest.Break{After: after, Err: exception}}))
 					s, p := f.open(kinesis.Options{})
 					var got []sources.Record
 					for range records {
@@ -193,7 +193,7 @@ func TestFanOutBreaks(t *testing.T) {
 							}
 						}
 					}
-					f.turn(nil)
+					f.setFault(nil)
 					for until := time.Now().Add(time.Minute); time.Now().Before(until); {
 						some, _ := f.take(p, 0, time.Until(until))
 						got = append(got, some...)
