@@ -2,13 +2,11 @@ package dynamodbstreams
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/awscall"
@@ -121,21 +119,15 @@ func (s service) Iterator(ctx context.Context, shardID string, at checkpoint.Pos
 // validation is the code of the error about a parameter that a server does not know.
 const validation = "ValidationException"
 
-// Read makes one GetRecords. An answer that cannot be decoded is asked for again, with
-// fewer and fewer records, so that one record does not hold up those before it.
+// Read makes one GetRecords.
 func (s service) Read(ctx context.Context, iterator string, limit int) (shard.Answer[types.Record], error) {
-	for {
-		out, err := awscall.Do(ctx, readLimit, s.source.client.GetRecords, &dynamodbstreams.GetRecordsInput{
-			ShardIterator: &iterator, Limit: new(int32(limit)), //nolint:gosec // at most maxRecords
-		}, s.source.single...)
-		if err == nil {
-			return answerOf(out, time.Now().Add(s.source.skew())), nil
-		}
-		if _, unreadable := errors.AsType[*smithy.DeserializationError](err); !unreadable || limit <= 1 {
-			return shard.Answer[types.Record]{}, err
-		}
-		limit /= 2
+	out, err := awscall.Do(ctx, readLimit, s.source.client.GetRecords, &dynamodbstreams.GetRecordsInput{
+		ShardIterator: &iterator, Limit: new(int32(limit)), //nolint:gosec // at most maxRecords
+	}, s.source.single...)
+	if err != nil {
+		return shard.Answer[types.Record]{}, err
 	}
+	return answerOf(out, time.Now().Add(s.source.skew())), nil
 }
 
 // answerOf is what an answer says. How far it is from the newest record the service does

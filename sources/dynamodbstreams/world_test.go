@@ -12,7 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	awsstreams "github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 
 	"github.com/openesm/openesm/esm"
@@ -267,14 +266,7 @@ func (w *world) must(err error) {
 // source makes a source of the stream, whose client calls a host of its own.
 func (w *world) source(options dynamodbstreams.Options) *dynamodbstreams.Source {
 	w.t.Helper()
-	client := w.Client(func(o *awsstreams.Options) {
-		if options.Worker != "" {
-			o.BaseEndpoint = new("http://" + options.Worker + ".test")
-		}
-	})
-	source, err := dynamodbstreams.New(client, w.arn, w.store, options)
-	w.must(err)
-	return source
+	return w.sourceOn(w.store, options)
 }
 
 // runningMapping is a mapping that runs.

@@ -59,7 +59,7 @@ func resharded(name string, fansOut, renamed bool) simulation.Kind {
 	kind := simulated(name, fansOut)
 	kind.New = func(s *simulation.Sim) simulation.World {
 		w := newService(s, fansOut)
-		w.renamed, w.options.LeaseDuration, w.options.IdleInterval = renamed, 10*time.Second, 10*time.Second
+		w.Renamed, w.LeaseDuration, w.options.IdleInterval = renamed, 10*time.Second, 10*time.Second
 		s.After(100*time.Millisecond, "split", func() { w.split(0) })
 		s.After(3*time.Second, "split again", func() { w.split(0) })
 		s.After(6*time.Second, "merge", func() { w.merge(0) })

@@ -5,36 +5,31 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/openesm/openesm/sources/internal/shard/shardsim"
 	"github.com/openesm/openesm/sources/internal/simulation"
 	"github.com/openesm/openesm/sources/kinesis/kinesistest"
 )
 
 // Pass lets a call through in its turn.
 func (w *service) Pass(ctx context.Context, c kinesistest.Call, do func(kinesistest.Fault)) {
-	p := w.process(c.Host)
+	p := w.Process(c.Host)
 	hung := false
 
 	// What is not let through is cut off.
-	_ = p.life.Call(ctx, label(c), func() error {
-		if _, hung = w.sim.Hung(operation(c)); hung && w.random.IntN(2) == 0 {
+	_ = p.Life().Call(ctx, label(c), func() error {
+		if _, hung = w.Sim.Hung(operation(c)); hung && w.Random.IntN(2) == 0 {
 			return nil
 		}
 		do(w.fault(p, c))
 		return nil
 	})
 	if hung {
-		p.life.Hang(ctx, label(c))
+		p.Life().Hang(ctx, label(c))
 	}
 }
 
-func (w *service) process(host string) *process {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.lives[host]
-}
-
 // After has the server do something by itself in its turn.
-func (w *service) After(d time.Duration, what string, run func()) { w.sim.After(d, what, run) }
+func (w *service) After(d time.Duration, what string, run func()) { w.Sim.After(d, what, run) }
 
 // label names a call. The second is what the simulation goes by when it looks for
 // fetches without a wait.
@@ -66,70 +61,70 @@ func operation(c kinesistest.Call) simulation.Op {
 }
 
 // fault draws what goes wrong with a call, or is odd and right.
-func (w *service) fault(p *process, c kinesistest.Call) kinesistest.Fault {
+func (w *service) fault(p *shardsim.Process, c kinesistest.Call) kinesistest.Fault {
 	op := simulation.Fault(operation(c))
-	if w.sim.Chance(op + " before") {
+	if w.Sim.Chance(op + " before") {
 		return w.failure(p, c)
 	}
 	var f kinesistest.Fault
-	if c.Action == "GetRecords" && w.random.Float64() < w.odd {
+	if c.Action == "GetRecords" && w.Random.Float64() < w.odd {
 		w.oddity(&f)
 	}
-	if c.Action == "SubscribeToShard" && w.random.Float64() < w.odd {
+	if c.Action == "SubscribeToShard" && w.Random.Float64() < w.odd {
 		f.Stream = w.broken()
 		if f.Stream.Event != nil {
-			w.sim.Cover("blank event")
+			w.Sim.Cover("blank event")
 		}
 	}
-	if w.sim.Chance(op + " after") {
+	if w.Sim.Chance(op + " after") {
 		f.Cut = kinesistest.CutAfter
-		w.sim.Cover("cut after")
-		if w.random.IntN(3) == 0 {
+		w.Sim.Cover("cut after")
+		if w.Random.IntN(3) == 0 {
 			f.Delay = never
-			w.sim.Cover("hung after")
+			w.Sim.Cover("hung after")
 		}
 	}
 	return f
 }
 
 // failure draws how a call fails that has no effect.
-func (w *service) failure(p *process, c kinesistest.Call) kinesistest.Fault {
+func (w *service) failure(p *shardsim.Process, c kinesistest.Call) kinesistest.Fault {
 	kinds := 8
 	if c.Action == "GetRecords" {
 		kinds = 9
 	}
-	switch w.random.IntN(kinds) {
+	switch w.Random.IntN(kinds) {
 	case 0:
-		w.sim.Cover("throttle")
+		w.Sim.Cover("throttle")
 		if operation(c) == simulation.OpFetch && !w.fansOut {
 			return kinesistest.Fault{Err: kinesistest.ProvisionedThroughputExceeded()}
 		}
 		return kinesistest.Fault{Err: kinesistest.LimitExceeded()}
 	case 1:
-		w.sim.Cover("throttle")
+		w.Sim.Cover("throttle")
 		return kinesistest.Fault{Err: kinesistest.ThrottlingException()}
 	case 2:
-		w.sim.Cover("5xx")
+		w.Sim.Cover("5xx")
 		return kinesistest.Fault{Err: kinesistest.InternalFailure()}
 	case 3:
-		w.sim.Cover("5xx")
+		w.Sim.Cover("5xx")
 		return kinesistest.Fault{Err: kinesistest.ServiceUnavailable()}
 	case 4:
-		w.sim.Cover("cut before")
+		w.Sim.Cover("cut before")
 		return kinesistest.Fault{Cut: kinesistest.CutBefore}
 	case 5:
-		w.sim.Cover("hung")
+		w.Sim.Cover("hung")
 		return kinesistest.Fault{Cut: kinesistest.CutBefore, Delay: never}
 	case 6:
 		return w.blank(c)
 	case 7:
-		if !p.wasAllowed(c.Action) { // which would end the mapping
+		if !p.WasAllowed(c.Action) { // which would end the mapping
 			return kinesistest.Fault{Cut: kinesistest.CutBefore}
 		}
-		w.sim.Cover("denied")
+		w.Sim.Cover("denied")
 		return kinesistest.Fault{Err: kinesistest.AccessDenied()}
 	default:
-		w.sim.Cover("expired iterator")
+		w.Sim.Cover("expired iterator")
 		return kinesistest.Fault{Err: kinesistest.ExpiredIterator()}
 	}
 }
@@ -139,39 +134,39 @@ func (w *service) blank(c kinesistest.Call) kinesistest.Fault {
 	if c.Action == "SubscribeToShard" {
 		return kinesistest.Fault{Cut: kinesistest.CutBefore}
 	}
-	w.sim.Cover("blank answer")
-	return kinesistest.Fault{Answer: new([]string{"", "{}"}[w.random.IntN(2)])}
+	w.Sim.Cover("blank answer")
+	return kinesistest.Fault{Answer: new([]string{"", "{}"}[w.Random.IntN(2)])}
 }
 
 // oddity draws how an answer is as it seldom is.
 func (w *service) oddity(f *kinesistest.Fault) {
-	switch w.random.IntN(3) {
+	switch w.Random.IntN(3) {
 	case 0:
-		f.AtMost = 1 + w.random.IntN(3)
-		w.sim.Cover("short answer")
+		f.AtMost = 1 + w.Random.IntN(3)
+		w.Sim.Cover("short answer")
 	case 1:
 		f.Empty = true
-		w.sim.Cover("empty answer")
+		w.Sim.Cover("empty answer")
 	default:
 		f.LateEnd = true
-		w.sim.Cover("late end")
+		w.Sim.Cover("late end")
 	}
 }
 
 // broken draws how a subscription ends early.
 func (w *service) broken() *kinesistest.Break {
-	b := &kinesistest.Break{After: w.random.IntN(4)}
-	switch w.random.IntN(4) {
+	b := &kinesistest.Break{After: w.Random.IntN(4)}
+	switch w.Random.IntN(4) {
 	case 3:
 		b.Event = new("{}")
 	case 0:
 		b.Err = kinesistest.InternalFailure()
-		w.sim.Cover("exception in the stream")
+		w.Sim.Cover("exception in the stream")
 	case 1:
 		b.Err = kinesistest.ResourceInUse()
-		w.sim.Cover("taken over")
+		w.Sim.Cover("taken over")
 	default:
-		w.sim.Cover("cut stream")
+		w.Sim.Cover("cut stream")
 	}
 	return b
 }

@@ -1,4 +1,4 @@
-package kinesis_test
+package shardsim
 
 import (
 	"context"
@@ -11,17 +11,17 @@ import (
 	"time"
 
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/checkpoint"
 	"github.com/openesm/openesm/sources/internal/simulation"
-	"github.com/openesm/openesm/sources/kinesis"
 )
 
-// process is a life's end of the wire.
-type process struct {
-	service *service
-	life    *simulation.Life
-	host    string
-	next    http.RoundTripper
-	dead    atomic.Bool
+// Process is a life's end of the wire.
+type Process struct {
+	world *World
+	life  *simulation.Life
+	host  string
+	next  http.RoundTripper
+	dead  atomic.Bool
 
 	mu   sync.Mutex
 	cuts []context.CancelFunc // of its subscriptions
@@ -31,7 +31,7 @@ type process struct {
 
 // RoundTrip makes a call, unless the process is dead: then nobody hears of the
 // answer.
-func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
+func (p *Process) RoundTrip(r *http.Request) (*http.Response, error) {
 	if p.dead.Load() {
 		return nil, errDead
 	}
@@ -49,7 +49,7 @@ func (p *process) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // noteAllowed notes which calls the process was allowed.
-func (p *process) noteAllowed(r *http.Request, response *http.Response) {
+func (p *Process) noteAllowed(r *http.Request, response *http.Response) {
 	const blank = 2 // bytes at most, and no answer of the service
 	if response == nil || response.StatusCode != http.StatusOK || 0 <= response.ContentLength && response.ContentLength <= blank {
 		return
@@ -60,15 +60,15 @@ func (p *process) noteAllowed(r *http.Request, response *http.Response) {
 	p.allowed[action] = true
 }
 
-// wasAllowed reports whether a call was allowed once.
-func (p *process) wasAllowed(action string) bool {
+// WasAllowed reports whether a call was allowed once.
+func (p *Process) WasAllowed(action string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.allowed[action]
 }
 
 // cuttable makes a call one whose answer ends when the process dies.
-func (p *process) cuttable(r *http.Request) *http.Request {
+func (p *Process) cuttable(r *http.Request) *http.Request {
 	ctx, cut := context.WithCancel(r.Context())
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -77,7 +77,7 @@ func (p *process) cuttable(r *http.Request) *http.Request {
 }
 
 // die cuts the process off.
-func (p *process) die() {
+func (p *Process) die() {
 	p.dead.Store(true)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -89,9 +89,9 @@ func (p *process) die() {
 var errDead = errors.New("the process is dead")
 
 // turn does something in its turn, unless the process is dead.
-func (p *process) turn(label string, do func()) {
+func (p *Process) turn(label string, do func()) {
 	done := make(chan struct{})
-	p.service.sim.After(0, label, func() {
+	p.world.Sim.After(0, label, func() {
 		if !p.dead.Load() {
 			do()
 		}
@@ -100,11 +100,41 @@ func (p *process) turn(label string, do func()) {
 	<-done
 }
 
+// Life is the life of the process.
+func (p *Process) Life() *simulation.Life { return p.life }
+
+// Host is the host by which the process calls the server.
+func (p *Process) Host() string { return p.host }
+
+// Worker is the name of the process among the workers.
+func (p *Process) Worker() string {
+	if p.world.Renamed {
+		return p.host
+	}
+	return "worker"
+}
+
+// Store is the store of leases as the process reaches it.
+func (p *Process) Store() checkpoint.Store { return &sharedStore{p} }
+
+// Watch returns the source, whose comings and goings the observer is told of. It keeps
+// its abilities.
+func (p *Process) Watch(source Source) sources.Source { return &watched{Source: source, process: p} }
+
+// Source is a source of a sharded stream, with its abilities.
+type Source interface {
+	sources.Source
+	sources.Starter
+	sources.EventAppender
+	sources.Filterer
+	sources.Meter
+}
+
 // watched is the source, whose comings and goings the observer is told of.
 type watched struct {
-	*kinesis.Source
+	Source
 
-	process *process
+	process *Process
 }
 
 func (s *watched) Accept(ctx context.Context) (sources.Partition, error) {
@@ -116,7 +146,7 @@ func (s *watched) Accept(ctx context.Context) (sources.Partition, error) {
 	keeper, _ := p.(sources.WindowKeeper)
 	describer, _ := p.(sources.BatchDescriber)
 	w := &watchedPartition{Partition: p, Revocable: revocable, BatchDescriber: describer, keeper: keeper, process: s.process}
-	s.process.turn("opened "+p.ID(), func() { w.epoch = s.process.service.opened(s.process, p.ID()) })
+	s.process.turn("opened "+p.ID(), func() { w.epoch = s.process.world.opened(s.process, p.ID()) })
 	return w, nil
 }
 
@@ -132,17 +162,17 @@ type watchedPartition struct {
 	sources.BatchDescriber
 
 	keeper  sources.WindowKeeper
-	process *process
+	process *Process
 	epoch   int
 }
 
 // OnRevoke tells the observer too. It may not wait for its turn.
 func (p *watchedPartition) OnRevoke(revoked, lost func()) {
 	p.Revocable.OnRevoke(func() {
-		w := p.process.service
-		w.sim.After(0, "asked for "+p.ID(), func() {
+		w := p.process.world
+		w.Sim.After(0, "asked for "+p.ID(), func() {
 			if w.reader[p.ID()] == p.process && w.epochs[p.ID()] == p.epoch && !p.process.dead.Load() {
-				w.sim.Observer().Revoked(p.process.life, p.ID(), w.options.HandoverTimeout)
+				w.Sim.Observer().Revoked(p.process.life, p.ID(), w.HandoverTimeout)
 			}
 		})
 		revoked()
@@ -160,9 +190,13 @@ func (p *watchedPartition) Fetch(ctx context.Context, buf []sources.Record, wait
 	if n == 0 {
 		return n, err
 	}
+	w := p.process.world
+	for i := range buf[:n] {
+		buf[i].Data = w.body(&buf[i]) // by which the simulation knows a record
+	}
 	p.process.turn("fetched "+p.ID(), func() {
 		for i := range buf[:n] {
-			p.process.service.sim.Observer().Handed(p.process.life, simulation.Number(buf[i].Data))
+			w.Sim.Observer().Handed(p.process.life, simulation.Number(buf[i].Data))
 		}
 	})
 	return n, err
@@ -170,6 +204,6 @@ func (p *watchedPartition) Fetch(ctx context.Context, buf []sources.Record, wait
 
 // Close comes after everything else, so nothing is handled from here on.
 func (p *watchedPartition) Close(ctx context.Context) error {
-	p.process.turn("closed "+p.ID(), func() { p.process.service.lost(p.process, p.ID(), p.epoch) })
+	p.process.turn("closed "+p.ID(), func() { p.process.world.lost(p.process, p.ID(), p.epoch) })
 	return p.Partition.Close(ctx)
 }

@@ -1,4 +1,4 @@
-package kinesis_test
+package shardsim
 
 import (
 	"context"
@@ -13,23 +13,23 @@ import (
 // sharedStore is the store as one process reaches it: its calls take their turn and
 // fail, and what was written may arrive late, when nobody waits for it any more.
 type sharedStore struct {
-	*process
+	*Process
 }
 
 // Interval paces the positions of some scenarios.
-func (s *sharedStore) Interval() time.Duration { return s.service.pace }
+func (s *sharedStore) Interval() time.Duration { return s.world.Pace }
 
 var errStore = errors.New("the store does not answer")
 
 func (s *sharedStore) Leases(ctx context.Context) ([]checkpoint.Lease, error) {
 	var leases []checkpoint.Lease
 	err := s.life.Call(ctx, "look", func() error {
-		if s.service.isCut() {
+		if s.world.isCut() {
 			return errStore
 		}
-		return s.service.sim.Faulty(simulation.OpAccept, func() error {
+		return s.world.Sim.Faulty(simulation.OpAccept, func() error {
 			var err error
-			leases, err = s.service.store.Leases(context.WithoutCancel(ctx))
+			leases, err = s.world.Store.Leases(context.WithoutCancel(ctx))
 			return err
 		})
 	})
@@ -52,7 +52,7 @@ func (s *sharedStore) Update(ctx context.Context, last, next checkpoint.Lease) e
 
 func (s *sharedStore) Delete(ctx context.Context, last checkpoint.Lease) error {
 	return s.write(ctx, "delete "+last.Shard, simulation.OpAccept, func(ctx context.Context) error {
-		return s.service.store.Delete(ctx, last)
+		return s.world.Store.Delete(ctx, last)
 	})
 }
 
@@ -68,7 +68,7 @@ func (s *sharedStore) operation(last, next *checkpoint.Lease) (string, simulatio
 	case last.Position.Equal(next.Position):
 		return "renew " + next.Shard, simulation.OpAccept
 	default:
-		return fmt.Sprintf("ack %s to %d", next.Shard, s.service.index(next)), simulation.OpAck
+		return fmt.Sprintf("ack %s to %d", next.Shard, s.world.index(next)), simulation.OpAck
 	}
 }
 
@@ -77,24 +77,24 @@ func (s *sharedStore) operation(last, next *checkpoint.Lease) (string, simulatio
 func (s *sharedStore) write(ctx context.Context, label string, op simulation.Op, do func(context.Context) error) error {
 	effect := func() error { return do(context.WithoutCancel(ctx)) }
 	return s.life.Call(ctx, label, func() error {
-		w := s.service
-		if w.isCut() || w.sim.Chance(simulation.Fault(op)+" before") {
+		w := s.world
+		if w.isCut() || w.Sim.Chance(simulation.Fault(op)+" before") {
 			return errStore
 		}
-		if !w.sim.Chance(simulation.Fault(op) + " after") {
+		if !w.Sim.Chance(simulation.Fault(op) + " after") {
 			return effect()
 		}
-		if w.random.IntN(2) == 0 {
+		if w.Random.IntN(2) == 0 {
 			_ = effect()
 			return errStore
 		}
-		delay := []time.Duration{100 * time.Millisecond, 2 * w.options.LeaseDuration}[w.random.IntN(2)]
-		w.sim.Cover("late write")
-		w.sim.After(time.Duration(w.random.Int64N(int64(delay))), "late "+label, func() {
+		delay := []time.Duration{100 * time.Millisecond, 2 * w.LeaseDuration}[w.Random.IntN(2)]
+		w.Sim.Cover("late write")
+		w.Sim.After(time.Duration(w.Random.Int64N(int64(delay))), "late "+label, func() {
 			if effect() == nil {
-				w.sim.Cover("late write taken")
+				w.Sim.Cover("late write taken")
 			} else {
-				w.sim.Cover("late write refused")
+				w.Sim.Cover("late write refused")
 			}
 		})
 		return errStore
@@ -102,38 +102,38 @@ func (s *sharedStore) write(ctx context.Context, label string, op simulation.Op,
 }
 
 // isCut reports whether the store is out of reach.
-func (w *service) isCut() bool {
-	return w.sim.Enabled(simulation.FaultLost) && time.Now().Before(w.outage)
+func (w *World) isCut() bool {
+	return w.Sim.Enabled(simulation.FaultLost) && time.Now().Before(w.outage)
 }
 
 func (s *sharedStore) create(ctx context.Context, lease checkpoint.Lease) error {
-	err := s.service.store.Create(ctx, lease)
+	err := s.world.Store.Create(ctx, lease)
 	if err == nil {
-		s.service.moved(s.process, &lease)
+		s.world.moved(s.Process, &lease)
 	}
 	return err
 }
 
 func (s *sharedStore) update(ctx context.Context, last, next checkpoint.Lease) error {
-	err := s.service.store.Update(ctx, last, next)
+	err := s.world.Store.Update(ctx, last, next)
 	if err != nil {
 		return err
 	}
-	w := s.service
+	w := s.world
 	switch {
 	case last.Owner == next.Owner || next.Owner == "":
-		if w.owners[last.Owner] != s.process && w.owners[last.CheckpointOwner] != s.process {
-			w.sim.Observer().Violate(12, fmt.Sprintf("%s writes the lease of %s as %q, which it is not", s.host, last.Shard, last.Owner))
+		if w.owners[last.Owner] != s.Process && w.owners[last.CheckpointOwner] != s.Process {
+			w.Sim.Observer().Violate(12, fmt.Sprintf("%s writes the lease of %s as %q, which it is not", s.host, last.Shard, last.Owner))
 		}
 	default:
-		w.owners[next.Owner] = s.process
+		w.owners[next.Owner] = s.Process
 		if !last.Position.Equal(next.Position) {
-			w.sim.Observer().Violate(12, fmt.Sprintf("%s moves the position of %s as it takes it", s.host, last.Shard))
+			w.Sim.Observer().Violate(12, fmt.Sprintf("%s moves the position of %s as it takes it", s.host, last.Shard))
 		}
 	}
-	w.moved(s.process, &next)
-	if last.Owner == next.Owner && last.CheckpointOwner != "" && next.CheckpointOwner == "" && w.owners[last.CheckpointOwner] == s.process {
-		w.sim.Observer().HandedOver(s.process.life, next.Shard)
+	w.moved(s.Process, &next)
+	if last.Owner == next.Owner && last.CheckpointOwner != "" && next.CheckpointOwner == "" && w.owners[last.CheckpointOwner] == s.Process {
+		w.Sim.Observer().HandedOver(s.life, next.Shard)
 	}
 	return nil
 }
