@@ -115,10 +115,11 @@ type Config struct {
 	// (KIN-100, KIN-101).
 	ParallelizationFactor int
 
-	// MaximumRetryAttempts is how often a failed batch of an ordered source is
-	// retried: 0 to 10,000; nil or NoLimit means without limit (RTY-03), but 10 times on
+	// MaximumRetryAttempts is how often a failed batch is retried, of an ordered source
+	// or one that does not redeliver (MQ): 0 to 10,000; nil or NoLimit means without limit (RTY-03), but 10 times on
 	// Kafka if OnFailure is set (KAF-61). For more than that, up to 10,000, say how
-	// many.
+	// many. On MQ, where AWS knows no limit, what is given up goes to OnFailure, or else
+	// where the source keeps its dead letters; one of them must be there.
 	MaximumRetryAttempts *int
 
 	// MaximumRecordAge gives records of an ordered source up once they are
@@ -129,9 +130,10 @@ type Config struct {
 	// in two (KIN-140).
 	BisectBatchOnFunctionError bool
 
-	// OnFailure takes the failure record of what an ordered source gives up; the
-	// packages in esm/destination have those of AWS. nil discards it, which is
-	// counted and logged (DST-66).
+	// OnFailure takes the failure record of what an ordered source, or one that does not
+	// redeliver (MQ, where AWS has none), gives up; the packages in esm/destination have
+	// those of AWS. nil discards it, which is counted and logged (DST-66), and never
+	// happens on MQ.
 	OnFailure Destination
 
 	// OnFailureTimeout bounds how long the delivery of a failure record is tried.
@@ -164,7 +166,8 @@ type Config struct {
 
 	// DrainTimeout is how long a stopped mapping lets running invocations go
 	// on before it cancels them. Default DefaultDrainTimeout; NoDrainTimeout cancels
-	// them at once.
+	// them at once. What succeeds in the last moment is settled after it: that takes as
+	// long as a call to the source, which is 20 seconds as a rule if it does not answer.
 	DrainTimeout time.Duration
 
 	// MaximumBufferedBytes bounds what is fetched and not yet settled: of one

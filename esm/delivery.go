@@ -17,37 +17,41 @@ import (
 // deliveryLimit is how long one attempt to deliver may take.
 const deliveryLimit = 30 * time.Second
 
+// courier delivers what one lane gives up to the on-failure destination.
+type courier struct {
+	// abandoned is a delivery that did not return in time; nil for none.
+	abandoned *abandonedDelivery
+}
+
 // giveUp delivers records to the destination, or drops them if there is none or
-// it does not take them in time, and finishes them. It reports false if the
-// mapping stopped before that.
-func (s *sublane) giveUp(records []sources.Record, step retry.Step) bool {
-	o := s.parent
-	if o.config.OnFailure == nil {
-		s.drop(records, step, "no on-failure destination")
+// it does not take them in time: then they are finished. It reports false if the
+// mapping stopped before that. last is what their last invocation came to.
+func (c *courier) giveUp(p *part, records []sources.Record, step retry.Step, last *outcome) bool {
+	if p.config.OnFailure == nil {
+		p.drop(records, step, "no on-failure destination")
 		return true
 	}
-	record, began := s.failureRecord(records, step), time.Now()
+	record, began := p.failureRecord(records, step, last), time.Now()
 	for failures := 1; ; failures++ {
-		left := o.deliveryTime(began)
-		err := s.deliver(record, left)
+		left := p.deliveryTime(began)
+		err := c.deliver(p, record, left)
 		if err == nil {
-			o.count(OnFailureDestinationDeliveredEventCount, len(records))
-			o.finished(records)
+			p.count(OnFailureDestinationDeliveredEventCount, len(records))
 			return true
 		}
-		o.observe(Observation{
-			Metric: OnFailureDestinationDeliveryErrorCount, Partition: o.id, Count: 1, Err: err,
+		p.observe(Observation{
+			Metric: OnFailureDestinationDeliveryErrorCount, Partition: p.id, Count: 1, Err: err,
 		})
-		o.config.Logger.Error("delivery to the on-failure destination failed", append(o.attrs(),
+		p.config.Logger.Error("delivery to the on-failure destination failed", append(p.attrs(),
 			slog.Any("error", err), slog.Int("records", len(records)), slog.Int("attempt", failures),
-			slog.String("effect", o.deliveryEffect()))...)
-		delay := deliveryBackoff().Delay(failures, o.config.Jitter())
-		if left = o.deliveryTime(began); left <= 0 && !o.over() {
-			s.drop(records, step, "the on-failure destination did not take them in time")
+			slog.String("effect", p.deliveryEffect()))...)
+		delay := deliveryBackoff().Delay(failures, p.config.Jitter())
+		if left = p.deliveryTime(began); left <= 0 && !p.over() {
+			p.drop(records, step, "the on-failure destination did not take them in time")
 			return true
 		}
 		delay = min(delay, max(left, 1)) // and then a last attempt
-		if !sleep(o.soft, delay) {
+		if !sleep(p.soft, delay) {
 			return false
 		}
 	}
@@ -69,38 +73,35 @@ func (p *part) deliveryEffect() string {
 	return fmt.Sprintf("the partition stands still until the destination takes them, for %v at most", p.config.OnFailureTimeout)
 }
 
-// drop finishes records that are delivered nowhere (DST-62, DST-66).
-func (s *sublane) drop(records []sources.Record, step retry.Step, why string) {
-	o := s.parent
-	o.observe(Observation{
-		Metric: DroppedEventCount, Partition: o.id, Count: len(records), Err: fmt.Errorf("esm: %s: %s", step.Reason, why),
+// drop tells of records that are delivered nowhere (DST-62, DST-66).
+func (p *part) drop(records []sources.Record, step retry.Step, why string) {
+	p.observe(Observation{
+		Metric: DroppedEventCount, Partition: p.id, Count: len(records), Err: fmt.Errorf("esm: %s: %s", step.Reason, why),
 	})
-	o.config.Logger.Error("records dropped: "+why, append(o.attrs(),
+	p.config.Logger.Error("records dropped: "+why, append(p.attrs(),
 		slog.String("condition", string(step.Reason)), slog.Int("records", len(records)))...)
-	o.finished(records)
 }
 
 // failureRecord describes records that are given up.
-func (s *sublane) failureRecord(records []sources.Record, step retry.Step) *FailureRecord {
-	o := s.parent
-	describer, _ := sources.Ability[sources.BatchDescriber](o.partition)
-	single, _ := sources.Ability[sources.RecordDescriber](o.partition)
+func (p *part) failureRecord(records []sources.Record, step retry.Step, last *outcome) *FailureRecord {
+	describer, _ := sources.Ability[sources.BatchDescriber](p.partition)
+	single, _ := sources.Ability[sources.RecordDescriber](p.partition)
 	f := &FailureRecord{
-		RequestID:              s.last.request.String(),
-		FunctionARN:            o.config.FunctionARN,
+		RequestID:              last.request.String(),
+		FunctionARN:            p.config.FunctionARN,
 		Condition:              step.Reason,
 		ApproximateInvokeCount: step.Invokes,
 		Timestamp:              time.Now(),
-		Mapping:                o.config.Name,
-		MappingUUID:            o.config.UUID,
-		Partition:              o.id,
+		Mapping:                p.config.Name,
+		MappingUUID:            p.config.UUID,
+		Partition:              p.id,
 		Records:                slices.Clone(records), // a destination that is abandoned still has them
 		describer:              describer,
 		recordDescriber:        single,
-		appender:               o.appender,
+		appender:               p.appender,
 	}
 	if step.Reason == retry.RetryAttemptsExhausted {
-		f.Response = s.last.response
+		f.Response = last.response
 	}
 	return f
 }
@@ -133,14 +134,13 @@ func (a *abandonedDelivery) await(ctx context.Context, wait time.Duration) (retu
 // handler is, once: the lane waits a while, wait at most, for the call to return
 // before it makes another. If the late call delivered the record after all, that counts.
 // The destination's error is only passed on: to look into it may panic.
-func (s *sublane) deliver(record *FailureRecord, wait time.Duration) error {
-	p := s.parent
-	if late := s.abandoned; late != nil {
+func (c *courier) deliver(p *part, record *FailureRecord, wait time.Duration) error {
+	if late := c.abandoned; late != nil {
 		returned, err := late.await(p.soft, min(wait, logInterval))
 		if !returned {
 			return errAbandoned
 		}
-		s.abandoned = nil
+		c.abandoned = nil
 		if err == nil && late.record == record {
 			return nil
 		}
@@ -150,7 +150,7 @@ func (s *sublane) deliver(record *FailureRecord, wait time.Duration) error {
 	done := launch(func() error { return p.handOver(ctx, record) })
 	returned, err := await(ctx, done)
 	if !returned {
-		s.abandoned, err = &abandonedDelivery{record, done}, errAbandoned
+		c.abandoned, err = &abandonedDelivery{record, done}, errAbandoned
 		p.count(AbandonedDeliveryCount, 1)
 	}
 	if err != nil && errors.Is(context.Cause(ctx), ErrDrainTimeout) {

@@ -102,7 +102,8 @@
 // When the context of Run is done the mapping begins no further fetch, lets
 // running invocations end and settles them, and returns. Of a queue it still handles
 // what it holds, and what long polls under way bring, while the drain has time for it;
-// everything else is given back. After Config.DrainTimeout it cancels what still runs.
+// everything else is given back. After Config.DrainTimeout it cancels what still runs,
+// and waits for the calls that settle what ended before.
 // A partition that is revoked, as in the rebalance of a consumer group, is stopped in
 // the same way, alone.
 //

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"runtime/debug"
 	"slices"
+	"sync"
 
 	"github.com/openesm/openesm/esm/filter"
 	"github.com/openesm/openesm/sources"
@@ -33,7 +34,9 @@ type filtering struct {
 	criteria *filter.Criteria // nil if there are no patterns
 	metadata func(dst []byte, partition string, r *sources.Record, asked []sources.AskedMember) []byte
 	asked    []sources.AskedMember
-	function func(*sources.Record) bool // nil if there is none
+	body     func(dst []byte, r *sources.Record) []byte // nil where Record.Data is it
+	bodies   sync.Pool                                  // of *[]byte, for body
+	function func(*sources.Record) bool                 // nil if there is none
 }
 
 // filtering makes the filters of c, whose defaults are filled in, for a source;
@@ -78,7 +81,7 @@ func (f *filtering) compile(to *checker, c FilterCriteria, source sources.Source
 	if f.metadata = kind.AppendMetadata; f.metadata == nil {
 		f.metadata = func(dst []byte, _ string, _ *sources.Record, _ []sources.AskedMember) []byte { return dst }
 	}
-	f.asked = asked(criteria)
+	f.asked, f.body = asked(criteria), kind.AppendBody
 }
 
 // patternBound says what a pattern should have been.
@@ -156,8 +159,22 @@ func (f *filtering) passes(partition string, r *sources.Record) (passes bool, pa
 		}
 	}()
 	metadata := func(dst []byte) []byte { return f.metadata(dst, partition, r, f.asked) }
-	if f.criteria != nil && !f.criteria.Match(r.Data, metadata) {
+	if f.criteria != nil && !f.match(r, metadata) {
 		return false, nil
 	}
 	return f.function == nil || f.function(r), nil
+}
+
+// match holds a record to the patterns.
+func (f *filtering) match(r *sources.Record, metadata func(dst []byte) []byte) bool {
+	if f.body == nil {
+		return f.criteria.Match(r.Data, metadata)
+	}
+	room, ok := f.bodies.Get().(*[]byte)
+	if !ok {
+		room = new([]byte)
+	}
+	defer f.bodies.Put(room)
+	*room = f.body((*room)[:0], r)
+	return f.criteria.Match(*room, metadata)
 }

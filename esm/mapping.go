@@ -14,9 +14,14 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
-// settleGrace is how long, after the drain timeout, what succeeded in the last
-// moment may still be settled and held records released.
-const settleGrace = 5 * time.Second
+const (
+	// settleGrace is how long, after the drain timeout, what succeeded in the last
+	// moment may still be settled and held records released.
+	settleGrace = 5 * time.Second
+	// settleRounds is how often that time is given while a settlement is under way: as long
+	// together as two calls of any source, for a position may wait for the one before it.
+	settleRounds = 9
+)
 
 // measureInterval is how often a source is asked what it measures.
 const measureInterval = 10 * time.Second
@@ -42,6 +47,10 @@ type Mapping struct {
 	spent    atomic.Bool
 	// cut says that the drain timeout cancelled an invocation, a settlement or a delivery.
 	cut atomic.Bool
+	// settling is how many calls that settle records are under way, and lastCalls says
+	// that one which fails is not made again.
+	settling  atomic.Int64
+	lastCalls atomic.Bool
 	// step is the call to the source that is waited for; "" while it is served.
 	step atomic.Value
 	// panics logs those of Observer and Jitter, reports what the source tells of by
@@ -110,8 +119,10 @@ func (m *Mapping) occasionally(message string, attrs ...any) *occasionally {
 //
 // When ctx is done, fetching stops, running invocations go on and are settled,
 // and records that were fetched and not started are released. Run then returns
-// nil. Invocations that take longer than DrainTimeout are cancelled, and so are
-// settlements some seconds later; Run then returns ErrDrainTimeout.
+// nil. Invocations that take longer than DrainTimeout are cancelled, and Run then returns
+// ErrDrainTimeout. What succeeded is settled still: for five seconds as often as it takes,
+// and then by the calls that are under way, which have deadlines of their own. Run returns
+// ErrDrainTimeout too if that was not enough.
 //
 // Other errors: ErrSpent on a second call, ErrSourceInUse while another mapping
 // reads the source, and what the source says when it cannot work as configured
@@ -147,7 +158,7 @@ func (m *Mapping) Run(ctx context.Context) (err error) {
 		if expire(finished, m.config.DrainTimeout) {
 			cancelWork(ErrDrainTimeout)
 		}
-		if expire(finished, settleGrace) {
+		if m.settleTimePasses(finished) {
 			cancelSettle(ErrDrainTimeout)
 		}
 	})
@@ -163,6 +174,23 @@ func (m *Mapping) Run(ctx context.Context) (err error) {
 	}
 	m.ended(err)
 	return err
+}
+
+// settleTimePasses waits until the time is over that settlements have after the drain
+// timeout, and reports whether that was before the mapping finished. A batch that ended in
+// the last moment would be handled again if its settlement were cut off, so a call that is
+// under way has its own time.
+func (m *Mapping) settleTimePasses(finished <-chan struct{}) bool {
+	for range settleRounds {
+		if !expire(finished, settleGrace) {
+			return false
+		}
+		m.lastCalls.Store(true)
+		if m.settling.Load() == 0 {
+			break
+		}
+	}
+	return true
 }
 
 // ended logs how the mapping ended, and what was held back.
@@ -258,6 +286,9 @@ func (m *Mapping) start(s stages) error {
 		Timeout:    m.config.Timeout,
 		Logger:     m.config.Logger.With(m.attr()),
 		Report:     m.report,
+	}
+	if !m.traits.Ordered {
+		settings.Concurrency = m.config.scaling(m.traits).Max
 	}
 	for failures := 1; ; failures++ {
 		err := starter.Start(s.soft, settings)

@@ -85,7 +85,7 @@ func TestSettingsReachTheSource(t *testing.T) {
 		}
 		got.Logger, got.Report = nil, nil
 		equal(t, "settings", got, sources.Settings{
-			BatchSize: 20, BatchBytes: 6_291_456, Window: time.Second, Timeout: 7 * time.Second,
+			BatchSize: 20, BatchBytes: 6_291_456, Window: time.Second, Timeout: 7 * time.Second, Concurrency: 1250,
 		})
 	})
 }

@@ -15,7 +15,7 @@ import (
 //	                     FailedInvokeEventCount, DroppedEventCount,
 //	                     OnFailureDestinationDeliveredEventCount,
 //	                     DeletedEventCount, CommittedEventCount,
-//	                     ThrottledEventCount, StaleEventCount,
+//	                     ThrottledEventCount, StaleEventCount, RejectedEventCount,
 //	                     PollingErrorCount, InvokeErrorCount, CommitErrorCount,
 //	                     OnFailureDestinationDeliveryErrorCount,
 //	                     AbandonedInvokeCount, AbandonedDeliveryCount
@@ -112,8 +112,10 @@ const (
 	// the mapping on AWS, where the function counts its throttles.
 	ThrottledEventCount Metric = "ThrottledEventCount"
 	// StaleEventCount: records that could not be settled any more because the
-	// source had taken them back (SQS-63). Ours.
+	// source had taken them back (SQS-63), or that expired while they were held. Ours.
 	StaleEventCount Metric = "StaleEventCount"
+	// RejectedEventCount: records given up that the source keeps as dead letters. Ours.
+	RejectedEventCount Metric = "RejectedEventCount"
 	// AbandonedInvokeCount: handlers that did not return after their time
 	// limit; again each minute for one that its lane waits for. Ours.
 	AbandonedInvokeCount Metric = "AbandonedInvokeCount"

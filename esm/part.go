@@ -66,11 +66,19 @@ func (p *part) serve() {
 	p.config.Logger.Debug("partition closed", p.attrs()...)
 }
 
-// close lets the partition go, and tells if it could not be let go as it should.
+// close lets the partition go, and tells if it could not be let go as it should. That of
+// a stream may store its position.
 func (p *part) close() {
+	if p.traits.Ordered {
+		p.settling.Add(1)
+		defer p.settling.Add(-1)
+	}
 	err := p.partition.Close(p.settle)
 	if err == nil {
 		return
+	}
+	if p.settle.Err() != nil {
+		p.cut.Store(true)
 	}
 	p.observe(Observation{Metric: CommitErrorCount, Partition: p.id, Count: 1, Err: err})
 	p.warn("closing the partition failed", err)
@@ -152,7 +160,9 @@ func (p *part) ack(settle func(context.Context, []sources.Record) error, records
 	ctx := p.acks.context()
 	for failures := 1; !p.lost(); failures++ {
 		total := len(records)
+		p.settling.Add(1)
 		err := settle(ctx, records)
+		p.settling.Add(-1)
 		if err == nil {
 			p.count(metric, total*each)
 			return
@@ -178,10 +188,11 @@ func (p *part) ack(settle func(context.Context, []sources.Record) error, records
 		if p.lost() {
 			return
 		}
-		if !rested || expired(records, time.Now()) {
+		late := p.settle.Err() != nil || p.lastCalls.Load()
+		if !rested || late || expired(records, time.Now()) {
 			p.warn("settling given up, the records will be delivered again", err, slog.Int("records", len(records)))
 			p.count(StaleEventCount, len(records))
-			if p.settle.Err() != nil {
+			if late {
 				p.cut.Store(true)
 			}
 			return

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 )
 
@@ -31,6 +32,7 @@ type queueLane struct {
 	filtered []sources.Record
 	running  []sources.Record // what the handler runs with
 	lent     int              // bytes of their share of the budget, while that is given up
+	courier  courier
 	// unsettled are the records of the last batch that were let go.
 	unsettled []sources.Record
 	// keeper has what is held besides the batch while the handler runs; nil for
@@ -46,7 +48,7 @@ type queueLane struct {
 func newQueueLane(u *unordered) *queueLane {
 	l := &queueLane{lane: u.newLane(), pool: u, since: time.Now()}
 	l.lane.fetch = l.fetch
-	l.stuck = l.giveUp
+	l.stuck = l.letOthers
 	return l
 }
 
@@ -63,10 +65,14 @@ func (l *queueLane) run() {
 			return
 		}
 		u.scaler.busy()
+		handled := true
 		if tooLarge {
 			u.scaler.free()
-			l.rejectTooLarge()
-		} else if !l.process(n) {
+			handled = l.rejectTooLarge()
+		} else {
+			handled = l.process(n)
+		}
+		if !handled {
 			return
 		}
 	}
@@ -123,20 +129,31 @@ func (l *queueLane) look(start time.Time, n int, polled bool) {
 	}
 }
 
-// rejectTooLarge reports a record that fits into no event document (ESM-41). It stays
-// in its source, whose own rules end it (SQS-51).
-func (l *queueLane) rejectTooLarge() {
+// rejectTooLarge reports a record that fits into no event document (ESM-41). It goes
+// where poison goes, or stays in its source, whose own rules end it (SQS-51). If the
+// mapping stops before that it returns false.
+func (l *queueLane) rejectTooLarge() bool {
+	if l.pool.givesUp() {
+		step := retry.Step{To: 1, Reason: retry.MaximumPayloadSizeExceeded, Invokes: 1}
+		if !l.giveUp(l.held[:1], step, &outcome{}) {
+			return false
+		}
+		l.finish(1)
+		return true
+	}
 	l.pool.observe(Observation{Metric: DroppedEventCount, Partition: l.pool.id, Count: 1, Err: errTooLarge})
 	l.pool.warn("record dropped", errTooLarge)
 	l.letGo(l.held[:1])
 	l.finish(1)
 	l.dropGroups(0)
+	return true
 }
 
 // process invokes the handler with the first n held records and settles what
 // succeeded. If the mapping stops before they are handled they stay held, and it
 // returns false.
 func (l *queueLane) process(n int) bool {
+	tries := 0
 	for failures := 1; ; failures++ {
 		if failures == 1 {
 			l.extend(l.held[:n])
@@ -158,6 +175,13 @@ func (l *queueLane) process(n int) bool {
 		}
 		if o.verdict == partial {
 			n = l.settleDone(n, o)
+		}
+		if o.verdict != throttled {
+			tries++
+		}
+		if l.pool.exhausted(tries) {
+			l.pool.scaler.free()
+			return l.exhaust(n, tries, &o)
 		}
 		if !sleep(l.pool.soft, delay) {
 			l.pool.scaler.free()
@@ -184,10 +208,10 @@ func (l *queueLane) attempt(n int) outcome {
 	return o
 }
 
-// giveUp lets go of all that others may have while the lane waits for handlers that may
+// letOthers lets go of all that others may have while the lane waits for handlers that may
 // never return: what did not fit into the batch, and the batch's share of the budget.
 // What its handler holds is bounded by the number of lanes.
-func (l *queueLane) giveUp() {
+func (l *queueLane) letOthers() {
 	l.keeper.giveUp()
 	l.lent = l.pool.budget.bytes(l.running)
 	l.pool.budget.change(-l.lent)
@@ -212,9 +236,12 @@ func (l *queueLane) again(o outcome, records []sources.Record, failures int) (ti
 	switch {
 	case o.verdict == throttled:
 		delay := max(throttleBackoff().Delay(failures, u.config.Jitter()), o.retryAfter)
+		if !u.traits.Redelivers {
+			return untilExpiry(records, delay), true
+		}
 		return delay, last(records, time.Now().Add(delay), u.needed())
 	case (o.verdict == failed || o.verdict == partial) && !u.traits.Redelivers:
-		return u.config.RetryBackoff.Delay(failures, u.config.Jitter()), true
+		return untilExpiry(records, u.config.RetryBackoff.Delay(failures, u.config.Jitter())), true
 	default:
 		return 0, false
 	}
@@ -319,8 +346,11 @@ func cutExpiring(records []sources.Record, need time.Duration) (kept int, others
 // ever.
 func (l *queueLane) dropUnstartable(n int) int {
 	u := l.pool
-	if last(l.held[:n], time.Now(), u.needed()) {
+	if u.startable(l.held[:n]) {
 		return n
+	}
+	if !u.traits.Redelivers {
+		return l.dropExpired(n)
 	}
 	kept, late := cutExpiring(l.held[:n], u.needed())
 	l.held = slices.Delete(l.held, kept, n)

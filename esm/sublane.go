@@ -18,12 +18,11 @@ type sublane struct {
 	lane
 	*trial // nil before the first batch, for many a lane never has one
 
-	parent *ordered
-	reads  bool // by itself: nobody fills its inbox but it
-	inbox  inbox
-	window *window // the open tumbling window; nil for none
-	// abandoned is a delivery to the on-failure destination; nil for none.
-	abandoned *abandonedDelivery
+	parent  *ordered
+	reads   bool // by itself: nobody fills its inbox but it
+	inbox   inbox
+	window  *window // the open tumbling window; nil for none
+	courier courier
 }
 
 // trial is how it stands with a batch.
@@ -174,6 +173,16 @@ func (s *sublane) handle(records []sources.Record, tooLarge bool) bool {
 			rested = false
 		}
 	}
+}
+
+// giveUp gives records up and finishes them, and reports false if the mapping stopped
+// before that.
+func (s *sublane) giveUp(records []sources.Record, step retry.Step) bool {
+	if !s.courier.giveUp(s.parent.part, records, step, &s.last) {
+		return false
+	}
+	s.parent.finished(records)
+	return true
 }
 
 // rest waits before a retry, but not past the moment when the first record

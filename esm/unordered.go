@@ -24,6 +24,7 @@ type unordered struct {
 	budget  *budget
 	gate    gate
 	stopper sources.Stopper // nil if the partition is none
+	holder  sources.Holder  // nil if it loses no records singly
 	lanes   sync.WaitGroup
 	mu      sync.Mutex
 	running int
@@ -45,6 +46,7 @@ func newUnordered(p *part) *unordered {
 		stopped: sync.OnceValue(time.Now), ended: make(chan struct{}),
 	}
 	u.stopper, _ = sources.Ability[sources.Stopper](p.partition)
+	u.holder, _ = sources.Ability[sources.Holder](p.partition)
 	u.slowest.Store(-1)
 	return u
 }
@@ -229,6 +231,8 @@ func (u *unordered) took(d time.Duration) {
 // mayStart reports whether a batch may be begun: while the mapping runs, and in its
 // drain while what is left of that is enough for the slowest batch so far, twice over,
 // or for the handler's time limit. Before the first batch half of the drain is enough.
+// A receive is spent either way, so it is begun if it will probably end in time; its
+// settlement has time of its own (settleTimePasses).
 func (u *unordered) mayStart() bool {
 	if u.soft.Err() == nil {
 		return true

@@ -79,7 +79,7 @@ func (c Config) check(to *checker, traits sources.Traits) {
 	if traits.Ordered {
 		c.checkOrdered(to, traits)
 	} else {
-		c.checkUnordered(to)
+		c.checkUnordered(to, traits)
 	}
 }
 
@@ -121,7 +121,6 @@ func (c Config) checkTimes(to *checker, traits sources.Traits) {
 
 func (c Config) checkOrdered(to *checker, traits sources.Traits) {
 	between(to, "ParallelizationFactor", c.ParallelizationFactor, 1, 10)
-	between(to, "MaximumRetryAttempts", *c.MaximumRetryAttempts, -1, 10_000)
 	age := c.MaximumRecordAge
 	to.require(age == -1 || age >= time.Minute && age <= 7*24*time.Hour, "MaximumRecordAge", age,
 		"must be 0 or NoLimit, or between %v and %v", time.Minute, 7*24*time.Hour)
@@ -129,23 +128,35 @@ func (c Config) checkOrdered(to *checker, traits sources.Traits) {
 		c.TumblingWindow, "must be whole seconds between %v and %v", time.Duration(0), traits.TumblingWindow)
 	to.require(c.TumblingWindow == 0 || c.ParallelizationFactor <= 1, "TumblingWindow", c.TumblingWindow,
 		"must be 0 if ParallelizationFactor (%d) is greater than 1", c.ParallelizationFactor)
+	c.checkGivingUp(to)
+	to.require(c.MaximumConcurrency == 0, "MaximumConcurrency", c.MaximumConcurrency,
+		"must be 0, ordered sources scale by ParallelizationFactor")
+}
+
+// checkGivingUp is about sources of which the mapping itself gives records up.
+func (c Config) checkGivingUp(to *checker) {
+	between(to, "MaximumRetryAttempts", *c.MaximumRetryAttempts, -1, 10_000)
 	to.require(c.OnFailureTimeout >= 0, "OnFailureTimeout", c.OnFailureTimeout, "must not be negative; 0 or NoLimit is no bound")
 	notTiny(to, "OnFailureTimeout", c.OnFailureTimeout)
 	to.require(c.OnFailure == nil || !hollow(c.OnFailure), "OnFailure", fmt.Sprintf("a %T that is nil or wraps nil", c.OnFailure),
 		"must be a destination, or nil for none")
 	to.require(c.OnFailureTimeout <= 0 || c.OnFailure != nil, "OnFailureTimeout", c.OnFailureTimeout, "must be 0 without OnFailure")
-	to.require(c.MaximumConcurrency == 0, "MaximumConcurrency", c.MaximumConcurrency,
-		"must be 0, ordered sources scale by ParallelizationFactor")
 }
 
-func (c Config) checkUnordered(to *checker) {
+func (c Config) checkUnordered(to *checker, traits sources.Traits) {
 	const ordered = "must not be set, it belongs to ordered sources (SQS-50: use the queue's redrive policy)"
 	between(to, "MaximumConcurrency", c.MaximumConcurrency, 0, 1000)
 	to.require(c.ParallelizationFactor == 1, "ParallelizationFactor", c.ParallelizationFactor, ordered)
-	to.require(*c.MaximumRetryAttempts == -1, "MaximumRetryAttempts", *c.MaximumRetryAttempts, ordered)
 	to.require(c.MaximumRecordAge == -1, "MaximumRecordAge", c.MaximumRecordAge, ordered)
 	to.require(c.TumblingWindow == 0, "TumblingWindow", c.TumblingWindow, "must be 0, it belongs to ordered sources")
 	to.require(!c.BisectBatchOnFunctionError, "BisectBatchOnFunctionError", c.BisectBatchOnFunctionError, ordered)
+	if !traits.Redelivers {
+		c.checkGivingUp(to)
+		to.require(*c.MaximumRetryAttempts < 0 || c.OnFailure != nil || traits.Rejects, "MaximumRetryAttempts", *c.MaximumRetryAttempts,
+			"must not be set without OnFailure, for the source has no place for dead letters, or does not know of it")
+		return
+	}
+	to.require(*c.MaximumRetryAttempts == -1, "MaximumRetryAttempts", *c.MaximumRetryAttempts, ordered)
 	to.require(c.OnFailure == nil, "OnFailure", "set", ordered)
 	to.require(c.OnFailureTimeout == 0, "OnFailureTimeout", c.OnFailureTimeout, ordered)
 }

@@ -14,6 +14,8 @@ type Settings struct {
 	BatchBytes int
 	// Window is the longest time a batch may gather.
 	Window time.Duration
+	// Concurrency is the most lanes that an unordered source is read by at once.
+	Concurrency int
 	// Timeout is the handler's time limit. A record of an unordered source that
 	// expires is started only while at least this much is left of it.
 	Timeout time.Duration
@@ -72,7 +74,8 @@ type EventAppender interface {
 }
 
 // Releaser is a [Partition] that can give back records that were never
-// started, so that others may have them at once.
+// started, so that others may have them at once. Of a source that does not redeliver
+// it gets those too that failed and expired while they were tried again.
 type Releaser interface {
 	// Release gives records back. One attempt, no retry: what is not given
 	// back returns to the source by itself, later. May be called concurrently
@@ -128,11 +131,31 @@ type Revocable interface {
 }
 
 // Failer is a [Partition] of a source that redelivers and wants to know which
-// records failed, for instance to choose when they come back.
+// records failed, for instance to choose when they come back. Where the source does
+// not redeliver it is told of records that fit into no event document, and nobody
+// else takes: they stay in the source, and do not come again soon.
 type Failer interface {
 	// Fail tells that the handler failed records. One attempt, no retry. May
 	// be called concurrently with Fetch and Ack.
 	Fail(ctx context.Context, records []Record) error
+}
+
+// Rejecter is a [Partition] that can give records up: the service puts them where its
+// dead letters go. See Traits.Rejects.
+type Rejecter interface {
+	// Reject settles records as Ack does, with the same errors, and has the service
+	// keep them as dead letters. May be called concurrently with Fetch and Ack.
+	Reject(ctx context.Context, records []Record) error
+}
+
+// Holder is a [Partition] of a source that does not redeliver, and may lose some of the
+// records that it handed out: with the connection over which they came, say. Others may
+// have those meanwhile.
+type Holder interface {
+	// Holds reports whether a record is still the mapping's. The engine asks before
+	// each invocation, and begins none with a record that is not. It makes no call,
+	// takes no lock, and may be called concurrently with everything.
+	Holds(record *Record) bool
 }
 
 // BatchDescriber is a [Partition] that describes a batch in failure records.
@@ -201,6 +224,12 @@ type Filtering struct {
 	// Kafka. Never empty. A record whose Data is nil has no body (a Kafka
 	// tombstone); an empty body is not nil.
 	Key string
+
+	// AppendBody appends to dst the body of r and returns the longer slice, where that
+	// is not in Record.Data: nobody else needs it there, and writing it takes time. It
+	// is called concurrently with everything, allocates nothing but dst, and keeps
+	// nothing. nil where Record.Data is the body.
+	AppendBody func(dst []byte, r *Record) []byte
 
 	// Text allows patterns for bodies of plain text. Kinesis and DynamoDB
 	// Streams refuse them (FILT-68).

@@ -20,9 +20,10 @@
 //   - The adapter never loses a record to cancellation. A record that the
 //     service handed over is returned by Fetch, or given back by Close, or
 //     left to the service to hand out again.
-//   - Every record that Fetch returned ends in one of three ways: Ack (done),
-//     [Failer] (its batch failed; only sources that redeliver), or [Releaser]
-//     (never started). A source without the latter two gets no call, and the
+//   - Every record that Fetch returned ends in one of four ways: Ack (done),
+//     [Failer] (its batch failed; of sources that redeliver), [Rejecter] (given up; of
+//     those that do not, and have a place for it), or [Releaser] (never started, or
+//     expired). A source without the latter three gets no call, and the
 //     record is simply not acked.
 //
 // # Abilities
@@ -30,7 +31,7 @@
 // What only some services can do is an interface of one method, found once by
 // [Ability], that is by type assertion through wrappers: on the Source [Starter],
 // [EventAppender], [Identifier], [Filterer] and [Meter], on the Partition
-// [Releaser], [Failer], [Extender], [Stopper], [Revocable], [BatchDescriber],
+// [Releaser], [Failer], [Rejecter], [Holder], [Extender], [Stopper], [Revocable], [BatchDescriber],
 // [RecordDescriber] and [WindowKeeper], whose two methods make no sense apart.
 //
 // # Errors

@@ -14,7 +14,8 @@ type Record struct {
 	// Key is the order key: message group or partition key; "" for none.
 	Key string
 
-	// Data is the record's body. It must not be modified.
+	// Data is the record's body. It must not be modified. Where Native has it, and it
+	// would have to be written first, it is nil: see Filtering.AppendBody.
 	Data []byte
 
 	// Native is the client library's own record, for handlers that want all

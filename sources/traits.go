@@ -23,6 +23,11 @@ type Traits struct {
 	// retried in place until it succeeds or its records expire.
 	Redelivers bool
 
+	// Rejects says that the service has a place for dead letters, where a partition,
+	// which is a [Rejecter], can put what is given up. Only for unordered sources that
+	// do not redeliver.
+	Rejects bool
+
 	// Grouped says that records with one Key must be handled in order although
 	// the source is unordered (SQS FIFO, SQS-30). After a failed batch the
 	// records of its groups that the engine holds are let go too.

@@ -50,6 +50,48 @@ func wantNew(t *testing.T, got []string, n int) {
 	}
 }
 
+// A topic that is deleted and made anew while the mapping runs is read again, from its
+// beginning (P9).
+func TestTopicMadeAnewIsReadInBubbles(t *testing.T) {
+	t.Parallel()
+	for name, vary := range variants {
+		for _, away := range []time.Duration{0, 500 * time.Millisecond, 10 * time.Second} {
+			t.Run(fmt.Sprint(name, " ", away), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) { madeAnewIsRead(t, vary, away) })
+			})
+		}
+	}
+}
+
+func madeAnewIsRead(t *testing.T, vary func(*kafka.Options), away time.Duration) {
+	t.Helper()
+	const n = 5
+	w := newVirtualWorld(t, 2)
+	options := w.plain()
+	vary(&options)
+	m := start(t, options, unwindowed, nil)
+	time.Sleep(time.Minute) // it has begun, at Latest too
+	w.send(0, 0, n)
+	w.send(1, 0, n)
+	m.seen.later(t, 2*n, time.Minute)
+	w.remake(away)
+	for p := range 2 {
+		w.send(p, 1000, 1000+n)
+	}
+	m.seen.later(t, 4*n, time.Minute)
+	time.Sleep(time.Minute)
+	if err := m.stop(); err != nil {
+		t.Error(err)
+	}
+	for p := range 2 {
+		wantNew(t, m.seen.of(fmt.Sprint("orders-", p)), n)
+		if at := w.committed("g")[int32(p)]; at != n {
+			t.Errorf("committed %d of partition %d, want %d", at, p, n)
+		}
+	}
+}
+
 // What is committed of a topic that was deleted while its records were handled is not taken
 // for a place in the one that is made anew (P1).
 func TestOldBatchDoesNotPassTheNewTopicInBubbles(t *testing.T) {

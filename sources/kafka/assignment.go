@@ -47,7 +47,6 @@ type assignment struct {
 	rewinding bool
 	skipped   *LossError // by going on with Latest, nil for nothing
 	asked     bool       // a rebalance asks it back: nothing more is begun
-	anew      bool       // what the group has committed is of a topic that had its name before
 	// first is the first offset that was read, next the one behind all that was;
 	// -1 until they are known.
 	first, next int64

@@ -245,19 +245,36 @@ func (c *committer) call(offsets map[string]map[int32]kgo.EpochOffset, doubtful 
 		return c.check(plain, r, doubtful, errs)
 	})
 	var failure error
-	c.client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse, err error) {
+	c.client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, r *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse, err error) {
 		if err != nil {
 			failure = err
-			return
-		}
-		for i := range answer.Topics {
-			t := &answer.Topics[i]
-			for j := range t.Partitions {
-				errs[key{t.Topic, t.Partitions[j].Partition}] = kerr.ErrorForCode(t.Partitions[j].ErrorCode)
-			}
+		} else {
+			outcomes(r, answer, errs)
 		}
 	})
 	return errs, failure
+}
+
+// outcomes notes what was answered of each partition of a request, and that nothing was. From
+// Apache Kafka 4.1 on an answer names topics by their IDs only, and the client adds the names
+// only if it was not given other partitions in between.
+func outcomes(r *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse, errs map[key]error) {
+	names := make(map[topicID]string)
+	for i := range r.Topics {
+		t := &r.Topics[i]
+		names[t.TopicID] = t.Topic
+		for j := range t.Partitions {
+			k := key{t.Topic, t.Partitions[j].Partition}
+			errs[k] = cmp.Or(errs[k], errLeftOut)
+		}
+	}
+	for i := range answer.Topics {
+		t := &answer.Topics[i]
+		for j := range t.Partitions {
+			k := key{cmp.Or(t.Topic, names[t.TopicID]), t.Partitions[j].Partition}
+			errs[k] = kerr.ErrorForCode(t.Partitions[j].ErrorCode)
+		}
+	}
 }
 
 // fence waits until what was sent before is answered, or given up.

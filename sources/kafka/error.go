@@ -1,6 +1,9 @@
 package kafka
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // LossError says that records were deleted from a topic before they were read: the
 // mapping is slower than the topic's retention, or was down for longer (KAF-37). The
@@ -21,4 +24,10 @@ func (e *LossError) Error() string {
 	return fmt.Sprintf("kafka: partition %s: %d offsets from %d on are lost, "+
 		"which the topic does not have any more or Latest skips; the next one is %d",
 		e.Partition, e.Count, e.From, e.From+e.Count)
+}
+
+// isLoss reports whether an error tells of a loss, which is told once.
+func isLoss(err error) bool {
+	_, is := errors.AsType[*LossError](err)
+	return is
 }

@@ -92,15 +92,16 @@ func (s *Source) begin(a *assignment) {
 // onOffsets learns where the assigned partitions begin.
 func (m *member) onOffsets(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	s := m.source
-	var anew map[key]bool
 	if m.isCurrent() {
 		err := m.settleStarts(ctx, offsets)
-		if err == nil {
-			anew, err = m.restart(ctx, offsets)
-		}
 		if err != nil {
 			return nil, err
 		}
+		anew, err := m.restart(ctx, offsets)
+		if err != nil {
+			return nil, err
+		}
+		m.settleLate(ctx, offsets, anew)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,8 +115,8 @@ func (m *member) onOffsets(ctx context.Context, offsets map[string]map[int32]kgo
 				a.placed = true
 			}
 			if at := offset.EpochOffset(); a != nil && at.Offset >= 0 {
-				m.beginAt(a, at, anew[a.key])
-				a.same = anew[a.key] || m.marks[a.key] != topicID{}
+				a.beginAt(at)
+				a.same = a.same || m.marks[a.key] != topicID{}
 			}
 		}
 	}
@@ -301,6 +302,7 @@ func (s *Source) end(l *lane) {
 		return
 	}
 	s.unburden(l)
+	s.salvage(l)
 	goesOn := l == s.mixed && l.state != serving && !s.closing
 	l.state = closed
 	signal(s.closings)
@@ -312,6 +314,18 @@ func (s *Source) end(l *lane) {
 	if goesOn {
 		s.succeed(l)
 	}
+}
+
+// salvage has Accept tell of the losses that a lane has not told of yet: nobody else would.
+// The caller holds the mutex.
+func (s *Source) salvage(l *lane) {
+	for _, err := range l.errs {
+		if isLoss(err) {
+			s.errs = append(s.errs, err)
+			signal(s.ready)
+		}
+	}
+	l.errs = slices.DeleteFunc(l.errs, isLoss)
 }
 
 // succeed has another lane go on with the partitions that are left of a mixed one,

@@ -33,6 +33,9 @@ type hearing struct {
 	awake map[int16]*time.Timer // of which requests it is told soon that they are not answered
 	tls   bool                  // connections begin with TLS
 	sasl  bool                  // and go on with SASL
+	// served says that brokers assign the partitions: they do from Apache Kafka 4.0 on, and
+	// the client goes on with the classic protocol where they do not.
+	served bool
 	// advice is what the last connection failed of, in case the call that needed it
 	// learns only that time ran out.
 	advice string
@@ -76,6 +79,11 @@ func (h *hearing) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, co
 
 // OnBrokerWrite hears of a request that was written. Only one member joins at a time.
 func (h *hearing) OnBrokerWrite(broker kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, err error) {
+	if key == kmsg.ConsumerGroupHeartbeat.Int16() {
+		h.mu.Lock()
+		h.served = true
+		h.mu.Unlock()
+	}
 	if err != nil || !joins(key) {
 		return
 	}
@@ -87,6 +95,13 @@ func (h *hearing) OnBrokerWrite(broker kgo.BrokerMetadata, key int16, _ int, _, 
 			h.tell(kmsg.NameForKey(key), fmt.Errorf("broker %s: %w", addressOf(broker), unanswered(tellAfter, context.DeadlineExceeded)))
 		})
 	})
+}
+
+// isServed reports whether brokers assign the partitions.
+func (h *hearing) isServed() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.served
 }
 
 // joins says that a request is one to join the group, which may wait for other members.

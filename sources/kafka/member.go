@@ -115,7 +115,7 @@ func (m *member) leave(ctx context.Context) error {
 	switch {
 	case s.options.InstanceID == "":
 		err = m.depart(ctx)
-	case s.options.ServerSideAssignment:
+	case s.hearing.isServed():
 		m.stepOut(ctx)
 	}
 	m.end()
@@ -136,7 +136,7 @@ func (m *member) depart(ctx context.Context) error {
 		return err
 	}
 	name, _ := m.client.GroupMetadata()
-	if name == "" || m.source.options.ServerSideAssignment {
+	if name == "" || m.source.hearing.isServed() {
 		return err
 	}
 	other, err := kgo.NewClient(m.source.reach...)
@@ -160,8 +160,7 @@ func (m *member) depart(ctx context.Context) error {
 // stepOut tells brokers that assign the partitions that a static member will be back,
 // without which they let nobody have its place until its session has run out. The
 // client (v1.22.2) does so too, but does not say which instance it is, which brokers
-// refuse. Where the classic protocol was fallen back to this is refused, and not
-// needed.
+// refuse.
 func (m *member) stepOut(ctx context.Context) {
 	const away = -2
 	options := &m.source.options

@@ -14,13 +14,16 @@ import (
 // errLeftOut says that an answer has nothing of what was asked for.
 var errLeftOut = errors.New("the answer leaves it out")
 
-// committed is what the group has committed of topics.
-func (s *Source) committed(ctx context.Context, client *kgo.Client, topics []string) (kadm.Offsets, error) {
+// committed is what the group has committed of topics. Its errors are made by failure:
+// Source.refused at the start, Source.failed later, when what is denied was allowed once.
+func (s *Source) committed(
+	ctx context.Context, client *kgo.Client, topics []string, failure func(operation string, err error) error,
+) (kadm.Offsets, error) {
 	listed, err := within(ctx, callLimit, func(ctx context.Context) (kadm.TopicDetails, error) {
 		return kadm.NewClient(client).ListTopics(ctx, topics...)
 	})
 	if err != nil {
-		return nil, s.refused("Metadata", err)
+		return nil, failure("Metadata", err)
 	}
 	wanted := make(map[string][]int32)
 	for _, topic := range topics {
@@ -29,13 +32,13 @@ func (s *Source) committed(ctx context.Context, client *kgo.Client, topics []str
 			err = errLeftOut
 		}
 		if err != nil {
-			return nil, s.refused("Metadata", fmt.Errorf("topic %s: %w", topic, err))
+			return nil, failure("Metadata", fmt.Errorf("topic %s: %w", topic, err))
 		}
 		wanted[topic] = listed[topic].Partitions.Numbers()
 	}
 	offsets, err := s.fetchOffsets(ctx, client, wanted)
 	if err != nil {
-		return nil, s.refused("OffsetFetch", err)
+		return nil, failure("OffsetFetch", err)
 	}
 	return offsets, nil
 }

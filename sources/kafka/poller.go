@@ -260,11 +260,11 @@ func (s *Source) miss(a *assignment, count int64) {
 	a.fail(&LossError{Partition: a.name, From: a.next, Count: count})
 }
 
-// fail has the next Fetch of the partition's lane return an error. The caller holds
-// the mutex.
+// fail has the next Fetch of the partition's lane return an error. Of those that come again
+// and again only some are kept. The caller holds the mutex.
 func (a *assignment) fail(err error) {
 	const most = 8
-	if len(a.lane.errs) < most {
+	if len(a.lane.errs) < most || isLoss(err) {
 		a.lane.errs = append(a.lane.errs, err)
 		signal(a.lane.wake)
 	}

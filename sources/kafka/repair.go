@@ -32,8 +32,12 @@ func (m *member) displace(offsets map[string]map[int32]kgo.Offset) {
 		}
 		offsets[k.topic][k.partition] = kgo.NewOffset().At(0)
 	}
-	if len(paused) > 0 {
-		m.client.PauseFetchPartitions(paused)
+	if len(paused) == 0 {
+		return
+	}
+	m.client.PauseFetchPartitions(paused)
+	if s.interrupt != nil {
+		s.interrupt() // the poll is to end when they have rested
 	}
 }
 
@@ -116,19 +120,26 @@ func (m *member) lookUp(ctx context.Context, a *assignment) (at kgo.EpochOffset,
 	if err != nil {
 		return at, m.source.failed("OffsetFetch", fmt.Errorf("partition %s: %w", a.name, err))
 	}
-	if found, ok := fetched.Lookup(a.topic, a.partition); ok {
+	found, ok := fetched.Lookup(a.topic, a.partition)
+	anew := false
+	if ok {
 		others, err := m.ofOthers(ctx, map[key]topicID{a.key: marked(found.Metadata)})
 		if err != nil {
 			return at, err
 		}
+		anew = others[a.key]
+	}
+	if ok && !anew {
 		m.source.mu.Lock()
 		defer m.source.mu.Unlock()
-		a.anew = others[a.key]
-		a.same = a.anew || marked(found.Metadata) != topicID{}
-		if a.anew {
-			return kgo.EpochOffset{Epoch: -1}, nil
-		}
+		a.same = marked(found.Metadata) != topicID{}
 		return kgo.EpochOffset{Epoch: found.LeaderEpoch, Offset: found.At}, nil
+	}
+	if anew || m.source.options.StartingPosition != TrimHorizon {
+		err = m.storeBeginnings(ctx, []*assignment{a})
+		m.source.mu.Lock()
+		defer m.source.mu.Unlock()
+		return a.committed, err
 	}
 	first, err := m.list(ctx, a, kadm.NewClient(m.client).ListStartOffsets)
 	return kgo.EpochOffset{Epoch: -1, Offset: first}, err
@@ -244,7 +255,7 @@ func (m *member) goOn(a *assignment, from int64, at kgo.EpochOffset) {
 	a.astray, a.rewinding = false, false
 	a = s.relocate(a, at)
 	if a.next < 0 { // nothing was known of it
-		m.beginAt(a, at, a.anew)
+		a.beginAt(at)
 	}
 	if _, rests := s.resting[a]; !rests && !a.lane.paused {
 		m.client.ResumeFetchPartitions(map[string][]int32{a.topic: {a.partition}})

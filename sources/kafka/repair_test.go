@@ -8,7 +8,6 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -57,52 +56,6 @@ func TestOffsetFetchOfOnePartitionFails_P9(t *testing.T) {
 				}
 				if !seen.has("orders-1") {
 					t.Error("nobody was told")
-				}
-			})
-		})
-	}
-}
-
-// A topic that is deleted and made anew while the mapping runs is read again, from its
-// beginning.
-func TestTopicMadeAnewIsRead_P9(t *testing.T) {
-	t.Parallel()
-	for _, mixed := range []bool{false, true} {
-		t.Run(fmt.Sprint("mixed=", mixed), func(t *testing.T) {
-			t.Parallel()
-			eachProtocolInBubbles(t, func(t *testing.T, vary func(*kafka.Options)) {
-				t.Helper()
-				w := newVirtualWorld(t, 2)
-				w.send(0, 0, 5)
-				w.send(1, 0, 5)
-				options := w.options("g")
-				options.MixPartitions = mixed
-				options.ClientOptions = append(options.ClientOptions, kgo.MetadataMaxAge(time.Second), kgo.MetadataMinAge(50*time.Millisecond))
-				vary(&options)
-				m := start(t, options, unwindowed, nil)
-				m.seen.await(t, 10)
-				if err := w.cluster.DeleteTopic(w.topic); err != nil {
-					t.Fatal(err)
-				}
-				<-time.After(500 * time.Millisecond)
-				w.admit(w.topic, 2)
-				w.client.PurgeTopicsFromClient(w.topic)
-				for i := range 10 {
-					w.put(int32(i%2), "k", fmt.Sprint("new ", i))
-				}
-				m.seen.await(t, 20)
-				w.until("it is committed", func() bool {
-					at := w.committed("g")
-					return at[0] == 5 && at[1] == 5
-				})
-				if err := m.stop(); err != nil {
-					t.Error(err)
-				}
-
-				// The client may begin a topic twice that was made anew.
-				got := m.seen.of("orders-0")[5:]
-				if got = got[max(len(got)-5, 0):]; !slices.Equal(got, []string{"new 0", "new 2", "new 4", "new 6", "new 8"}) {
-					t.Errorf("handled %v of the new topic", got)
 				}
 			})
 		})

@@ -4,10 +4,12 @@ package kafka_test
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -183,7 +185,7 @@ func (w *brokers) checkHanded(s *sent, native *kgo.Record) {
 		w.violate(1, "record %d was sent to %s as %d, not to %d as %d", s.number, p.name, s.offset, native.Partition, native.Offset)
 	case s.aborted && w.options.ReadCommitted:
 		w.violate(1, "record %d is handed out, its transaction was aborted", s.number)
-	case w.isRelative(p) && p.committed < 0:
+	case w.options.StartingPosition != kafka.TrimHorizon && p.committed < 0 && slices.Contains(w.current, p):
 		w.violate(16, "record %d of %s is handed out, and where the group starts there is not stored", s.number, p.name)
 	case s.offset >= 0 && s.offset < p.start:
 		w.violate(1, "record %d is handed out, it is from before the start", s.number)
@@ -199,7 +201,7 @@ func (w *brokers) isRelative(p *part) bool {
 func (w *brokers) acked(l *watchedLane, last *sources.Record) {
 	w.look()
 	s := w.records[simulation.Number(last.Data)]
-	if s.part.committed <= s.offset && !l.lost && slices.Contains(w.current, s.part) {
+	if s.part.committed <= s.offset && !l.lost && !w.absent && slices.Contains(w.current, s.part) {
 		w.violate(2, "%s says that record %d (offset %d of %s) is settled, but %d is committed",
 			l.process.name, s.number, s.offset, s.part.name, s.part.committed)
 	}
@@ -238,7 +240,8 @@ func (w *brokers) checkCommit(p *process, r *kmsg.OffsetCommitRequest) {
 		}
 		for j := range r.Topics[i].Partitions {
 			number, offset := int(r.Topics[i].Partitions[j].Partition), r.Topics[i].Partitions[j].Offset
-			if number >= len(w.current) || w.isStart(w.current[number], offset) {
+			metadata := r.Topics[i].Partitions[j].Metadata
+			if number >= len(w.current) || w.isStart(w.current[number], offset) || metadata != nil && w.isOfOther(*metadata) {
 				continue
 			}
 			if offset > w.current[number].committed {
@@ -250,10 +253,20 @@ func (w *brokers) checkCommit(p *process, r *kmsg.OffsetCommitRequest) {
 }
 
 // isStart reports whether a commit may be where the group starts. Of a topic that was made
-// anew the group has nothing, so who starts then takes it for one that was never read.
+// anew the group has nothing, so who starts before anything of it is read takes it for one
+// that was never read.
 func (w *brokers) isStart(p *part, offset int64) bool {
+	read := func(p *part) bool { return p.read }
 	return w.isRelative(p) && !p.read && (p.latest < 0 || offset <= p.latest) ||
-		w.options.StartingPosition != kafka.TrimHorizon && p.anew && !p.read
+		w.options.StartingPosition != kafka.TrimHorizon && p.anew && !slices.ContainsFunc(w.current, read)
+}
+
+// isOfOther reports whether a commit says that it is of a topic that had the name before. Old
+// brokers take it, and nobody may take it for a place in this one.
+func (w *brokers) isOfOther(metadata string) bool {
+	_, id, marked := strings.Cut(metadata, "topic=")
+	info := w.cluster.TopicInfo(simTopic)
+	return marked && info != nil && id != hex.EncodeToString(info.TopicID[:])
 }
 
 // checkPassed holds a commit, which a process asked for or the group has, against P2 and
@@ -279,7 +292,7 @@ func (w *brokers) look() {
 	}
 	for _, p := range w.current {
 		commit, ok := info.Commits[simTopic][p.number]
-		if !ok || commit.Offset == p.committed {
+		if !ok || commit.Offset == p.committed || w.isOfOther(commit.Metadata) {
 			continue
 		}
 		if w.isStart(p, commit.Offset) {
@@ -400,7 +413,7 @@ func (w *brokers) sweep() {
 		}
 		w.sim.After(time.Second, "sweep", look)
 		info := w.cluster.GroupInfo(simGroup)
-		if info == nil || w.options.ServerSideAssignment {
+		if info == nil || w.isServed() {
 			return
 		}
 		if info.State != "PreparingRebalance" || info.Epoch != generation {

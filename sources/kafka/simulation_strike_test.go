@@ -160,7 +160,7 @@ func (w *brokers) refuse(name string, refusal kfake.Fault, one, other int) {
 func (w *brokers) passes(refusal kfake.Fault) bool {
 	key := refusal.Keys[0]
 	return key == kmsg.SyncGroup || key == kmsg.JoinGroup && refusal.When != nil || errors.Is(refusal.Err, kerr.NotLeaderForPartition) ||
-		w.options.ServerSideAssignment && key == kmsg.FindCoordinator
+		w.isServed() && key == kmsg.FindCoordinator
 }
 
 // deny withdraws a permission for a while, if all processes have started: what is never
@@ -226,7 +226,7 @@ func (w *brokers) permit(denials ...*denial) {
 // not heard of it for too long.
 func (w *brokers) fence(one, _ int) {
 	info := w.cluster.GroupInfo(simGroup)
-	if info == nil || len(info.Members) == 0 || !w.options.ServerSideAssignment && info.State != "Stable" {
+	if info == nil || len(info.Members) == 0 || !w.isServed() && info.State != "Stable" {
 		return // in a rebalance the embedded broker counts wrongly from then on who has joined
 	}
 	slices.SortFunc(info.Members, cmpClients)
@@ -249,7 +249,7 @@ func (w *brokers) expel(member kfake.GroupMember) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	var request kmsg.Request
-	if w.options.ServerSideAssignment {
+	if w.isServed() {
 		leave := kmsg.NewPtrConsumerGroupHeartbeatRequest()
 		leave.Group, leave.MemberID, leave.MemberEpoch = simGroup, member.MemberID, -1
 		leave.InstanceID = member.InstanceID

@@ -49,6 +49,7 @@ type brokers struct {
 	options                        kafka.Options
 	session, heartbeat, fetchWait  time.Duration
 	static, transactions, timeless bool
+	old                            bool     // brokers assign no partitions, and take commits by the names of topics
 	strikes                        []string // that may happen
 	often                          string   // the one that does most of the time
 
@@ -142,6 +143,7 @@ func (w *brokers) configure() {
 	w.static, w.transactions, w.timeless = r.IntN(7) == 0, r.IntN(7) == 0, r.IntN(7) == 0
 	w.session = choose(r, 6*time.Second, 10*time.Second, 45*time.Second)
 	w.fetchWait = choose(r, 100*time.Millisecond, 500*time.Millisecond, 500*time.Millisecond, 5*time.Second)
+	w.old = rand.New(rand.NewPCG(s.Seed, 5)).IntN(3) == 0
 	if w.options.StartingPosition == kafka.AtTimestamp {
 		w.options.StartingPositionTimestamp = time.Now()
 	}
@@ -200,7 +202,7 @@ func (w *brokers) build() {
 	for i := range ports {
 		ports[i] = simPort + i
 	}
-	cluster, err := kfake.NewCluster(
+	brokers := []kfake.Opt{
 		kfake.Ports(ports...), kfake.ListenFn(w.network.Listen), kfake.SeedTopics(int32(w.sim.Scenario.Partitions), simTopic),
 		kfake.GroupMinSessionTimeout(time.Second),
 		kfake.BrokerConfigs(map[string]string{
@@ -208,7 +210,11 @@ func (w *brokers) build() {
 			"group.consumer.heartbeat.interval.ms": strconv.FormatInt(w.heartbeat.Milliseconds(), 10),
 			"group.consumer.session.timeout.ms":    strconv.FormatInt(w.session.Milliseconds(), 10),
 		}),
-	)
+	}
+	if w.old {
+		brokers = append(brokers, byName())
+	}
+	cluster, err := kfake.NewCluster(brokers...)
 	if err != nil {
 		panic(err)
 	}
@@ -228,9 +234,9 @@ func (w *brokers) build() {
 		panic(err)
 	}
 	w.settleDown(0)
-	w.sim.Observer().Note(fmt.Sprintf("position %d, server-side %v, revoke %v, read-committed %v, mixed %v, static %v, transactions %v, timeless %v",
+	w.sim.Observer().Note(fmt.Sprintf("position %d, server-side %v, revoke %v, read-committed %v, mixed %v, static %v, transactions %v, timeless %v, old %v",
 		w.options.StartingPosition, w.options.ServerSideAssignment, w.options.RevokeTimeout, w.options.ReadCommitted,
-		w.options.MixPartitions, w.static, w.transactions, w.timeless))
+		w.options.MixPartitions, w.static, w.transactions, w.timeless, w.old))
 }
 
 // settleDown has the topic's partitions from the first of these on, which nobody knows
@@ -243,11 +249,14 @@ func (w *brokers) settleDown(first int) {
 		w.must(w.cluster.MoveTopicPartition(simTopic, int32(n), int32(n%w.size())))
 		p := &part{
 			name: fmt.Sprintf("%s-%d/%d", simTopic, n, len(w.parts)), number: info.Partition,
-			committed: -1, start: -1, latest: -1, late: w.began, anew: w.began && first == 0,
+			committed: -1, start: -1, latest: -1, late: w.began, anew: w.began && (first == 0 || w.current[0].anew),
 		}
 		w.parts, w.current = append(w.parts, p), append(w.current, p)
 	}
 }
+
+// isServed reports whether brokers assign the partitions.
+func (w *brokers) isServed() bool { return w.options.ServerSideAssignment && !w.old }
 
 // size is how many brokers there are.
 func (w *brokers) size() int { return len(w.cluster.ListenAddrs()) }

@@ -270,7 +270,17 @@ func (s *Source) Close(ctx context.Context) error {
 	}
 	s.stop()
 	s.living.Wait()
-	return s.member.leave(ctx)
+	err := s.member.leave(ctx)
+	s.mu.Lock()
+	untold := s.errs
+	s.errs = nil
+	s.mu.Unlock()
+	for _, err := range untold { // Accept is not called any more
+		if isLoss(err) {
+			s.tell(err)
+		}
+	}
+	return err
 }
 
 // failed wraps the error of a call.

@@ -193,7 +193,7 @@ func (s *Source) pin(ctx context.Context, client *kgo.Client, topics []string) e
 	}
 
 	// Asked for also where it is not needed: it tells whether the group may be read.
-	committed, err := s.committed(ctx, client, topics)
+	committed, err := s.committed(ctx, client, topics, s.refused)
 	if err != nil || s.options.StartingPosition == TrimHorizon {
 		return err
 	}
@@ -218,7 +218,7 @@ func (s *Source) pin(ctx context.Context, client *kgo.Client, topics []string) e
 // was looked up before that: nothing that came since then is missed.
 func (s *Source) store(ctx context.Context, client *kgo.Client, starts kadm.Offsets) error {
 	topics := slices.Collect(maps.Keys(starts))
-	committed, err := s.committed(ctx, client, topics)
+	committed, err := s.committed(ctx, client, topics, s.refused)
 	if err != nil {
 		return err
 	}
@@ -250,7 +250,7 @@ func (m *member) settleStarts(ctx context.Context, offsets map[string]map[int32]
 	if len(topics) == 0 {
 		return nil
 	}
-	stored, err := s.committed(ctx, m.client, topics)
+	stored, err := s.committed(ctx, m.client, topics, s.failed)
 	if err != nil {
 		return err
 	}
@@ -314,9 +314,89 @@ func (m *member) storeStarts(starts kadm.Offsets) error {
 		err = cmp.Or(err, of)
 	}
 	if err != nil {
-		return m.source.refused("OffsetCommit", fmt.Errorf("where to start: %w", timed(commitLimit, err)))
+		return m.source.failed("OffsetCommit", fmt.Errorf("where to start: %w", timed(commitLimit, err)))
 	}
 	return nil
+}
+
+// settleLate stores where partitions begin of which the group has committed nothing, before
+// anything is read of them, and has them begin there. They came when the group had begun, and
+// are read from their beginning (KAF-08). Without an offset a mapping that starts later would
+// take a topic that is new as a whole for one that the group has never read, and would skip
+// what is there (P16). So it does with those that are anew, whose offset is of a topic that had
+// the name before. What cannot be stored now is left out of offsets, see displace.
+func (m *member) settleLate(ctx context.Context, offsets map[string]map[int32]kgo.Offset, anew map[key]bool) {
+	s := m.source
+	late := m.late(offsets, anew)
+	if len(late) == 0 {
+		return
+	}
+	err := m.storeBeginnings(ctx, late)
+	if err != nil {
+		s.tell(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range late {
+		if a.committed.Offset >= 0 {
+			offsets[a.topic][a.partition] = kgo.NewOffset().At(a.committed.Offset)
+		} else {
+			delete(offsets[a.topic], a.partition)
+		}
+	}
+}
+
+// late are the partitions whose beginning is to be stored.
+func (m *member) late(offsets map[string]map[int32]kgo.Offset, anew map[key]bool) []*assignment {
+	s := m.source
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var late []*assignment
+	for k, a := range s.owned {
+		at, is := offsets[k.topic][k.partition]
+		none := is && at.EpochOffset().Offset < 0 && s.options.StartingPosition != TrimHorizon // which begins there anyway
+		if s.member == m && (none || anew[k]) {
+			late = append(late, a)
+		}
+	}
+	return late
+}
+
+// storeBeginnings commits where partitions begin. The committed offset of one for which that
+// failed stays below 0.
+func (m *member) storeBeginnings(ctx context.Context, late []*assignment) error {
+	s := m.source
+	var topics []string
+	for _, a := range late {
+		topics = append(topics, a.topic)
+	}
+	slices.Sort(topics)
+	listed, err := within(ctx, callLimit, func(ctx context.Context) (kadm.ListedOffsets, error) {
+		return kadm.NewClient(m.client).ListStartOffsets(ctx, slices.Compact(topics)...)
+	})
+	if err != nil {
+		return s.failed("ListOffsets", err)
+	}
+	s.mu.Lock()
+	for _, a := range late {
+		if at, ok := listed.Lookup(a.topic, a.partition); ok && at.Err == nil {
+			a.settled = kgo.EpochOffset{Epoch: -1, Offset: at.Offset}
+		} else {
+			err = s.failed("ListOffsets", fmt.Errorf("partition %s: %w", a.name, cmp.Or[error](at.Err, kerr.UnknownTopicOrPartition)))
+		}
+	}
+	s.mu.Unlock()
+	failure := m.committer.commit(ctx, late)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range late {
+		if a.committed.Offset < 0 {
+			a.settled = a.committed
+			continue
+		}
+		a.hasRead, a.same = true, s.ids[a.topic] != topicID{} // with Latest too it is read from its beginning
+	}
+	return cmp.Or(failure, err)
 }
 
 // startMilli is StartingPosition as a time; one that no record has is the end.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -199,5 +200,36 @@ func TestOffsetsAreAskedForByName_P1(t *testing.T) {
 		if got := m.seen.of("orders-0"); !slices.Equal(got, []string{"3", "4"}) {
 			t.Errorf("handled %v", got)
 		}
+	})
+}
+
+// What is denied between the start and the first join is waited for: the start was allowed
+// to ask the same (P9).
+func TestDeniedAfterTheStart_P9(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newVirtualWorld(t, 2)
+		w.neighbour()
+		options := w.options("g")
+		options.StartingPosition = kafka.Latest
+		var joins atomic.Bool
+		w.cluster.ControlKey(int16(kmsg.JoinGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
+			joins.Store(true)
+			return nil, nil, false
+		})
+		w.cluster.Fault(kfake.Fault{
+			Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.GroupAuthorizationFailed,
+			When: func(r kmsg.Request) bool { // not that of the client itself, which names the member
+				return joins.Load() && r.(*kmsg.OffsetFetchRequest).Groups[0].MemberID == nil
+			},
+		})
+		var seen errorsOf
+		config := unwindowed
+		config.Observer = seen.observe
+		m := start(t, options, config, nil)
+		w.until("the denial is told", func() bool { return seen.has("GROUP_AUTHORIZATION_FAILED") })
+		w.until("the start is stored", func() bool { return len(w.committed("g")) == 2 })
+		w.put(0, "k", "first")
+		m.seen.await(t, 1)
 	})
 }

@@ -98,7 +98,7 @@ func (m *member) restart(ctx context.Context, offsets map[string]map[int32]kgo.O
 	m.source.mu.Unlock()
 	others, err := m.ofOthers(ctx, marks)
 	for k := range others {
-		offsets[k.topic][k.partition] = kgo.NewOffset().At(0)
+		offsets[k.topic][k.partition] = kgo.NewOffset().AtStart()
 	}
 	return others, err
 }
@@ -143,17 +143,8 @@ func (m *member) ofOthers(ctx context.Context, marks map[key]topicID) (map[key]b
 	return others, nil
 }
 
-// beginAt has a partition begin at an offset. anew says that the group has committed another
-// one, of another topic: then this one is committed at once. The caller holds the mutex.
-func (m *member) beginAt(a *assignment, at kgo.EpochOffset, anew bool) {
-	a.next, a.settled = at.Offset, at
-	if !anew {
-		a.committed = at
-		return
-	}
-	a.hasRead = true // with Latest too it is read from its beginning
-	m.committer.pass(a, m.source.tell)
-}
+// beginAt has a partition begin at an offset that the group has. The caller holds the mutex.
+func (a *assignment) beginAt(at kgo.EpochOffset) { a.next, a.settled, a.committed = at.Offset, at, at }
 
 // check makes a commit say of which topics it is, and leaves out what is doubtful, because
 // a commit of it was refused, unless brokers have the very topic again. What is left out is

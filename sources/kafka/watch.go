@@ -126,6 +126,7 @@ func (s *Source) isAnew(topic string, id topicID) bool {
 	anew := before != topicID{} && id != topicID{} && before != id
 	if anew {
 		s.anew[topic] = true
+		delete(s.starts, topic) // of the old one
 	}
 	return anew
 }

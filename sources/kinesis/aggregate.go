@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/openesm/openesm/sources/checkpoint"
+	"github.com/openesm/openesm/sources/internal/shard"
 	"github.com/openesm/openesm/sources/kinesis/internal/kpl"
 )
 
@@ -22,7 +23,7 @@ const (
 // Options.Deaggregate there is no place within a record: one that was settled in part
 // is taken whole again, so that switching the option off loses nothing.
 func (s *Source) resumed(at checkpoint.Position) checkpoint.Position {
-	if s.options.Deaggregate || isMark(at) || at.SubSequence == 0 && at.Timestamp.IsZero() {
+	if s.options.Deaggregate || shard.IsMark(at) || at.SubSequence == 0 && at.Timestamp.IsZero() {
 		return at
 	}
 	return checkpoint.Position{Sequence: at.Sequence, SubSequence: beforeAll, Timestamp: at.Timestamp}
@@ -55,7 +56,7 @@ func (s *Source) open(r *types.Record, after checkpoint.Position) opened {
 	if aggregated {
 		o.inside, o.left = inside, inside.Len()
 	}
-	if isMark(after) || compareSequence(aws.ToString(r.SequenceNumber), after.Sequence) != 0 {
+	if shard.IsMark(after) || shard.CompareSequence(aws.ToString(r.SequenceNumber), after.Sequence) != 0 {
 		return o
 	}
 	for skipped := new(Record); o.left > 0 && o.next <= after.SubSequence; {

@@ -12,6 +12,7 @@ import (
 	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/awscall"
+	"github.com/openesm/openesm/sources/internal/shard"
 )
 
 // findConsumer learns the ARN of the consumer that is named, which it registers if
@@ -19,7 +20,7 @@ import (
 // a minute, and may be called again. The consumer is never deregistered: another
 // worker may read by it, and a new one has another ARN (KIN-90).
 func (s *Source) findConsumer(ctx context.Context) error {
-	const most = 12
+	const maxLooks = 12
 	delay := retry.Backoff{Initial: time.Second, Max: 5 * time.Second}
 	registered := false
 	for looks := 1; ; looks++ {
@@ -28,7 +29,7 @@ func (s *Source) findConsumer(ctx context.Context) error {
 		case err == nil && status == types.ConsumerStatusActive:
 			return nil
 		case err == nil:
-		case !isMissing(err):
+		case !shard.IsMissing(err):
 			return s.refusedConsumer("DescribeStreamConsumer", err)
 		case s.options.ConsumerName == "":
 			return fmt.Errorf("kinesis: consumer %s does not exist (one that is registered again has another ARN): %w",
@@ -40,10 +41,10 @@ func (s *Source) findConsumer(ctx context.Context) error {
 				return err
 			}
 		}
-		if looks == most {
+		if looks == maxLooks {
 			return fmt.Errorf("kinesis: consumer %s of stream %s: is %q, want ACTIVE", s.consumerText(), s.stream.name, status)
 		}
-		if !sleep(ctx, delay.Ceiling(looks)/2+delay.Delay(looks, s.options.Jitter())/2) {
+		if !shard.Sleep(ctx, delay.Ceiling(looks)/2+delay.Delay(looks, s.options.Jitter())/2) {
 			return ctx.Err()
 		}
 	}
@@ -67,6 +68,7 @@ func (s *Source) lookConsumer(ctx context.Context) (types.ConsumerStatus, error)
 	if out.ConsumerDescription == nil || aws.ToString(out.ConsumerDescription.ConsumerARN) == "" {
 		return "", nil // not said
 	}
+	s.shards.Allowed("DescribeStreamConsumer")
 	s.consumer = *out.ConsumerDescription.ConsumerARN
 	return out.ConsumerDescription.ConsumerStatus, nil
 }
@@ -78,6 +80,7 @@ func (s *Source) register(ctx context.Context) error {
 	}, s.single...)
 	switch {
 	case err == nil:
+		s.shards.Allowed("RegisterStreamConsumer")
 		arn := ""
 		if out.Consumer != nil {
 			arn = aws.ToString(out.Consumer.ConsumerARN)
@@ -96,7 +99,7 @@ func (s *Source) refusedConsumer(operation string, err error) error {
 	failed := &awscall.Error{
 		Service: "kinesis", Operation: operation, Target: "consumer " + s.consumerText() + " of stream " + s.stream.name, Err: err,
 	}
-	if awscall.IsDenied(err) {
+	if s.shards.Refuses(operation, err) {
 		return fmt.Errorf("%w: %w", failed, sources.ErrUnusable)
 	}
 	return failed

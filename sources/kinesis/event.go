@@ -2,7 +2,6 @@ package kinesis
 
 import (
 	"github.com/openesm/openesm/sources"
-	"github.com/openesm/openesm/sources/internal/batchinfo"
 	"github.com/openesm/openesm/sources/internal/eventjson"
 )
 
@@ -26,18 +25,4 @@ func (s *Source) Filtering() sources.Filtering {
 func (s *Source) appendMetadata(dst []byte, partition string, r *sources.Record, _ []sources.AskedMember) []byte {
 	event := native(r).event()
 	return s.encoder.AppendMetadata(dst, partition, &event)
-}
-
-// AppendBatchInfo appends the KinesisBatchInfo of DST-10.
-func (p *partition) AppendBatchInfo(dst []byte, records []sources.Record) []byte {
-	info := batchinfo.Stream{ShardID: p.id, StreamARN: p.source.stream.arn, Size: len(records)}
-	if len(records) > 0 {
-		info.First = end(&records[0])
-		info.Last = end(&records[len(records)-1])
-	}
-	return batchinfo.AppendKinesis(dst, &info)
-}
-
-func end(r *sources.Record) batchinfo.StreamRecord {
-	return batchinfo.StreamRecord{SequenceNumber: r.ID, Arrival: r.Time}
 }

@@ -268,3 +268,31 @@ func TestNewFanOut(t *testing.T) {
 		})
 	}
 }
+
+// TestConsumerThatCouldBeSeenIsWaitedFor denies the description of a consumer after one
+// that was answered, in the same start (P9).
+func TestConsumerThatCouldBeSeenIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	inFan(t, 1, func(t *testing.T, f *fan) {
+		describes := 0
+		f.turn(func(c kinesistest.Call) kinesistest.Fault {
+			if c.Action != "DescribeStreamConsumer" {
+				return kinesistest.Fault{}
+			}
+			if describes++; describes > 2 { // the first two say that there is none, and that it is being made
+				return kinesistest.Fault{Err: kinesistest.AccessDenied()}
+			}
+			return kinesistest.Fault{}
+		})
+		s := f.source(kinesis.Options{})
+		_, err := f.start(s)
+		if err == nil || errors.Is(err, sources.ErrUnusable) || !strings.Contains(err.Error(), "AccessDeniedException") {
+			t.Errorf("Start: %v, want a denial that may pass", err)
+		}
+		f.turn(nil)
+		err = s.Start(t.Context(), sources.Settings{})
+		if err != nil {
+			t.Errorf("Start again: %v", err)
+		}
+	})
+}

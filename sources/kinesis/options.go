@@ -6,10 +6,9 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"time"
-	"unicode/utf8"
 
 	"github.com/openesm/openesm/sources/checkpoint"
-	"github.com/openesm/openesm/sources/internal/lease"
+	"github.com/openesm/openesm/sources/internal/shard"
 )
 
 // StartingPosition is where a stream is begun that its store knows nothing of
@@ -154,16 +153,8 @@ func (o Options) validate() error {
 		"StartingPositionTimestamp: is not set, which AtTimestamp needs")
 	require(!o.StartingPositionTimestamp.After(time.Now()),
 		"StartingPositionTimestamp: %v is in the future", o.StartingPositionTimestamp)
-	require(o.MaxShards >= 0, "MaxShards: %d is negative", o.MaxShards)
-	require(o.IdleInterval >= 0, "IdleInterval: %v is negative", o.IdleInterval)
-	require(utf8.ValidString(o.Worker), "Worker: %q is no valid UTF-8", o.Worker)
-	require(o.LeaseDuration == 0 || o.LeaseDuration >= lease.ShortestDuration,
-		"LeaseDuration: %v is shorter than %v", o.LeaseDuration, lease.ShortestDuration)
-	require(o.HandoverTimeout <= time.Hour,
-		"HandoverTimeout: %v is longer than an hour", o.HandoverTimeout)
-	require(o.ListInterval == 0 || o.ListInterval >= lease.ShortestList,
-		"ListInterval: %v is shorter than %v", o.ListInterval, lease.ShortestList)
-	return errors.Join(errs...)
+	shared := o.shard()
+	return errors.Join(append(errs, shared.Validate())...)
 }
 
 func (o Options) withDefaults() Options {
@@ -183,22 +174,14 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// handover is HandoverTimeout, or a time in which a handler may take all of its limit and
-// what it has done be stored. It warns of one that is too short for that.
-func (o Options) handover(timeout time.Duration) time.Duration {
-	const (
-		least  = 30 * time.Second
-		settle = 10 * time.Second
-	)
-	switch {
-	case o.HandoverTimeout == 0:
-		return max(least, timeout+settle)
-	case o.HandoverTimeout > 0 && o.HandoverTimeout < timeout:
-		o.Logger.Warn("Options.HandoverTimeout is shorter than Config.Timeout: a handler that takes longer is cut off when "+
-			"another worker asks for its shard, and its records are handled again",
-			"HandoverTimeout", o.HandoverTimeout, "Timeout", timeout)
+// shard is what is the same for all sharded streams.
+func (o Options) shard() shard.Options {
+	return shard.Options{
+		Start: o.start(), Worker: o.Worker, LeaseDuration: o.LeaseDuration, HandoverTimeout: o.HandoverTimeout,
+		MaxShards: o.MaxShards, ListInterval: o.ListInterval,
+		IdleInterval: o.IdleInterval, CallInterval: o.CallInterval, RestInterval: DefaultCallInterval,
+		BytesPerSecond: o.BytesPerSecond, Logger: o.Logger, Jitter: o.Jitter,
 	}
-	return o.HandoverTimeout
 }
 
 // start is the position of a shard that the store does not know.

@@ -2,6 +2,7 @@ package kinesis
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -9,11 +10,10 @@ import (
 
 	"github.com/openesm/openesm/sources/awscall"
 	"github.com/openesm/openesm/sources/internal/lease"
+	"github.com/openesm/openesm/sources/internal/shard"
 )
 
-// retentionInterval is how often the stream is asked how long it keeps records, at the
-// next list of its shards.
-const retentionInterval = 5 * time.Minute
+var errNoSummary = errors.New("the answer has no StreamDescriptionSummary")
 
 // describe asks for the stream's summary.
 func (s *Source) describe(ctx context.Context) (*kinesis.DescribeStreamSummaryOutput, error) {
@@ -21,6 +21,9 @@ func (s *Source) describe(ctx context.Context) (*kinesis.DescribeStreamSummaryOu
 	if s.stream.arn == "" {
 		in = &kinesis.DescribeStreamSummaryInput{StreamName: &s.stream.name}
 	}
+	s.mu.Lock()
+	s.described = time.Now()
+	s.mu.Unlock()
 	out, err := awscall.Do(ctx, awscall.Limit, s.client.DescribeStreamSummary, in, s.single...)
 	if err != nil {
 		return nil, err
@@ -28,7 +31,7 @@ func (s *Source) describe(ctx context.Context) (*kinesis.DescribeStreamSummaryOu
 	if out.StreamDescriptionSummary == nil {
 		return nil, errNoSummary
 	}
-	s.grants.note("DescribeStreamSummary")
+	s.shards.Allowed("DescribeStreamSummary")
 	s.keep(out.StreamDescriptionSummary)
 	return out, nil
 }
@@ -36,34 +39,20 @@ func (s *Source) describe(ctx context.Context) (*kinesis.DescribeStreamSummaryOu
 // keep takes note of the retention period, if it is told.
 func (s *Source) keep(summary *types.StreamDescriptionSummary) {
 	if hours := summary.RetentionPeriodHours; hours != nil && *hours > 0 {
-		s.retention.Store(int64(*hours) * int64(time.Hour))
+		s.shards.SetRetention(time.Duration(*hours) * time.Hour)
 	}
 }
 
-// lister lists shards, and asks for the retention period now and then.
-func (s *Source) lister(report func(error)) lease.Lister {
-	asked := time.Now()
-	return func(ctx context.Context, since time.Time) ([]lease.Shard, error) {
-		if time.Since(asked) >= retentionInterval {
-			asked = time.Now()
-			if _, err := s.describe(ctx); err != nil && ctx.Err() == nil {
-				report(s.failed("DescribeStreamSummary", err))
-			}
+// List lists shards, and asks for the retention period now and then.
+func (s service) List(ctx context.Context, since time.Time) ([]lease.Shard, error) {
+	source := s.source
+	source.mu.Lock()
+	due := time.Since(source.described) >= shard.RetentionInterval
+	source.mu.Unlock()
+	if due {
+		if _, err := source.describe(ctx); err != nil && ctx.Err() == nil {
+			source.shards.Report(source.shards.Failed("DescribeStreamSummary", err))
 		}
-		return s.list(ctx, since)
 	}
-}
-
-// expires is when the stream drops a record, by the clock here; zero if that is not
-// known. What it still gives has some time left: the retention period may have grown.
-func (s *Source) expires(arrived, now time.Time) time.Time {
-	retention := time.Duration(s.retention.Load())
-	if retention == 0 || arrived.IsZero() {
-		return time.Time{}
-	}
-	at, least := arrived.Add(retention-s.skew), now.Add(retentionInterval)
-	if at.Before(least) {
-		return least
-	}
-	return at
+	return source.list(ctx, since)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources/awscall"
+	"github.com/openesm/openesm/sources/internal/shard"
 )
 
 const (
@@ -31,7 +32,8 @@ const (
 // (KIN-80). It has one subscription at a time, and begins the next one behind the
 // events that it took of the last.
 type subscriber struct {
-	p        *partition
+	source   *Source
+	p        *shard.Partition[types.Record]
 	sub      *subscription // nil if one must be made
 	running  sync.WaitGroup
 	after    string    // the last ContinuationSequenceNumber; "" for none
@@ -42,13 +44,15 @@ type subscriber struct {
 	refused  time.Time // the first of them, if it was for KIN-82 or KIN-83
 }
 
-func newSubscriber(p *partition) *subscriber { return &subscriber{p: p} }
+func (s *Source) newSubscriber(p *shard.Partition[types.Record]) shard.Reader[types.Record] {
+	return &subscriber{source: s, p: p}
+}
 
-// ahead does nothing: the subscription goes on by itself.
-func (*subscriber) ahead() {}
+// Ahead does nothing: the subscription goes on by itself.
+func (*subscriber) Ahead() {}
 
-// close cuts the subscription.
-func (r *subscriber) close() {
+// Close cuts the subscription.
+func (r *subscriber) Close() {
 	if r.sub != nil {
 		r.sub.cut()
 		r.running.Wait()
@@ -56,30 +60,30 @@ func (r *subscriber) close() {
 	}
 }
 
-// next takes the next event, of a new subscription if there is none.
-func (r *subscriber) next(ctx context.Context, wait time.Duration) (answer, error) {
+// Next takes the next event, of a new subscription if there is none.
+func (r *subscriber) Next(ctx context.Context, wait time.Duration) (answer, error) {
 	until := time.Now().Add(wait)
 	if r.sub == nil {
 		pause := time.Until(r.earliest)
 		if pause > wait {
-			sleep(ctx, max(wait, 0))
+			shard.Sleep(ctx, max(wait, 0))
 			return answer{}, ctx.Err()
 		}
-		if !sleep(ctx, pause) {
+		if !shard.Sleep(ctx, pause) {
 			return answer{}, ctx.Err()
 		}
 		r.subscribe(ctx)
 	}
 	select {
-	case event, ok := <-r.sub.events:
-		return r.took(event, ok)
+	case a, ok := <-r.sub.events:
+		return r.took(a, ok)
 	default: // nothing is at hand
 	}
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	select {
-	case event, ok := <-r.sub.events:
-		return r.took(event, ok)
+	case a, ok := <-r.sub.events:
+		return r.took(a, ok)
 	case <-timer.C:
 	case <-ctx.Done():
 	}
@@ -88,35 +92,31 @@ func (r *subscriber) next(ctx context.Context, wait time.Duration) (answer, erro
 
 // subscribe makes a subscription, which outlives the Fetch that it begins in.
 func (r *subscriber) subscribe(ctx context.Context) {
-	from := r.p.start()
-	r.opened = r.after == "" || r.p.isOnEdge(time.Now())
+	from := startingPosition(r.p.From())
+	r.opened = r.after == "" || r.p.OnEdge(time.Now())
 	if !r.opened {
 		// All of the events before it was taken, so that it is right for
 		// aggregated records too (KIN-85).
 		from = types.StartingPosition{Type: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: aws.String(r.after)}
 	}
 	life, cut := context.WithCancel(context.WithoutCancel(ctx))
-	sub := &subscription{events: make(chan *types.SubscribeToShardEvent), cut: cut}
+	sub := &subscription{events: make(chan answer), cut: cut}
 	r.sub, r.fresh, r.earliest = sub, true, time.Now().Add(subscribeInterval)
-	r.running.Go(func() { sub.run(life, r.p, &from) })
+	r.running.Go(func() { sub.run(life, r.source, r.p, &from) })
 }
 
-// took makes an answer of an event, or of the end of the events.
-func (r *subscriber) took(event *types.SubscribeToShardEvent, ok bool) (answer, error) {
+// took takes the answer of an event, or the end of the events.
+func (r *subscriber) took(a answer, ok bool) (answer, error) {
 	if !ok {
 		return r.over()
 	}
-	a := answer{
-		opened: r.fresh && r.opened, records: event.Records, answered: event.MillisBehindLatest != nil,
-		behind: time.Duration(aws.ToInt64(event.MillisBehindLatest)) * time.Millisecond,
-	}
+	a.Opened = r.fresh && r.opened
 	r.fresh, r.failures, r.refused = false, 0, time.Time{}
-	if isLast(event) {
-		a.ended, a.children = true, event.ChildShards
-		r.close()
+	if a.Ended {
+		r.Close()
 		return a, nil
 	}
-	r.after = *event.ContinuationSequenceNumber
+	r.after = a.Next
 	return a, nil
 }
 
@@ -138,18 +138,17 @@ func (r *subscriber) over() (answer, error) {
 	}
 	switch {
 	case sub.gone:
-		return answer{opened: true, ended: true}, nil
+		return answer{Opened: true, Ended: true}, nil
 	case r.failed(sub, err):
 		return answer{}, nil
 	}
-	return answer{}, r.p.judge("SubscribeToShard", err)
+	return answer{}, r.p.Failed("SubscribeToShard", " for consumer "+r.source.consumer, err)
 }
 
 // failed notes when to try again (KIN-87), and reports whether the failure is to be
 // expected.
 func (r *subscriber) failed(sub *subscription, err error) bool {
-	const longest = 20 * time.Second
-	delay := retry.Backoff{Initial: subscribeInterval, Max: longest}
+	delay := retry.Backoff{Initial: subscribeInterval, Max: 20 * time.Second}
 	now, refused := time.Now(), r.refused
 	r.failures++
 	r.refused = time.Time{}
@@ -169,7 +168,7 @@ func (r *subscriber) failed(sub *subscription, err error) bool {
 	case code == "InvalidArgumentException":
 		r.after = "" // begin behind the last record instead
 	}
-	r.notBefore(now.Add(delay.Delay(r.failures, r.p.source.options.Jitter())))
+	r.notBefore(now.Add(delay.Delay(r.failures, r.source.options.Jitter())))
 	return !r.refused.IsZero() && now.Sub(r.refused) < handoverTime
 }
 

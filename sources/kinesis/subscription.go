@@ -9,12 +9,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/openesm/openesm/sources/awscall"
+	"github.com/openesm/openesm/sources/internal/shard"
 )
 
-// longestSilence is how long a subscription may bring nothing, its start included.
+// maxSilence is how long a subscription may bring nothing, its start included.
 // Kinesis sends an event every 5 seconds or so, with or without records (KIN-85), so
 // that the connection is dead by then.
-const longestSilence = 30 * time.Second
+const maxSilence = 30 * time.Second
 
 // subscription is one SubscribeToShard and its events (KIN-81). Its goroutine ends
 // when the events do, when the shard is lost, or by cut.
@@ -22,7 +23,7 @@ type subscription struct {
 	// events has no buffer: what is not taken stays where it is. The goroutine has
 	// one event in hand and the SDK two, and behind them the connection is
 	// throttled. Closed at the end.
-	events chan *types.SubscribeToShardEvent
+	events chan answer
 	cut    context.CancelFunc
 
 	// Valid once events is closed.
@@ -32,17 +33,17 @@ type subscription struct {
 }
 
 // run subscribes and hands events over.
-func (s *subscription) run(ctx context.Context, p *partition, from *types.StartingPosition) {
+func (s *subscription) run(ctx context.Context, source *Source, p *shard.Partition[types.Record], from *types.StartingPosition) {
 	defer close(s.events)
 	defer s.cut()
-	stream, err := s.open(ctx, p, from)
+	stream, err := s.open(ctx, source, p, from)
 	if err != nil {
-		s.err, s.gone = err, p.isGone(ctx, err)
+		s.err, s.gone = err, p.Gone(ctx, err)
 		return
 	}
 	s.opened = time.Now()
 	s.err = s.relay(ctx, p, stream)
-	s.gone = p.isGone(ctx, s.err)
+	s.gone = p.Gone(ctx, s.err)
 	_ = stream.Close() // its error is known
 	for range stream.Events() {
 		continue // until the SDK's goroutine has closed it
@@ -51,19 +52,19 @@ func (s *subscription) run(ctx context.Context, p *partition, from *types.Starti
 
 // open makes the call, in a goroutine of the pool, so that it can be cut off.
 func (s *subscription) open(
-	ctx context.Context, p *partition, from *types.StartingPosition,
+	ctx context.Context, source *Source, p *shard.Partition[types.Record], from *types.StartingPosition,
 ) (*kinesis.SubscribeToShardEventStream, error) {
 	var (
 		out *kinesis.SubscribeToShardOutput
 		err error
 	)
-	in := &kinesis.SubscribeToShardInput{ConsumerARN: &p.source.consumer, ShardId: &p.id, StartingPosition: from}
+	in := &kinesis.SubscribeToShardInput{ConsumerARN: &source.consumer, ShardId: new(p.ID()), StartingPosition: from}
 	done := make(chan struct{})
-	p.source.calls.Do(func() {
+	source.shards.Do(func() {
 		defer close(done)
-		out, err = p.source.fanOut.SubscribeToShard(ctx, in, once, ownProtocol)
+		out, err = source.fanOut.SubscribeToShard(ctx, in, once, ownProtocol)
 	})
-	limit := time.NewTimer(longestSilence)
+	limit := time.NewTimer(maxSilence)
 	defer limit.Stop()
 	late := false
 	select {
@@ -71,16 +72,16 @@ func (s *subscription) open(
 	case <-limit.C:
 		late = true
 		s.cut()
-	case <-p.held.Lost():
+	case <-p.Lost():
 		s.cut()
 	}
 	<-done // a call ends soon when ctx does
 	switch {
 	case err == nil:
-		p.source.grants.note("SubscribeToShard")
+		source.shards.Allowed("SubscribeToShard")
 		return out.GetStream(), nil
 	case late:
-		return nil, &awscall.LateError{Within: longestSilence, Err: err}
+		return nil, &awscall.LateError{Within: maxSilence, Err: err}
 	default:
 		return nil, err
 	}
@@ -89,9 +90,9 @@ func (s *subscription) open(
 // relay hands events over until there are no more, and tells why. The silence is
 // counted only while somebody waits for the service, not for the reader.
 func (s *subscription) relay(
-	ctx context.Context, p *partition, stream *kinesis.SubscribeToShardEventStream,
+	ctx context.Context, p *shard.Partition[types.Record], stream *kinesis.SubscribeToShardEventStream,
 ) error {
-	silence := time.NewTimer(longestSilence)
+	silence := time.NewTimer(maxSilence)
 	defer silence.Stop()
 	for {
 		var event types.SubscribeToShardEventStream
@@ -102,41 +103,37 @@ func (s *subscription) relay(
 			}
 			event = next
 		case <-silence.C:
-			return &awscall.LateError{Within: longestSilence}
+			return &awscall.LateError{Within: maxSilence}
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-p.held.Lost():
+		case <-p.Lost():
 			return nil
 		}
 
 		// What is of an unknown kind tells that the connection lives.
 		if known, ok := event.(*types.SubscribeToShardEventStreamMemberSubscribeToShardEvent); ok {
-			err := p.check(ctx, &known.Value)
+			a := eventAnswer(&known.Value)
+			err := p.Check(ctx, &a)
 			if err != nil {
 				return err
 			}
 			select {
-			case s.events <- &known.Value:
+			case s.events <- a:
 			case <-ctx.Done():
 				return ctx.Err()
-			case <-p.held.Lost():
+			case <-p.Lost():
 				return nil
 			}
 		}
-		silence.Reset(longestSilence)
+		silence.Reset(maxSilence)
 	}
 }
 
-// check returns an error for an event that says nothing that holds.
-func (p *partition) check(ctx context.Context, event *types.SubscribeToShardEvent) error {
-	err := checkRecords(event.Records)
-	if err == nil && isLast(event) {
-		event.ChildShards, err = p.confirmEnd(ctx, event.Records, event.ChildShards)
-	}
-	return err
-}
-
-// isLast tells the event at the shard's end (KIN-84, KIN-86).
-func isLast(event *types.SubscribeToShardEvent) bool {
-	return aws.ToString(event.ContinuationSequenceNumber) == ""
+// eventAnswer is what an event says. It ends the shard if it does not say where to go on
+// (KIN-84, KIN-86).
+func eventAnswer(event *types.SubscribeToShardEvent) answer {
+	a := answerOf(event.Records, event.MillisBehindLatest, event.ChildShards)
+	a.Next = aws.ToString(event.ContinuationSequenceNumber)
+	a.Ended = a.Next == ""
+	return a
 }

@@ -1,11 +1,12 @@
-// Package memory is a queue and a stream that live in the process: sources for
+// Package memory is a queue, a stream and a table that live in the process: sources for
 // unit tests, for examples, and the reference for authors of adapters.
 //
 // A [Queue] behaves as an SQS queue does, standard or FIFO: visibility timeouts,
 // receive counts, a dead-letter rule, withheld message groups; and it refuses the
 // configurations that SQS does. A [Stream] behaves as a Kinesis stream does: ordered
 // partitions that split and merge, and may be revoked, and positions kept per
-// consumer. Both are the service, and outlive the mappings that read them; their
+// consumer. A [Table] has items, each change of which is a record in a Stream that
+// behaves as one of DynamoDB Streams does. All are the service, and outlive the mappings that read them; their
 // Source methods give what one mapping reads, so a restart is a new Source on the
 // same Queue or Stream.
 //

@@ -68,3 +68,25 @@ func ExampleStream() {
 	// 2 user-2 cart
 	// <nil> 2 0
 }
+
+func ExampleTable() {
+	ctx := context.Background()
+	orders := memory.NewTable(memory.TableOptions{Name: "orders", Key: []string{"orderId"}, View: memory.NewImage})
+	_, _ = orders.Put(memory.Item{"orderId": "o-1", "total": 12.5})
+	_, _ = orders.Delete(memory.Item{"orderId": "o-1"})
+	orders.Stream().End()
+	partition, err := orders.Stream().Source("audit").Accept(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	err = read(ctx, partition, func(r sources.Record) {
+		change := r.Native.(*memory.StreamRecord).Change
+		fmt.Println(change.Name, change.Keys["orderId"], change.New["total"])
+	})
+	fmt.Println(err)
+	// Output:
+	// INSERT o-1 12.5
+	// REMOVE o-1 <nil>
+	// <nil>
+}

@@ -23,13 +23,6 @@ func (s *queueSource) appendMetadata(dst []byte, _ string, r *sources.Record, _ 
 	return s.queue.encoder.Append(dst, &event)
 }
 
-// Filtering tells how filter patterns see records, as those of Kinesis: data
-// is JSON, and what stands beside it is at the top level (FILT-51, FILT-57).
-func (s *streamSource) Filtering() sources.Filtering {
-	return sources.Filtering{Key: "data", Members: eventjson.KinesisMembers(), AppendMetadata: s.appendMetadata}
-}
-
-func (s *streamSource) appendMetadata(dst []byte, partition string, r *sources.Record, _ []sources.AskedMember) []byte {
-	event := streamRecordOf(r).event()
-	return s.stream.encoder.AppendMetadata(dst, partition, &event)
-}
+// Filtering tells how filter patterns see records, as those of the service that the
+// stream is as.
+func (s *streamSource) Filtering() sources.Filtering { return s.stream.kind.filtering() }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/openesm/openesm/sources"
+	"github.com/openesm/openesm/sources/internal/batchinfo"
 	"github.com/openesm/openesm/sources/internal/eventjson"
 )
 
@@ -37,8 +38,8 @@ const (
 // Stream is an in-memory stream of ordered partitions. Make one with
 // [NewStream].
 type Stream struct {
-	arn     string
-	encoder *eventjson.Kinesis
+	arn  string
+	kind streamKind
 
 	mu        sync.Mutex // of all below
 	shards    []*shard   // in the order they came to be
@@ -67,9 +68,28 @@ type StreamRecord struct {
 	// Arrived is when the record was put.
 	Arrived time.Time
 
-	stream *Stream
-	index  int // in shard.log
-	shard  int
+	// Change is the change of an item that the record tells of, in the stream of a
+	// [Table]; nil in other streams.
+	Change *Change
+
+	stream  *Stream
+	index   int // in shard.log
+	shard   int
+	eventID string // of a change
+}
+
+// streamKind is the service that a stream is as.
+type streamKind interface {
+	// traits are those of the service's adapter.
+	traits() sources.Traits
+	// filtering tells how filter patterns see the records.
+	filtering() sources.Filtering
+	// size is how long append makes dst longer.
+	size(shard string, r *StreamRecord) int
+	// append appends a record of an event document.
+	append(dst []byte, shard string, r *StreamRecord) []byte
+	// appendBatchInfo appends what failure records tell of a batch.
+	appendBatchInfo(dst []byte, info *batchinfo.Stream) []byte
 }
 
 // NewStream returns an empty stream.
@@ -79,13 +99,13 @@ func NewStream(options StreamOptions) *Stream {
 	}
 	arn := "arn:aws:kinesis:" + region + ":" + account + ":stream/" + options.Name
 	role := "arn:aws:iam::" + account + ":role/memory"
-	s := &Stream{
-		arn:       arn,
-		encoder:   eventjson.NewKinesis(streamEventSource, arn, region, role),
-		consumers: make(map[string]*consumer),
-		changed:   make(chan struct{}),
-	}
-	count := uint64(max(options.Partitions, 1))
+	return newStream(arn, kinesis{eventjson.NewKinesis(streamEventSource, arn, region, role)}, options.Partitions)
+}
+
+// newStream returns an empty stream of a kind.
+func newStream(arn string, kind streamKind, partitions int) *Stream {
+	s := &Stream{arn: arn, kind: kind, consumers: make(map[string]*consumer), changed: make(chan struct{})}
+	count := uint64(max(partitions, 1))
 	width := math.MaxUint64 / count
 	for i := range count {
 		high := (i+1)*width - 1
@@ -102,16 +122,31 @@ func (s *Stream) ARN() string { return s.arn }
 
 // Put appends a record to the open partition that the hash of key belongs to
 // (KIN-78) and returns the sequence number. data must not be modified any
-// more. A stream without open partitions takes nothing and returns "".
+// more. A stream without open partitions takes nothing and returns "", and so does
+// that of a [Table], whose records are the changes of its items.
 func (s *Stream) Put(key string, data []byte) string {
-	sum := md5.Sum([]byte(key)) //nolint:gosec // not for security
-	hash := binary.BigEndian.Uint64(sum[:])
+	if s.ofTable() {
+		return ""
+	}
+	return s.putRecord(StreamRecord{Key: key, Data: data, Arrived: time.Now()})
+}
+
+// putRecord puts a record, which has what the partition does not tell, into the one
+// that its key belongs to.
+func (s *Stream) putRecord(r StreamRecord) string {
+	hash := hashOf(r.Key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.open) == 0 {
 		return ""
 	}
-	return s.put(s.open[s.openIndex(hash)], key, data)
+	return s.put(s.open[s.openIndex(hash)], &r)
+}
+
+// hashOf is the hash that a key's partition is found by.
+func hashOf(key string) uint64 {
+	sum := md5.Sum([]byte(key)) //nolint:gosec // not for security
+	return binary.BigEndian.Uint64(sum[:])
 }
 
 // PutTo is Put to a partition named by ID, whatever the hash of key, as
@@ -120,31 +155,31 @@ func (s *Stream) PutTo(partition, key string, data []byte) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i, err := s.findOpen(partition)
+	if err == nil && s.ofTable() {
+		err = errOfTable
+	}
 	if err != nil {
 		return "", err
 	}
-	return s.put(s.open[i], key, data), nil
+	return s.put(s.open[i], &StreamRecord{Key: key, Data: data, Arrived: time.Now()}), nil
 }
 
-func (s *Stream) put(to *shard, key string, data []byte) string {
+func (s *Stream) put(to *shard, r *StreamRecord) string {
+	r.Partition, r.SequenceNumber = to.id, s.nextNumber()
 	s.sequence++
-	r := &StreamRecord{
-		Partition:      to.id,
-		SequenceNumber: strconv.FormatUint(s.sequence, 10),
-		Key:            key,
-		Data:           data,
-		Arrived:        time.Now(),
-		stream:         s,
-		index:          len(to.log),
-		shard:          to.index,
-	}
-	event := r.event()
+	r.stream, r.index, r.shard = s, len(to.log), to.index
+	size := s.kind.size(to.id, r)
 	to.log = append(to.log, sources.Record{
-		ID: r.SequenceNumber, Key: key, Data: data, Native: r, Time: r.Arrived,
-		Size: s.encoder.Size(to.id, &event) + 1,
+		ID: r.SequenceNumber, Key: r.Key, Data: r.Data, Native: r, Time: r.Arrived, Size: size + 1,
 	})
 	s.signal(to)
 	return r.SequenceNumber
+}
+
+// nextNumber is the sequence number of the record that is put next. The caller holds mu.
+func (s *Stream) nextNumber() string {
+	const decimal = 10
+	return strconv.FormatUint(s.sequence+1, decimal)
 }
 
 // signal has the readers of a partition look. The caller holds mu.
@@ -160,13 +195,4 @@ func (s *Stream) signal(to *shard) {
 func (s *Stream) announce() {
 	close(s.changed)
 	s.changed = make(chan struct{})
-}
-
-func (r *StreamRecord) event() eventjson.KinesisRecord {
-	return eventjson.KinesisRecord{
-		PartitionKey:                r.Key,
-		SequenceNumber:              r.SequenceNumber,
-		Data:                        r.Data,
-		ApproximateArrivalTimestamp: r.Arrived,
-	}
 }

@@ -2,13 +2,10 @@ package memory
 
 import (
 	"context"
-	"time"
 
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/internal/eventjson"
 )
-
-const streamEventSource = "aws:kinesis"
 
 // streamSource is a stream as one mapping of a consumer reads it.
 type streamSource struct {
@@ -25,18 +22,11 @@ var (
 	_ sources.Revocable      = (*streamPartition)(nil)
 )
 
-// Traits tells the bounds of Kinesis (KIN-04, KIN-05, KIN-11).
+// Traits tells the bounds of the service that the stream is as.
 func (s *streamSource) Traits() sources.Traits {
-	return sources.Traits{
-		EventSource:    streamEventSource,
-		ARN:            s.stream.arn,
-		Ordered:        true,
-		BatchSize:      sources.Bounds[int]{Default: 100, Max: 10_000},
-		Window:         sources.Bounds[time.Duration]{Max: maxWindow},
-		TumblingWindow: maxTimeout,
-		MaxTimeout:     maxTimeout,
-		EventOverhead:  eventjson.Bound,
-	}
+	traits := s.stream.kind.traits()
+	traits.ARN = s.stream.arn
+	return traits
 }
 
 // Accept hands out partitions, children after their parents (KIN-66).
@@ -63,11 +53,10 @@ func (s *streamSource) Accept(ctx context.Context) (sources.Partition, error) {
 // Close has nothing to let go of.
 func (s *streamSource) Close(context.Context) error { return nil }
 
-// AppendEvent appends the document of KIN-190..197.
+// AppendEvent appends the document of the service that the stream is as.
 func (s *streamSource) AppendEvent(dst []byte, partition string, records []sources.Record) []byte {
 	return eventjson.AppendEvent(dst, records, func(dst []byte, r *sources.Record) []byte {
-		event := streamRecordOf(r).event()
-		return s.stream.encoder.Append(dst, partition, &event)
+		return s.stream.kind.append(dst, partition, streamRecordOf(r))
 	})
 }
 

@@ -81,7 +81,7 @@ func (r *reader) noChild(why string) {
 	ctx, cancel := context.WithTimeout(r.p.ctx, r.p.harness.quiet())
 	defer cancel()
 	if partition, err := r.source.Accept(ctx); err == nil {
-		r.parts = append(r.parts, newPart(partition))
+		r.parts = append(r.parts, r.p.newPart(partition))
 		r.p.brokenf("Accept: partition %s, %s", partition.ID(), why)
 	}
 }
@@ -121,7 +121,7 @@ func (r *reader) collectAccepting(count int) []taken {
 		}
 		ctx, cancel := context.WithTimeout(r.p.ctx, r.p.harness.quiet())
 		if partition, err := r.source.Accept(ctx); err == nil {
-			r.parts = append(r.parts, newPart(partition))
+			r.parts = append(r.parts, r.p.newPart(partition))
 		}
 		cancel()
 	}

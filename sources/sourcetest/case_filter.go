@@ -96,7 +96,9 @@ func metadata(p *probe) {
 		if err := json.Unmarshal(appender.AppendEvent(nil, record.from.ID(), []sources.Record{record.Record}), &document); err != nil {
 			p.brokenf("AppendEvent: a document that is not JSON: %v", err)
 		}
-		r.sameMembers(filtering, seen, beside(document, filtering.Key, nil))
+		around := beside(document, filtering.Key, nil)
+		r.sameMembers(filtering, seen, around)
+		r.sameBody(filtering, &record.Record, around)
 	}
 }
 
@@ -154,6 +156,17 @@ func (r *reader) sameMembers(filtering sources.Filtering, seen map[string]any, d
 		if !r.p.harness.ComposedID && !reflect.DeepEqual(value, seen[name]) {
 			r.p.brokenf("AppendMetadata: %q is %v, but %v in the event document", name, seen[name], value)
 		}
+	}
+}
+
+// sameBody looks that a body that is written for filters is that of the event document.
+func (r *reader) sameBody(filtering sources.Filtering, record *sources.Record, document neighbourhood) {
+	if filtering.AppendBody == nil {
+		return
+	}
+	var body any
+	if err := json.Unmarshal(filtering.AppendBody(nil, record), &body); err != nil || !reflect.DeepEqual(body, document.beside[filtering.Key]) {
+		r.p.brokenf("AppendBody: %v is not the member %q of the event document, %v", body, filtering.Key, err)
 	}
 }
 

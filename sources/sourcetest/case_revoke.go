@@ -141,7 +141,7 @@ func (r *reader) acceptAgain() {
 		}
 		ctx, cancel := context.WithTimeout(r.p.ctx, r.p.harness.quiet())
 		if partition, err := r.source.Accept(ctx); err == nil {
-			r.parts = append(r.parts, newPart(partition))
+			r.parts = append(r.parts, r.p.newPart(partition))
 		}
 		cancel()
 	}

@@ -57,6 +57,8 @@ func traitsSane(p *probe) {
 		p.brokenf("MaxTimeout %v: want at least 1s", t.MaxTimeout)
 	case t.Ordered && (t.Redelivers || t.Grouped):
 		p.brokenf("Ordered with Redelivers or Grouped, which are for unordered sources only")
+	case t.Rejects && (t.Ordered || t.Redelivers):
+		p.brokenf("Rejects, which is for unordered sources that do not redeliver")
 	case t.AckBatch < 0 || t.AckLinger < 0:
 		p.brokenf("AckBatch %d, AckLinger %v: want no negative value", t.AckBatch, t.AckLinger)
 	case t.Redelivers && p.harness.VisibilityTimeout <= 0:

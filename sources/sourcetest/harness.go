@@ -63,6 +63,11 @@ type Harness struct {
 	// a [sources.Identifier].
 	Item func(record sources.Record) string
 
+	// Sent returns the message that a record came of, for a source whose records have
+	// it as a part of themselves, such as the changes of a table. Default Record.Key
+	// and Record.Data as they are.
+	Sent func(record sources.Record) Message
+
 	// Settings are those that a Starter is started with. Default batches of 10.
 	Settings sources.Settings
 
@@ -118,6 +123,9 @@ func (h *Harness) withDefaults() Harness {
 	filled := *h
 	if h.Elapse == nil {
 		filled.Elapse = time.Sleep //nolint:forbidigo // the suite lives in tests, where time may be virtual
+	}
+	if h.Sent == nil {
+		filled.Sent = func(record sources.Record) Message { return Message{Key: record.Key, Data: record.Data} }
 	}
 	filled.Settings.BatchSize = cmp.Or(h.Settings.BatchSize, defaultBatch)
 	filled.Partitions = cmp.Or(h.Partitions, 1)

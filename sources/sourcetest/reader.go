@@ -23,6 +23,7 @@ type reader struct {
 type part struct {
 	sources.Partition
 
+	sent   func(sources.Record) Message // see Harness.Sent
 	ended  bool
 	closed bool
 
@@ -30,13 +31,23 @@ type part struct {
 	revoked, lost atomic.Bool
 }
 
-// newPart returns a partition as an engine takes it.
-func newPart(partition sources.Partition) *part {
-	p := &part{Partition: partition}
-	if revocable, ok := partition.(sources.Revocable); ok {
-		revocable.OnRevoke(func() { p.revoked.Store(true) }, func() { p.lost.Store(true) })
+// Fetch has records with the key and the body that they were sent with.
+func (p *part) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
+	n, err := p.Partition.Fetch(ctx, buf, wait)
+	for i := range buf[:min(max(n, 0), len(buf))] {
+		message := p.sent(buf[i])
+		buf[i].Key, buf[i].Data = message.Key, message.Data
 	}
-	return p
+	return n, err
+}
+
+// newPart returns a partition as an engine takes it.
+func (p *probe) newPart(partition sources.Partition) *part {
+	added := &part{Partition: partition, sent: p.harness.Sent}
+	if revocable, ok := partition.(sources.Revocable); ok {
+		revocable.OnRevoke(func() { added.revoked.Store(true) }, func() { added.lost.Store(true) })
+	}
+	return added
 }
 
 // taken is a record and the partition it came from.
@@ -94,7 +105,7 @@ func (r *reader) accept() *part {
 	if partition == nil {
 		r.p.brokenf("Accept: no partition and no error")
 	}
-	added := newPart(partition)
+	added := r.p.newPart(partition)
 	r.parts = append(r.parts, added)
 	return added
 }

@@ -142,7 +142,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// quiet looks that an error says nothing of what the service said.
+// quiet looks that an error repeats nothing of what the service answered.
 func quiet(t *testing.T, err error) {
 	t.Helper()
 	if err != nil && strings.Contains(err.Error(), hush) {

@@ -105,7 +105,7 @@ func TestBacklogThatIsDenied(t *testing.T) {
 	inWorld(t, "orders", nil, func(t *testing.T, w *world) {
 		var g gauges
 		var log bytes.Buffer
-		w.turn(func(c sqstest.Call) sqstest.Fault {
+		w.setFaults(func(c sqstest.Call) sqstest.Fault {
 			if c.Action != "GetQueueAttributes" {
 				return sqstest.Fault{}
 			}
@@ -134,7 +134,7 @@ func TestBacklogThatIsNotAnswered_P15(t *testing.T) {
 		var g gauges
 		var down atomic.Bool
 		var calls atomic.Int64
-		w.turn(func(c sqstest.Call) sqstest.Fault {
+		w.setFaults(func(c sqstest.Call) sqstest.Fault {
 			if c.Action != "GetQueueAttributes" || !down.Load() {
 				return sqstest.Fault{}
 			}

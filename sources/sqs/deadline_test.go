@@ -15,9 +15,9 @@ import (
 	"github.com/openesm/openesm/sources/sqs/sqstest"
 )
 
-// deaf is a service that takes calls of one action and never answers them, as on a
+// silentOn is a service that takes calls of one action and never answers them, as on a
 // dead connection.
-func deaf(t *testing.T, action string) *sqstest.Server {
+func silentOn(t *testing.T, action string) *sqstest.Server {
 	t.Helper()
 	server := sqstest.New()
 	t.Cleanup(func() {
@@ -60,7 +60,7 @@ func TestEveryCallHasADeadline_P11(t *testing.T) {
 		}, call},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			server := deaf(t, action)
+			server := silentOn(t, action)
 			if _, err := server.Send("orders", "a"); err != nil {
 				t.Fatal(err)
 			}
@@ -90,7 +90,7 @@ func TestEveryCallHasADeadline_P11(t *testing.T) {
 }
 
 // A receive that is never answered fails after its long poll and ten seconds, and the
-// next one is made: the mapping is not deaf (P11, P14).
+// next one is made: the mapping goes on reading (P11, P14).
 func TestHungReceiveHasADeadline(t *testing.T) {
 	t.Parallel()
 	for _, places := range []int{1, 10, 1000} {
@@ -132,7 +132,7 @@ func TestHungReceiveHasADeadline(t *testing.T) {
 func TestHungReceiveOfAFetchThatMayNotWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := openWith(t, deaf(t, "ReceiveMessage").Client(), sqs.Options{}, settings)
+		p := openWith(t, silentOn(t, "ReceiveMessage").Client(), sqs.Options{}, settings)
 		for wait, most := range map[time.Duration]time.Duration{0: time.Second, time.Millisecond: time.Millisecond} {
 			began := time.Now()
 			n, err := p.Fetch(t.Context(), make([]sources.Record, 10), wait)

@@ -196,7 +196,7 @@ func TestHeartbeatOfLateAnswers_P5(t *testing.T) {
 		const messages = 30
 		w.redrive(5*time.Second, "dead", 1)
 		w.sendAll(numbers(messages), 0)
-		w.turn(func(c sqstest.Call) sqstest.Fault {
+		w.setFaults(func(c sqstest.Call) sqstest.Fault {
 			if c.Action == "ReceiveMessage" {
 				return sqstest.Fault{Delay: 8 * time.Second}
 			}

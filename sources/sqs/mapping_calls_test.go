@@ -33,7 +33,7 @@ func TestTenLanesShareTheirCalls(t *testing.T) {
 			t.Run(fmt.Sprintf("handled %s, answers after %v", handler.name, answer), func(t *testing.T) {
 				t.Parallel()
 				inWorld(t, "orders", nil, func(t *testing.T, w *world) {
-					w.turn(func(sqstest.Call) sqstest.Fault { return sqstest.Fault{Delay: answer} })
+					w.setFaults(func(sqstest.Call) sqstest.Fault { return sqstest.Fault{Delay: answer} })
 					if _, err := w.Send("orders", numbers(messages)...); err != nil {
 						t.Fatal(err)
 					}
@@ -64,7 +64,7 @@ func TestOneLaneDoesNotWaitForOthers(t *testing.T) {
 			answer   = 5 * time.Millisecond
 			once     = 50 * time.Millisecond // the start, and the last delete
 		)
-		w.turn(func(sqstest.Call) sqstest.Fault { return sqstest.Fault{Delay: answer} })
+		w.setFaults(func(sqstest.Call) sqstest.Fault { return sqstest.Fault{Delay: answer} })
 		if _, err := w.Send("orders", numbers(messages)...); err != nil {
 			t.Fatal(err)
 		}

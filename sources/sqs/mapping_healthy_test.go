@@ -48,7 +48,7 @@ func TestMappingStartsWhatItReceives_P5(t *testing.T) {
 			t.Parallel()
 			inWorld(t, "orders", nil, func(t *testing.T, w *world) {
 				w.redrive(test.visible, "dead", 1)
-				w.turn(func(c sqstest.Call) sqstest.Fault {
+				w.setFaults(func(c sqstest.Call) sqstest.Fault {
 					if c.Action == "ReceiveMessage" {
 						return sqstest.Fault{Delay: test.answer}
 					}

@@ -31,7 +31,7 @@ func TestHungExtensionHoldsUpNoBatch_P5(t *testing.T) {
 		const limit, messages = 30 * time.Second, 25
 		w.redrive(limit, "dead", 1)
 		w.sendLarge(messages)
-		w.turn(func(c sqstest.Call) sqstest.Fault {
+		w.setFaults(func(c sqstest.Call) sqstest.Fault {
 			if c.Action == "ChangeMessageVisibilityBatch" && c.Number == 1 {
 				return sqstest.Fault{Cut: sqstest.CutBefore, Delay: time.Hour}
 			}

@@ -71,7 +71,7 @@ func TestMappingStopsAtAnyMoment(t *testing.T) {
 			t.Parallel()
 			inWorld(t, name, nil, func(t *testing.T, w *world) {
 				const rounds, each = 25, 12
-				w.turn(func(sqstest.Call) sqstest.Fault { return sqstest.Fault{Delay: 3 * time.Millisecond} })
+				w.setFaults(func(sqstest.Call) sqstest.Fault { return sqstest.Fault{Delay: 3 * time.Millisecond} })
 				var gauge gauge
 				bodies := numbers(rounds * each)
 				for i := range rounds {

@@ -76,7 +76,7 @@ func (w *service) hangs(c sqstest.Call) bool {
 	return hung
 }
 
-// lasting holds records against P15: none is said to be the mapping's for longer than
+// lasting holds records against P15: none counts as the mapping's for longer than
 // the queue hides it. With a heartbeat it is hidden step by step.
 func (w *service) lasting(records []sources.Record) {
 	for i := range records {
@@ -137,9 +137,9 @@ func (w *service) reset(visibility time.Duration) {
 func (w *service) beat() {
 	s := &w.sim.Scenario
 	s.Records, s.Spread, s.Poison, s.Throttles, s.Stuck, s.Hanging, s.Jitter = max(s.Records, 30), 0, 0, false, 0, 0, ""
-	clear(s.Moods)
+	clear(s.Behaviors)
 	clear(s.Faults)
-	s.Moods["slow"] = 0.7
+	s.Behaviors["slow"] = 0.7
 	s.Faults["fail hung"] = 0.3
 	s.Config.BatchSize, s.Config.MaximumBatchingWindow, s.Config.MaximumBatchBytes = 10, 0, 0
 	s.Config.MaximumConcurrency, s.Config.MaximumBufferedBytes = 10, 0

@@ -26,8 +26,8 @@ import (
 var errHandler = errors.New("handler failed")
 
 type (
-	handle  = func(ctx context.Context, records []sources.Record) (esm.Response, error)
-	weather = func(c sqstest.Call) sqstest.Fault
+	handle = func(ctx context.Context, records []sources.Record) (esm.Response, error)
+	faults = func(c sqstest.Call) sqstest.Fault
 )
 
 // world is a bubble with the fake service, one queue, and a journal of what
@@ -41,7 +41,7 @@ type world struct {
 	began time.Time
 
 	mu       sync.Mutex
-	weather  weather
+	faults   faults
 	calls    int
 	batches  []batch
 	done     map[string]int // successes by message ID
@@ -98,7 +98,7 @@ func (w *world) create(name string, attributes map[string]string) string {
 	return url
 }
 
-// fault holds every delete to P2, and else is the weather. A loop without
+// fault holds every delete to P2, and else draws the faults. A loop without
 // waits, in which virtual time would stand still, is told of and slowed down.
 func (w *world) fault(c sqstest.Call) sqstest.Fault {
 	const most = 20_000
@@ -116,17 +116,17 @@ func (w *world) fault(c sqstest.Call) sqstest.Fault {
 			w.problems = append(w.problems, "P2: deleted before its success: "+e.MessageID)
 		}
 	}
-	if w.weather == nil {
+	if w.faults == nil {
 		return sqstest.Fault{}
 	}
-	return w.weather(c)
+	return w.faults(c)
 }
 
-// turn changes the weather.
-func (w *world) turn(to weather) {
+// setFaults has calls go wrong as it says; nil for none.
+func (w *world) setFaults(to faults) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.weather = to
+	w.faults = to
 }
 
 func (w *world) observe(o esm.Observation) {
@@ -245,7 +245,7 @@ func (w *world) run(handler esm.Handler, options sqs.Options, config esm.Config)
 	return r
 }
 
-// stop stops the mapping and returns how long that took, and what Run said.
+// stop stops the mapping and returns how long that took, and what Run returned.
 func (r *running) stop() (time.Duration, error) {
 	start := time.Now()
 	r.cancel()

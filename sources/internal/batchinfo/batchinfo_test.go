@@ -131,3 +131,17 @@ func TestEmptyBatchesAreJSON(t *testing.T) {
 		}
 	}
 }
+
+func TestMQ(t *testing.T) {
+	t.Parallel()
+	b := batchinfo.MQ{ARN: "arn:aws:mq:eu-west-1:123456789012:broker:b:b-1", Queue: "a\"b", VirtualHost: "/", First: "1", Last: "3", Size: 3}
+	const want = `"MQBatchInfo":{"queue":"a\"b","virtualHost":"/","firstMessageId":"1","lastMessageId":"3",` +
+		`"batchSize":3,"eventSourceArn":"arn:aws:mq:eu-west-1:123456789012:broker:b:b-1"}`
+	if got := string(batchinfo.AppendMQ(nil, &b)); got != want {
+		t.Error(got)
+	}
+	b.VirtualHost = ""
+	if got := batchinfo.AppendMQ(nil, &b); bytes.Contains(got, []byte("virtualHost")) {
+		t.Errorf("%s", got)
+	}
+}

@@ -1,6 +1,7 @@
 package eventjson_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -19,6 +20,12 @@ func TestNoAllocation(t *testing.T) {
 		Body:  strings.Repeat("text é \"quoted\"\n", 1000) + "\xff",
 		Extra: []eventjson.Attribute{{Name: "a", Value: "b"}},
 	}}
+	d, change := newDynamoDB(), modified()
+	for i := range 40 {
+		change.NewImage["attribute"+strconv.Itoa(i)] = numberOf("1")
+	}
+	room, _ := d.Size(&change)
+	table := make([]byte, 0, room)
 	size := eventjson.Overhead + len(messages) - 1
 	for i := range messages {
 		size += q.Size(&messages[i])
@@ -26,12 +33,15 @@ func TestNoAllocation(t *testing.T) {
 	stream := make([]byte, 0, k.Size(shardID, &record))
 	queue := make([]byte, 0, size)
 	for name, run := range map[string]func(){
-		"sqs":          func() { _ = eventjson.AppendEvent(queue, messages, q.Append) },
-		"sqs size":     func() { _ = q.Size(&messages[0]) },
-		"kinesis":      func() { _ = k.Append(stream, shardID, &record) },
-		"kinesis size": func() { _ = k.Size(shardID, &record) },
-		"string":       func() { _ = eventjson.AppendString(queue, messages[0].Body) },
-		"base64":       func() { _ = eventjson.AppendBase64(queue, record.Data) },
+		"sqs":           func() { _ = eventjson.AppendEvent(queue, messages, q.Append) },
+		"sqs size":      func() { _ = q.Size(&messages[0]) },
+		"kinesis":       func() { _ = k.Append(stream, shardID, &record) },
+		"kinesis size":  func() { _ = k.Size(shardID, &record) },
+		"dynamodb":      func() { _ = d.Append(table, &change) },
+		"dynamodb size": func() { _, _ = d.Size(&change) },
+		"dynamodb key":  func() { _ = d.AppendKey(table, change.Keys) },
+		"string":        func() { _ = eventjson.AppendString(queue, messages[0].Body) },
+		"base64":        func() { _ = eventjson.AppendBase64(queue, record.Data) },
 	} {
 		if allocs := testing.AllocsPerRun(10, run); allocs != 0 {
 			t.Errorf("%s: %v allocations", name, allocs)

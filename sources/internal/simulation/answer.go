@@ -21,31 +21,31 @@ func (mute) Unwrap() error { panic("simulation: the handler's error panics") }
 
 // answer is what the handler returns.
 func (l *Life) answer(ctx context.Context, i *invocation) ([]string, error) {
-	if ctx.Err() != nil && !i.heedless() {
+	if ctx.Err() != nil && !i.ignoresContext() {
 		return nil, ctx.Err()
 	}
-	switch i.plan.mood { //nolint:exhaustive // the others succeed
-	case moodError:
+	switch i.plan.behavior { //nolint:exhaustive // the others succeed
+	case behaviorError:
 		return nil, errHandler
-	case moodPanic:
+	case behaviorPanic:
 		panic("simulation: the handler panics")
-	case moodPanicNil:
+	case behaviorPanicNil:
 		panic(nil)
-	case moodGoexit:
+	case behaviorGoexit:
 		runtime.Goexit()
-	case moodThrottle:
+	case behaviorThrottle:
 		return nil, fmt.Errorf("handler: %w", &esm.ThrottleError{})
-	case moodRetryAfter:
+	case behaviorRetryAfter:
 		return nil, &esm.ThrottleError{RetryAfter: i.plan.wait}
-	case moodTypedNil:
+	case behaviorTypedNil:
 		return nil, (*fs.PathError)(nil)
-	case moodNoThrottle:
+	case behaviorNoThrottle:
 		return nil, (*esm.ThrottleError)(nil)
-	case moodMute:
+	case behaviorMute:
 		return nil, mute{}
-	case moodPartial:
+	case behaviorPartial:
 		return i.failures(), nil
-	case moodMalformed:
+	case behaviorMalformed:
 		return i.malformed(), nil
 	}
 	return nil, nil

@@ -182,7 +182,7 @@ func promising(s Scenario, name string) bool {
 		return s.Config.OnFailureTimeout > 0 && s.Faults[before(OpDeliver)] > 0
 	}
 	if m, odd := strings.CutPrefix(name, "handler "); odd {
-		return s.Moods[mood(m)] > 0
+		return s.Behaviors[behavior(m)] > 0
 	}
 	return s.Faults[Fault(name)] > 0 || !isFault(name)
 }
@@ -265,7 +265,7 @@ func small(kind Kind) Scenario {
 	s := Scenario{
 		Records: 6, Keys: 2, Size: 30, Partitions: 1, Visibility: 30 * time.Second, AckBatch: 1,
 		Slowest: time.Second, Destination: kind.Ordered, Bytes: true,
-		Moods: map[mood]float64{moodError: 0.2, moodPartial: 0.3},
+		Behaviors: map[behavior]float64{behaviorError: 0.2, behaviorPartial: 0.3},
 	}
 	s.Config.BatchSize = 3
 	s.Config.ReportBatchItemFailures = true

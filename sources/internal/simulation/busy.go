@@ -26,8 +26,8 @@ func (s *Sim) most() time.Duration {
 	return s.limit() - turns - time.Duration(s.rng.Int64N(int64(s.Scenario.Busy/2))) //nolint:mnd // often less than the delay
 }
 
-// toil keeps a lane that is about to run the handler.
-func (l *Life) toil(records []sources.Record) {
+// delayHandler keeps a lane that is about to run the handler.
+func (l *Life) delayHandler(records []sources.Record) {
 	longest := l.sim.Scenario.Busy
 	if longest == 0 {
 		return
@@ -36,18 +36,18 @@ func (l *Life) toil(records []sources.Record) {
 	_ = l.rest(labels("busy", records), at, func(c *call) { l.finish(c, nil) })
 }
 
-// listening is what a handler hears of the end of its context: nothing, if all of the
+// handlerContext is the context that a handler watches: one without an end, if all of the
 // scenario's handlers end in their time.
-func (l *Life) listening(ctx context.Context) context.Context {
+func (l *Life) handlerContext(ctx context.Context) context.Context {
 	if l.sim.Scenario.Busy > 0 {
 		return context.WithoutCancel(ctx)
 	}
 	return ctx
 }
 
-// heedless reports whether a handler does not mind that its context has ended.
-func (i *invocation) heedless() bool {
-	return i.plan.mood == moodSlow || i.life.sim.Scenario.Busy > 0
+// ignoresContext reports whether a handler goes on though its context has ended.
+func (i *invocation) ignoresContext() bool {
+	return i.plan.behavior == behaviorSlow || i.life.sim.Scenario.Busy > 0
 }
 
 // inTime reports whether a handler that ends now took less than its time limit, by its

@@ -19,7 +19,7 @@ type callback struct {
 	rates map[Fault]float64
 	share float64
 	odd   bool        // share is what jitter gives
-	fair  atomic.Bool // the weather is good
+	fair  atomic.Bool // the faults have ended
 }
 
 func newCallback(s *Scenario) *callback {
@@ -72,7 +72,7 @@ func (c *callback) WithGroup(string) slog.Handler { return c }
 type logger struct {
 	*callback
 
-	hearing *hearing
+	telemetry *telemetry
 }
 
 // Enabled, Handle, WithAttrs and WithGroup are for package slog.
@@ -82,7 +82,7 @@ func (g logger) Enabled(ctx context.Context, level slog.Level) bool {
 
 func (g logger) Handle(ctx context.Context, r slog.Record) error {
 	if r.Message == "reading the source failed, trying again" {
-		g.hearing.line()
+		g.telemetry.line()
 	}
 	return g.callback.Handle(ctx, r)
 }
@@ -91,23 +91,23 @@ func (g logger) WithAttrs([]slog.Attr) slog.Handler { return g }
 
 func (g logger) WithGroup(string) slog.Handler { return g }
 
-// hearing is what the mapping's observer heard of failures, and what happened.
-type hearing struct {
+// telemetry is what the mapping's observer and log were told of failures, and how many there were.
+type telemetry struct {
 	polls, commits, deliveries atomic.Int64
 
-	// said is when the log last told of a failed read, 0 if one has succeeded since.
+	// lastLine is when the log last told of a failed read, 0 if one has succeeded since.
 	// row is how many such lines came one sooner after the other than the back-off
 	// allows, and repeats the most there were in a row.
-	said, row, repeats atomic.Int64
+	lastLine, row, repeats atomic.Int64
 
 	failed map[Op]int64
 }
 
 // line notes a line of the log.
-func (h *hearing) line() {
+func (h *telemetry) line() {
 	const soon = 10 * time.Millisecond
 	now := time.Now().UnixNano()
-	if last := h.said.Swap(now); last == 0 || now-last >= int64(soon) {
+	if last := h.lastLine.Swap(now); last == 0 || now-last >= int64(soon) {
 		h.row.Store(0)
 	}
 	h.repeats.Store(max(h.repeats.Load(), h.row.Add(1)))
@@ -117,13 +117,13 @@ func (h *hearing) line() {
 func (l *Life) observe(o esm.Observation) {
 	switch o.Metric {
 	case esm.PolledEventCount:
-		l.hearing.said.Store(0)
+		l.telemetry.lastLine.Store(0)
 	case esm.PollingErrorCount:
-		l.hearing.polls.Add(int64(o.Count))
+		l.telemetry.polls.Add(int64(o.Count))
 	case esm.CommitErrorCount:
-		l.hearing.commits.Add(int64(o.Count))
+		l.telemetry.commits.Add(int64(o.Count))
 	case esm.OnFailureDestinationDeliveryErrorCount:
-		l.hearing.deliveries.Add(int64(o.Count))
+		l.telemetry.deliveries.Add(int64(o.Count))
 	}
 	if world, observes := l.sim.world.(observing); observes {
 		world.Observed(l, o)
@@ -131,10 +131,10 @@ func (l *Life) observe(o esm.Observation) {
 	l.sim.callback.fails(FaultObserver)
 }
 
-// checkHeard holds a failed call against P14: within a minute the mapping's observer
+// checkReported holds a failed call against P14: within a minute the mapping's observer
 // has heard of as many failures of its kind as there were. After a stop it need not.
-func (o *Observer) checkHeard(l *Life, op Op) {
-	h := &l.hearing
+func (o *Observer) checkReported(l *Life, op Op) {
+	h := &l.telemetry
 	if h.failed == nil {
 		h.failed = make(map[Op]int64)
 	}
@@ -218,7 +218,7 @@ const standsStill = "no progress"
 // ordered source has its own.
 func (o *Observer) checkLog(l *Life) {
 	const most = 3
-	if repeats := l.hearing.repeats.Load(); repeats > most && !o.sim.kind.Ordered {
+	if repeats := l.telemetry.repeats.Load(); repeats > most && !o.sim.kind.Ordered {
 		o.violate(9, "the log told of a failed read %d times at once", repeats)
 	}
 }
@@ -230,12 +230,12 @@ func (o *Observer) checkLog(l *Life) {
 func (o *Observer) Failed(l *Life, op Op) {
 	switch op {
 	case OpStart, OpFetch:
-		o.checkHeard(l, op)
+		o.checkReported(l, op)
 	default:
-		if l.hearing.failed == nil {
-			l.hearing.failed = make(map[Op]int64)
+		if l.telemetry.failed == nil {
+			l.telemetry.failed = make(map[Op]int64)
 		}
-		l.hearing.failed[op]++
+		l.telemetry.failed[op]++
 	}
 	o.sim.gate.after(time.Minute, func() { o.checkTrue(l) })
 }
@@ -244,10 +244,10 @@ func (o *Observer) Failed(l *Life, op Op) {
 // were as many failures, of reads or of calls that its source makes by itself.
 func (o *Observer) checkTrue(l *Life) {
 	all := int64(0)
-	for _, failed := range l.hearing.failed {
+	for _, failed := range l.telemetry.failed {
 		all += failed
 	}
-	if heard := l.hearing.polls.Load(); heard > all && !l.dead.Load() {
+	if heard := l.telemetry.polls.Load(); heard > all && !l.dead.Load() {
 		o.violate(15, "the observer heard of %d failed calls, there were %d", heard, all)
 	}
 }

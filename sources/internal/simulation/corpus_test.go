@@ -23,24 +23,24 @@ var corpus = map[string]struct {
 		Config: esm.Config{ReportBatchItemFailures: true, Timeout: time.Second},
 	}},
 	"P1: the same, by chance": {"broker", Scenario{
-		Seed: 105, Records: 15, Keys: 1, Partitions: 1, AckBatch: 1, Moods: map[mood]float64{moodPartial: 0.1},
+		Seed: 105, Records: 15, Keys: 1, Partitions: 1, AckBatch: 1, Behaviors: map[behavior]float64{behaviorPartial: 0.1},
 		Config: esm.Config{
 			ReportBatchItemFailures: true, Timeout: time.Second, MaximumBatchingWindow: 50 * time.Millisecond,
 		},
 	}},
 	"P12: a lane went on to retry in a partition that had another owner": {"stream", Scenario{
 		Seed: 43, Records: 3, Keys: 1, Partitions: 1, AckBatch: 1, Spread: time.Minute, Slowest: 3 * time.Second,
-		Moods: map[mood]float64{moodPartial: 0.02}, Faults: map[Fault]float64{FaultLost: 0.3}, Disturbances: 6,
+		Behaviors: map[behavior]float64{behaviorPartial: 0.02}, Faults: map[Fault]float64{FaultLost: 0.3}, Disturbances: 6,
 		Config: esm.Config{Timeout: time.Second, MaximumBufferedBytes: 1},
 	}},
 	"P4: the same, while the new owner handled the key": {"stream", Scenario{
 		Seed: 291, Records: 27, Keys: 1, Partitions: 1, AckBatch: 1,
-		Moods: map[mood]float64{moodSlow: 0.1}, Faults: map[Fault]float64{FaultLost: 0.3}, Disturbances: 2,
+		Behaviors: map[behavior]float64{behaviorSlow: 0.1}, Faults: map[Fault]float64{FaultLost: 0.3}, Disturbances: 2,
 		Config: esm.Config{BatchSize: 1},
 	}},
-	"P4: the same, with sub-lanes and bad weather": {"stream", Scenario{
+	"P4: the same, with sub-lanes and faults": {"stream", Scenario{
 		Seed: 438, Records: 51, Keys: 1, Partitions: 4, AckBatch: 1, Spread: time.Second, Slowest: 100 * time.Millisecond,
-		Moods: map[mood]float64{moodError: 0.1, moodGoexit: 0.02, moodThrottle: 0.02},
+		Behaviors: map[behavior]float64{behaviorError: 0.1, behaviorGoexit: 0.02, behaviorThrottle: 0.02},
 		Faults: map[Fault]float64{
 			after(OpAccept): 0.02, after(OpAck): 0.1, before(OpClose): 0.1, after(OpFetch): 0.3, FaultLost: 0.02,
 			after(OpStart): 0.1,

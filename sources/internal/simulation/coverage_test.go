@@ -7,7 +7,7 @@ import "slices"
 func reachable(kind Kind) []string {
 	names := []string{"stop", "kill", poisonReached, "batch of several", standsStill}
 	ops := []Op{OpStart, OpAccept, OpFetch, OpAck, OpClose}
-	for _, m := range moods() {
+	for _, m := range behaviors() {
 		names = append(names, "handler "+string(m))
 	}
 	if kind.Ordered {
@@ -45,7 +45,7 @@ func reachableTroubles(kind Kind, ops []Op) map[string][]string {
 	for _, op := range ops {
 		all[troubleHung] = append(all[troubleHung], string(hung(op)))
 	}
-	for _, m := range oddMoods() {
+	for _, m := range oddBehaviors() {
 		all[troubleErrors] = append(all[troubleErrors], "handler "+string(m))
 	}
 	all[troubleLate] = []string{string(FaultLate)}

@@ -34,16 +34,16 @@ func (l *Life) deliver(ctx context.Context, f *esm.FailureRecord) error {
 		})
 	})
 	if errors.Is(err, errDeaf) {
-		l.hear(label)
+		l.block(label)
 	}
 	return err
 }
 
-// hear waits until the weather is good, whatever ends meanwhile.
-func (l *Life) hear(label string) {
+// block waits until the faults have ended, whatever ends meanwhile.
+func (l *Life) block(label string) {
 	at := func(*rand.Rand) time.Duration { return 0 }
 	_ = l.rest("deaf "+label, at, func(c *call) {
-		if l.sim.good {
+		if l.sim.calmed {
 			l.finish(c, nil)
 		} else {
 			l.sim.deaf = append(l.sim.deaf, func() { l.finish(c, nil) })

@@ -6,7 +6,7 @@
 //
 // A seed decides everything. It draws a [Scenario]: records, keys and sizes, the
 // configuration of the mapping, a handler that fails, hangs, panics or names
-// some records in several moods, calls that fail before or after their effect,
+// some records, calls that fail before or after their effect,
 // partitions that are split, merged, revoked or lost, stops and kills. One
 // scenario in five is calm: without any fault, so that promises that hold only then
 // can be held too; partitions are revoked then too, handlers take up to their whole
@@ -25,7 +25,7 @@
 // instant of its own, when all other goroutines are blocked. So a seed takes the
 // same course each time; some seeds are played twice to see that it does.
 //
-// First the weather is bad. Then the faults end, and after a while only poison
+// First there are faults. Then they end, and after a while only poison
 // records still fail: nothing but their own lanes may be held up. In the end
 // everything works, all must drain, and the mapping is stopped. The [Observer]
 // sees what passes the gate, knows nothing of the engine's own books, and stops
@@ -96,6 +96,7 @@
 //	P5  no duplicates         checkEnd           source hands out twice                            3
 //	    without faults                           half of a batch not settled                       3
 //	                                             settlements not waited for                       30
+//	                          checkSettled       a settlement cut off soon after the drain       157
 //	                                             cancelled, as its partition is revoked         3
 //	                          checkLeft,         started when it expires too soon                 54
 //	                          checkRedriven      what did not fit is not kept                      6
@@ -147,7 +148,7 @@
 //	                          Life.Hang          a call without a deadline                        15
 //	P12 restart               Handed, invoked    source begins before what was settled             1
 //	                                             commits not waited for at the end               659
-//	P14 no failure unheard    checkHeard         failed extensions not observed                  110
+//	P14 no failure unheard    checkReported      failed extensions not observed                  110
 //	                                             failed reads or settlements not observed          3
 //	P15 no signal lies        checkTrue          a failed receive told to all that share it        1
 //

@@ -79,13 +79,13 @@ func faults() []Fault {
 
 // Errors of calls: one that fails, and one that hung until its deadline.
 var (
-	errWeather = errors.New("simulation: service unavailable")
-	errHung    = fmt.Errorf("simulation: no answer: %w", context.DeadlineExceeded)
+	errFault = errors.New("simulation: service unavailable")
+	errHung  = fmt.Errorf("simulation: no answer: %w", context.DeadlineExceeded)
 )
 
-// Enabled reports whether a fault belongs to the scenario and the weather is
-// still bad.
-func (s *Sim) Enabled(f Fault) bool { return s.weather && s.Scenario.Faults[f] > 0 }
+// Enabled reports whether a fault belongs to the scenario and faults have not
+// ended.
+func (s *Sim) Enabled(f Fault) bool { return s.failing && s.Scenario.Faults[f] > 0 }
 
 // Chance decides whether a fault happens now. Only for the simulation's
 // goroutine.
@@ -100,11 +100,11 @@ func (s *Sim) Chance(f Fault) bool {
 // Faulty does a call's effect, or fails it before or after.
 func (s *Sim) Faulty(op Op, effect func() error) error {
 	if s.Chance(before(op)) {
-		return errWeather
+		return errFault
 	}
 	err := effect()
 	if s.Chance(after(op)) {
-		return errWeather
+		return errFault
 	}
 	return err
 }

@@ -14,47 +14,47 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
-// mood is a way in which a handler misbehaves.
-type mood string
+// behavior is a way in which a handler misbehaves.
+type behavior string
 
 const (
-	moodError     mood = "error"
-	moodPanic     mood = "panic"
-	moodGoexit    mood = "goexit"
-	moodThrottle  mood = "throttle"
-	moodPartial   mood = "partial"   // names some records as failed
-	moodMalformed mood = "malformed" // names a record that it did not get, or none
-	moodSlow      mood = "slow"      // about as long as its time limit
-	moodHang      mood = "hang"      // until its context ends
-	moodDeaf      mood = "deaf"      // and longer
-	moodStuck     mood = "stuck"     // and for minutes, or for ever
+	behaviorError     behavior = "error"
+	behaviorPanic     behavior = "panic"
+	behaviorGoexit    behavior = "goexit"
+	behaviorThrottle  behavior = "throttle"
+	behaviorPartial   behavior = "partial"   // names some records as failed
+	behaviorMalformed behavior = "malformed" // names a record that it did not get, or none
+	behaviorSlow      behavior = "slow"      // about as long as its time limit
+	behaviorHang      behavior = "hang"      // until its context ends
+	behaviorDeaf      behavior = "deaf"      // and longer
+	behaviorStuck     behavior = "stuck"     // and for minutes, or for ever
 
-	moodTypedNil   mood = "typed nil"    // an error that is a nil pointer
-	moodNoThrottle mood = "nil throttle" // a throttle that is
-	moodMute       mood = "mute"         // an error whose methods panic
-	moodPanicNil   mood = "panic nil"
-	moodRetryAfter mood = "retry after" // a throttle with an odd wait
+	behaviorTypedNil   behavior = "typed nil"    // an error that is a nil pointer
+	behaviorNoThrottle behavior = "nil throttle" // a throttle that is
+	behaviorMute       behavior = "mute"         // an error whose methods panic
+	behaviorPanicNil   behavior = "panic nil"
+	behaviorRetryAfter behavior = "retry after" // a throttle with an odd wait
 )
 
-// oddMoods are those of handlers that return what nobody expects.
-func oddMoods() []mood {
-	return []mood{moodTypedNil, moodNoThrottle, moodMute, moodPanicNil, moodRetryAfter}
+// oddBehaviors are those of handlers that return what nobody expects.
+func oddBehaviors() []behavior {
+	return []behavior{behaviorTypedNil, behaviorNoThrottle, behaviorMute, behaviorPanicNil, behaviorRetryAfter}
 }
 
-// moods are those that are drawn together; troubles draw the others.
-func moods() []mood {
-	return []mood{
-		moodError, moodPanic, moodGoexit, moodThrottle, moodPartial, moodMalformed, moodSlow, moodHang, moodDeaf,
+// behaviors are those that are drawn together; troubles draw the others.
+func behaviors() []behavior {
+	return []behavior{
+		behaviorError, behaviorPanic, behaviorGoexit, behaviorThrottle, behaviorPartial, behaviorMalformed, behaviorSlow, behaviorHang, behaviorDeaf,
 	}
 }
 
 // plan is what a handler is going to do with a batch.
 type plan struct {
-	mood   mood // "" for success
-	lasts  time.Duration
-	failed map[int]bool  // numbers that a partial failure names
-	text   string        // of a malformed response
-	wait   time.Duration // of a throttle
+	behavior behavior // "" for success
+	lasts    time.Duration
+	failed   map[int]bool  // numbers that a partial failure names
+	text     string        // of a malformed response
+	wait     time.Duration // of a throttle
 }
 
 // poisonReached is counted when a poison record is handled.
@@ -63,7 +63,7 @@ const poisonReached = "poison"
 // decide draws what the handler does.
 func (s *Sim) decide(items []Item) plan {
 	p := plan{lasts: time.Duration(s.rng.Int64N(int64(s.Scenario.Slowest) + 1))}
-	if s.good || s.Scenario.Calm {
+	if s.calmed || s.Scenario.Calm {
 		p.lasts = min(p.lasts, s.limit()/2) //nolint:mnd // well within it
 	}
 	if s.Scenario.Backlog {
@@ -75,37 +75,37 @@ func (s *Sim) decide(items []Item) plan {
 	if s.Scenario.Busy > 0 {
 		p.lasts = s.most()
 	}
-	if !s.weather {
+	if !s.failing {
 		return p
 	}
 	if s.hanging < s.Scenario.Hanging {
 		s.hanging++
-		p.mood = moodHang
+		p.behavior = behaviorHang
 		return p
 	}
 	if bad := s.poisoned(items); len(bad) > 0 {
 		s.cover(poisonReached)
-		p.mood = moodError
+		p.behavior = behaviorError
 		switch {
 		case s.Scenario.Throttles:
-			p.mood = moodThrottle
+			p.behavior = behaviorThrottle
 		case s.Scenario.Config.ReportBatchItemFailures:
-			p.mood, p.failed = moodPartial, bad
+			p.behavior, p.failed = behaviorPartial, bad
 			s.holdGroups(items, bad)
 		}
 		return p
 	}
-	for _, m := range slices.Concat(moods(), oddMoods(), []mood{moodStuck}) {
-		if rate := s.Scenario.Moods[m]; rate > 0 && s.rng.Float64() < rate && (m != moodStuck || s.mayStick()) {
-			p.mood = m
+	for _, m := range slices.Concat(behaviors(), oddBehaviors(), []behavior{behaviorStuck}) {
+		if rate := s.Scenario.Behaviors[m]; rate > 0 && s.rng.Float64() < rate && (m != behaviorStuck || s.mayStick()) {
+			p.behavior = m
 			s.cover("handler " + string(m))
 			break
 		}
 	}
-	switch p.mood { //nolint:exhaustive // the others draw nothing
-	case moodRetryAfter:
+	switch p.behavior { //nolint:exhaustive // the others draw nothing
+	case behaviorRetryAfter:
 		p.wait = pick(dice{s.rng}, 0, -1, math.MinInt64, math.MaxInt64-time.Minute, math.MaxInt64)
-	case moodPartial:
+	case behaviorPartial:
 		p.failed = make(map[int]bool)
 		for _, i := range items {
 			if s.rng.IntN(3) == 0 {
@@ -113,9 +113,9 @@ func (s *Sim) decide(items []Item) plan {
 			}
 		}
 		s.holdGroups(items, p.failed)
-	case moodMalformed:
+	case behaviorMalformed:
 		p.text = pick(dice{s.rng}, "stranger", "empty", "junk", "null")
-	case moodSlow:
+	case behaviorSlow:
 		limit := s.limit()
 		p.lasts = limit - time.Second + time.Duration(s.rng.Int64N(int64(2*time.Second)))
 	}
@@ -164,7 +164,7 @@ func (s *Sim) holdGroups(items []Item, failed map[int]bool) {
 }
 
 func (s *Sim) poisonous(n int) bool {
-	return s.weather && s.Scenario.Poison > 0 && n%s.Scenario.Poison == s.Scenario.Poison-1
+	return s.failing && s.Scenario.Poison > 0 && n%s.Scenario.Poison == s.Scenario.Poison-1
 }
 
 // limit is the handler's time limit.
@@ -235,12 +235,12 @@ func (l *Life) handle(ctx context.Context, items []Item, size int) ([]string, er
 
 	// The gate orders this read after the write.
 	lasts := func(*rand.Rand) time.Duration { return i.plan.lasts }
-	switch i.plan.mood {
-	case moodHang:
+	switch i.plan.behavior {
+	case behaviorHang:
 		<-ctx.Done()
-	case moodDeaf, moodStuck:
+	case behaviorDeaf, behaviorStuck:
 		longer := l.sim.limit()
-		if i.plan.mood == moodStuck {
+		if i.plan.behavior == behaviorStuck {
 			longer = l.sim.Scenario.Stuck
 		}
 		select {
@@ -251,7 +251,7 @@ func (l *Life) handle(ctx context.Context, items []Item, size int) ([]string, er
 		case <-l.sim.over:
 		}
 	default:
-		_ = l.pass(l.listening(ctx), "run "+label, lasts, func(c *call) { l.finish(c, nil) })
+		_ = l.pass(l.handlerContext(ctx), "run "+label, lasts, func(c *call) { l.finish(c, nil) })
 	}
 	if err := l.rest("return "+label, at, func(c *call) {
 		l.sim.observer.returned(i)

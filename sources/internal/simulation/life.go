@@ -32,7 +32,7 @@ type Life struct {
 	err     error     // what Run returned
 	// deliveries are the contexts of deliveries that began.
 	deliveries []context.Context
-	hearing    hearing
+	telemetry  telemetry
 	mapping    *esm.Mapping
 	// stuck is since when all invocations with records of a partition fail, or are
 	// throttled.
@@ -106,8 +106,8 @@ func (l *Life) failing(c *call, op Op) bool {
 // fail ends a call of the service with an error, or without one if that is nil. The
 // mapping's observer must hear of an error.
 func (l *Life) fail(c *call, err error) {
-	if l.finish(c, err) && (errors.Is(err, errWeather) || errors.Is(err, errHung)) {
-		l.sim.observer.checkHeard(l, c.op)
+	if l.finish(c, err) && (errors.Is(err, errFault) || errors.Is(err, errHung)) {
+		l.sim.observer.checkReported(l, c.op)
 	}
 }
 
@@ -133,8 +133,9 @@ func promptly(ctx context.Context) func(*rand.Rand) time.Duration {
 // wait passes the gate and waits until run, or something that run started,
 // finishes the call, which the observer is told of.
 func (l *Life) wait(ctx context.Context, label string, delay func(*rand.Rand) time.Duration, run func(*call)) error {
+	sent := time.Now()
 	return l.pass(ctx, label, delay, func(c *call) {
-		l.sim.observer.called(l, label)
+		l.sim.observer.called(l, label, sent)
 		run(c)
 	})
 }

@@ -78,6 +78,7 @@ type trace struct {
 	waiting  time.Time     // since when it waits in its source though there is a lane for it
 	started  bool          // since then
 	invoked  int           // how often, ever
+	gambles  int           // how often begun late in the drain, and cut off
 	failed   map[*Life]int // how often, in the lives that go on
 	retried  time.Time     // since when it is to be retried in place; zero if it is not
 	finished bool          // an invocation succeeded with it
@@ -171,8 +172,8 @@ func (o *Observer) Entered(r Record, partition string, size int) {
 	o.log("sent %d key %q to %s, %d bytes", r.Number, r.Key, partition, size)
 }
 
-// called counts a call, and tells of hot loops.
-func (o *Observer) called(l *Life, label string) {
+// called counts a call, which was sent some time ago, and tells of hot loops.
+func (o *Observer) called(l *Life, label string, sent time.Time) {
 	const most = 5000
 	if second := time.Now().Unix(); second != o.second {
 		o.second, o.calls = second, 0
@@ -191,7 +192,7 @@ func (o *Observer) called(l *Life, label string) {
 	}
 	if at, fetch := strings.CutPrefix(label, "fetch "); fetch {
 		at, _, _ = strings.Cut(at, " ")
-		o.checkFetched(l, at)
+		o.checkFetched(l, at, sent)
 	}
 	if label == "close source" {
 		o.checkClosing(l)
@@ -428,34 +429,35 @@ func (o *Observer) returned(i *invocation) {
 		return
 	}
 	report := o.sim.Scenario.Config.ReportBatchItemFailures
-	mood := i.plan.mood
-	succeeded := mood == "" || mood == moodSlow || mood == moodHang || mood == moodDeaf ||
-		mood == moodPartial && (!report || len(i.plan.failed) == 0) ||
-		mood == moodMalformed && (!report || i.plan.text == "null")
+	behavior := i.plan.behavior
+	succeeded := behavior == "" || behavior == behaviorSlow || behavior == behaviorHang || behavior == behaviorDeaf ||
+		behavior == behaviorPartial && (!report || len(i.plan.failed) == 0) ||
+		behavior == behaviorMalformed && (!report || i.plan.text == "null")
+	o.checkGamble(i)
 
 	// A success counts after a cut of the drain timeout, but not after the time
 	// limit.
 	if i.ctx.Err() != nil {
-		succeeded = i.heedless() && i.inTime()
+		succeeded = i.ignoresContext() && i.inTime()
 	}
-	o.log("life %d: %v ends, %s %v %v", i.life.number, i.items, mood, i.plan.failed, succeeded)
+	o.log("life %d: %v ends, %s %v %v", i.life.number, i.items, behavior, i.plan.failed, succeeded)
 	i.life.handled = time.Now()
 	for _, partition := range i.partitions(o) {
 		o.ends[partition] = time.Now()
 	}
 	o.checkOwner(i)
-	if mood == moodPartial && report && !i.plan.failed[i.items[0].Number] && len(i.plan.failed) > 0 {
+	if behavior == behaviorPartial && report && !i.plan.failed[i.items[0].Number] && len(i.plan.failed) > 0 {
 		o.sim.cover("partial progress")
 	}
 	bisect := o.sim.Scenario.Config.BisectBatchOnFunctionError && len(i.items) > 1
-	if bisect && !succeeded && mood != moodPartial && mood != moodThrottle {
+	if bisect && !succeeded && behavior != behaviorPartial && behavior != behaviorThrottle {
 		o.sim.cover("bisect")
 	}
 	failing, named := false, o.sim.traits.RetryNamed
 	progress := false
 	for _, it := range i.items {
 		t := o.records[it.Number]
-		if mood == moodPartial && report && i.ctx.Err() == nil {
+		if behavior == behaviorPartial && report && i.ctx.Err() == nil {
 			if failing && named && !i.plan.failed[it.Number] {
 				o.sim.cover(laterDone)
 			}
@@ -466,11 +468,11 @@ func (o *Observer) returned(i *invocation) {
 		switch {
 		case !failing:
 			t.finished, t.handled, progress = true, time.Now(), true
-		case mood != moodThrottle || i.ctx.Err() != nil:
+		case behavior != behaviorThrottle || i.ctx.Err() != nil:
 			t.failed[i.life]++
 		}
 		t.retried = time.Time{}
-		if failing && i.ctx.Err() == nil && (!o.sim.kind.Redelivers || mood == moodThrottle) {
+		if failing && i.ctx.Err() == nil && (!o.sim.kind.Redelivers || behavior == behaviorThrottle) {
 			t.retried = time.Now()
 		}
 	}

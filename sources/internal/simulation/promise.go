@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -97,13 +96,14 @@ func (o *Observer) checkBatch(i *invocation, size int) {
 		return
 	}
 
-	// In calm weather a record waits for the invocations before it, for its
+	// In a calm run a record waits for the invocations before it, for its
 	// window, and for the calls meanwhile: fetches and settlements of a lane, or
 	// deliveries of a sub-lane.
 	calls := 10 * time.Second
 	if o.sim.kind.Ordered {
 		calls = 4 * time.Second
 	}
+	calls += s.Settles
 	window := max(c.MaximumBatchingWindow, 0)
 	for _, it := range i.items {
 		since := o.records[it.Number].handed
@@ -120,7 +120,7 @@ func (o *Observer) checkBatch(i *invocation, size int) {
 }
 
 // checkForgotten holds a record that is handed out against P1 and P8: in calm
-// weather the mapping has not had it in vain. held says that it has it already.
+// runs the mapping has not had it in vain. held says that it has it already.
 func (o *Observer) checkForgotten(t *trace, held bool) {
 	if !o.sim.Scenario.Calm || !held || t.started || o.done(t) || o.stays(t) {
 		return
@@ -164,12 +164,13 @@ func (o *Observer) late() time.Duration {
 	if o.sim.kind.Ordered || !demanded(troublePoll) {
 		return 0
 	}
-	return cmp.Or(o.sim.Scenario.Config.DrainTimeout, esm.DefaultDrainTimeout)
+	return o.sim.Scenario.drain()
 }
 
-// checkFetched holds a fetch against P11: a partition that is revoked is not read.
-func (o *Observer) checkFetched(l *Life, partition string) {
-	if _, revoked := o.revoked[partition]; revoked && o.owners[partition] == l {
+// checkFetched holds a fetch against P11: a partition that is revoked is not read. A call
+// that was on its way then may have its turn after it.
+func (o *Observer) checkFetched(l *Life, partition string, sent time.Time) {
+	if since, revoked := o.revoked[partition]; revoked && sent.After(since) && o.owners[partition] == l {
 		o.violate(11, "%s is read, though it was revoked", partition)
 	}
 }
@@ -261,7 +262,7 @@ func (o *Observer) checkEnd() {
 			o.violate(1, "record %d of %s was never finished", t.number, t.partition)
 		case !t.settled && !t.gone && !t.redriven && !o.stays(t):
 			o.violate(1, "record %d of %s is finished but still in its source", t.number, t.partition)
-		case o.unique() && t.invoked > 1:
+		case o.unique() && t.invoked-t.gambles > 1:
 			o.violate(5, "record %d was invoked %d times without any fault", t.number, t.invoked)
 		}
 	}
@@ -325,7 +326,8 @@ func (o *Observer) checkIsolation() {
 	report := c.ReportBatchItemFailures && !o.sim.Scenario.Throttles || c.BatchSize == 1
 	bad := make(map[string]bool) // partitions or groups with a poison record
 	for _, t := range o.records {
-		if o.sim.poisonous(t.number) && !o.done(t) && t.invoked > 0 {
+		held := !o.done(t) || t.gone && !t.retried.IsZero() // by who has it, though its source does not have it any more
+		if o.sim.poisonous(t.number) && held && t.invoked > 0 {
 			bad[o.lane(t)] = true
 		}
 	}

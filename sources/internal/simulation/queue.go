@@ -98,7 +98,7 @@ func (q *queue) hide(m *message, sent time.Time) time.Time {
 	visibility := q.sim.Scenario.Visibility
 	m.hidden = time.Now().Add(visibility)
 	q.sim.gate.after(visibility, q.serve)
-	expires := sent.Add(visibility - margin)
+	expires := sent.Add(visibility - margin - q.sim.Scenario.Settles)
 	q.sim.observer.Hidden(m.Number, expires)
 	return expires
 }
@@ -129,7 +129,7 @@ type queueSource struct {
 func (s *queueSource) Traits() sources.Traits { return s.queue.traits() }
 
 func (s *queueSource) AppendEvent(dst []byte, partition string, records []sources.Record) []byte {
-	s.life.toil(records)
+	s.life.delayHandler(records)
 	return s.queue.AppendEvent(dst, partition, records)
 }
 
@@ -181,7 +181,9 @@ func (*queuePartition) ID() string { return "queue" }
 
 func (p *queuePartition) Ack(ctx context.Context, records []sources.Record) error {
 	records = slices.Clone(records)
-	return p.life.attempt(ctx, OpAck, labels("ack", records), func() error { return p.settle(records) })
+	return p.life.wait(ctx, labels("ack", records), p.life.sim.settling, func(c *call) {
+		p.life.try(c, OpAck, func() error { return p.settle(records) })
+	})
 }
 
 func (p *queuePartition) settle(records []sources.Record) error {
@@ -244,7 +246,7 @@ func (p *queuePartition) Extend(ctx context.Context, records []sources.Record) e
 	return p.life.attempt(ctx, OpExtend, labels("extend", records), func() error {
 		if p.life.sim.Enabled(FaultDenied) {
 			p.life.sim.cover(string(FaultDenied))
-			return errWeather
+			return errFault
 		}
 		return p.extend(records, sent)
 	})

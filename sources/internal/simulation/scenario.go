@@ -46,10 +46,10 @@ type Scenario struct {
 	Destination bool
 
 	// The handler: its longest run, how likely it misbehaves in which way, and
-	// the divisor of the numbers that it always fails while the weather lasts.
-	Slowest time.Duration
-	Moods   map[mood]float64
-	Poison  int
+	// the divisor of the numbers that it always fails until all is healed.
+	Slowest   time.Duration
+	Behaviors map[behavior]float64
+	Poison    int
 
 	// Faults are those that happen, and how likely.
 	Faults map[Fault]float64
@@ -71,6 +71,8 @@ type Scenario struct {
 	Polls bool
 	// Busy is how long at most a lane is kept from running the handler.
 	Busy time.Duration
+	// Settles is how long at most a settlement takes; 0 for as long as any call.
+	Settles time.Duration
 	// Backlog says that there are more records than lanes for them.
 	Backlog bool
 	// Mixed says that batches have records of several partitions, which hold each other up.
@@ -201,11 +203,11 @@ func (s *Scenario) orderedConfig(d dice) {
 func (s *Scenario) misfortune(d dice, kind Kind) {
 	s.Kills = pick(d, 0, 0, 1, 3)
 	s.Disturbances = pick(d, 0, 0, 2, 6)
-	s.Moods = make(map[mood]float64)
+	s.Behaviors = make(map[behavior]float64)
 	s.Faults = make(map[Fault]float64)
-	for _, m := range moods() {
+	for _, m := range behaviors() {
 		if d.chance(0.25) {
-			s.Moods[m] = pick(d, 0.02, 0.1, 0.3)
+			s.Behaviors[m] = pick(d, 0.02, 0.1, 0.3)
 		}
 	}
 	if d.chance(0.2) {
@@ -240,7 +242,7 @@ func (s *Scenario) String() string {
 	line("Redrive", s.Redrive, s.Redrive == 0)
 	line("AckBatch", fmt.Sprintf("%d, %v", s.AckBatch, s.AckLinger), s.AckBatch < 2)
 	line("Handler", fmt.Sprintf("bytes %v, slowest %v, poison %d", s.Bytes, s.Slowest, s.Poison), false)
-	line("Moods", sorted(s.Moods), len(s.Moods) == 0)
+	line("Behaviors", sorted(s.Behaviors), len(s.Behaviors) == 0)
 	line("Faults", sorted(s.Faults), len(s.Faults) == 0)
 	line("Reject", s.Reject, s.Reject == 0)
 	line("Destination", s.Destination, !s.Destination)
@@ -257,6 +259,7 @@ func (s *Scenario) String() string {
 	line("Throttles", s.Throttles, !s.Throttles)
 	line("Polls", s.Polls, !s.Polls)
 	line("Busy", s.Busy, s.Busy == 0)
+	line("Settles", s.Settles, s.Settles == 0)
 	line("Backlog", s.Backlog, !s.Backlog)
 	c := s.Config
 	line("BatchSize", c.BatchSize, c.BatchSize == 0)

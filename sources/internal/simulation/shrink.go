@@ -36,15 +36,15 @@ func simplifications(s Scenario) []Scenario {
 			return
 		}
 		c := s
-		c.Faults, c.Moods = maps.Clone(s.Faults), maps.Clone(s.Moods)
+		c.Faults, c.Behaviors = maps.Clone(s.Faults), maps.Clone(s.Behaviors)
 		remove(&c)
 		all = append(all, c)
 	}
 	for _, f := range slices.Sorted(maps.Keys(s.Faults)) {
 		without(true, func(c *Scenario) { delete(c.Faults, f) })
 	}
-	for _, m := range slices.Sorted(maps.Keys(s.Moods)) {
-		without(true, func(c *Scenario) { delete(c.Moods, m) })
+	for _, m := range slices.Sorted(maps.Keys(s.Behaviors)) {
+		without(true, func(c *Scenario) { delete(c.Behaviors, m) })
 	}
 	without(s.Kills > 0, func(c *Scenario) { c.Kills = 0 })
 	without(s.Stops > 0, func(c *Scenario) { c.Stops = 0 })
@@ -54,7 +54,8 @@ func simplifications(s Scenario) []Scenario {
 	without(s.Ahead, func(c *Scenario) { c.Ahead = false })
 	without(s.Long, func(c *Scenario) { c.Long = false })
 	without(s.Busy > 0, func(c *Scenario) { c.Busy = 0 })
-	without(s.Stuck > 0, func(c *Scenario) { c.Stuck = 0; delete(c.Moods, moodStuck) })
+	without(s.Settles > 0, func(c *Scenario) { c.Settles = 0 })
+	without(s.Stuck > 0, func(c *Scenario) { c.Stuck = 0; delete(c.Behaviors, behaviorStuck) })
 	without(s.Hanging > 0, func(c *Scenario) { c.Hanging-- })
 	without(s.Jitter != "", func(c *Scenario) { c.Jitter = "" })
 	without(s.Throttles, func(c *Scenario) { c.Throttles = false })

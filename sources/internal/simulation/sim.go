@@ -26,8 +26,8 @@ type Sim struct {
 	traits    sources.Traits
 	overhead  int
 	observer  *Observer
-	weather   bool // poison, and until the weather is good faults too
-	good      bool // the weather
+	failing   bool // handlers fail poison, and until calmed faults happen too
+	calmed    bool // the faults have ended
 	late      bool // answers may be, or might have been
 	hungUntil time.Time
 	violation *Violation
@@ -41,7 +41,7 @@ type Sim struct {
 	slots []*slot // the places for processes, one at a time in each
 	lives []*Life // all there were
 	runs  sync.WaitGroup
-	over  chan struct{} // closed in the end, for handlers that hear nothing else
+	over  chan struct{} // closed in the end, for handlers that nothing else ends
 	done  bool
 }
 
@@ -90,7 +90,7 @@ func simulate(t *testing.T, kind Kind, scenario Scenario, broken wrap) (result R
 		s = &Sim{
 			Scenario: scenario, kind: kind,
 			rng:     rand.New(rand.NewPCG(scenario.Seed, 2)),
-			weather: !scenario.Calm, coverage: make(map[string]int), over: make(chan struct{}),
+			failing: !scenario.Calm, coverage: make(map[string]int), over: make(chan struct{}),
 		}
 		s.callback = newCallback(&s.Scenario)
 		s.gate = newGate(s.rng)
@@ -108,7 +108,7 @@ func (s *Sim) result() Result {
 
 // bounds of a simulation in virtual time.
 const (
-	// calmAfter is how long the bad weather lasts after the last record.
+	// calmAfter is how long the faults last after the last record.
 	calmAfter = time.Minute
 	// patience is how long draining may take without faults.
 	patience = 48 * time.Hour
@@ -116,7 +116,7 @@ const (
 	settleGrace = 5 * time.Second
 )
 
-// play runs the scenario: bad weather first, then good, in which everything must
+// play runs the scenario: with its faults first, then without any, when everything must
 // drain.
 func (s *Sim) play(broken wrap) {
 	s.place()
@@ -176,8 +176,8 @@ func (s *Sim) plan(broken wrap) {
 
 // calm ends the faults. Poison stays until the healing.
 func (s *Sim) calm() {
-	s.observer.log("the weather is good")
-	s.good = true
+	s.observer.log("the faults end")
+	s.calmed = true
 	s.callback.fair.Store(true)
 	for _, end := range s.deaf {
 		end()
@@ -186,7 +186,7 @@ func (s *Sim) calm() {
 		s.hungUntil = time.Now().Add(time.Minute)
 	}
 	s.Scenario.Faults = nil
-	s.Scenario.Moods = nil
+	s.Scenario.Behaviors = nil
 	if world, is := s.world.(calming); is {
 		world.Calm()
 	}
@@ -194,7 +194,7 @@ func (s *Sim) calm() {
 
 // heal ends everything that is bad and waits until all is drained.
 func (s *Sim) heal() {
-	s.weather = false
+	s.failing = false
 	s.observer.log("everything works")
 	patience := s.patience()
 	deadline := time.Now().Add(patience)
@@ -270,7 +270,7 @@ func latencyNone(*rand.Rand) time.Duration { return 0 }
 func (l *Life) config() esm.Config {
 	s := l.sim
 	c := s.Scenario.Config
-	c.Logger = slog.New(logger{s.callback, &l.hearing})
+	c.Logger = slog.New(logger{s.callback, &l.telemetry})
 	c.Observer = l.observe
 	c.Jitter = s.callback.jitter
 	if s.Scenario.Reject > 0 {
@@ -287,17 +287,16 @@ func (l *Life) config() esm.Config {
 // settle what ended before.
 func (s *Sim) revocation() time.Duration {
 	const grace, calls = time.Second, 15 * time.Second
-	return s.limit() + grace + calls
+	return s.limit() + grace + calls + 2*s.Scenario.Settles
 }
 
 // stopLimit is how long a stop may take.
 func (s *Sim) stopLimit() time.Duration {
-	drain := s.Scenario.Config.DrainTimeout
-	if drain == 0 {
-		drain = esm.DefaultDrainTimeout
+	calls := 10*time.Second + 2*s.Scenario.Settles // those under way, and a handler's grace
+	if s.hangs() {
+		calls += 30 * time.Second //nolint:mnd // until the deadline of one that settles
 	}
-	const calls = 10 * time.Second // those under way, and a handler's grace
-	return drain + settleGrace + calls
+	return s.Scenario.drain() + settleGrace + calls
 }
 
 // tell tells a life to stop.

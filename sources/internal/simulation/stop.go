@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"cmp"
 	"errors"
 	"strings"
 	"time"
@@ -16,9 +15,10 @@ func (o *Observer) checkStopped(l *Life) {
 		return
 	}
 	o.checkReleased(l)
+	o.checkSettled(l)
 	o.checkCut(l)
 
-	// A source whose calls did not return in time is left behind, and that is said.
+	// A source whose calls did not return in time is left behind, and Run tells so.
 	if !l.closed.Load() && (!o.sim.hangs() || !errors.Is(l.err, esm.ErrDrainTimeout)) {
 		o.violate(11, "Run returned %v and did not close the source", l.err)
 	}
@@ -44,7 +44,7 @@ func (o *Observer) checkReleased(l *Life) {
 
 	// A release that fails is not made again, nor one after the drain timeout.
 	const call = 3 * time.Second
-	if drain := cmp.Or(s.Config.DrainTimeout, esm.DefaultDrainTimeout); o.sim.kind.Ordered || o.unreleased || time.Since(l.stopped) >= drain {
+	if o.sim.kind.Ordered || o.unreleased || time.Since(l.stopped) >= s.drain() {
 		return
 	}
 	for _, t := range o.records {

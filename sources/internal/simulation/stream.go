@@ -19,7 +19,7 @@ func Stream(s *Sim) World {
 		w.roots = append(w.roots, w.grow())
 	}
 
-	// Which is no fault: also in calm weather.
+	// Which is no fault: also in calm runs.
 	for range s.Scenario.Revocations {
 		s.gate.after(time.Duration(s.rng.Int64N(int64(s.Scenario.Spread+calmAfter))), w.revoke)
 	}
@@ -140,7 +140,7 @@ func (w *stream) give(s *shard, d time.Duration) {
 }
 
 // revoke asks a shard back, if one is owned, and takes it away when that lasts too
-// long. In calm weather it does not.
+// long. In a calm run it does not.
 func (w *stream) revoke() {
 	var owned []*streamPartition
 	for _, s := range w.shards {
@@ -227,7 +227,7 @@ type streamSource struct {
 func (s *streamSource) Traits() sources.Traits { return s.stream.traits() }
 
 func (s *streamSource) AppendEvent(dst []byte, partition string, records []sources.Record) []byte {
-	s.life.toil(records)
+	s.life.delayHandler(records)
 	return s.stream.AppendEvent(dst, partition, records)
 }
 
@@ -376,7 +376,7 @@ func (p *streamPartition) end(err error) {
 
 func (p *streamPartition) Ack(ctx context.Context, records []sources.Record) error {
 	records = slices.Clone(records)
-	return p.life.wait(ctx, labels("ack "+p.shard.id, records), latency, func(c *call) {
+	return p.life.wait(ctx, labels("ack "+p.shard.id, records), p.life.sim.settling, func(c *call) {
 		if p.lost {
 			p.life.finish(c, sources.ErrLost)
 			return

@@ -40,6 +40,7 @@ const (
 	troublePoll        = "poll"        // polls take messages that arrive after a stop
 	troubleBusy        = "busy"        // lanes run late, and handlers end just before their time limit
 	troubleRest        = "rest"        // a few batches are retried in place, which hold less than was fetched
+	troubleSettle      = "settle"      // settlements take as long as a call may, and stops come when little time is left
 )
 
 // pending are the troubles that the engine does not bear yet. Scenarios are drawn
@@ -82,6 +83,7 @@ func troubles() []trouble {
 		{troubleRate, (*Scenario).rate},
 		{troubleBusy, (*Scenario).busy},
 		{troubleRest, (*Scenario).rest},
+		{troubleSettle, (*Scenario).settle},
 	}
 }
 
@@ -155,18 +157,18 @@ func (s *Scenario) stuck(d dice, kind Kind) {
 	if s.Calm || !d.chance(0.3) {
 		return
 	}
-	s.Moods[moodStuck] = pick(d, 0.02, 0.1, 0.3)
+	s.Behaviors[behaviorStuck] = pick(d, 0.02, 0.1, 0.3)
 	s.Stuck = pick(d, 2*time.Minute, 10*time.Minute, forever)
 	if !kind.Redelivers {
 		s.Stuck = min(s.Stuck, 10*time.Minute) //nolint:mnd // the longest above
 	}
 	if d.chance(0.5) { // and nothing else goes wrong
 		s.Faults = make(map[Fault]float64)
-		s.Moods = map[mood]float64{moodStuck: s.Moods[moodStuck]}
+		s.Behaviors = map[behavior]float64{behaviorStuck: s.Behaviors[behaviorStuck]}
 		s.Poison, s.Jitter = 0, ""
 		s.Config.Timeout = pick(d, 5*time.Second, time.Minute, 5*time.Minute, 15*time.Minute)
 		if d.chance(0.5) {
-			s.Moods, s.Hanging, s.Records = make(map[mood]float64), d.number(4), max(s.Records, 20)
+			s.Behaviors, s.Hanging, s.Records = make(map[behavior]float64), d.number(4), max(s.Records, 20)
 		}
 	}
 }
@@ -190,7 +192,7 @@ func (s *Scenario) late(d dice, _ Kind) {
 	}
 }
 
-// deaf has destinations ignore the end of their context while the weather lasts.
+// deaf has destinations ignore the end of their context while there are faults.
 func (s *Scenario) deaf(d dice, kind Kind) {
 	if s.Calm || !kind.Ordered || !d.chance(0.3) {
 		return
@@ -203,15 +205,15 @@ func (s *Scenario) errors(d dice, kind Kind) {
 	if s.Calm {
 		return
 	}
-	for _, m := range oddMoods() {
+	for _, m := range oddBehaviors() {
 		if d.chance(0.1) {
-			s.Moods[m] = pick(d, 0.02, 0.1, 0.3)
+			s.Behaviors[m] = pick(d, 0.02, 0.1, 0.3)
 		}
 	}
 
-	// How long such a wait may last is not said.
+	// How long such a wait may last is not documented.
 	if s.Poison > 0 && !kind.Redelivers {
-		delete(s.Moods, moodRetryAfter)
+		delete(s.Behaviors, behaviorRetryAfter)
 	}
 }
 
@@ -278,7 +280,7 @@ func (s *Scenario) rest(d dice, kind Kind) {
 	}
 	*s = Scenario{
 		Seed: s.Seed, Records: 10 + d.IntN(40), Keys: 1, Size: 30, Partitions: 1, Visibility: time.Hour, AckBatch: 1,
-		Bytes: s.Bytes, Slowest: s.Slowest, Faults: make(map[Fault]float64), Moods: make(map[mood]float64),
+		Bytes: s.Bytes, Slowest: s.Slowest, Faults: make(map[Fault]float64), Behaviors: make(map[behavior]float64),
 	}
 	s.Poison = s.Records / pick(d, 1, 2)
 	s.Config.BatchSize = 10
@@ -297,7 +299,7 @@ func (s *Scenario) rate(d dice, kind Kind) {
 		Seed: s.Seed, Backlog: true, Records: 1500, Keys: 1, Size: 30, Partitions: 1, Visibility: time.Hour,
 		Scaling:  &sources.Scaling{Initial: 2, Idle: 2, Max: 10, PerMinute: 60},
 		AckBatch: 10, AckLinger: 20 * time.Millisecond, Slowest: 500 * time.Millisecond, Bytes: d.chance(0.5),
-		Moods: map[mood]float64{moodError: pick(d, 0.01, 0.05)}, Faults: make(map[Fault]float64),
+		Behaviors: map[behavior]float64{behaviorError: pick(d, 0.01, 0.05)}, Faults: make(map[Fault]float64),
 	}
 	s.Config.BatchSize = 1
 	s.Config.Timeout = 5 * time.Second

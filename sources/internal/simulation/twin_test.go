@@ -83,7 +83,7 @@ var twins = map[string]twin{
 			return n, err
 		}}
 	}},
-	// What is not settled comes again, in calm weather too.
+	// What is not settled comes again, in calm runs too.
 	"settles nothing": {[]int{1, 5}, []string{"queue", "fifo", "broker", "stream"}, 10, func(*Sim) bend {
 		return bend{ack: func(context.Context, []sources.Record, modelPartition) error { return nil }}
 	}},

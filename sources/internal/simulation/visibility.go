@@ -1,11 +1,8 @@
 package simulation
 
 import (
-	"cmp"
 	"slices"
 	"time"
-
-	"github.com/openesm/openesm/esm"
 )
 
 // Hidden tells until when a record that was handed out is the mapping's, as its
@@ -44,7 +41,7 @@ func (o *Observer) checkLeft(i *invocation, began time.Time) {
 }
 
 // checkRedriven holds a record that moves to the dead-letter queue against P5: in calm
-// weather only what fits into no batch does, and what follows it in its group. What a stop
+// runs only what fits into no batch does, and what follows it in its group. What a stop
 // gave back counts as received, unless it came after the stop, and there was time left to
 // handle it after what was handled before it.
 func (o *Observer) checkRedriven(t *trace) {
@@ -53,7 +50,7 @@ func (o *Observer) checkRedriven(t *trace) {
 		return
 	}
 	if l := t.holder; !l.stopped.IsZero() {
-		drain := cmp.Or(s.Config.DrainTimeout, esm.DefaultDrainTimeout)
+		drain := s.drain()
 		free := t.handed
 		if l.handled.After(free) {
 			free = l.handled

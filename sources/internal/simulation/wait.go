@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// shelf is a world that tells which of its records could be received now.
-type shelf interface{ visible() []int }
+// inspectable is a world that tells which of its records could be received now.
+type inspectable interface{ visible() []int }
 
 // visible is the numbers of the messages that nobody has.
 func (q *queue) visible() []int {
@@ -29,13 +29,13 @@ type backlog struct{ looks, running int }
 func (o *Observer) watch() {
 	const often = time.Second
 	s := &o.sim.Scenario
-	world, tells := o.sim.world.(shelf)
+	world, tells := o.sim.world.(inspectable)
 	if !tells || !o.sim.kind.Redelivers || !s.Backlog && (!demanded(troubleWaiting) || !o.undisturbed()) {
 		return
 	}
 	var look func()
 	look = func() {
-		if o.sim.done || o.sim.violation != nil || o.sim.good {
+		if o.sim.done || o.sim.violation != nil || o.sim.calmed {
 			return
 		}
 		numbers := world.visible()
@@ -53,8 +53,8 @@ func (o *Observer) watch() {
 // reading: no fault, no failure that takes lanes away, and no bound.
 func (o *Observer) undisturbed() bool {
 	s := &o.sim.Scenario
-	for m := range s.Moods {
-		if !slices.Contains([]mood{moodSlow, moodHang, moodDeaf, moodStuck}, m) {
+	for m := range s.Behaviors {
+		if !slices.Contains([]behavior{behaviorSlow, behaviorHang, behaviorDeaf, behaviorStuck}, m) {
 			return false
 		}
 	}

@@ -118,7 +118,7 @@ type model struct {
 	sim *Sim
 }
 
-// recordBytes is what a model's record is said to take besides its size.
+// recordBytes is what a model's record counts for besides its size.
 const recordBytes = 100
 
 // maxBytes is the most that a record takes.
