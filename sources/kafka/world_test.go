@@ -50,7 +50,7 @@ func newWorld(t *testing.T, partitions int, options ...kfake.Opt) *world {
 func newVirtualWorld(t *testing.T, partitions int, options ...kfake.Opt) *world {
 	t.Helper()
 	const port, bubbles = 9092, 2011
-	time.Sleep(time.Until(time.Date(bubbles, 1, 1, 0, 0, 0, 0, time.UTC)))
+	time.Sleep(time.Until(time.Date(bubbles, 1, 1, 0, 0, 0, 0, time.UTC))) // real time: none, it is in the past
 	network := new(kfake.VirtualNetwork)
 	return newWorldAt(t, partitions, []kgo.Opt{kgo.Dialer(network.DialContext)},
 		append([]kfake.Opt{kfake.Ports(port), kfake.ListenFn(network.Listen)}, options...)...)
