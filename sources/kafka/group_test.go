@@ -158,6 +158,7 @@ func TestRevokeTimeout(t *testing.T) {
 		g.await(t)
 		second := start(t, options, unwindowed, nil)
 		second.seen.await(t, 5)
+		w.until("the handler is cancelled", func() bool { return cause.Load() != nil })
 		if err, _ := cause.Load().(error); !errors.Is(err, sources.ErrLost) {
 			t.Errorf("the handler was cancelled with %v", err)
 		}

@@ -44,10 +44,13 @@ func newWorld(t *testing.T, partitions int, options ...kfake.Opt) *world {
 	return newWorldAt(t, partitions, nil, options...)
 }
 
-// newVirtualWorld is newWorld without a network, for bubbles.
+// newVirtualWorld is newWorld without a network, for bubbles. Their clock is put behind the
+// years in which the simulation has names of members depend on the instant, as two of a test
+// may join at the same one.
 func newVirtualWorld(t *testing.T, partitions int, options ...kfake.Opt) *world {
 	t.Helper()
-	const port = 9092
+	const port, bubbles = 9092, 2011
+	time.Sleep(time.Until(time.Date(bubbles, 1, 1, 0, 0, 0, 0, time.UTC))) // real time: none, it is in the past
 	network := new(kfake.VirtualNetwork)
 	return newWorldAt(t, partitions, []kgo.Opt{kgo.Dialer(network.DialContext)},
 		append([]kfake.Opt{kfake.Ports(port), kfake.ListenFn(network.Listen)}, options...)...)
