@@ -179,16 +179,19 @@ func (m *Mapping) Run(ctx context.Context) (err error) {
 // settleTimePasses waits until the time is over that settlements have after the drain
 // timeout, and reports whether that was before the mapping finished. A batch that ended in
 // the last moment would be handled again if its settlement were cut off, so a call that is
-// under way has its own time.
+// under way has its own time, and what follows it another settleGrace.
 func (m *Mapping) settleTimePasses(finished <-chan struct{}) bool {
+	before := int64(0)
 	for range settleRounds {
 		if !expire(finished, settleGrace) {
 			return false
 		}
 		m.lastCalls.Store(true)
-		if m.settling.Load() == 0 {
+		now := m.settling.Load()
+		if before == 0 && now == 0 {
 			break
 		}
+		before = now
 	}
 	return true
 }
