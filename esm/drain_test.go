@@ -125,12 +125,12 @@ func TestSlowSettlementLeavesTimeToClose_P11(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		j := newJournal()
 		q := queueOf(memory.QueueOptions{}, "a")
-		const ack = 9 * time.Second
-		stop := background(t, mustNew(t, lingering{stub: &stub{Source: q.Source()}, ack: ack, end: 4 * time.Second}, j.handler(nil),
+		const ack, end = 4900 * time.Millisecond, 4 * time.Second
+		stop := background(t, mustNew(t, lingering{stub: &stub{Source: q.Source()}, ack: ack, end: end}, j.handler(nil),
 			j.config(esm.Config{DrainTimeout: time.Nanosecond})))
 		took, err := stop()
 		equal(t, "Run", err, nil)
-		equal(t, "took", took, ack+4*time.Second)
+		equal(t, "took", took, ack+end)
 		equal(t, "left", q.Len(), 0)
 	})
 }
