@@ -119,6 +119,22 @@ func TestCloseMayStoreThePositionAfterTheDrain_P5(t *testing.T) {
 	}
 }
 
+// What follows a settlement that was slow has as much time as after a quick one: the
+// partition and the source are closed.
+func TestSlowSettlementLeavesTimeToClose_P11(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		j := newJournal()
+		q := queueOf(memory.QueueOptions{}, "a")
+		const ack, end = 4900 * time.Millisecond, 4 * time.Second
+		stop := background(t, mustNew(t, lingering{stub: &stub{Source: q.Source()}, ack: ack, end: end}, j.handler(nil),
+			j.config(esm.Config{DrainTimeout: time.Nanosecond})))
+		took, err := stop()
+		equal(t, "Run", err, nil)
+		equal(t, "took", took, ack+end)
+		equal(t, "left", q.Len(), 0)
+	})
+}
+
 // The polls of a queue are no settlement: an idle mapping stops as soon as before.
 func TestSlowCloseOfAQueueIsCut_P11(t *testing.T) {
 	bubble(t, func(t *testing.T) {

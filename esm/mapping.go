@@ -47,10 +47,10 @@ type Mapping struct {
 	spent    atomic.Bool
 	// cut says that the drain timeout cancelled an invocation, a settlement or a delivery.
 	cut atomic.Bool
-	// settling is how many calls that settle records are under way, and lastCalls says
-	// that one which fails is not made again.
-	settling  atomic.Int64
-	lastCalls atomic.Bool
+	// settling is how many calls that settle records are under way, and settled how many
+	// have ended. When lastCalls is closed one that fails is not made again.
+	settling, settled atomic.Int64
+	lastCalls         chan struct{}
 	// step is the call to the source that is waited for; "" while it is served.
 	step atomic.Value
 	// panics logs those of Observer and Jitter, reports what the source tells of by
@@ -88,6 +88,7 @@ func New(source sources.Source, handler Handler, config Config) (*Mapping, error
 	}
 	m := &Mapping{
 		source: source, handler: handler, config: config, traits: traits, appender: appender, recordID: stringID, filter: filter,
+		lastCalls: make(chan struct{}),
 	}
 	m.panics = m.occasionally("the user's code panicked")
 	m.reports = m.occasionally("a call of the source failed in the background")
@@ -179,18 +180,31 @@ func (m *Mapping) Run(ctx context.Context) (err error) {
 // settleTimePasses waits until the time is over that settlements have after the drain
 // timeout, and reports whether that was before the mapping finished. A batch that ended in
 // the last moment would be handled again if its settlement were cut off, so a call that is
-// under way has its own time.
+// under way has its own time, and what follows it another settleGrace.
 func (m *Mapping) settleTimePasses(finished <-chan struct{}) bool {
-	for range settleRounds {
+	for round := range settleRounds {
+		settled := m.settled.Load()
 		if !expire(finished, settleGrace) {
 			return false
 		}
-		m.lastCalls.Store(true)
-		if m.settling.Load() == 0 {
+		if round == 0 {
+			close(m.lastCalls)
+		}
+		if m.settling.Load() == 0 && m.settled.Load() == settled {
 			break
 		}
 	}
 	return true
+}
+
+// counted makes a call that settles records.
+func (m *Mapping) counted(call func() error) error {
+	m.settling.Add(1)
+	defer func() {
+		m.settled.Add(1)
+		m.settling.Add(-1)
+	}()
+	return call()
 }
 
 // ended logs how the mapping ended, and what was held back.

@@ -69,11 +69,13 @@ func (p *part) serve() {
 // close lets the partition go, and tells if it could not be let go as it should. That of
 // a stream may store its position.
 func (p *part) close() {
+	end := func() error { return p.partition.Close(p.settle) }
+	var err error
 	if p.traits.Ordered {
-		p.settling.Add(1)
-		defer p.settling.Add(-1)
+		err = p.counted(end)
+	} else {
+		err = end()
 	}
-	err := p.partition.Close(p.settle)
 	if err == nil {
 		return
 	}
@@ -160,9 +162,7 @@ func (p *part) ack(settle func(context.Context, []sources.Record) error, records
 	ctx := p.acks.context()
 	for failures := 1; !p.lost(); failures++ {
 		total := len(records)
-		p.settling.Add(1)
-		err := settle(ctx, records)
-		p.settling.Add(-1)
+		err := p.counted(func() error { return settle(ctx, records) })
 		if err == nil {
 			p.count(metric, total*each)
 			return
@@ -184,19 +184,33 @@ func (p *part) ack(settle func(context.Context, []sources.Record) error, records
 			}
 		}
 		p.warn("settling failed, trying again", err, slog.Int("records", len(records)))
-		rested := p.pause(ctx, ackBackoff(), failures)
+		again := p.restSettling(ctx, failures)
 		if p.lost() {
 			return
 		}
-		late := p.settle.Err() != nil || p.lastCalls.Load()
-		if !rested || late || expired(records, time.Now()) {
+		if !again || expired(records, time.Now()) {
 			p.warn("settling given up, the records will be delivered again", err, slog.Int("records", len(records)))
 			p.count(StaleEventCount, len(records))
-			if late {
+			if !again {
 				p.cut.Store(true)
 			}
 			return
 		}
+	}
+}
+
+// restSettling waits after so many failed settlements in a row, and reports whether there
+// is time for another.
+func (p *part) restSettling(ctx context.Context, failures int) bool {
+	timer := time.NewTimer(ackBackoff().Delay(failures, p.config.Jitter()))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-p.lastCalls:
+		return false
+	case <-timer.C:
+		return true
 	}
 }
 

@@ -149,8 +149,7 @@ func (w *service) beat() {
 }
 
 // ripen makes the scenario one in which messages are started as late as they may be:
-// what does not fit into a batch waits for its handler, and then through a window. Nothing
-// is stopped: what is handled at the end of the drain timeout is not deleted.
+// what does not fit into a batch waits for its handler, and then through a window.
 func (w *service) ripen() {
 	w.hiding.late = true
 	c := &w.sim.Scenario.Config
@@ -158,6 +157,6 @@ func (w *service) ripen() {
 	c.Timeout = min(c.Timeout, time.Minute)
 	c.MaximumBatchingWindow = 2 * time.Minute
 	c.MaximumBatchBytes = eventjson.Bound + w.size("", "", 0)*3/2 + w.sim.Scenario.Size
-	w.sim.Scenario.Redrive, w.sim.Scenario.Stops = 1, 0
+	w.sim.Scenario.Redrive = 1
 	w.sim.Cover("started late")
 }

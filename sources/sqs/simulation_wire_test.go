@@ -53,10 +53,10 @@ func (w *service) Pass(ctx context.Context, c sqstest.Call, do func(sqstest.Faul
 }
 
 // underway is how long a delete takes to reach the service where messages are started
-// late: up to most of a call's time. That is no fault.
+// late, or settlements slow: up to most of a call's time. That is no fault.
 func (w *service) underway(c sqstest.Call) time.Duration {
 	const longest = 10 * time.Second
-	if c.Action != "DeleteMessageBatch" || !w.hiding.late {
+	if c.Action != "DeleteMessageBatch" || !w.hiding.late && w.sim.Scenario.Settles == 0 {
 		return 0
 	}
 	source := rand.NewPCG(w.sim.Scenario.Seed, uint64(w.named(c)[0]+1))

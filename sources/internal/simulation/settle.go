@@ -39,7 +39,7 @@ func (o *Observer) checkSettled(l *Life) {
 		return
 	}
 	for _, t := range o.records {
-		if t.holder == l && t.finished && t.handled.After(t.handed) && !t.settled && !t.redriven {
+		if t.holder == l && t.finished && t.handled.After(t.handed) && !t.settled && !t.redriven && t.gambles == 0 {
 			o.violate(5, "Run returned %v, and record %d, which was handled, is to be handled again", l.err, t.number)
 		}
 	}

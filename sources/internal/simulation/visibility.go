@@ -43,7 +43,7 @@ func (o *Observer) checkLeft(i *invocation, began time.Time) {
 // checkRedriven holds a record that moves to the dead-letter queue against P5: in calm
 // runs only what fits into no batch does, and what follows it in its group. What a stop
 // gave back counts as received, unless it came after the stop, and there was time left to
-// handle it after what was handled before it.
+// handle it after what was handled and settled before it.
 func (o *Observer) checkRedriven(t *trace) {
 	s := &o.sim.Scenario
 	if !s.Calm || o.stays(t) || o.followsTooLarge(t) {
@@ -55,7 +55,7 @@ func (o *Observer) checkRedriven(t *trace) {
 		if l.handled.After(free) {
 			free = l.handled
 		}
-		if !t.handed.After(l.stopped) && !t.released.IsZero() || free.Sub(l.stopped)+o.sim.limit() > drain {
+		if !t.handed.After(l.stopped) && !t.released.IsZero() || free.Sub(l.stopped)+s.Settles+o.sim.limit() > drain {
 			return
 		}
 	}
