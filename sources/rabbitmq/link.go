@@ -23,8 +23,10 @@ type link struct {
 	turn chan struct{}
 	tag  string // of the consumer; whoever has the turn
 	tags []uint64
-	// deliveries are the pump's.
+	// deliveries are the pump's. nudge has a token when it is to look whether another
+	// prefetch is wanted.
 	deliveries <-chan amqp.Delivery
+	nudge      chan struct{}
 	block      *block
 	received   uint64
 	prefetch   int
@@ -105,12 +107,16 @@ func (l *link) nextTag() {
 // pump takes deliveries from the client until there are no more.
 func (l *link) pump(ctx context.Context) {
 	for {
-		d, ok := <-l.deliveries
-		if !ok {
-			break
-		}
-		if !l.receive(&d) {
-			return
+		select {
+		case d, ok := <-l.deliveries:
+			if !ok {
+				l.ended()
+				return
+			}
+			if !l.receive(&d) {
+				return
+			}
+		case <-l.nudge:
 		}
 		if n := l.wanted(); n != l.prefetch {
 			if err := l.resize(ctx, n); err != nil {
@@ -119,6 +125,10 @@ func (l *link) pump(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// ended says that the client has no more deliveries, and why.
+func (l *link) ended() {
 	const wait = time.Second
 	err := errGone
 	if !l.partition.stopped(l) {
