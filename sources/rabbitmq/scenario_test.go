@@ -27,6 +27,8 @@ func scenarios() map[string]func(s *site) {
 		"StopOfQuorum":        stopOfQuorum,
 		"QueueDeleted":        queueDeleted,
 		"ConnectionCut":       connectionCut,
+		"CutInRetry":          cutInRetry,
+		"RestKeepsOrder":      restKeepsOrder,
 		"TwoMappings":         twoMappings,
 		"HeldNearTimeout":     heldNearTimeout,
 		"HeldPastTimeout":     heldPastTimeout,
@@ -281,6 +283,69 @@ func connectionCut(s *site) {
 	equalBatches(s.t, r.handled(), one, one, two)
 	if left := s.take(s.queue); len(left) > 0 || r.counts(esm.StaleEventCount) != 3 || r.redelivered() < 3 {
 		s.t.Errorf("left %q, %d stale, %d redelivered", bodiesOf(left), r.counts(esm.StaleEventCount), r.redelivered())
+	}
+}
+
+// No retry begins with what came over a connection that is gone (M9): all that is handled
+// from then on came again.
+func cutInRetry(s *site) {
+	s.queues(rabbitmqtest.QueueOptions{})
+	s.send(numbers(3)...)
+	var calls atomic.Int32
+	began, cut := make(chan struct{}, 1), make(chan struct{})
+	r := s.run(esm.Config{BatchSize: 3, RetryBackoff: promptly()}, func(context.Context, []string) error {
+		switch calls.Add(1) {
+		case 1:
+			began <- struct{}{}
+			<-cut
+			return errHandler
+		case 2, 3:
+			return errHandler
+		default:
+			return nil
+		}
+	})
+	<-began
+	s.cut()
+	s.eventually("it is told", func() bool { return s.log.has("the link to the broker ended") })
+	close(cut)
+	s.eventually("all are handled", func() bool { return r.counts(esm.DeletedEventCount) == 3 })
+	if err := r.stop(); err != nil {
+		s.t.Error(err)
+	}
+	if n, all := r.redelivered(), len(r.messages()); n != all-3 {
+		s.t.Errorf("%d of %d were redelivered: all but the first three should", n, all)
+	}
+}
+
+// What did not fit into a batch that is tried again comes behind it, in order, and without
+// having been given back to the broker (MQ-26, M5).
+func restKeepsOrder(s *site) {
+	s.queues(rabbitmqtest.QueueOptions{})
+	for _, n := range numbers(9) {
+		s.send(strings.Repeat(n, 700))
+	}
+	var calls atomic.Int32
+	r := s.run(esm.Config{BatchSize: 5, MaximumBatchBytes: 3000, RetryBackoff: promptly()}, func(context.Context, []string) error {
+		if calls.Add(1)%3 != 0 {
+			return errHandler
+		}
+		return nil
+	})
+	s.eventually("all are handled", func() bool { return r.counts(esm.DeletedEventCount) == 9 })
+	if err := r.stop(); err != nil {
+		s.t.Error(err)
+	}
+	order := ""
+	for i, batch := range r.handled() {
+		for _, body := range batch {
+			if i%3 == 2 {
+				order += body[:1]
+			}
+		}
+	}
+	if order != "012345678" || r.redelivered() > 0 {
+		s.t.Errorf("handled %s, %d redelivered", order, r.redelivered())
 	}
 }
 

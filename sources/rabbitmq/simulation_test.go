@@ -73,6 +73,11 @@ func newWorld(s *simulation.Sim, quorum bool) *world {
 	w := &world{sim: s, held: map[int]bool{}}
 	// AMQP does not say how large a message may be: one Fetch may exceed it by a batch.
 	s.Scenario.Config.MaximumBufferedBytes = 0
+	s.Scenario.Config.Timeout = min(s.Scenario.Config.Timeout, 14*time.Minute) // MQ-12
+	if c := &s.Scenario.Config; c.MaximumBatchBytes > 0 {
+		const document = 200
+		c.MaximumBatchBytes += document + int(1+s.Scenario.Seed%4)*size(make([]byte, max(s.Scenario.Size, 40)))
+	}
 	w.broker = rabbitmqtest.NewBroker(rabbitmqtest.Options{ConsumerTimeout: 10_000 * time.Hour, Watch: w.watch})
 	w.broker.Declare(queueName, rabbitmqtest.QueueOptions{Quorum: quorum})
 	return w
@@ -140,10 +145,15 @@ func (p *process) call(c rabbitmqtest.Call) error {
 	})
 }
 
+// size is at least what a message takes in the event document.
+func size(body []byte) int {
+	const frame = 420
+	return frame + len(body)*4/3
+}
+
 // Send puts a message into the queue.
 func (w *world) Send(r simulation.Record) {
-	const frame = 420 // more than a message takes in the event document besides its body
-	w.sim.Observer().Entered(r, "queue", frame+len(r.Data)*4/3)
+	w.sim.Observer().Entered(r, "queue", size(r.Data))
 	w.broker.Publish(queueName, amqp.Publishing{MessageId: fmt.Sprint("r", r.Number), Body: r.Data})
 }
 
