@@ -57,6 +57,16 @@ func fetch(t *testing.T, p sources.Partition, places int, wait time.Duration) []
 	return buf[:n]
 }
 
+// collect fetches so many records.
+func collect(t *testing.T, p sources.Partition, n int) []sources.Record {
+	t.Helper()
+	var all []sources.Record
+	for len(all) < n {
+		all = append(all, fetch(t, p, n-len(all), time.Minute)...)
+	}
+	return all
+}
+
 func closed(t *testing.T, p sources.Partition, source sources.Source) {
 	t.Helper()
 	if err := errors.Join(p.Close(t.Context()), source.Close(t.Context())); err != nil {
@@ -311,7 +321,7 @@ func TestAckFrames(t *testing.T) {
 		s.send(numbers(10)...)
 		source := s.source()
 		p := opened(t, source, sources.Settings{BatchSize: 10})
-		records := fetch(t, p, 10, time.Minute)
+		records := collect(t, p, 10)
 		ack := func(frames int32, some ...sources.Record) {
 			t.Helper()
 			acks.Store(0)
@@ -426,7 +436,7 @@ func TestMeasures(t *testing.T) {
 		s.send(numbers(3)...)
 		source := s.source()
 		p := opened(t, source, sources.Settings{BatchSize: 10})
-		fetch(t, p, 10, time.Minute)
+		collect(t, p, 3)
 		got := map[sources.Metric]int{}
 		for _, m := range source.Measure(nil) {
 			got[m.Name] = m.Count
