@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -113,7 +114,7 @@ func (l *link) pump(ctx context.Context) {
 				l.ended()
 				return
 			}
-			if !l.receive(&d) {
+			if !l.receive(&d) || !l.more() {
 				return
 			}
 		case <-l.nudge:
@@ -125,6 +126,35 @@ func (l *link) pump(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// more takes over what else the client has, before anybody is woken for it: a lane that
+// is woken for each message has a processor change hands as often. It reports false if the
+// link is of no use any more.
+func (l *link) more() bool {
+	const most = 1000
+	defer l.partition.signal()
+	yielded := false
+	for range most {
+		select {
+		case d, ok := <-l.deliveries:
+			if !ok {
+				l.ended()
+				return false
+			}
+			if !l.receive(&d) {
+				return false
+			}
+			yielded = false
+		default:
+			if yielded {
+				return true
+			}
+			yielded = true
+			runtime.Gosched() // the client's goroutine may have the next
+		}
+	}
+	return true
 }
 
 // ended says that the client has no more deliveries, and why.
@@ -212,6 +242,7 @@ func (l *link) resize(ctx context.Context, prefetch int) error {
 			return errGone
 		}
 	}
+	l.partition.signal()
 	return l.subscribe(ctx)
 }
 

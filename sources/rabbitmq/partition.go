@@ -250,7 +250,6 @@ func (p *partition) took(l *link, i item, came time.Time) bool {
 		return false
 	}
 	l.buffer.push(i)
-	p.signal()
 	return true
 }
 

@@ -477,7 +477,7 @@ func prefetchOfLanes(s *site) {
 	s.queues(rabbitmqtest.QueueOptions{})
 	s.send(numbers(50)...)
 	began, letGo := make(chan struct{}, 10), make(chan struct{})
-	r := s.run(esm.Config{BatchSize: 10, MaximumConcurrency: 3, MaximumBatchingWindow: 30 * time.Second}, func(context.Context, []string) error {
+	r := s.run(esm.Config{BatchSize: 10, MaximumConcurrency: 3}, func(context.Context, []string) error {
 		began <- struct{}{}
 		<-letGo
 		return nil
