@@ -162,6 +162,23 @@ func TestPrefetchIsBoundInBytes_P7(t *testing.T) {
 	})
 }
 
+// The next batch is fetched ahead if that is asked for.
+func TestReadAhead(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site, broker *rabbitmqtest.Broker) {
+		s.queues(rabbitmqtest.QueueOptions{})
+		s.options.ReadAhead = true
+		s.send(numbers(100)...)
+		source := s.source()
+		p := opened(t, source, sources.Settings{BatchSize: 10, Concurrency: 2})
+		fetch(t, p, 1, time.Minute)
+		synctest.Wait()
+		if held := broker.Unacked(s.queue); held != 40 {
+			t.Errorf("%d held, want 40", held)
+		}
+		closed(t, p, source)
+	})
+}
+
 // Small messages are fetched in full batches.
 func TestPrefetchGrows(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site, broker *rabbitmqtest.Broker) {

@@ -38,7 +38,8 @@
 // # What is fetched
 //
 // As many messages as the batches of all lanes have places for, and no more: what is fetched
-// and given back counts toward the delivery limit of a quorum queue. Where messages are so
+// and given back counts toward the delivery limit of a quorum queue. With Options.ReadAhead
+// it is twice as many, which is faster where the handler is. Where messages are so
 // large that these exceed Options.PrefetchBytes it is fewer. Their number is changed by
 // a new consumer, which in a queue with a single active consumer lets another one take over;
 // with batches of up to 100 messages that are not large it is never changed. A Fetch may

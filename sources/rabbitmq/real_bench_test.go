@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,39 +17,56 @@ import (
 	"github.com/openesm/openesm/sources/rabbitmq"
 )
 
+// cost is what a contestant took: time, and processor time of this process, which the
+// broker has no part in.
+type cost struct{ wall, cpu time.Duration }
+
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
 // BenchmarkReal compares a mapping with a bare loop of the client that consumes and
-// acknowledges: batches of 100, with one frame for each, as much prefetched by both. They
-// take turns, on a queue that is filled before each.
+// acknowledges: batches of 100, with one frame for each. The loop has two batches prefetched,
+// the mapping one, or two as well (ReadAhead). They take turns, on a queue that is filled before each; connecting is part of it.
 func BenchmarkReal(b *testing.B) {
 	const (
 		messages = 20_000
 		batch    = 100
 	)
+	contestants := []struct {
+		name string
+		read func(b *testing.B, queue string, messages, batch int)
+	}{{"bare", bareLoop}, {"records", mappingOf(noRecords, false)}, {"ahead", mappingOf(noRecords, true)}, {"documents", mappingOf(noBytes, true)}}
 	for _, size := range []int{100, 1000} {
 		b.Run(strconv.Itoa(size)+"B", func(b *testing.B) {
 			conn := realConnection(b)
 			defer func() { _ = conn.Close() }()
 			queue := "openesm-bench-" + strconv.Itoa(size)
-			var bare, mapping, documents []time.Duration
+			costs := make([][]cost, len(contestants))
 			for b.Loop() {
-				for _, contestant := range []struct {
-					times *[]time.Duration
-					read  func(b *testing.B, queue string, messages, batch int)
-				}{{&bare, bareLoop}, {&mapping, mappingOf(noRecords)}, {&documents, mappingOf(noBytes)}} {
+				for i, c := range contestants {
 					fill(b, conn, queue, messages, size)
-					began := time.Now()
-					contestant.read(b, queue, messages, batch)
-					*contestant.times = append(*contestant.times, time.Since(began))
+					began, cpu := time.Now(), cpuTime(b)
+					c.read(b, queue, messages, batch)
+					costs[i] = append(costs[i], cost{time.Since(began), cpuTime(b) - cpu})
 				}
 			}
 			realRemove(conn, queue)
-			slices.Sort(bare)
-			slices.Sort(mapping)
-			slices.Sort(documents)
-			middle := len(bare) / 2
-			b.ReportMetric(float64(bare[middle])/float64(mapping[middle]), "records/bare")
-			b.ReportMetric(float64(bare[middle])/float64(documents[middle]), "documents/bare")
-			b.ReportMetric(messages/bare[middle].Seconds(), "bare/s")
+			median := func(i int, of func(cost) time.Duration) float64 {
+				slices.SortFunc(costs[i], func(x, y cost) int { return int(of(x) - of(y)) })
+				return float64(of(costs[i][len(costs[i])/2]))
+			}
+			wall, cpu := func(c cost) time.Duration { return c.wall }, func(c cost) time.Duration { return c.cpu }
+			for i, c := range contestants[1:] {
+				b.ReportMetric(median(0, wall)/median(i+1, wall), c.name+"-rate/bare")
+				b.ReportMetric(median(i+1, cpu)/median(0, cpu), c.name+"-cpu/bare")
+			}
+			b.ReportMetric(messages/median(0, wall)*float64(time.Second), "bare/s")
 			b.ReportMetric(0, "ns/op")
 		})
 	}
@@ -87,7 +105,7 @@ func bareLoop(b *testing.B, queue string, messages, batch int) {
 	defer func() { _ = conn.Close() }()
 	channel, err := conn.Channel()
 	if err == nil {
-		err = channel.Qos(batch, 0, false)
+		err = channel.Qos(2*batch, 0, false)
 	}
 	if err != nil {
 		b.Fatal(err)
@@ -114,12 +132,13 @@ var (
 	noBytes   = esm.Bytes(invoker(func(context.Context, []byte) ([]byte, error) { return nil, nil }))
 )
 
-func mappingOf(handler esm.Handler) func(b *testing.B, queue string, messages, batch int) {
+func mappingOf(handler esm.Handler, ahead bool) func(b *testing.B, queue string, messages, batch int) {
 	return func(b *testing.B, queue string, messages, batch int) {
 		b.Helper()
 		username, password := realLogin()
 		source, err := rabbitmq.New(rabbitmq.Options{
 			Endpoints: []string{"amqp://" + realAddress(b, "OPENESM_RABBITMQ")}, Queue: queue, Access: rabbitmq.BasicAuth(username, password),
+			ReadAhead: ahead,
 		})
 		if err != nil {
 			b.Fatal(err)
