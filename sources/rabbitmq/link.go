@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -23,8 +24,10 @@ type link struct {
 	turn chan struct{}
 	tag  string // of the consumer; whoever has the turn
 	tags []uint64
-	// deliveries are the pump's.
+	// deliveries are the pump's. nudge has a token when it is to look whether another
+	// prefetch is wanted.
 	deliveries <-chan amqp.Delivery
+	nudge      chan struct{}
 	block      *block
 	received   uint64
 	prefetch   int
@@ -105,12 +108,16 @@ func (l *link) nextTag() {
 // pump takes deliveries from the client until there are no more.
 func (l *link) pump(ctx context.Context) {
 	for {
-		d, ok := <-l.deliveries
-		if !ok {
-			break
-		}
-		if !l.receive(&d) {
-			return
+		select {
+		case d, ok := <-l.deliveries:
+			if !ok {
+				l.ended()
+				return
+			}
+			if !l.receive(&d) || !l.more() {
+				return
+			}
+		case <-l.nudge:
 		}
 		if n := l.wanted(); n != l.prefetch {
 			if err := l.resize(ctx, n); err != nil {
@@ -119,6 +126,39 @@ func (l *link) pump(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// more takes over what else the client has, before anybody is woken for it: a lane that
+// is woken for each message has a processor change hands as often. It reports false if the
+// link is of no use any more.
+func (l *link) more() bool {
+	const most = 1000
+	defer l.partition.signal()
+	yielded := false
+	for range most {
+		select {
+		case d, ok := <-l.deliveries:
+			if !ok {
+				l.ended()
+				return false
+			}
+			if !l.receive(&d) {
+				return false
+			}
+			yielded = false
+		default:
+			if yielded {
+				return true
+			}
+			yielded = true
+			runtime.Gosched() // the client's goroutine may have the next
+		}
+	}
+	return true
+}
+
+// ended says that the client has no more deliveries, and why.
+func (l *link) ended() {
 	const wait = time.Second
 	err := errGone
 	if !l.partition.stopped(l) {
@@ -202,6 +242,7 @@ func (l *link) resize(ctx context.Context, prefetch int) error {
 			return errGone
 		}
 	}
+	l.partition.signal()
 	return l.subscribe(ctx)
 }
 

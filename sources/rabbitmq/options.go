@@ -54,6 +54,11 @@ type Options struct {
 	// fetched anew. Default DefaultConsumerTimeout.
 	ConsumerTimeout time.Duration
 
+	// ReadAhead has the next batch fetched while one is handled, so that no time is lost
+	// between them. What is fetched and not begun is given back by a stop, which a quorum
+	// queue counts, and is nobody else's meanwhile.
+	ReadAhead bool
+
 	// PrefetchBytes bounds about how many bytes of messages are held. AMQP counts messages
 	// alone, so the number of them is chosen by how large those were that came lately: large
 	// messages may exceed it until that is known, by a batch at most. -1 for no bound.

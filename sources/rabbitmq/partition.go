@@ -170,7 +170,7 @@ func (p *partition) connect() {
 		p.fail(err)
 		return
 	}
-	l := &link{session: x, partition: p, serial: serial, turn: make(chan struct{}, 1), prefetch: p.source.setup.prefetch}
+	l := &link{session: x, partition: p, serial: serial, turn: make(chan struct{}, 1), nudge: make(chan struct{}, 1), prefetch: p.source.setup.prefetch}
 	if p.source.options.PrefetchBytes > 0 {
 		l.prefetch = min(l.prefetch, firstPrefetch)
 	}
@@ -250,7 +250,6 @@ func (p *partition) took(l *link, i item, came time.Time) bool {
 		return false
 	}
 	l.buffer.push(i)
-	p.signal()
 	return true
 }
 

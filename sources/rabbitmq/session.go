@@ -108,8 +108,10 @@ func (x *session) call(ctx context.Context, f func() error) error {
 // end is why a consumer ended that nobody has stopped.
 func (x *session) end(wait time.Duration) error {
 	select {
-	case <-x.cancelled:
-		return errCancelled
+	case _, open := <-x.cancelled:
+		if open {
+			return errCancelled
+		}
 	default:
 	}
 	timer := time.NewTimer(wait)

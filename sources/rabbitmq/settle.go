@@ -258,8 +258,13 @@ func (p *partition) Fail(_ context.Context, records []sources.Record) error {
 	defer p.mu.Unlock()
 	for i := range records {
 		l, tag := linkOf(&records[i])
-		if l != nil && l.book.park(tag) {
-			l.handed--
+		if l == nil || !l.book.park(tag) {
+			continue
+		}
+		l.handed--
+		select {
+		case l.nudge <- struct{}{}:
+		default:
 		}
 	}
 	return nil

@@ -46,9 +46,12 @@ func (s *Source) plan(settings sources.Settings) error {
 	}
 	s.setup.lanes = max(settings.Concurrency, 1)
 	s.setup.prefetch = max(settings.BatchSize, 1) * s.setup.lanes
+	if s.options.ReadAhead {
+		s.setup.prefetch *= 2
+	}
 	if s.setup.prefetch > maxPrefetch {
 		return fmt.Errorf("BatchSize %d times %d concurrent invocations is more than the %d messages that AMQP can have fetched: "+
-			"reduce BatchSize or MaximumConcurrency", settings.BatchSize, s.setup.lanes, maxPrefetch)
+			"reduce BatchSize or MaximumConcurrency, or read ahead no more", settings.BatchSize, s.setup.lanes, maxPrefetch)
 	}
 	timeout := s.options.ConsumerTimeout
 	if timeout == NoConsumerTimeout {

@@ -24,10 +24,69 @@ type Options struct {
 	VirtualHosts []string
 	// ConsumerTimeout is how long a consumer may hold a message. Default 30 minutes.
 	ConsumerTimeout time.Duration
-	// Calls, if it is not nil, is called before each call takes effect, with its name:
-	// Dial, Channel, QueueDeclarePassive, Qos, Consume, Get, Cancel, Ack, Nack, Close. An
-	// error cuts the connection of the call, which returns it. It is called concurrently.
-	Calls func(call string) error
+	// Watch, if it is not nil, is told of what happens to messages. It must not call the
+	// broker.
+	Watch func(e Event)
+}
+
+// Event is something that happened to a message.
+type Event struct {
+	// What happened: "delivered", "acked", "returned" or "dead".
+	What string
+	// Queue is the queue that the message is, or was, in.
+	Queue string
+	// Body is the message's.
+	Body []byte
+}
+
+// Call is a call of a client that is under way.
+type Call struct {
+	// Name is that of the method: Dial, Channel, QueueDeclarePassive, Qos, Consume, Get,
+	// Cancel, Ack, Nack, Close or CloseDeadline.
+	Name string
+	// Do makes the call.
+	Do func() error
+	// Cut cuts its connection, as a failing network does.
+	Cut func()
+}
+
+// Client is a dialer whose calls a test can see, delay and have fail.
+type Client struct {
+	broker *Broker
+	calls  func(c Call) error
+}
+
+var _ rabbitmq.Dialer = (*Client)(nil)
+
+// Client returns a dialer each call of which goes through calls, which makes it or does
+// not, and whose error the call returns. It is called concurrently.
+func (b *Broker) Client(calls func(c Call) error) *Client { return &Client{b, calls} }
+
+// Cut cuts the connections that the client has dialled.
+func (c *Client) Cut() {
+	c.broker.mu.Lock()
+	defer c.broker.mu.Unlock()
+	for conn := range maps.Clone(c.broker.conns) {
+		if conn.client == c {
+			conn.cut()
+		}
+	}
+}
+
+// Dial is the broker's Dial.
+func (c *Client) Dial(ctx context.Context, target rabbitmq.Target) (rabbitmq.Connection, error) {
+	var made rabbitmq.Connection
+	err := c.calls(Call{Name: "Dial", Cut: func() {}, Do: func() (err error) {
+		made, err = c.broker.dial(ctx, target, c)
+		return err
+	}})
+	if err != nil {
+		if made != nil {
+			made.Abort()
+		}
+		return nil, err
+	}
+	return made, nil
 }
 
 // QueueOptions say what kind of queue to declare. The zero value is a classic queue of the
@@ -183,9 +242,12 @@ func (b *Broker) Cut() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for c := range maps.Clone(b.conns) {
-		c.shut(nil, &amqp.Error{Code: amqp.FrameError, Reason: "EOF"})
+		c.cut()
 	}
 }
+
+// cut ends a connection as a failing network does. The caller holds mu.
+func (c *conn) cut() { c.shut(&amqp.Error{Code: amqp.FrameError, Reason: "EOF"}) }
 
 // Refuse has the broker refuse connections, or no more.
 func (b *Broker) Refuse(refuse bool) {
@@ -224,9 +286,10 @@ var errRefused = errors.New("connection refused")
 
 // Dial logs in and opens the virtual host.
 func (b *Broker) Dial(ctx context.Context, target rabbitmq.Target) (rabbitmq.Connection, error) {
-	if err := b.called("Dial"); err != nil {
-		return nil, err
-	}
+	return b.dial(ctx, target, nil)
+}
+
+func (b *Broker) dial(ctx context.Context, target rabbitmq.Target, client *Client) (rabbitmq.Connection, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err //nolint:wrapcheck // as a dialer does
 	}
@@ -241,14 +304,13 @@ func (b *Broker) Dial(ctx context.Context, target rabbitmq.Target) (rabbitmq.Con
 	case target.VirtualHost != "/" && !slices.Contains(b.options.VirtualHosts, target.VirtualHost):
 		return nil, &amqp.Error{Code: amqp.NotAllowed, Reason: "NOT_ALLOWED - vhost " + target.VirtualHost + " not found", Server: true}
 	}
-	c := &conn{broker: b, virtualHost: target.VirtualHost}
+	c := &conn{broker: b, client: client, virtualHost: target.VirtualHost}
 	b.conns[c] = true
 	return c, nil
 }
 
-func (b *Broker) called(call string) error {
-	if b.options.Calls == nil {
-		return nil
+func (b *Broker) tell(what string, q *queue, m *message) {
+	if b.options.Watch != nil {
+		b.options.Watch(Event{What: what, Queue: q.name, Body: m.Body})
 	}
-	return b.options.Calls(call)
 }

@@ -14,6 +14,7 @@ import (
 // conn is a connection. All of it is guarded by the broker's mutex.
 type conn struct {
 	broker      *Broker
+	client      *Client // nil for the broker's own
 	virtualHost string
 	channels    []*channel
 	closes      []chan *amqp.Error
@@ -23,26 +24,42 @@ type conn struct {
 
 // Channel opens a channel.
 func (c *conn) Channel() (rabbitmq.Channel, error) {
-	if err := c.called("Channel"); err != nil {
+	var made *channel
+	err := c.through("Channel", func() error {
+		if c.closed {
+			return amqp.ErrClosed
+		}
+		made = &channel{conn: c, unacked: map[uint64]*delivery{}, consumers: map[string]*consumer{}}
+		c.channels = append(c.channels, made)
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
-	c.broker.mu.Lock()
-	defer c.broker.mu.Unlock()
-	if c.closed {
-		return nil, amqp.ErrClosed
-	}
-	ch := &channel{conn: c, unacked: map[uint64]*delivery{}, consumers: map[string]*consumer{}}
-	c.channels = append(c.channels, ch)
-	return ch, nil
+	return made, nil
 }
 
-// called passes a call by the broker's options, which may cut the connection.
-func (c *conn) called(call string) error {
-	err := c.broker.called(call)
-	if err != nil {
-		c.Abort()
+// through makes a call, by way of the client's. do runs with the broker locked.
+func (c *conn) through(call string, do func() error) error {
+	locked := func() error {
+		c.broker.mu.Lock()
+		defer c.broker.mu.Unlock()
+		return do()
 	}
-	return err
+	if c.client == nil {
+		return locked()
+	}
+	return c.client.calls(Call{Name: call, Do: locked, Cut: c.Abort})
+}
+
+// through makes a call on the channel, by way of the client's.
+func (ch *channel) through(call string, do func() error) error {
+	return ch.conn.through(call, func() error {
+		if ch.closed {
+			return amqp.ErrClosed
+		}
+		return do()
+	})
 }
 
 // NotifyClose registers a receiver.
@@ -71,25 +88,24 @@ func (c *conn) NotifyBlocked(receiver chan amqp.Blocking) chan amqp.Blocking {
 
 // CloseDeadline closes the connection.
 func (c *conn) CloseDeadline(time.Time) error {
-	c.broker.mu.Lock()
-	defer c.broker.mu.Unlock()
-	if c.closed {
-		return amqp.ErrClosed
-	}
-	c.shut(nil, nil)
-	return nil
+	return c.through("CloseDeadline", func() error {
+		if c.closed {
+			return amqp.ErrClosed
+		}
+		c.shut(nil)
+		return nil
+	})
 }
 
 // Abort cuts the connection.
 func (c *conn) Abort() {
 	c.broker.mu.Lock()
 	defer c.broker.mu.Unlock()
-	c.shut(nil, &amqp.Error{Code: amqp.FrameError, Reason: "use of closed network connection"})
+	c.shut(&amqp.Error{Code: amqp.FrameError, Reason: "use of closed network connection"})
 }
 
-// shut ends the connection with an error, nil for a clean end. from is the channel that
-// has ended already.
-func (c *conn) shut(from *channel, err *amqp.Error) {
+// shut ends the connection with an error, nil for a clean end.
+func (c *conn) shut(err *amqp.Error) {
 	if c.closed {
 		return
 	}
@@ -100,9 +116,7 @@ func (c *conn) shut(from *channel, err *amqp.Error) {
 		close(receiver)
 	}
 	for _, ch := range c.channels {
-		if ch != from {
-			ch.shut(err)
-		}
+		ch.shut(err)
 	}
 }
 
@@ -141,19 +155,6 @@ type delivery struct {
 	since    time.Time
 }
 
-// begin begins a call: it locks the broker, unless it fails.
-func (ch *channel) begin(call string) error {
-	if err := ch.conn.called(call); err != nil {
-		return err
-	}
-	ch.conn.broker.mu.Lock()
-	if ch.closed {
-		ch.conn.broker.mu.Unlock()
-		return amqp.ErrClosed
-	}
-	return nil
-}
-
 // refuse ends the channel with an error of the broker's.
 func (ch *channel) refuse(code int, format string, args ...any) error {
 	err := &amqp.Error{Code: code, Reason: fmt.Sprintf(format, args...), Server: true, Recover: true}
@@ -163,15 +164,15 @@ func (ch *channel) refuse(code int, format string, args ...any) error {
 
 // QueueDeclarePassive looks for a queue.
 func (ch *channel) QueueDeclarePassive(name string, _, _, _, _ bool, _ amqp.Table) (amqp.Queue, error) {
-	if err := ch.begin("QueueDeclarePassive"); err != nil {
-		return amqp.Queue{}, err
-	}
-	defer ch.conn.broker.mu.Unlock()
-	q, err := ch.find(name)
-	if err != nil {
-		return amqp.Queue{}, err
-	}
-	return amqp.Queue{Name: name, Messages: len(q.ready), Consumers: len(q.consumers)}, nil
+	var found amqp.Queue
+	err := ch.through("QueueDeclarePassive", func() error {
+		q, err := ch.find(name)
+		if err == nil {
+			found = amqp.Queue{Name: name, Messages: len(q.ready), Consumers: len(q.consumers)}
+		}
+		return err
+	})
+	return found, err
 }
 
 func (ch *channel) find(name string) (*queue, error) {
@@ -183,23 +184,26 @@ func (ch *channel) find(name string) (*queue, error) {
 
 // Qos sets the prefetch of the consumers to come: 16 bits of it, as on the wire.
 func (ch *channel) Qos(count, _ int, global bool) error {
-	if err := ch.begin("Qos"); err != nil {
-		return err
-	}
-	defer ch.conn.broker.mu.Unlock()
-	if global {
-		return ch.refuse(amqp.NotImplemented, "NOT_IMPLEMENTED - global prefetch")
-	}
-	ch.prefetch = int(uint16(count)) //nolint:gosec // as the client does
-	return nil
+	return ch.through("Qos", func() error {
+		if global {
+			return ch.refuse(amqp.NotImplemented, "NOT_IMPLEMENTED - global prefetch")
+		}
+		ch.prefetch = int(uint16(count)) //nolint:gosec // as the client does
+		return nil
+	})
 }
 
 // Consume begins to deliver.
 func (ch *channel) Consume(name, tag string, autoAck, _, _, _ bool, args amqp.Table) (<-chan amqp.Delivery, error) {
-	if err := ch.begin("Consume"); err != nil {
-		return nil, err
-	}
-	defer ch.conn.broker.mu.Unlock()
+	var out <-chan amqp.Delivery
+	err := ch.through("Consume", func() (err error) {
+		out, err = ch.consume(name, tag, autoAck, args)
+		return err
+	})
+	return out, err
+}
+
+func (ch *channel) consume(name, tag string, autoAck bool, args amqp.Table) (<-chan amqp.Delivery, error) {
 	q, err := ch.find(name)
 	if err != nil {
 		return nil, err
@@ -223,10 +227,18 @@ func (ch *channel) Consume(name, tag string, autoAck, _, _, _ bool, args amqp.Ta
 
 // Get takes one message.
 func (ch *channel) Get(name string, _ bool) (amqp.Delivery, bool, error) {
-	if err := ch.begin("Get"); err != nil {
-		return amqp.Delivery{}, false, err
-	}
-	defer ch.conn.broker.mu.Unlock()
+	var (
+		d  amqp.Delivery
+		ok bool
+	)
+	err := ch.through("Get", func() (err error) {
+		d, ok, err = ch.get(name)
+		return err
+	})
+	return d, ok, err
+}
+
+func (ch *channel) get(name string) (amqp.Delivery, bool, error) {
 	q, err := ch.find(name)
 	if err != nil {
 		return amqp.Delivery{}, false, err
@@ -248,6 +260,7 @@ func (ch *channel) hold(m *message, q *queue, c *consumer) amqp.Delivery {
 	ch.tag++
 	ch.unacked[ch.tag] = &delivery{message: m, queue: q, consumer: c, since: time.Now()}
 	ch.conn.broker.peak = max(ch.conn.broker.peak, len(ch.unacked))
+	ch.conn.broker.tell("delivered", q, m)
 	ch.watch()
 	headers := m.Headers
 	if q.options.Quorum && m.returns > 0 {
@@ -300,20 +313,21 @@ func (ch *channel) watch() {
 
 // Cancel ends a consumer. What it was sent still comes.
 func (ch *channel) Cancel(tag string, _ bool) error {
-	if err := ch.begin("Cancel"); err != nil {
-		return err
-	}
-	defer ch.conn.broker.mu.Unlock()
-	if c := ch.consumers[tag]; c != nil {
-		c.leave()
-		c.finish()
-	}
-	return nil
+	return ch.through("Cancel", func() error {
+		if c := ch.consumers[tag]; c != nil {
+			c.leave()
+			c.finish()
+		}
+		return nil
+	})
 }
 
 // Ack removes messages.
 func (ch *channel) Ack(tag uint64, multiple bool) error {
-	return ch.settle("Ack", tag, multiple, func(d *delivery) { d.queue.acked++ })
+	return ch.settle("Ack", tag, multiple, func(d *delivery) {
+		d.queue.acked++
+		ch.conn.broker.tell("acked", d.queue, d.message)
+	})
 }
 
 // Nack gives messages back, or has them dead-lettered.
@@ -330,14 +344,17 @@ func (ch *channel) Nack(tag uint64, multiple, requeue bool) error {
 // settle settles deliveries. What it refuses ends the channel, and the call does not tell:
 // the frame is on its way.
 func (ch *channel) settle(call string, tag uint64, multiple bool, each func(*delivery)) error {
-	if err := ch.begin(call); err != nil {
-		return err
-	}
-	defer ch.conn.broker.mu.Unlock()
-	if ch.unacked[tag] == nil {
-		_ = ch.refuse(amqp.PreconditionFailed, "PRECONDITION_FAILED - unknown delivery tag %d", tag)
+	return ch.through(call, func() error {
+		if ch.unacked[tag] == nil {
+			_ = ch.refuse(amqp.PreconditionFailed, "PRECONDITION_FAILED - unknown delivery tag %d", tag)
+			return nil
+		}
+		ch.settled(tag, multiple, each)
 		return nil
-	}
+	})
+}
+
+func (ch *channel) settled(tag uint64, multiple bool, each func(*delivery)) {
 	tags := []uint64{tag}
 	if multiple {
 		tags = slices.DeleteFunc(ch.tags(), func(t uint64) bool { return t > tag })
@@ -352,7 +369,6 @@ func (ch *channel) settle(call string, tag uint64, multiple bool, each func(*del
 	for q := range touched {
 		q.serve()
 	}
-	return nil
 }
 
 func (ch *channel) tags() []uint64 { return slices.Sorted(maps.Keys(ch.unacked)) }
@@ -392,12 +408,10 @@ func (ch *channel) NotifyCancel(receiver chan string) chan string {
 
 // Close closes the channel: what it holds is ready again.
 func (ch *channel) Close() error {
-	if err := ch.begin("Close"); err != nil {
-		return err
-	}
-	defer ch.conn.broker.mu.Unlock()
-	ch.shut(nil)
-	return nil
+	return ch.through("Close", func() error {
+		ch.shut(nil)
+		return nil
+	})
 }
 
 // shut ends the channel with an error, nil for a clean end.

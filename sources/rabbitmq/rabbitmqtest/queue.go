@@ -123,6 +123,7 @@ func (q *queue) disarm() {
 func (q *queue) putBack(m *message) {
 	m.redelivered = true
 	m.returns++
+	q.broker.tell("returned", q, m)
 	if q.options.Quorum && q.options.DeliveryLimit > 0 && m.returns > q.options.DeliveryLimit {
 		q.bury(m, "delivery_limit")
 		return
@@ -133,6 +134,7 @@ func (q *queue) putBack(m *message) {
 
 // bury moves a message to the queue of dead letters, or drops it.
 func (q *queue) bury(m *message, reason string) {
+	q.broker.tell("dead", q, m)
 	dead := q.broker.find(q.options.VirtualHost, q.options.DeadLetters)
 	if dead == nil || dead == q {
 		return
