@@ -12,6 +12,7 @@ import (
 
 	"github.com/Azure/go-amqp"
 
+	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 )
 
@@ -20,6 +21,9 @@ const (
 	attachTimeout = 15 * time.Second
 	settleTimeout = 15 * time.Second
 	closeTimeout  = 10 * time.Second
+	// A link that is lost as soon as that makes the next attempt wait.
+	soon                   = 10 * time.Second
+	firstRest, longestRest = 500 * time.Millisecond, 30 * time.Second
 	// promptly is how long a Fetch that may not wait waits for what it asks for.
 	promptly = 50 * time.Millisecond
 )
@@ -32,9 +36,12 @@ var (
 // life is one link from its opening to its end. A message can be settled in the life in
 // which it came alone.
 type life struct {
-	link Link
-	lost atomic.Bool
+	link   Link
+	opened time.Time
+	lost   atomic.Bool
 }
+
+func newLife(link Link) *life { return &life{link: link, opened: time.Now()} }
 
 func (l *life) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
@@ -57,6 +64,7 @@ type partition struct {
 	waiting    []*fetch
 	demand     demand
 	arrived    uint64
+	brief      int  // links in a row that were lost soon
 	asked      int  // credit that the broker has not used
 	short      bool // less was asked for than those who wait have places for
 	closed     bool
@@ -201,6 +209,7 @@ func (p *partition) connectLocked() {
 // connect makes one attempt, and reads the link as long as that lives. If it fails so does
 // one Fetch that waits: the engine calls again, when it may.
 func (p *partition) connect() {
+	p.rest()
 	link, err := p.source.attach(p.ctx)
 	p.mu.Lock()
 	p.connecting = false
@@ -214,11 +223,28 @@ func (p *partition) connect() {
 		_ = link.Close(p.ctx) // which is done: nothing came
 		return
 	}
-	l := &life{link: link}
+	l := newLife(link)
 	p.life = l
 	p.wakeLocked()
 	p.mu.Unlock()
 	p.read(l)
+}
+
+// rest waits before an attempt, if links break soon after they were opened: because of a
+// message that the client cannot read, say.
+func (p *partition) rest() {
+	p.mu.Lock()
+	delay := retry.Backoff{Initial: firstRest, Max: longestRest}.Delay(p.brief, p.source.jitter())
+	p.mu.Unlock()
+	if delay <= 0 {
+		return
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-p.ctx.Done():
+	}
 }
 
 // failLocked has one of those who wait fail, and reports whether there is anybody. It is
@@ -331,6 +357,9 @@ func (p *partition) lose(l *life, err error) bool {
 		return false
 	}
 	now := time.Now()
+	if p.brief++; now.Sub(l.opened) > soon {
+		p.brief = 0
+	}
 	p.life, p.asked = nil, 0
 	p.stock.lose(now, now.Add(p.source.settings.Timeout))
 	p.timer.Reset(0)
