@@ -7,3 +7,6 @@ func (s *Source) SetJitter(jitter func() float64) { s.jitter = jitter }
 func Dialer(options Options) Client {
 	return &dialer{dial: options.Dial, secure: options.TLS}
 }
+
+// IdleTimeout is after how long a silent broker is taken for dead.
+const IdleTimeout = idleTimeout

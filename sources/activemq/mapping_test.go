@@ -222,6 +222,26 @@ func TestConcurrency(t *testing.T) {
 	})
 }
 
+// No more is asked for than the lanes have places for.
+func TestPrefetch(t *testing.T) {
+	inBench(t, func(b *bench) {
+		b.config.BatchSize = 10
+		release := make(chan struct{})
+		b.handle = func(context.Context, []string) error {
+			<-release
+			return nil
+		}
+		b.send(numbers(300)...)
+		b.start()
+		time.Sleep(5 * time.Second)
+		b.equal("in flight", b.broker.Unsettled(queue), 50)
+		close(release)
+		time.Sleep(time.Minute)
+		b.mustStop()
+		b.equal("handled", len(b.handled()), 300)
+	})
+}
+
 // A failed batch is tried again in place: the broker has delivered it once and hears
 // nothing, and each try waits for its back-off (MQ-32, MQ-33).
 func TestRetryInPlace(t *testing.T) {

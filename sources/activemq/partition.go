@@ -72,6 +72,7 @@ type partition struct {
 
 // fetch is a Fetch that waits.
 type fetch struct {
+	held   []sources.Record // by its lane
 	places int
 	wake   chan struct{}
 	err    error // guarded by the mutex of its partition
@@ -93,10 +94,15 @@ func (p *partition) ID() string { return p.source.options.Queue }
 
 // Fetch takes what came, and has the broker send as much as it has places for.
 func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
+	return p.FetchFor(ctx, nil, buf, wait)
+}
+
+// FetchFor is Fetch for a lane that holds records: more of their groups may join them.
+func (p *partition) FetchFor(ctx context.Context, held, buf []sources.Record, wait time.Duration) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	f := &fetch{places: len(buf), wake: make(chan struct{}, 1)}
+	f := &fetch{held: held, places: len(buf), wake: make(chan struct{}, 1)}
 	n, err := p.begin(f, buf)
 	if n > 0 || err != nil {
 		return n, err
@@ -128,7 +134,7 @@ func (p *partition) begin(f *fetch, buf []sources.Record) (int, error) {
 	if p.closed {
 		return 0, errShut
 	}
-	if n := p.hand(buf); n > 0 {
+	if n := p.hand(f, buf); n > 0 {
 		return n, nil
 	}
 	p.waiting = append(p.waiting, f)
@@ -139,7 +145,7 @@ func (p *partition) begin(f *fetch, buf []sources.Record) (int, error) {
 func (p *partition) look(f *fetch, buf []sources.Record, done bool) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := p.hand(buf)
+	n := p.hand(f, buf)
 	if n == 0 && !done && f.err == nil {
 		return 0, p.askLocked(f)
 	}
@@ -154,12 +160,26 @@ func (p *partition) leave(f *fetch) {
 }
 
 // hand hands out what may be.
-func (p *partition) hand(buf []sources.Record) int {
+func (p *partition) hand(f *fetch, buf []sources.Record) int {
+	if len(p.stock.messages) == 0 {
+		return 0
+	}
+	p.join(f.held)
 	messages := p.stock.take(make([]*Message, 0, min(len(buf), len(p.stock.messages))), len(buf), time.Now())
 	for i, m := range messages {
 		buf[i] = m.record()
 	}
 	return len(messages)
+}
+
+// join has the groups of records that a lane holds be open to its next take.
+func (p *partition) join(held []sources.Record) {
+	p.stock.turn++
+	for i := range held {
+		if m := native(&held[i]); m != nil && m.life == p.life && m.out {
+			p.stock.hold(m)
+		}
+	}
 }
 
 // record is a message as the engine has it.
@@ -331,7 +351,11 @@ func (p *partition) arrive(l *life, raw []*amqp.Message) {
 	}
 	p.asked = max(p.asked-len(messages), 0)
 	p.stock.add(messages)
-	p.wakeNext()
+	if len(p.stock.groups) > 0 {
+		p.wakeLocked() // some may be for one lane alone
+	} else {
+		p.wakeNext()
+	}
 }
 
 // broken ends the life of a link. What came over it is the queue's again.
