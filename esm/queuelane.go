@@ -86,7 +86,7 @@ func (l *queueLane) leave(idle bool) bool { return !l.waitsForHandler() && l.poo
 func (l *queueLane) fetch(buf []sources.Record, wait time.Duration) (int, error) {
 	u := l.pool
 	start := time.Now()
-	n, polled, err := u.fetch(buf, wait)
+	n, polled, err := u.fetch(l.held, buf, wait)
 	l.look(start, n, polled)
 	if n == 0 && err == nil && len(l.held) == 0 && l.leave(true) {
 		return 0, errIdle

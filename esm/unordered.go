@@ -25,6 +25,7 @@ type unordered struct {
 	gate    gate
 	stopper sources.Stopper // nil if the partition is none
 	holder  sources.Holder  // nil if it loses no records singly
+	joiner  sources.Joiner  // nil if it is none
 	lanes   sync.WaitGroup
 	mu      sync.Mutex
 	running int
@@ -47,6 +48,7 @@ func newUnordered(p *part) *unordered {
 	}
 	u.stopper, _ = sources.Ability[sources.Stopper](p.partition)
 	u.holder, _ = sources.Ability[sources.Holder](p.partition)
+	u.joiner, _ = sources.Ability[sources.Joiner](p.partition)
 	u.slowest.Store(-1)
 	return u
 }
@@ -165,9 +167,9 @@ func (u *unordered) tellLanes() {
 	}
 }
 
-// fetch reads records, as many as the budget has room for, and returns by the end of
-// wait. polled says that the source answered.
-func (u *unordered) fetch(buf []sources.Record, wait time.Duration) (n int, polled bool, err error) {
+// fetch reads records for a lane that holds some, as many as the budget has room for, and
+// returns by the end of wait. polled says that the source answered.
+func (u *unordered) fetch(held, buf []sources.Record, wait time.Duration) (n int, polled bool, err error) {
 	ctx, deadline := u.soft, time.Now().Add(wait)
 	pass, ok := u.gate.enter(ctx, deadline)
 	if !ok {
@@ -193,7 +195,11 @@ func (u *unordered) fetch(buf []sources.Record, wait time.Duration) (n int, poll
 	if gathers {
 		wait = max(time.Until(deadline), 0)
 	}
-	n, err = u.partition.Fetch(ctx, buf[:places], wait)
+	if u.joiner != nil && len(held) > 0 {
+		n, err = u.joiner.FetchFor(ctx, held, buf[:places], wait)
+	} else {
+		n, err = u.partition.Fetch(ctx, buf[:places], wait)
+	}
 	u.budget.fetched(places, buf[:n])
 	if n > 0 || err == nil {
 		u.count(PolledEventCount, n)

@@ -140,6 +140,16 @@ type Failer interface {
 	Fail(ctx context.Context, records []Record) error
 }
 
+// Joiner is a [Partition] of a grouped source that withholds a group while records of it
+// are out, but for the batch that they are in. Without it a batch gets no more of a group
+// than came with the first of it, and waits out its window.
+type Joiner interface {
+	// FetchFor is Fetch for a lane that holds these records, and no others. Further ones
+	// of their groups may be among those that it returns, as long as no other lane holds
+	// any. held belongs to the caller.
+	FetchFor(ctx context.Context, held, buf []Record, wait time.Duration) (int, error)
+}
+
 // Rejecter is a [Partition] that can give records up: the service puts them where its
 // dead letters go. See Traits.Rejects.
 type Rejecter interface {

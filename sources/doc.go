@@ -31,7 +31,7 @@
 // What only some services can do is an interface of one method, found once by
 // [Ability], that is by type assertion through wrappers: on the Source [Starter],
 // [EventAppender], [Identifier], [Filterer] and [Meter], on the Partition
-// [Releaser], [Failer], [Rejecter], [Holder], [Extender], [Stopper], [Revocable], [BatchDescriber],
+// [Releaser], [Failer], [Rejecter], [Holder], [Joiner], [Extender], [Stopper], [Revocable], [BatchDescriber],
 // [RecordDescriber] and [WindowKeeper], whose two methods make no sense apart.
 //
 // # Errors

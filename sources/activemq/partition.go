@@ -12,6 +12,7 @@ import (
 
 	"github.com/Azure/go-amqp"
 
+	"github.com/openesm/openesm/retry"
 	"github.com/openesm/openesm/sources"
 )
 
@@ -20,6 +21,9 @@ const (
 	attachTimeout = 15 * time.Second
 	settleTimeout = 15 * time.Second
 	closeTimeout  = 10 * time.Second
+	// A link that is lost as soon as that makes the next attempt wait.
+	soon                   = 10 * time.Second
+	firstRest, longestRest = 500 * time.Millisecond, 30 * time.Second
 	// promptly is how long a Fetch that may not wait waits for what it asks for.
 	promptly = 50 * time.Millisecond
 )
@@ -32,9 +36,12 @@ var (
 // life is one link from its opening to its end. A message can be settled in the life in
 // which it came alone.
 type life struct {
-	link Link
-	lost atomic.Bool
+	link   Link
+	opened time.Time
+	lost   atomic.Bool
 }
+
+func newLife(link Link) *life { return &life{link: link, opened: time.Now()} }
 
 func (l *life) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
@@ -57,6 +64,7 @@ type partition struct {
 	waiting    []*fetch
 	demand     demand
 	arrived    uint64
+	brief      int  // links in a row that were lost soon
 	asked      int  // credit that the broker has not used
 	short      bool // less was asked for than those who wait have places for
 	closed     bool
@@ -64,6 +72,7 @@ type partition struct {
 
 // fetch is a Fetch that waits.
 type fetch struct {
+	held   []sources.Record // by its lane
 	places int
 	wake   chan struct{}
 	err    error // guarded by the mutex of its partition
@@ -85,10 +94,15 @@ func (p *partition) ID() string { return p.source.options.Queue }
 
 // Fetch takes what came, and has the broker send as much as it has places for.
 func (p *partition) Fetch(ctx context.Context, buf []sources.Record, wait time.Duration) (int, error) {
+	return p.FetchFor(ctx, nil, buf, wait)
+}
+
+// FetchFor is Fetch for a lane that holds records: more of their groups may join them.
+func (p *partition) FetchFor(ctx context.Context, held, buf []sources.Record, wait time.Duration) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	f := &fetch{places: len(buf), wake: make(chan struct{}, 1)}
+	f := &fetch{held: held, places: len(buf), wake: make(chan struct{}, 1)}
 	n, err := p.begin(f, buf)
 	if n > 0 || err != nil {
 		return n, err
@@ -120,7 +134,7 @@ func (p *partition) begin(f *fetch, buf []sources.Record) (int, error) {
 	if p.closed {
 		return 0, errShut
 	}
-	if n := p.hand(buf); n > 0 {
+	if n := p.hand(f, buf); n > 0 {
 		return n, nil
 	}
 	p.waiting = append(p.waiting, f)
@@ -131,7 +145,7 @@ func (p *partition) begin(f *fetch, buf []sources.Record) (int, error) {
 func (p *partition) look(f *fetch, buf []sources.Record, done bool) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := p.hand(buf)
+	n := p.hand(f, buf)
 	if n == 0 && !done && f.err == nil {
 		return 0, p.askLocked(f)
 	}
@@ -146,12 +160,26 @@ func (p *partition) leave(f *fetch) {
 }
 
 // hand hands out what may be.
-func (p *partition) hand(buf []sources.Record) int {
+func (p *partition) hand(f *fetch, buf []sources.Record) int {
+	if len(p.stock.messages) == 0 {
+		return 0
+	}
+	p.join(f.held)
 	messages := p.stock.take(make([]*Message, 0, min(len(buf), len(p.stock.messages))), len(buf), time.Now())
 	for i, m := range messages {
 		buf[i] = m.record()
 	}
 	return len(messages)
+}
+
+// join has the groups of records that a lane holds be open to its next take.
+func (p *partition) join(held []sources.Record) {
+	p.stock.turn++
+	for i := range held {
+		if m := native(&held[i]); m != nil && m.life == p.life && m.out {
+			p.stock.hold(m)
+		}
+	}
 }
 
 // record is a message as the engine has it.
@@ -201,6 +229,7 @@ func (p *partition) connectLocked() {
 // connect makes one attempt, and reads the link as long as that lives. If it fails so does
 // one Fetch that waits: the engine calls again, when it may.
 func (p *partition) connect() {
+	p.rest()
 	link, err := p.source.attach(p.ctx)
 	p.mu.Lock()
 	p.connecting = false
@@ -214,11 +243,28 @@ func (p *partition) connect() {
 		_ = link.Close(p.ctx) // which is done: nothing came
 		return
 	}
-	l := &life{link: link}
+	l := newLife(link)
 	p.life = l
 	p.wakeLocked()
 	p.mu.Unlock()
 	p.read(l)
+}
+
+// rest waits before an attempt, if links break soon after they were opened: because of a
+// message that the client cannot read, say.
+func (p *partition) rest() {
+	p.mu.Lock()
+	delay := retry.Backoff{Initial: firstRest, Max: longestRest}.Delay(p.brief, p.source.jitter())
+	p.mu.Unlock()
+	if delay <= 0 {
+		return
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-p.ctx.Done():
+	}
 }
 
 // failLocked has one of those who wait fail, and reports whether there is anybody. It is
@@ -305,7 +351,11 @@ func (p *partition) arrive(l *life, raw []*amqp.Message) {
 	}
 	p.asked = max(p.asked-len(messages), 0)
 	p.stock.add(messages)
-	p.wakeNext()
+	if len(p.stock.groups) > 0 {
+		p.wakeLocked() // some may be for one lane alone
+	} else {
+		p.wakeNext()
+	}
 }
 
 // broken ends the life of a link. What came over it is the queue's again.
@@ -331,6 +381,9 @@ func (p *partition) lose(l *life, err error) bool {
 		return false
 	}
 	now := time.Now()
+	if p.brief++; now.Sub(l.opened) > soon {
+		p.brief = 0
+	}
 	p.life, p.asked = nil, 0
 	p.stock.lose(now, now.Add(p.source.settings.Timeout))
 	p.timer.Reset(0)

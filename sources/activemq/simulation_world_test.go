@@ -73,6 +73,9 @@ func (w *world) Open(life *simulation.Life) sources.Source {
 	if err != nil {
 		panic(err)
 	}
+	source.SetJitter(func() float64 {
+		return rand.New(rand.NewPCG(w.sim.Scenario.Seed, uint64(time.Now().UnixNano()))).Float64()
+	})
 	return &noted{Source: source, process: p}
 }
 

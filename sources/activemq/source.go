@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"strconv"
 	"sync/atomic"
@@ -38,6 +39,7 @@ type Source struct {
 	free     chan struct{} // has a token while the partition is not handed out
 	run      string        // tells this source from all others of the name
 	links    atomic.Uint64
+	jitter   func() float64
 	nameless atomic.Uint64 // messages without an ID
 }
 
@@ -69,7 +71,7 @@ func New(options Options) (*Source, error) {
 	}
 	s := &Source{
 		options: options, client: options.Client, failover: broker.NewFailover(endpoints), free: make(chan struct{}, 1),
-		arn: cmp.Or(options.ARN, endpoints[0].Address+"/"+options.Queue), run: rand.Text(),
+		arn: cmp.Or(options.ARN, endpoints[0].Address+"/"+options.Queue), run: rand.Text(), jitter: mathrand.Float64,
 	}
 	if s.client == nil {
 		s.client = &dialer{dial: options.Dial, secure: options.TLS}
@@ -129,7 +131,7 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 	for range s.failover.Len() {
 		link, err := s.attach(ctx)
 		if err == nil {
-			s.first = &life{link: link}
+			s.first = newLife(link)
 			return nil
 		}
 		all = append(all, err)

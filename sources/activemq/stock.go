@@ -23,7 +23,8 @@ type group struct {
 	name string
 	here int        // how many of its messages are in stock
 	out  []*Message // that are handed out
-	turn uint64     // of the take that handed out the last of them
+	turn uint64     // of the take that handed out the last of them, or may
+	held int        // how many of out the lane has whose turn it is
 	// old was handed out of a link that was lost since. Until all of it is forgotten by
 	// the engine, or it is later than until, a handler may run with it.
 	old   []*Message
@@ -62,9 +63,6 @@ func (m *Message) groupName() string {
 	return deref(m.Properties.GroupID)
 }
 
-// free reports whether nothing of a group is handed out, nor running with what was.
-func (g *group) free(now time.Time) bool { return len(g.out) == 0 && g.settled(now) }
-
 // settled forgets what was handed out of links that were lost, once nothing runs with it.
 func (g *group) settled(now time.Time) bool {
 	running := func(m *Message) bool { return !m.settled.Load() && !m.dropped.Load() }
@@ -75,32 +73,62 @@ func (g *group) settled(now time.Time) bool {
 	return true
 }
 
-// take hands out up to so many messages by appending them to dst. Those of one group come
-// together, or not at all.
+// hold says that the lane whose turn it is has a message.
+func (s *stock) hold(m *Message) {
+	g := m.group
+	if g == nil {
+		return
+	}
+	if g.turn != s.turn {
+		g.turn, g.held = s.turn, 0
+	}
+	g.held++
+}
+
+// open reports whether the lane whose turn it is may have what is in stock of a group: it
+// has all that is out of it, if anything is.
+func (g *group) open(turn uint64, now time.Time) bool {
+	held := 0
+	if g.turn == turn {
+		held = g.held
+	}
+	return len(g.out) == held && g.settled(now)
+}
+
+// take hands out up to so many messages by appending them to dst. What is in stock of a
+// group comes together, so that few groups are held up, and other lanes have the others.
 func (s *stock) take(dst []*Message, most int, now time.Time) []*Message {
-	s.turn++
-	kept := s.messages[:0]
+	end := len(dst) + most
 	for i, m := range s.messages {
-		if most == 0 {
-			kept = append(kept, s.messages[i:]...)
+		if len(dst) == end {
 			break
 		}
-		g := m.group
-		if g != nil && !(g.turn == s.turn || g.free(now)) {
-			kept = append(kept, m)
-			continue
+		switch g := m.group; {
+		case m.out:
+		case g == nil:
+			m.out = true
+			dst = append(dst, m)
+		case g.here > 0 && g.open(s.turn, now):
+			dst = s.takeGroup(dst, end, g, s.messages[i:])
 		}
-		if g != nil {
-			g.turn = s.turn
+	}
+	s.messages = slices.DeleteFunc(s.messages, func(m *Message) bool { return m.out })
+	return dst
+}
+
+// takeGroup hands out what is of a group, until dst has so many.
+func (*stock) takeGroup(dst []*Message, end int, g *group, from []*Message) []*Message {
+	for _, m := range from {
+		if g.here == 0 || len(dst) == end {
+			break
+		}
+		if m.group == g {
+			m.out = true
 			g.here--
 			g.out = append(g.out, m)
+			dst = append(dst, m)
 		}
-		m.out = true
-		dst = append(dst, m)
-		most--
 	}
-	clear(s.messages[len(kept):])
-	s.messages = kept
 	return dst
 }
 

@@ -3,6 +3,7 @@ package activemqtest
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -36,7 +37,7 @@ type Broker struct {
 type queue struct {
 	name   string
 	ready  []*entry
-	held   []*entry // delivered and not settled
+	held   map[*entry]struct{} // delivered and not settled
 	owners map[string]*link
 	turn   int // whose turn among links is it
 }
@@ -97,10 +98,22 @@ func (b *Broker) AddQueue(name string) {
 	b.queue(name)
 }
 
+// DeleteQueue deletes a queue with its messages, and ends the links to it.
+func (b *Broker) DeleteQueue(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, l := range slices.Clone(b.links) {
+		if l.queue.name == name {
+			b.drop(l, 0, &amqp.LinkError{RemoteErr: &amqp.Error{Condition: amqp.ErrCondResourceDeleted}})
+		}
+	}
+	delete(b.queues, name)
+}
+
 func (b *Broker) queue(name string) *queue {
 	q := b.queues[name]
 	if q == nil {
-		q = &queue{name: name, owners: make(map[string]*link)}
+		q = &queue{name: name, owners: make(map[string]*link), held: make(map[*entry]struct{})}
 		b.queues[name] = q
 	}
 	return q
@@ -176,7 +189,7 @@ func (b *Broker) Messages(name string) []*amqp.Message {
 	defer b.mu.Unlock()
 	q := b.queue(name)
 	b.expire(q)
-	all := slices.Concat(q.ready, q.held)
+	all := slices.AppendSeq(slices.Clone(q.ready), maps.Keys(q.held))
 	slices.SortFunc(all, byNumber)
 	messages := make([]*amqp.Message, len(all))
 	for i, e := range all {
@@ -261,7 +274,8 @@ func (b *Broker) bury(q *queue, e *entry) {
 
 // dispatch sends what is ready to links that have credit. The caller holds mu.
 func (b *Broker) dispatch(q *queue) {
-	if b.silent {
+	able := func(l *link) bool { return l.queue == q && l.credit > 0 }
+	if b.silent || !slices.ContainsFunc(b.links, able) {
 		return
 	}
 	b.expire(q)
@@ -274,7 +288,7 @@ func (b *Broker) dispatch(q *queue) {
 		}
 		l.credit--
 		e.link = l
-		q.held = append(q.held, e)
+		q.held[e] = struct{}{}
 		b.later(l, e)
 	}
 	clear(q.ready[len(kept):])
@@ -322,16 +336,20 @@ func (b *Broker) drop(l *link, more uint32, err error) {
 			delete(q.owners, group)
 		}
 	}
-	q.held = slices.DeleteFunc(q.held, func(e *entry) bool {
-		if e.link != l {
-			return false
+	var back []*entry
+	for e := range q.held {
+		if e.link == l {
+			back = append(back, e)
 		}
+	}
+	slices.SortFunc(back, byNumber)
+	for _, e := range back {
+		delete(q.held, e)
 		b.tell(Event{What: Returned, Queue: q.name, Message: e.message, Container: l.container})
 		e.link = nil
 		e.count += more
-		q.ready = append(q.ready, e)
-		return true
-	})
+	}
+	q.ready = append(q.ready, back...)
 	slices.SortFunc(q.ready, byNumber)
 	l.rouse()
 	b.dispatch(q)

@@ -106,7 +106,7 @@ func (l *link) settle(m *amqp.Message, how activemq.Outcome) {
 		return
 	}
 	delete(l.coming, m)
-	l.queue.held = slices.DeleteFunc(l.queue.held, func(other *entry) bool { return other == e })
+	delete(l.queue.held, e)
 	if how == activemq.Accepted {
 		l.broker.tell(Event{What: Settled, Queue: l.queue.name, Message: e.message, Container: l.container})
 		return
