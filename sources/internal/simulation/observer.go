@@ -433,7 +433,6 @@ func (o *Observer) returned(i *invocation) {
 	succeeded := behavior == "" || behavior == behaviorSlow || behavior == behaviorHang || behavior == behaviorDeaf ||
 		behavior == behaviorPartial && (!report || len(i.plan.failed) == 0) ||
 		behavior == behaviorMalformed && (!report || i.plan.text == "null")
-
 	o.checkGamble(i)
 
 	// A success counts after a cut of the drain timeout, but not after the time
