@@ -18,7 +18,7 @@ import (
 )
 
 // Three generations of shards, one of which is split, with a change every minute: none is
-// missed, and parents are done before their children (DDB-02, DDB-04; fault D2).
+// missed, and parents are done before their children (DDB-02, DDB-03, DDB-04; fault D2).
 func TestGenerations(t *testing.T) {
 	inWorld(t, 1, func(_ *testing.T, w *world) {
 		r := w.run(w.journal(nil), slow(), esm.Config{BatchSize: 10})
