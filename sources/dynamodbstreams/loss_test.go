@@ -54,13 +54,13 @@ func TestTrimmedWhileReading(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.turn(on("GetRecords", func(dynamodbstreamstest.Call) fault { return fault{AtMost: 1} }))
 		held := make(chan struct{})
+		first := w.change("a")[0]
 		r := w.run(w.journal(func(ctx context.Context, records []sources.Record) (esm.Response, error) {
-			if records[0].ID == w.keys["a"][0] {
+			if records[0].ID == first {
 				<-held
 			}
 			return esm.Response{}, ctx.Err()
 		}), slow(), esm.Config{BatchSize: 1, MaximumBufferedBytes: 1})
-		w.change("a")
 		time.Sleep(time.Minute)
 		w.change("b", "c", "d", "e", "f")
 		time.Sleep(5 * time.Minute)
