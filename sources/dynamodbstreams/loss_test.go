@@ -2,6 +2,7 @@ package dynamodbstreams_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -53,13 +54,13 @@ func TestTrimmedWhileReading(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.turn(on("GetRecords", func(dynamodbstreamstest.Call) fault { return fault{AtMost: 1} }))
 		held := make(chan struct{})
+		first := w.change("a")[0]
 		r := w.run(w.journal(func(ctx context.Context, records []sources.Record) (esm.Response, error) {
-			if records[0].ID == w.keys["a"][0] {
+			if records[0].ID == first {
 				<-held
 			}
 			return esm.Response{}, ctx.Err()
 		}), slow(), esm.Config{BatchSize: 1, MaximumBufferedBytes: 1})
-		w.change("a")
 		time.Sleep(time.Minute)
 		w.change("b", "c", "d", "e", "f")
 		time.Sleep(5 * time.Minute)
@@ -117,5 +118,41 @@ func TestShardVanishes(t *testing.T) {
 		w.until(2, 2*time.Minute)
 		r.end()
 		w.once()
+	})
+}
+
+// With the defaults one bad record holds up its shard until the stream drops it, a day
+// later; then it is given up, and what came behind it meanwhile is handled or given up
+// too (DDB-62, DDB-64).
+func TestBadRecordHoldsUpItsShardForADay(t *testing.T) {
+	inWorld(t, 1, func(t *testing.T, w *world) {
+		bad := w.change("bad")[0]
+		var given []string
+		var at time.Duration
+		r := w.run(w.journal(func(_ context.Context, records []sources.Record) (esm.Response, error) {
+			if records[0].ID == bad {
+				return esm.Response{}, errors.New("failed")
+			}
+			return esm.Response{}, nil
+		}), slow(), esm.Config{BatchSize: 1, OnFailure: esm.DestinationFunc(func(_ context.Context, record *esm.FailureRecord) error {
+			for i := range record.Records {
+				given = append(given, record.Records[i].ID)
+			}
+			at = time.Since(w.began)
+			w.finish(record.Records)
+			return nil
+		})})
+		time.Sleep(20 * time.Hour)
+		w.change("good")
+		time.Sleep(2 * time.Hour)
+		if n := w.finished(); n != 0 {
+			t.Errorf("%d records are done after 22 hours", n)
+		}
+		w.until(2, 4*time.Hour)
+		r.end()
+		w.once()
+		if len(given) != 1 || given[0] != bad || at < 23*time.Hour || at > 25*time.Hour {
+			t.Errorf("given up: %v after %v", given, at)
+		}
 	})
 }

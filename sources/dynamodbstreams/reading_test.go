@@ -171,16 +171,16 @@ func TestBlankAnswers(t *testing.T) {
 // from the start position where nothing was (DDB-46; fault D12).
 func TestExpiredIterator(t *testing.T) {
 	inWorld(t, 1, func(t *testing.T, w *world) {
-		fails := true
+		var works atomic.Bool
 		r := w.run(w.journal(func(context.Context, []sources.Record) (esm.Response, error) {
-			if fails {
+			if !works.Load() {
 				return esm.Response{}, errors.New("failed")
 			}
 			return esm.Response{}, nil
 		}), dynamodbstreams.Options{}, esm.Config{BatchSize: 1, MaximumBufferedBytes: 1})
 		w.change("a", "b", "c")
 		time.Sleep(20 * time.Minute)
-		fails = false
+		works.Store(true)
 		w.until(3, 10*time.Minute)
 		w.change("d")
 		w.until(4, time.Minute)

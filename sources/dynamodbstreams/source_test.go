@@ -21,7 +21,8 @@ import (
 
 const ordersARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders/stream/2026-01-01T00:00:00.000"
 
-// Every violation is named at once, with what to do (DDB-11, DDB-60).
+// Every violation is named at once, with what to do (DDB-11, DDB-60). The stream may be
+// another account's (DDB-71).
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	_, err := dynamodbstreams.New(nil, "arn:aws:dynamodb:eu-west-1:123456789012:table/orders", nil, dynamodbstreams.Options{

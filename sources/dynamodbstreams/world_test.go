@@ -123,6 +123,20 @@ func (w *world) fault(c dynamodbstreamstest.Call) fault {
 	}
 }
 
+// called is how many calls there were.
+func (w *world) called() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.calls
+}
+
+// begun reports whether a handler was given a record.
+func (w *world) begun(n string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Contains(w.started, n)
+}
+
 // turn changes the weather.
 func (w *world) turn(to weather) {
 	w.mu.Lock()

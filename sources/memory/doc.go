@@ -6,9 +6,9 @@
 // configurations that SQS does. A [Stream] behaves as a Kinesis stream does: ordered
 // partitions that split and merge, and may be revoked, and positions kept per
 // consumer. A [Table] has items, each change of which is a record in a Stream that
-// behaves as one of DynamoDB Streams does. All are the service, and outlive the mappings that read them; their
-// Source methods give what one mapping reads, so a restart is a new Source on the
-// same Queue or Stream.
+// behaves as one of DynamoDB Streams does. All are the service, and outlive the
+// mappings that read them; their Source methods give what one mapping reads, so a
+// restart is a new Source on the same Queue or Stream.
 //
 // End makes a mapping return by itself once all is handled, which is what unit
 // tests want: send, end, run, look.

@@ -159,3 +159,28 @@ func TestDescription(t *testing.T) {
 		}
 	})
 }
+
+// Events have IDs of 32 hexadecimal digits, all different (DDB-82), and sizes as the
+// service counts them: a key of 16 bytes with 11 of text are 27, with the image 54, and
+// with six bytes of binary under a name of 10 more 70 (DDB-86).
+func TestIDsAndSizes(t *testing.T) {
+	run(t, dynamodbstreamstest.Setup{Keys: []string{"a-name-of-16-byt"}}, func(t *testing.T, w *world) {
+		key := item{"a-name-of-16-byt": text("eleven-byte")}
+		for _, image := range []item{
+			{"a-name-of-16-byt": text("eleven-byte")},
+			{"a-name-of-16-byt": text("eleven-byte"), "a-name-too": &types.AttributeValueMemberB{Value: []byte("sixlet")}},
+		} {
+			must[dynamodbstreamstest.Change](w)(w.server.Put("orders", image))
+			must[dynamodbstreamstest.Change](w)(w.server.Delete("orders", key))
+		}
+		out := must[*dynamodbstreams.GetRecordsOutput](w)(w.get(w.horizon(w.shard(0))))
+		seen := map[string]bool{}
+		for i, want := range []int64{54, 54, 70, 70} {
+			r := out.Records[i]
+			if *r.Dynamodb.SizeBytes != want || len(*r.EventID) != 32 || seen[*r.EventID] {
+				t.Errorf("record %d: %d bytes, want %d, ID %s", i, *r.Dynamodb.SizeBytes, want, *r.EventID)
+			}
+			seen[*r.EventID] = true
+		}
+	})
+}
