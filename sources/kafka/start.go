@@ -444,9 +444,13 @@ func isThrownOut(err error) bool {
 	return isStranger(err) && !errors.Is(err, kerr.StaleMemberEpoch) && !errors.Is(err, kerr.FencedInstanceID)
 }
 
-// refused tells what will not pass from what may.
+// refused tells what will not pass from what may: what was allowed once, at the start, is waited
+// for later.
 func (s *Source) refused(operation string, err error) error {
-	if advice := access.Advice(err); advice != "" {
+	s.mu.Lock()
+	started := s.member != nil
+	s.mu.Unlock()
+	if advice := access.Advice(err); advice != "" && !started {
 		return fmt.Errorf("%w (%s): %w", s.failed(operation, err), advice, sources.ErrUnusable)
 	}
 	return s.failed(operation, s.hearing.explained(err))
