@@ -71,11 +71,11 @@ func run(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "Orders of %d customers, every %dth is poison; %d partitions; batches of %d, or what comes in %v\n\n",
 		customers, poison, partitions, batch, window)
 	shop := newShop(out)
-	crew := newCrew(brokers, shop)
+	members := newMembers(brokers, shop)
 	over := make(chan error, 1)
-	go func() { over <- show(ctx, crew) }()
+	go func() { over <- show(ctx, members) }()
 	rounds, err := sell(ctx, client, over)
-	err = errors.Join(err, settle(ctx, client), crew.stop())
+	err = errors.Join(err, settle(ctx, client), members.stop())
 	if err != nil {
 		return err
 	}
@@ -83,20 +83,20 @@ func run(ctx context.Context, out io.Writer) error {
 }
 
 // show has members come and go.
-func show(ctx context.Context, crew *crew) error {
-	err := crew.join(ctx, "member-1", "member-2")
+func show(ctx context.Context, members *members) error {
+	err := members.join(ctx, "member-1", "member-2")
 	if err == nil {
-		err = crew.share(ctx, "member-1", "member-2")
+		err = members.share(ctx, "member-1", "member-2")
 	}
 	if err == nil {
-		crew.leave("member-1")
-		err = crew.share(ctx, "member-2")
+		members.leave("member-1")
+		err = members.share(ctx, "member-2")
 	}
 	if err == nil {
-		err = crew.join(ctx, "member-3")
+		err = members.join(ctx, "member-3")
 	}
 	if err == nil {
-		err = crew.share(ctx, "member-2", "member-3")
+		err = members.share(ctx, "member-2", "member-3")
 	}
 	return err
 }

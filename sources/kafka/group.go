@@ -29,7 +29,7 @@ func (m *member) onAssigned(_ context.Context, client *kgo.Client, assigned map[
 			}
 		}
 		s.mu.Unlock()
-		s.dismiss()
+		s.tellLost()
 	})
 }
 
@@ -57,8 +57,8 @@ func (s *Source) lose(a *assignment) {
 	}
 }
 
-// dismiss tells the lanes that were lost.
-func (s *Source) dismiss() {
+// tellLost tells the lanes that were lost.
+func (s *Source) tellLost() {
 	s.mu.Lock()
 	left := s.left
 	s.left = nil
@@ -139,7 +139,7 @@ func (m *member) onRevoked(_ context.Context, client *kgo.Client, asked map[stri
 		s.drop(asked, lanes)
 		return
 	}
-	s.renounce(asked)
+	s.stopBeginning(asked)
 	for _, l := range lanes {
 		s.revoke(l)
 	}
@@ -164,8 +164,8 @@ func (s *Source) allClosed(lanes []*lane) bool {
 	return !slices.ContainsFunc(lanes, func(l *lane) bool { return l.state != closed })
 }
 
-// renounce has nothing more begun of partitions.
-func (s *Source) renounce(partitions map[string][]int32) {
+// stopBeginning has nothing more begun of partitions.
+func (s *Source) stopBeginning(partitions map[string][]int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for topic, numbers := range partitions {

@@ -161,7 +161,7 @@ func (l *lane) trouble() error {
 }
 
 // next hands out records of one partition, at most so many; none if there are none.
-func (l *lane) next(most int) chunk {
+func (l *lane) next(limit int) chunk {
 	l.source.mu.Lock()
 	defer l.source.mu.Unlock()
 	if l.chunks.empty() || l.state != serving {
@@ -169,7 +169,7 @@ func (l *lane) next(most int) chunk {
 	}
 	var c chunk
 	for len(c.records) == 0 && !l.chunks.empty() {
-		c = l.cut(most)
+		c = l.cut(limit)
 		l.handOut(c)
 	}
 	if l.chunks.empty() {
@@ -182,12 +182,12 @@ func (l *lane) next(most int) chunk {
 }
 
 // cut takes so many records at most off the first chunk. The caller holds the mutex.
-func (l *lane) cut(most int) chunk {
+func (l *lane) cut(limit int) chunk {
 	first := l.chunks.first()
 	c := *first
-	if len(c.records) > most {
-		c.records, first.records = c.records[:most:most], c.records[most:]
-		c.end = behind(c.records[most-1])
+	if len(c.records) > limit {
+		c.records, first.records = c.records[:limit:limit], c.records[limit:]
+		c.end = behind(c.records[limit-1])
 	} else {
 		l.chunks.pop()
 	}

@@ -13,7 +13,7 @@ import (
 func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	most, sum, unknown := 0, 0, false
+	largest, sum, unknown := 0, 0, false
 	now := time.Now()
 	for _, a := range s.owned {
 		lag, known := a.lag(now)
@@ -22,10 +22,10 @@ func (s *Source) Measure(dst []sources.Measure) []sources.Measure {
 			continue
 		}
 		dst = append(dst, sources.Measure{Name: OffsetLag, Partition: a.name, Count: lag})
-		most, sum = max(most, lag), sum+lag
+		largest, sum = max(largest, lag), sum+lag
 	}
 	if !unknown {
-		dst = append(dst, sources.Measure{Name: MaxOffsetLag, Count: most}, sources.Measure{Name: SumOffsetLag, Count: sum})
+		dst = append(dst, sources.Measure{Name: MaxOffsetLag, Count: largest}, sources.Measure{Name: SumOffsetLag, Count: sum})
 	}
 	return append(dst, sources.Measure{Name: OffsetsLost, Count: int(s.missed), Total: true})
 }

@@ -115,7 +115,7 @@ func (m *member) leave(ctx context.Context) error {
 	switch {
 	case s.options.InstanceID == "":
 		err = m.depart(ctx)
-	case s.hearing.isServed():
+	case s.monitor.isServed():
 		m.stepOut(ctx)
 	}
 	m.end()
@@ -136,7 +136,7 @@ func (m *member) depart(ctx context.Context) error {
 		return err
 	}
 	name, _ := m.client.GroupMetadata()
-	if name == "" || m.source.hearing.isServed() {
+	if name == "" || m.source.monitor.isServed() {
 		return err
 	}
 	other, err := kgo.NewClient(m.source.reach...)

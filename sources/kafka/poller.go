@@ -11,12 +11,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// relief is how long the client is not asked for more because a lane has not taken what
+// maxRelief is how long the client is not asked for more because a lane has not taken what
 // it got. One that has not by then is waited for no more, until it has.
-const relief = 5 * time.Millisecond
+const maxRelief = 5 * time.Millisecond
 
-// turn is how long lanes wait at most for others to take what they got.
-const turn = 500 * time.Microsecond
+// laneTime is how long lanes wait at most for others to take what they got.
+const laneTime = 500 * time.Microsecond
 
 const (
 	// troubled is how long the client is not asked again after an error, which some it
@@ -124,7 +124,7 @@ func (s *Source) distribute(fetches kgo.Fetches) bool {
 		s.member.client.PauseFetchPartitions(resting)
 	}
 	s.mu.Unlock()
-	s.dismiss()
+	s.tellLost()
 	return well || records > 0
 }
 
@@ -263,8 +263,8 @@ func (s *Source) miss(a *assignment, count int64) {
 // fail has the next Fetch of the partition's lane return an error. Of those that come again
 // and again only some are kept. The caller holds the mutex.
 func (a *assignment) fail(err error) {
-	const most = 8
-	if len(a.lane.errs) < most || isLoss(err) {
+	const maxErrors = 8
+	if len(a.lane.errs) < maxErrors || isLoss(err) {
 		a.lane.errs = append(a.lane.errs, err)
 		signal(a.lane.wake)
 	}
@@ -294,7 +294,7 @@ func (s *Source) relieve(ctx context.Context) {
 		return
 	}
 	defer s.wakeAll()
-	timer := time.NewTimer(turn)
+	timer := time.NewTimer(laneTime)
 	defer timer.Stop()
 	for last := false; s.busy(); {
 		select {
@@ -307,7 +307,7 @@ func (s *Source) relieve(ctx context.Context) {
 				return
 			}
 			s.wakeAll()
-			timer.Reset(relief - turn)
+			timer.Reset(maxRelief - laneTime)
 			last = true
 		}
 	}
@@ -350,7 +350,7 @@ func (s *Source) burden(l *lane) {
 		return // it has more to take
 	}
 	s.laden[l] = struct{}{}
-	if len(s.laden) <= s.turns {
+	if len(s.laden) <= s.maxAwake {
 		signal(l.wake)
 	} else {
 		s.queued.push(l)

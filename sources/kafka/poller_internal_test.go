@@ -20,7 +20,7 @@ func crowd(t *testing.T, number int32) (*Source, []*lane) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.turns = 1
+	s.maxAwake = 1
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var lanes []*lane
@@ -91,14 +91,14 @@ func TestTurnsAreShort_P6(t *testing.T) {
 			s.relieve(t.Context())
 			done <- time.Since(begin)
 		}()
-		time.Sleep(turn - time.Nanosecond)
+		time.Sleep(laneTime - time.Nanosecond)
 		synctest.Wait()
 		expectWoken(t, "a little before a turn is over", lanes, false, false, false)
 		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		expectWoken(t, "after it", lanes, false, true, true)
-		if took := <-done; took != relief {
-			t.Errorf("the client waited for %v, want %v", took, relief)
+		if took := <-done; took != maxRelief {
+			t.Errorf("the client waited for %v, want %v", took, maxRelief)
 		}
 		for i, l := range lanes {
 			if !l.slow {

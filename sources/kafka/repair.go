@@ -236,7 +236,7 @@ func (m *member) place(a *assignment, from int64, at kgo.EpochOffset) {
 	set(at.Offset + 1)
 	set(at.Offset)
 	m.goOn(a, from, at)
-	s.dismiss()
+	s.tellLost()
 }
 
 // goOn has a partition whose place the client knows read, unless it was rewound since.

@@ -56,7 +56,7 @@ func (w *brokers) opened(l *watchedLane) {
 
 // read tells that a lane reads a partition. Others may do so too that were thrown out and
 // do not know it, but no two members of the group.
-func (w *brokers) read(l *watchedLane, p *part) {
+func (w *brokers) read(l *watchedLane, p *simPartition) {
 	if l.reads[p] {
 		return
 	}
@@ -170,17 +170,17 @@ func (w *brokers) handed(l *watchedLane, records []sources.Record) {
 	for i := range records {
 		s := w.records[simulation.Number(records[i].Data)]
 		native, _ := records[i].Native.(*kgo.Record)
-		w.read(l, s.part)
+		w.read(l, s.partition)
 		w.sim.Observer().Sized(s.number, records[i].Size)
 		w.checkHanded(s, native)
-		s.handed, s.part.read = true, true
+		s.handed, s.partition.read = true, true
 		w.sim.Observer().Handed(l.process.life, s.number)
 	}
 }
 
 // checkHanded holds what is handed out against P1 and P16.
 func (w *brokers) checkHanded(s *sent, native *kgo.Record) {
-	p := s.part
+	p := s.partition
 	switch {
 	case native.Partition != p.number || s.offset >= 0 && native.Offset != s.offset:
 		w.violate(1, "record %d was sent to %s as %d, not to %d as %d", s.number, p.name, s.offset, native.Partition, native.Offset)
@@ -194,7 +194,7 @@ func (w *brokers) checkHanded(s *sent, native *kgo.Record) {
 }
 
 // isRelative reports whether a partition's start is one that has to be looked up.
-func (w *brokers) isRelative(p *part) bool {
+func (w *brokers) isRelative(p *simPartition) bool {
 	return w.options.StartingPosition != kafka.TrimHorizon && !p.late
 }
 
@@ -202,9 +202,9 @@ func (w *brokers) isRelative(p *part) bool {
 func (w *brokers) acked(l *watchedLane, last *sources.Record) {
 	w.look()
 	s := w.records[simulation.Number(last.Data)]
-	if s.part.committed <= s.offset && !l.lost && !w.absent && slices.Contains(w.current, s.part) {
+	if s.partition.committed <= s.offset && !l.lost && !w.absent && slices.Contains(w.current, s.partition) {
 		w.violate(2, "%s says that record %d (offset %d of %s) is settled, but %d is committed",
-			l.process.name, s.number, s.offset, s.part.name, s.part.committed)
+			l.process.name, s.number, s.offset, s.partition.name, s.partition.committed)
 	}
 }
 
@@ -260,8 +260,8 @@ func (w *brokers) checkCommit(p *process, r *kmsg.OffsetCommitRequest) {
 // isStart reports whether a commit may be where the group starts. Of a topic that was made
 // anew the group has nothing, so who starts before anything of it is read takes it for one
 // that was never read.
-func (w *brokers) isStart(p *part, offset int64) bool {
-	read := func(p *part) bool { return p.read }
+func (w *brokers) isStart(p *simPartition, offset int64) bool {
+	read := func(p *simPartition) bool { return p.read }
 	return w.isRelative(p) && !p.read && (p.latest < 0 || offset <= p.latest) ||
 		w.options.StartingPosition != kafka.TrimHorizon && p.anew && !slices.ContainsFunc(w.current, read)
 }
@@ -276,7 +276,7 @@ func (w *brokers) isOfOther(metadata string) bool {
 
 // checkPassed holds a commit, which a process asked for or the group has, against P2 and
 // P3.
-func (w *brokers) checkPassed(by *process, p *part, offset int64) {
+func (w *brokers) checkPassed(by *process, p *simPartition, offset int64) {
 	for _, s := range p.records {
 		if s.offset >= offset || w.sim.Observer().Finished(s.number) {
 			continue
@@ -311,7 +311,7 @@ func (w *brokers) look() {
 }
 
 // move tells that the position of a partition was moved.
-func (w *brokers) move(p *part, to int64) {
+func (w *brokers) move(p *simPartition, to int64) {
 	var passed []int
 	for _, s := range p.records {
 		if s.offset >= p.committed && s.offset < to {
@@ -326,7 +326,7 @@ func (w *brokers) move(p *part, to int64) {
 }
 
 // reader is the life that reads a partition, as far as one knows.
-func (w *brokers) reader(p *part) *simulation.Life {
+func (w *brokers) reader(p *simPartition) *simulation.Life {
 	if lanes := w.lanes[p.name]; len(lanes) > 0 {
 		return lanes[len(lanes)-1].process.life
 	}
@@ -335,7 +335,7 @@ func (w *brokers) reader(p *part) *simulation.Life {
 
 // place tells which records of a partition nobody needs: those before the start, and with
 // Latest those that are not read yet when the position was deleted.
-func (w *brokers) place(p *part) {
+func (w *brokers) place(p *simPartition) {
 	reset := w.options.StartingPosition == kafka.Latest && p.deleted > max(p.committed, 0)
 	for _, s := range p.records {
 		switch {
@@ -477,7 +477,8 @@ func (w *brokers) Rest() (time.Duration, func()) {
 	}
 }
 
-// checkLag holds the lag of a mapping that has handled all against P15: it is known, and 0.
+// checkLag holds the lag of a mapping that has handled all against P15: it is known, and 0, but
+// for records that were deleted and that the mapping still has.
 func (w *brokers) checkLag(p *process) {
 	lags := make(map[string]int)
 	for _, m := range p.source.Measure(nil) {
@@ -488,11 +489,21 @@ func (w *brokers) checkLag(p *process) {
 	for _, of := range w.current {
 		for _, l := range w.lanes[of.name] {
 			name := fmt.Sprintf("%s-%d", simTopic, of.number)
-			if lag, known := lags[name]; l.process == p && !l.lost && !l.closed && (!known || lag != 0) {
+			if lag, known := lags[name]; l.process == p && !l.lost && !l.closed && (!known || lag > w.deletedInHand(of)) {
 				w.violate(15, "%s says that the lag of %s is %d (known: %v), and all is handled", p.name, name, lag, known)
 			}
 		}
 	}
+}
+
+// deletedInHand is how many records of a partition were deleted and may be handled yet.
+func (w *brokers) deletedInHand(p *simPartition) (n int) {
+	for _, s := range p.records {
+		if s.gone && s.offset >= p.committed {
+			n++
+		}
+	}
+	return n
 }
 
 // checkLosses holds what was lost against P1: who lost it tells how much it was.
@@ -512,7 +523,7 @@ func (w *brokers) checkLosses() {
 			if w.options.StartingPosition == kafka.Latest { // it goes on at the end
 				most = max(most, w.cluster.PartitionInfo(simTopic, p.number).HighWatermark)
 			}
-			if loss.Count <= 0 || loss.From+loss.Count > most && len(w.parts) == len(w.current) {
+			if loss.Count <= 0 || loss.From+loss.Count > most && len(w.partitions) == len(w.current) {
 				w.violate(1, "%d lost offsets of %s are told, from %d on, but only those up to %d are lost", loss.Count, p.name, loss.From, most)
 			}
 		}

@@ -40,11 +40,11 @@ type process struct {
 	losses  []*kafka.LossError
 
 	// Of the simulation's goroutine:
-	started  bool
-	asked    map[kmsg.Key]*second
-	total    int
-	names    map[string]bool // that the group has called it
-	befallen map[string]int  // how much of each kind
+	started bool
+	asked   map[kmsg.Key]*second
+	total   int
+	names   map[string]bool // that the group has called it
+	drawn   map[string]int  // how much of each kind
 }
 
 // second counts the requests of a kind in one second.
@@ -57,7 +57,7 @@ func (w *brokers) newProcess(life *simulation.Life) *process {
 	return &process{
 		world: w, life: life, name: fmt.Sprintf("m%d-%d", life.Slot(), life.Number()),
 		dialed: make(map[string]int), wires: make(map[*wire]struct{}),
-		asked: make(map[kmsg.Key]*second), names: make(map[string]bool), befallen: make(map[string]int),
+		asked: make(map[kmsg.Key]*second), names: make(map[string]bool), drawn: make(map[string]int),
 	}
 }
 
@@ -151,9 +151,9 @@ func (p *process) delay(w *wire) time.Duration {
 // there were of this kind, and not on what else happens at the same instant: in which order
 // the client does two things is not the seed's to say.
 func (p *process) dice(kind string) *rand.Rand {
-	p.befallen[kind]++
+	p.drawn[kind]++
 	h := fnv.New64a()
-	_, _ = fmt.Fprint(h, p.name, " ", kind, " ", p.befallen[kind])
+	_, _ = fmt.Fprint(h, p.name, " ", kind, " ", p.drawn[kind])
 	return rand.New(rand.NewPCG(p.world.sim.Scenario.Seed, h.Sum64()))
 }
 
@@ -235,7 +235,7 @@ func (s *watched) Accept(ctx context.Context) (sources.Partition, error) {
 	revocable, _ := p.(sources.Revocable)
 	describer, _ := p.(sources.RecordDescriber)
 	l := &watchedLane{
-		Partition: p, Revocable: revocable, RecordDescriber: describer, process: s.process, reads: make(map[*part]bool),
+		Partition: p, Revocable: revocable, RecordDescriber: describer, process: s.process, reads: make(map[*simPartition]bool),
 	}
 	s.process.life.Turn(s.process.name+" opens "+p.ID(), func() { s.process.world.opened(l) })
 	return l, nil
@@ -259,7 +259,7 @@ type watchedLane struct {
 	// one had joined; what is read; when it was revoked; whether it was lost and closed.
 	member       string
 	joined       int
-	reads        map[*part]bool
+	reads        map[*simPartition]bool
 	asked        time.Time
 	lost, closed bool
 }

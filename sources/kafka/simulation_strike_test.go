@@ -334,7 +334,7 @@ func (w *brokers) deleteSettled(one, _ int) {
 	}
 }
 
-func (w *brokers) deleteUpTo(p *part, offset int64) {
+func (w *brokers) deleteUpTo(p *simPartition, offset int64) {
 	p.deleted = max(p.deleted, offset)
 	w.must(w.cluster.DeleteRecords(simTopic, p.number, offset))
 	w.place(p)

@@ -54,28 +54,28 @@ type brokers struct {
 	strikes                        []string // that may happen
 	often                          string   // the one that does most of the time
 
-	processes []*process
-	lanes     map[string][]*watchedLane // by what reads: each part's name
-	parts     []*part                   // all there were
-	current   []*part                   // those of the topic as it is now
-	records   map[int]*sent             // by number
-	joins     map[string]int            // how often a member ID joined with epoch 0 (KIP-848)
-	began     bool                      // a mapping has started
-	open      []*sent                   // of the transaction
-	faults    []fault
-	denials   []*denial
-	closed    bool
-	own       atomic.Bool         // what brokers are asked is the simulation's own
-	calm      bool                // nothing strikes any more
-	absent    bool                // the topic is deleted
-	waiting   []simulation.Record // that are to be sent when it is there again
+	processes  []*process
+	lanes      map[string][]*watchedLane // by what reads: the name of each partition
+	partitions []*simPartition           // all there were
+	current    []*simPartition           // those of the topic as it is now
+	records    map[int]*sent             // by number
+	joins      map[string]int            // how often a member ID joined with epoch 0 (KIP-848)
+	began      bool                      // a mapping has started
+	open       []*sent                   // of the transaction
+	faults     []fault
+	denials    []*denial
+	closed     bool
+	own        atomic.Bool         // what brokers are asked is the simulation's own
+	calm       bool                // nothing strikes any more
+	absent     bool                // the topic is deleted
+	waiting    []simulation.Record // that are to be sent when it is there again
 
 	mu   sync.Mutex
 	away map[string]time.Time // brokers by address, until when nobody reaches them
 }
 
-// part is a partition of the topic, for as long as that was not made anew.
-type part struct {
+// simPartition is a partition of the topic, for as long as that was not made anew.
+type simPartition struct {
 	name    string // which tells it from those that had its place before
 	number  int32
 	records []*sent // in the order of their offsets
@@ -96,10 +96,10 @@ type part struct {
 
 // sent is a record.
 type sent struct {
-	number int
-	part   *part
-	offset int64
-	handed bool
+	number    int
+	partition *simPartition
+	offset    int64
+	handed    bool
 	// gone says that it was deleted before it was finished, silent that nobody may be told.
 	gone, silent bool
 	aborted      bool
@@ -120,7 +120,7 @@ func newBrokers(s *simulation.Sim) *brokers {
 	}
 	seedNames()
 	w.configure()
-	w.misfortune()
+	w.drawFaults()
 	w.build()
 	w.sweep()
 	return w
@@ -168,8 +168,8 @@ func (w *brokers) configure() {
 	}
 }
 
-// misfortune draws what goes wrong.
-func (w *brokers) misfortune() {
+// drawFaults draws what goes wrong.
+func (w *brokers) drawFaults() {
 	s, r := &w.sim.Scenario, w.random
 	slow := choose(r, 0, 0, 0.002, 0.01, 0.05)
 	for _, name := range slices.Sorted(maps.Keys(strikes())) {
@@ -197,7 +197,7 @@ func (w *brokers) misfortune() {
 
 func isCallback(f simulation.Fault) bool { return strings.HasSuffix(string(f), "panics") }
 
-// build starts the brokers, and the client that knows no misfortune.
+// build starts the brokers, and the client that knows no drawFaults.
 func (w *brokers) build() {
 	ports := make([]int, 1+w.random.IntN(3))
 	for i := range ports {
@@ -248,11 +248,11 @@ func (w *brokers) settleDown(first int) {
 			continue
 		}
 		w.must(w.cluster.MoveTopicPartition(simTopic, int32(n), int32(n%w.size())))
-		p := &part{
-			name: fmt.Sprintf("%s-%d/%d", simTopic, n, len(w.parts)), number: info.Partition,
+		p := &simPartition{
+			name: fmt.Sprintf("%s-%d/%d", simTopic, n, len(w.partitions)), number: info.Partition,
 			committed: -1, start: -1, latest: -1, late: w.began, anew: w.began && (first == 0 || w.current[0].anew),
 		}
-		w.parts, w.current = append(w.parts, p), append(w.current, p)
+		w.partitions, w.current = append(w.partitions, p), append(w.current, p)
 	}
 }
 
@@ -295,7 +295,7 @@ func (w *brokers) Send(r simulation.Record) {
 	_, _ = h.Write([]byte(r.Key))
 	p := w.current[int(h.Sum32()>>1)%len(w.current)]
 	to := &kgo.Record{Topic: simTopic, Partition: p.number, Key: []byte(r.Key), Value: r.Data, Timestamp: time.Now()}
-	s := &sent{number: r.Number, part: p, offset: -1}
+	s := &sent{number: r.Number, partition: p, offset: -1}
 	w.records[r.Number] = s
 	r.Key += "@" + p.name // in another partition nothing is in its order
 	w.sim.Observer().Entered(r, p.name, 0)
@@ -423,6 +423,6 @@ func (w *brokers) of(life *simulation.Life) *process {
 }
 
 // ordered are the parts, the same way each time.
-func ordered(parts map[*part]bool) []*part {
-	return slices.SortedFunc(maps.Keys(parts), func(a, b *part) int { return cmp.Compare(a.name, b.name) })
+func ordered(parts map[*simPartition]bool) []*simPartition {
+	return slices.SortedFunc(maps.Keys(parts), func(a, b *simPartition) int { return cmp.Compare(a.name, b.name) })
 }

@@ -27,7 +27,7 @@ const (
 type Source struct {
 	options Options
 	reach   []kgo.Opt // of every client
-	hearing *hearing
+	monitor *monitor
 	encoder *eventjson.Kafka
 
 	living sync.WaitGroup
@@ -38,7 +38,7 @@ type Source struct {
 	relieved chan struct{} // all that was read is taken, but by lanes left behind
 	closings chan struct{} // a lane was closed
 	curious  chan struct{} // there is something for watch
-	turns    int           // how many lanes are woken at once
+	maxAwake int           // how many lanes are woken at once
 
 	mu      sync.Mutex
 	member  *member // nil before Start
@@ -103,16 +103,16 @@ func New(options Options) (*Source, error) {
 		ready:    make(chan struct{}, 1),
 		relieved: make(chan struct{}, 1),
 		closings: make(chan struct{}, 1),
-		turns:    max(1, runtime.GOMAXPROCS(0)-1),
+		maxAwake: max(1, runtime.GOMAXPROCS(0)-1),
 		laden:    make(map[*lane]struct{}),
 		resting:  make(map[*assignment]time.Time),
 		owned:    make(map[key]*assignment),
 		ids:      make(map[string]topicID), anew: make(map[string]bool), curious: make(chan struct{}, 1), retentions: make(map[string]*retention),
 	}
-	s.hearing = newHearing(s)
+	s.monitor = newMonitor(s)
 	s.encoder = eventjson.NewKafka(s.eventSource(), options.EventSourceARN, s.bootstrapServers())
 	s.reach = slices.Concat([]kgo.Opt{kgo.SeedBrokers(options.BootstrapServers...), kgo.ClientID("openesm")}, reach, options.ClientOptions,
-		[]kgo.Opt{kgo.WithHooks(s.hearing)})
+		[]kgo.Opt{kgo.WithHooks(s.monitor)})
 	return s, nil
 }
 
@@ -252,8 +252,8 @@ func (s *Source) report(err error) {
 
 // note is report for a caller that holds the mutex.
 func (s *Source) note(err error) {
-	const most = 8
-	if len(s.errs) < most {
+	const maxErrors = 8
+	if len(s.errs) < maxErrors {
 		s.errs = append(s.errs, err)
 		signal(s.ready)
 	}

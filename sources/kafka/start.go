@@ -66,13 +66,13 @@ func (s *Source) Start(ctx context.Context, settings sources.Settings) error {
 // so that one must not wait long.
 func fetching() []kgo.Opt {
 	const (
-		most          = 16 << 20
-		partitionMost = 1 << 20
-		longest       = time.Second
-		search        = time.Minute
+		maxBytes          = 16 << 20
+		maxPartitionBytes = 1 << 20
+		maxWait           = time.Second
+		maxMetadataAge    = time.Minute
 	)
 	return []kgo.Opt{
-		kgo.FetchMaxBytes(most), kgo.FetchMaxPartitionBytes(partitionMost), kgo.FetchMaxWait(longest), kgo.MetadataMaxAge(search),
+		kgo.FetchMaxBytes(maxBytes), kgo.FetchMaxPartitionBytes(maxPartitionBytes), kgo.FetchMaxWait(maxWait), kgo.MetadataMaxAge(maxMetadataAge),
 	}
 }
 
@@ -444,10 +444,14 @@ func isThrownOut(err error) bool {
 	return isStranger(err) && !errors.Is(err, kerr.StaleMemberEpoch) && !errors.Is(err, kerr.FencedInstanceID)
 }
 
-// refused tells what will not pass from what may.
+// refused tells what will not pass from what may: what was allowed once, at the start, is waited
+// for later.
 func (s *Source) refused(operation string, err error) error {
-	if advice := access.Advice(err); advice != "" {
+	s.mu.Lock()
+	started := s.member != nil
+	s.mu.Unlock()
+	if advice := access.Advice(err); advice != "" && !started {
 		return fmt.Errorf("%w (%s): %w", s.failed(operation, err), advice, sources.ErrUnusable)
 	}
-	return s.failed(operation, s.hearing.explained(err))
+	return s.failed(operation, s.monitor.explained(err))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/openesm/openesm/esm"
@@ -114,5 +115,36 @@ func startOfNewTopic(t *testing.T, w *world, options kafka.Options, remake func(
 	}
 	if err := m.stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A permission that is withdrawn before a member has stored where it starts is waited for (P9).
+func TestStartThatIsDeniedToTheMemberIsWaitedForInBubbles(t *testing.T) {
+	t.Parallel()
+	for _, key := range []kmsg.Key{kmsg.Metadata, kmsg.OffsetFetch, kmsg.OffsetCommit} {
+		t.Run(key.Name(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newVirtualWorld(t, 1)
+				w.send(0, 0, 5)
+				w.neighbour()
+				options := relativeStarts(w.plain())["Latest"]
+				deny := func() {
+					denied := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: kerr.TopicAuthorizationFailed, Count: -1})
+					time.AfterFunc(20*time.Second, denied.Remove)
+				}
+				options.ClientOptions = append(options.ClientOptions, kgo.WithHooks(&onAnswer{key: kmsg.SyncGroup.Int16(), do: deny}))
+				m := start(t, options, unwindowed, nil)
+				time.Sleep(time.Minute)
+				w.send(0, 5, 10)
+				m.seen.later(t, 5, time.Minute)
+				if got := m.seen.of("orders-0"); !slices.Equal(got, []string{"5", "6", "7", "8", "9"}) {
+					t.Errorf("handled %v", got)
+				}
+				if err := m.stop(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
 	}
 }

@@ -21,18 +21,18 @@ import (
 	"github.com/openesm/openesm/sources/kafka/access"
 )
 
-// hearing tells of brokers that cannot be reached, and of requests that they do not
+// monitor tells of brokers that cannot be reached, and of requests that they do not
 // answer, of which the client itself tells nobody: it tries again, after a request's
 // deadline, which is ten seconds beyond what the broker may take, unless
 // Options.ClientOptions say otherwise.
-type hearing struct {
+type monitor struct {
 	source *Source
 
-	mu    sync.Mutex
-	told  map[string]time.Time  // when which operation was told of
-	awake map[int16]*time.Timer // of which requests it is told soon that they are not answered
-	tls   bool                  // connections begin with TLS
-	sasl  bool                  // and go on with SASL
+	mu     sync.Mutex
+	told   map[string]time.Time  // when which operation was told of
+	timers map[int16]*time.Timer // of which requests it is told soon that they are not answered
+	tls    bool                  // connections begin with TLS
+	sasl   bool                  // and go on with SASL
 	// served says that brokers assign the partitions: they do from Apache Kafka 4.0 on, and
 	// the client goes on with the classic protocol where they do not.
 	served bool
@@ -47,133 +47,133 @@ type hearing struct {
 const tellAfter = 45 * time.Second
 
 var (
-	_ kgo.HookNewClient     = (*hearing)(nil)
-	_ kgo.HookBrokerConnect = (*hearing)(nil)
-	_ kgo.HookBrokerWrite   = (*hearing)(nil)
-	_ kgo.HookBrokerE2E     = (*hearing)(nil)
+	_ kgo.HookNewClient     = (*monitor)(nil)
+	_ kgo.HookBrokerConnect = (*monitor)(nil)
+	_ kgo.HookBrokerWrite   = (*monitor)(nil)
+	_ kgo.HookBrokerE2E     = (*monitor)(nil)
 )
 
-func newHearing(s *Source) *hearing {
-	return &hearing{source: s, told: make(map[string]time.Time), awake: make(map[int16]*time.Timer)}
+func newMonitor(s *Source) *monitor {
+	return &monitor{source: s, told: make(map[string]time.Time), timers: make(map[int16]*time.Timer)}
 }
 
 // OnNewClient looks how the client connects.
-func (h *hearing) OnNewClient(client *kgo.Client) {
+func (m *monitor) OnNewClient(client *kgo.Client) {
 	encryption, _ := client.OptValue(kgo.DialTLSConfig).(*tls.Config)
 	mechanisms, _ := client.OptValue(kgo.SASL).([]sasl.Mechanism)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.tls, h.sasl = encryption != nil, len(mechanisms) > 0
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tls, m.sasl = encryption != nil, len(mechanisms) > 0
 }
 
-// OnBrokerConnect hears of a broker that was connected to, or was not.
-func (h *hearing) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, conn net.Conn, err error) {
-	err = h.explain(conn != nil, err)
+// OnBrokerConnect is told of a broker that was connected to, or was not.
+func (m *monitor) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, conn net.Conn, err error) {
+	err = m.explain(conn != nil, err)
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed):
 	case errors.Is(err, os.ErrDeadlineExceeded): // of a request, which is told of below
 	default:
-		h.tell("Connect", fmt.Errorf("broker %s: %w", addressOf(broker), err))
+		m.tell("Connect", fmt.Errorf("broker %s: %w", addressOf(broker), err))
 	}
 }
 
-// OnBrokerWrite hears of a request that was written. Only one member joins at a time.
-func (h *hearing) OnBrokerWrite(broker kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, err error) {
+// OnBrokerWrite is told of a request that was written. Only one member joins at a time.
+func (m *monitor) OnBrokerWrite(broker kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, err error) {
 	if key == kmsg.ConsumerGroupHeartbeat.Int16() {
-		h.mu.Lock()
-		h.served = true
-		h.mu.Unlock()
+		m.mu.Lock()
+		m.served = true
+		m.mu.Unlock()
 	}
 	if err != nil || !joins(key) {
 		return
 	}
-	h.calm(key)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.awake[key] = time.AfterFunc(tellAfter, func() {
-		h.source.background(func() {
-			h.tell(kmsg.NameForKey(key), fmt.Errorf("broker %s: %w", addressOf(broker), unanswered(tellAfter, context.DeadlineExceeded)))
+	m.cancel(key)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.timers[key] = time.AfterFunc(tellAfter, func() {
+		m.source.background(func() {
+			m.tell(kmsg.NameForKey(key), fmt.Errorf("broker %s: %w", addressOf(broker), unanswered(tellAfter, context.DeadlineExceeded)))
 		})
 	})
 }
 
 // isServed reports whether brokers assign the partitions.
-func (h *hearing) isServed() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.served
+func (m *monitor) isServed() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.served
 }
 
 // joins says that a request is one to join the group, which may wait for other members.
 func joins(key int16) bool { return key == kmsg.JoinGroup.Int16() || key == kmsg.SyncGroup.Int16() }
 
-// calm has nothing told of a kind of request any more.
-func (h *hearing) calm(key int16) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if timer := h.awake[key]; timer != nil {
+// cancel has nothing told of a kind of request any more.
+func (m *monitor) cancel(key int16) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if timer := m.timers[key]; timer != nil {
 		timer.Stop()
-		delete(h.awake, key)
+		delete(m.timers, key)
 	}
 }
 
-// OnBrokerE2E hears of a request that was answered, or was not. Whoever commits or
+// OnBrokerE2E is told of a request that was answered, or was not. Whoever commits or
 // leaves is told by the call.
-func (h *hearing) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, e2e kgo.BrokerE2E) {
+func (m *monitor) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, e2e kgo.BrokerE2E) {
 	if joins(key) {
-		h.calm(key)
+		m.cancel(key)
 	}
 	if !errors.Is(e2e.Err(), os.ErrDeadlineExceeded) || key == kmsg.OffsetCommit.Int16() || key == kmsg.LeaveGroup.Int16() {
 		return
 	}
 	err := unanswered(e2e.DurationE2E(), context.DeadlineExceeded)
 	if key == kmsg.ApiVersions.Int16() { // the first request of a connection
-		err = h.explain(true, err)
+		err = m.explain(true, err)
 	}
-	h.tell(kmsg.NameForKey(key), fmt.Errorf("broker %s: %w", addressOf(broker), err))
+	m.tell(kmsg.NameForKey(key), fmt.Errorf("broker %s: %w", addressOf(broker), err))
 }
 
 // explain says of a connection that failed what it may come from, where that is known
 // better than the error tells. connected says that the broker was reached and, if it is
 // to be, that TLS was agreed on.
-func (h *hearing) explain(connected bool, err error) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.advice = h.adviceOn(connected, err)
-	if h.advice == "" {
+func (m *monitor) explain(connected bool, err error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.advice = m.adviceOn(connected, err)
+	if m.advice == "" {
 		return err
 	}
-	return fmt.Errorf("%w (%s)", err, h.advice)
+	return fmt.Errorf("%w (%s)", err, m.advice)
 }
 
 // explained adds what the last connection failed of to the error of a call that was
 // given up while it waited for one.
-func (h *hearing) explained(err error) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.advice == "" || !isHangUp(err) && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded) {
+func (m *monitor) explained(err error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.advice == "" || !isHangUp(err) && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return fmt.Errorf("%w (%s)", err, h.advice)
+	return fmt.Errorf("%w (%s)", err, m.advice)
 }
 
 // adviceOn is what a failed connection may come from; "" where the error says it.
-func (h *hearing) adviceOn(connected bool, err error) string {
-	_, said := errors.AsType[*kgo.ErrFirstReadEOF](err)
+func (m *monitor) adviceOn(connected bool, err error) string {
+	_, told := errors.AsType[*kgo.ErrFirstReadEOF](err)
 	_, plain := errors.AsType[tls.RecordHeaderError](err)
 	closed := isHangUp(err)
 	late := errors.Is(err, context.DeadlineExceeded)
 	switch {
-	case said:
+	case told:
 		return ""
 	case access.Refused(err):
 		return access.Advice(err)
-	case connected && closed && h.sasl:
+	case connected && closed && m.sasl:
 		return "the broker hung up while this client authenticated: the user name or the password may be wrong, " +
 			"or the mechanism; some brokers say no more"
-	case connected && (closed || late) && !h.tls:
+	case connected && (closed || late) && !m.tls:
 		return "the broker's port may be one for TLS: see access.TLS and access.ServerRootCA"
-	case !connected && h.tls && (plain || closed || late && !isDialling(err)):
+	case !connected && m.tls && (plain || closed || late && !isDialling(err)):
 		return "the broker did not answer in TLS: its port may be one for plain text, see access.Plaintext and access.SASLPlaintext"
 	default:
 		return ""
@@ -190,18 +190,18 @@ func isDialling(err error) bool {
 }
 
 // tell tells of a failure, unless one of this operation was told of a moment ago.
-func (h *hearing) tell(operation string, err error) {
+func (m *monitor) tell(operation string, err error) {
 	const pause = 5 * time.Second
-	h.mu.Lock()
+	m.mu.Lock()
 	now := time.Now()
-	last, before := h.told[operation]
+	last, before := m.told[operation]
 	due := !before || now.Sub(last) >= pause
 	if due {
-		h.told[operation] = now
+		m.told[operation] = now
 	}
-	h.mu.Unlock()
+	m.mu.Unlock()
 	if due {
-		h.source.tell(h.source.failed(operation, err))
+		m.source.tell(m.source.failed(operation, err))
 	}
 }
 
