@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -88,7 +89,7 @@ func (p *inPlacePartition) Close(ctx context.Context) error {
 	}
 	p.mu.Unlock()
 	slices.SortFunc(left, func(a, b sources.Record) int {
-		return int(messageOf(&a).entry.sequence) - int(messageOf(&b).entry.sequence)
+		return cmp.Compare(messageOf(&a).entry.sequence, messageOf(&b).entry.sequence)
 	})
 	p.queue.queue.release(left)
 	return p.queue.Close(ctx)
