@@ -102,6 +102,20 @@ func TestPoisonGoesToDestinationAfterItsAttempts_MQ32(t *testing.T) {
 	})
 }
 
+// The same on a queue in memory that acts as one of a broker.
+func TestPoisonOfAQueueInMemory(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		dead := memory.NewQueue(memory.QueueOptions{})
+		q := queueOf(memory.QueueOptions{InPlace: true, DeadLetter: dead}, "poison", "a", "b")
+		q.End()
+		j := newJournal()
+		mustRun(t, mustNew(t, q.Source(), j.handler(failIf("poison")), j.config(esm.Config{BatchSize: 1, MaximumRetryAttempts: new(1)})))
+		equal(t, "batches", j.batches, [][]string{{"poison"}, {"poison"}, {"a"}, {"b"}})
+		equal(t, "dead letters", dead.Bodies(), []string{"poison"})
+		equal(t, "deleted", q.Deleted(), 2)
+	})
+}
+
 func texts(records []sources.Record) []string {
 	var all []string
 	for i := range records {

@@ -39,7 +39,7 @@ func run(ctx context.Context, out io.Writer, arguments []string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	place, err := newRabbitMQ(*rabbit, *user, os.Getenv("RABBITMQ_PASSWORD"))
+	place, err := newRabbitMQ(ctx, *rabbit, *user, os.Getenv("RABBITMQ_PASSWORD"))
 	if err != nil {
 		return err
 	}
