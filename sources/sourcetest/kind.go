@@ -100,5 +100,5 @@ func releasing(k *kind) bool {
 
 func failing(k *kind) bool {
 	_, ok := k.part.(sources.Failer)
-	return ok
+	return ok && k.traits.Redelivers
 }

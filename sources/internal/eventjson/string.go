@@ -91,3 +91,7 @@ func sizeRunes(s string) int {
 	}
 	return size
 }
+
+// bytesOf returns s as bytes without copying it. The callers only read them, and let go of
+// them before they return.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
