@@ -6,6 +6,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/rabbitmq"
 	"github.com/openesm/openesm/sources/rabbitmq/rabbitmqtest"
@@ -38,7 +39,8 @@ func embeddedRabbitMQ(options rabbitmq.Options) *place {
 			broker.Publish(queue, amqp.Publishing{Body: []byte(body)})
 			return nil
 		},
-		source: func() (sources.Source, error) { return rabbitmq.New(options) },
+		source:  func() (sources.Source, error) { return rabbitmq.New(options) },
+		handler: func(s *shop) esm.Handler { return esm.Typed(s.handleRabbitMQ) },
 		dead: func() (bodies []string, err error) {
 			for _, m := range broker.Messages(deadLetters) {
 				bodies = append(bodies, string(m.Body))
@@ -77,7 +79,8 @@ func realRabbitMQ(options rabbitmq.Options, user, password string) (*place, erro
 		send: func(body string) error {
 			return channel.PublishWithContext(context.Background(), "", queue, true, false, amqp.Publishing{Body: []byte(body)})
 		},
-		source: func() (sources.Source, error) { return rabbitmq.New(options) },
+		source:  func() (sources.Source, error) { return rabbitmq.New(options) },
+		handler: func(s *shop) esm.Handler { return esm.Typed(s.handleRabbitMQ) },
 		dead: func() (bodies []string, err error) {
 			for {
 				d, ok, err := channel.Get(deadLetters, true)

@@ -48,7 +48,7 @@ func inBench(t *testing.T, test func(b *bench)) {
 	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		broker := activemqtest.New()
+		broker := activemqtest.NewBroker()
 		test(&bench{t: t, broker: broker, options: options(broker), counts: make(map[esm.Metric]int), began: time.Now()})
 	})
 }
