@@ -6,6 +6,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/openesm/openesm/esm"
 	"github.com/openesm/openesm/sources"
 	"github.com/openesm/openesm/sources/rabbitmq"
 	"github.com/openesm/openesm/sources/rabbitmq/rabbitmqtest"
@@ -33,9 +34,10 @@ func embeddedRabbitMQ(options rabbitmq.Options) *place {
 	broker.Declare(queue, rabbitmqtest.QueueOptions{DeadLetters: deadLetters})
 	options.Endpoints, options.Access, options.Dialer = []string{"amqp://embedded"}, rabbitmq.BasicAuth("guest", "guest"), broker
 	return &place{
-		name:   "an embedded RabbitMQ",
-		send:   func(body string) error { return broker.Publish(queue, amqp.Publishing{Body: []byte(body)}) },
-		source: func() (sources.Source, error) { return rabbitmq.New(options) },
+		name:    "an embedded RabbitMQ",
+		send:    func(body string) error { return broker.Publish(queue, amqp.Publishing{Body: []byte(body)}) },
+		source:  func() (sources.Source, error) { return rabbitmq.New(options) },
+		handler: func(s *shop) esm.Handler { return esm.Typed(s.handleRabbitMQ) },
 		dead: func() (bodies []string, err error) {
 			for _, m := range broker.Messages(deadLetters) {
 				bodies = append(bodies, string(m.Body))
@@ -74,7 +76,8 @@ func realRabbitMQ(ctx context.Context, options rabbitmq.Options, user, password 
 		send: func(body string) error {
 			return channel.PublishWithContext(ctx, "", queue, true, false, amqp.Publishing{Body: []byte(body)})
 		},
-		source: func() (sources.Source, error) { return rabbitmq.New(options) },
+		source:  func() (sources.Source, error) { return rabbitmq.New(options) },
+		handler: func(s *shop) esm.Handler { return esm.Typed(s.handleRabbitMQ) },
 		dead: func() (bodies []string, err error) {
 			for {
 				d, ok, err := channel.Get(deadLetters, true)

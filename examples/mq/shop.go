@@ -26,11 +26,12 @@ const (
 
 // place is a broker with a queue of orders, and one of dead letters.
 type place struct {
-	name   string
-	send   func(body string) error
-	source func() (sources.Source, error)
-	dead   func() (bodies []string, err error)
-	close  func()
+	name    string
+	send    func(body string) error
+	source  func() (sources.Source, error)
+	handler func(s *shop) esm.Handler // for events of its kind
+	dead    func() (bodies []string, err error)
+	close   func()
 }
 
 var errBusy = errors.New("the warehouse is busy")
@@ -41,31 +42,52 @@ type shop struct {
 	tried map[int]bool
 }
 
-// handle handles a batch. An error is that of the whole batch: MQ knows no partial
-// failures.
-func (s *shop) handle(_ context.Context, event events.RabbitMQEvent) error {
+// handleRabbitMQ handles a batch of RabbitMQ.
+func (s *shop) handleRabbitMQ(_ context.Context, event events.RabbitMQEvent) error {
 	for queue, messages := range event.MessagesByQueue {
-		var names []string
-		fails := false
+		var bodies []string
 		for _, m := range messages {
-			body, err := base64.StdEncoding.DecodeString(m.Data)
-			if err != nil {
-				return err
-			}
-			n, err := strconv.Atoi(string(body))
-			if err != nil {
-				return err
-			}
-			names = append(names, string(body))
-			fails = fails || n == poison || n%busy == 0 && !s.tried[n]
-			s.tried[n] = true
+			bodies = append(bodies, m.Data)
 		}
-		if fails {
-			fmt.Fprintf(s.out, "%s: order %s cannot be handled now\n", queue, strings.Join(names, ", "))
-			return errBusy
+		if err := s.handle(queue, bodies); err != nil {
+			return err
 		}
-		fmt.Fprintf(s.out, "%s: handled order %s\n", queue, strings.Join(names, ", "))
 	}
+	return nil
+}
+
+// handleActiveMQ handles a batch of ActiveMQ.
+func (s *shop) handleActiveMQ(_ context.Context, event events.ActiveMQEvent) error {
+	var bodies []string
+	for _, m := range event.Messages {
+		bodies = append(bodies, m.Data)
+	}
+	return s.handle(event.Messages[0].Destination.PhysicalName, bodies)
+}
+
+// handle handles orders, in base64. An error is that of the whole batch: MQ knows no
+// partial failures.
+func (s *shop) handle(queue string, orders []string) error {
+	var names []string
+	fails := false
+	for _, order := range orders {
+		body, err := base64.StdEncoding.DecodeString(order)
+		if err != nil {
+			return err
+		}
+		n, err := strconv.Atoi(string(body))
+		if err != nil {
+			return err
+		}
+		names = append(names, string(body))
+		fails = fails || n == poison || n%busy == 0 && !s.tried[n]
+		s.tried[n] = true
+	}
+	if fails {
+		fmt.Fprintf(s.out, "%s: order %s cannot be handled now\n", queue, strings.Join(names, ", "))
+		return errBusy
+	}
+	fmt.Fprintf(s.out, "%s: handled order %s\n", queue, strings.Join(names, ", "))
 	return nil
 }
 
@@ -84,8 +106,9 @@ func sell(ctx context.Context, out io.Writer, at *place) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	open := orders
-	mapping, err := esm.New(source, esm.Typed((&shop{out: out, tried: map[int]bool{}}).handle), esm.Config{
+	mapping, err := esm.New(source, at.handler(&shop{out: out, tried: map[int]bool{}}), esm.Config{
 		BatchSize:             4,
+		MaximumConcurrency:    1, // ActiveMQ has five batches at once otherwise
 		MaximumBatchingWindow: 100 * time.Millisecond,
 		MaximumRetryAttempts:  new(2), // AWS retries for ever
 		RetryBackoff:          retry.Backoff{Initial: 50 * time.Millisecond, Max: time.Second},

@@ -28,7 +28,7 @@ type place struct {
 
 func fakePlace(t *testing.T) *place {
 	t.Helper()
-	broker := activemqtest.New()
+	broker := activemqtest.NewBroker()
 	broker.SetLogin("openesm", "secret")
 	return &place{
 		t: t, client: broker.Client(), target: activemq.Target{Username: "openesm", Password: "secret", Queue: queue},

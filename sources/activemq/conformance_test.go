@@ -54,6 +54,6 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	sourcetest.RunInBubbles(t, func(t *testing.T) sourcetest.Harness {
 		t.Helper()
-		return harness(activemqtest.New())
+		return harness(activemqtest.NewBroker())
 	})
 }

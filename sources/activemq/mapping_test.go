@@ -48,7 +48,7 @@ func inBench(t *testing.T, test func(b *bench)) {
 	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		broker := activemqtest.New()
+		broker := activemqtest.NewBroker()
 		test(&bench{t: t, broker: broker, options: options(broker), counts: make(map[esm.Metric]int), began: time.Now()})
 	})
 }
@@ -503,5 +503,20 @@ func TestTooLarge(t *testing.T) {
 		b.equal("handled", got, []string{"a", "b", "c"})
 		b.equal("dead letters", b.broker.Len(activemqtest.DeadLetters), 1)
 		b.equal("left", b.broker.Len(queue), 1)
+	})
+}
+
+// A batch takes more of its group while it gathers, and does not wait out its window.
+func TestGroupFillsItsBatch(t *testing.T) {
+	inBench(t, func(b *bench) {
+		b.config = esm.Config{BatchSize: 10, MaximumBatchingWindow: time.Minute}
+		b.start()
+		for i := range 20 {
+			time.Sleep(100 * time.Millisecond)
+			b.broker.Send(queue, activemqtest.Grouped("g", fmt.Sprint(i)))
+		}
+		time.Sleep(time.Second)
+		b.equal("batches", b.batches, [][]string{numbers(20)[:10], numbers(20)[10:]})
+		b.mustStop()
 	})
 }

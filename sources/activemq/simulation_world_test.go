@@ -53,7 +53,7 @@ func newWorld(s *simulation.Sim) *world {
 	if envelopes := 1 + random.IntN(4); c.MaximumBatchBytes > 0 {
 		c.MaximumBatchBytes += envelopes * size(simulation.Record{})
 	}
-	w := &world{sim: s, broker: activemqtest.New()}
+	w := &world{sim: s, broker: activemqtest.NewBroker()}
 	w.broker.AddQueue(queue)
 	w.broker.SetGate(w)
 	w.broker.SetWatch(w.watch)

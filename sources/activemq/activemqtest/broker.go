@@ -17,7 +17,7 @@ import (
 // DeadLetters is the queue of what expired or was rejected.
 const DeadLetters = "ActiveMQ.DLQ"
 
-// Broker is a broker in memory. Make one with [New].
+// Broker is a broker in memory. Make one with [NewBroker].
 type Broker struct {
 	mu     sync.Mutex
 	queues map[string]*queue
@@ -51,8 +51,8 @@ type entry struct {
 	link    *link
 }
 
-// New returns a broker that makes queues on demand and takes every login.
-func New() *Broker {
+// NewBroker returns a broker that makes queues on demand and takes every login.
+func NewBroker() *Broker {
 	return &Broker{queues: make(map[string]*queue), names: make(map[string]bool)}
 }
 

@@ -1,6 +1,6 @@
 // Package activemqtest is a broker in memory, for tests of mappings that read ActiveMQ:
 //
-//	broker := activemqtest.New()
+//	broker := activemqtest.NewBroker()
 //	source, err := activemq.New(activemq.Options{
 //		Endpoints: []string{"amqp://broker"}, Queue: "orders",
 //		Access: activemq.BasicAuth("user", "password"), Client: broker.Client(),
