@@ -253,7 +253,7 @@ func TestStopWithHungRequestsInBubbles_P11(t *testing.T) {
 	t.Parallel()
 	const (
 		drain = 10 * time.Second
-		grace = 10 * time.Second // for what settling, and leaving the group, has beyond it
+		grace = 20 * time.Second // for the commit that is under way, and for leaving the group (Config.DrainTimeout)
 	)
 	for name, kind := range hungRequests {
 		for _, from := range []time.Duration{0, 5 * time.Second} {
