@@ -172,25 +172,35 @@ func (w *brokers) handed(l *watchedLane, records []sources.Record) {
 		native, _ := records[i].Native.(*kgo.Record)
 		w.read(l, s.partition)
 		w.sim.Observer().Sized(s.number, records[i].Size)
-		w.checkHanded(s, native)
+		w.checkHanded(l, s, native)
 		s.handed, s.partition.read = true, true
 		w.sim.Observer().Handed(l.process.life, s.number)
 	}
 }
 
 // checkHanded holds what is handed out against P1 and P16.
-func (w *brokers) checkHanded(s *sent, native *kgo.Record) {
+func (w *brokers) checkHanded(l *watchedLane, s *sent, native *kgo.Record) {
 	p := s.partition
 	switch {
 	case native.Partition != p.number || s.offset >= 0 && native.Offset != s.offset:
 		w.violate(1, "record %d was sent to %s as %d, not to %d as %d", s.number, p.name, s.offset, native.Partition, native.Offset)
 	case s.aborted && w.options.ReadCommitted:
 		w.violate(1, "record %d is handed out, its transaction was aborted", s.number)
-	case w.options.StartingPosition != kafka.TrimHorizon && p.committed < 0 && slices.Contains(w.current, p):
+	case w.options.StartingPosition != kafka.TrimHorizon && p.committed < 0 && slices.Contains(w.current, p) && !w.wentOver(l, p):
 		w.violate(16, "record %d of %s is handed out, and where the group starts there is not stored", s.number, p.name)
 	case s.offset >= 0 && s.offset < p.start:
 		w.violate(1, "record %d is handed out, it is from before the start", s.number)
 	}
+}
+
+// wentOver reports whether a process has read the partition of the topic that was there before:
+// the client may go over to the new one by itself, and where that begins is stored a moment
+// later then.
+func (w *brokers) wentOver(l *watchedLane, p *simPartition) bool {
+	return slices.ContainsFunc(w.partitions, func(before *simPartition) bool {
+		reads := func(other *watchedLane) bool { return other.process == l.process }
+		return before != p && before.number == p.number && slices.ContainsFunc(w.lanes[before.name], reads)
+	})
 }
 
 // isRelative reports whether a partition's start is one that has to be looked up.
