@@ -207,6 +207,11 @@ func (s *Source) deliver(t *kgo.FetchTopic, got *kgo.FetchPartition) {
 	if len(got.Records) == 0 || of.asked || of.rewinding || of.outside || of.lane.state == closed {
 		return
 	}
+	if s.options.StartingPosition != TrimHorizon && s.isOther(t) {
+		of.rewinding = true // watch has it begun anew, and where it begins stored first (P16)
+		signal(s.curious)
+		return
+	}
 	if first := got.Records[0].Offset; first < of.next {
 		of = s.renew(of, first)
 	}
@@ -220,6 +225,13 @@ func (s *Source) deliver(t *kgo.FetchTopic, got *kgo.FetchPartition) {
 	end := behind(got.Records[len(got.Records)-1])
 	of.next, of.hasRead, of.same = end.Offset, true, of.same || t.TopicID != topicID{}
 	of.lane.put(chunk{of: of, records: withoutMarks(got.Records), end: end})
+}
+
+// isOther reports whether the client has gone over by itself to a topic that was made anew. The
+// caller holds the mutex.
+func (s *Source) isOther(t *kgo.FetchTopic) bool {
+	id := s.ids[t.Topic]
+	return id != topicID{} && t.TopicID != topicID{} && id != t.TopicID
 }
 
 // withoutMarks leaves out the marks with which transactions end.
