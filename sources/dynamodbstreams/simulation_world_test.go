@@ -61,6 +61,7 @@ func newSimulatedService(s *simulation.Sim) *simulatedService {
 	if w.arn, err = server.AddTable(table, dynamodbstreamstest.Setup{Shards: s.Scenario.Partitions, View: types.StreamViewTypeNewImage}); err != nil {
 		panic(err)
 	}
+	server.SetAging(false) // poison may hold up a shard for days, without a loss
 	server.SetGate(w)
 	return w
 }

@@ -34,6 +34,7 @@ type Server struct {
 	shards    int       // shards so far
 	events    int       // records so far
 	unordered bool
+	ageless   bool
 	limits    bool
 	describes rate
 	watch     func(Event) // nil for none

@@ -155,9 +155,20 @@ func (st *stream) disable(status types.StreamStatus, now time.Time) {
 	st.status, st.disabled = status, now
 }
 
+// SetAging has records, closed shards and disabled streams dropped when they are 24 hours
+// old, as is the case unless it is switched off.
+func (s *Server) SetAging(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ageless = !on
+}
+
 // age drops what is too old (DDB-01): records, closed shards, and streams that were
 // disabled. The mutex is held.
 func (s *Server) age() {
+	if s.ageless {
+		return
+	}
 	now := time.Now()
 	s.streams = slices.DeleteFunc(s.streams, func(st *stream) bool {
 		for _, sh := range slices.Clone(st.shards) {
