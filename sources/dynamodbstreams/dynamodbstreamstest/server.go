@@ -35,6 +35,7 @@ type Server struct {
 	events    int       // records so far
 	unordered bool
 	ageless   bool
+	exact     bool // times are told in milliseconds
 	limits    bool
 	describes rate
 	watch     func(Event) // nil for none
