@@ -61,6 +61,8 @@ func newSimulatedService(s *simulation.Sim) *simulatedService {
 	if w.arn, err = server.AddTable(table, dynamodbstreamstest.Setup{Shards: s.Scenario.Partitions, View: types.StreamViewTypeNewImage}); err != nil {
 		panic(err)
 	}
+	server.SetMilliseconds(true) // the simulation knows to the millisecond how old a record is
+	server.SetAging(false)       // poison may hold up a shard for days, without a loss
 	server.SetGate(w)
 	return w
 }

@@ -81,6 +81,9 @@ func (s *Server) change(name string, key item, become func(old item) item, expir
 	if t.stream == nil {
 		return Change{}, nil
 	}
+	if !s.exact {
+		raw.Created = raw.Created.Truncate(time.Second)
+	}
 	sh := t.stream.route(hashOf(id))
 	if sh == nil {
 		return Change{}, invalid("No shard of the stream is open.")
@@ -90,7 +93,7 @@ func (s *Server) change(name string, key item, become func(old item) item, expir
 
 // encode is the record of a change, with both images.
 func encode(keys, changed, old item, expired bool) (Raw, error) {
-	raw := Raw{Event: types.OperationTypeInsert, Created: time.Now().Truncate(time.Second), Expired: expired}
+	raw := Raw{Event: types.OperationTypeInsert, Created: time.Now(), Expired: expired}
 	switch {
 	case changed == nil:
 		raw.Event = types.OperationTypeRemove

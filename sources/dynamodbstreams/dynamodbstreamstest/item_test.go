@@ -99,8 +99,10 @@ func TestCreationTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out := w.expect(w.horizon(w.shard(0)), "a", "b")
-		for i, want := range []time.Time{now.Truncate(time.Second), now} {
+		w.server.SetMilliseconds(true)
+		w.put("c")
+		out := w.expect(w.horizon(w.shard(0)), "a", "b", "c")
+		for i, want := range []time.Time{now.Truncate(time.Second), now, now} {
 			if got := *out.Records[i].Dynamodb.ApproximateCreationDateTime; !got.Equal(want) {
 				t.Errorf("record %d: %v, want %v", i, got, want)
 			}

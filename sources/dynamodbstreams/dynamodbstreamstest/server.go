@@ -34,6 +34,8 @@ type Server struct {
 	shards    int       // shards so far
 	events    int       // records so far
 	unordered bool
+	ageless   bool
+	exact     bool // times are told in milliseconds
 	limits    bool
 	describes rate
 	watch     func(Event) // nil for none

@@ -194,6 +194,19 @@ func TestAge(t *testing.T) {
 	})
 }
 
+// Nothing is dropped by itself if that is switched off.
+func TestNoAge(t *testing.T) {
+	run(t, dynamodbstreamstest.Setup{}, func(t *testing.T, w *world) {
+		w.server.SetAging(false)
+		w.put("a")
+		if err := w.server.Disable("orders"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(72 * time.Hour)
+		w.expect(w.horizon(w.shard(0)), "a")
+	})
+}
+
 // An iterator is good for 15 minutes (DDB-46).
 func TestExpiredIterator(t *testing.T) {
 	run(t, dynamodbstreamstest.Setup{}, func(t *testing.T, w *world) {

@@ -120,6 +120,9 @@ func (st *stream) add(hashes hashRange, parent *shard, now time.Time) *shard {
 	if parent != nil {
 		parent.children = append(parent.children, sh)
 		sh.listed = now.Add(st.delay)
+		if parent.listed.After(sh.listed) {
+			sh.listed = parent.listed // no child is found before its parent
+		}
 	}
 	i, _ := slices.BinarySearchFunc(st.shards, sh.id, byID)
 	st.shards = slices.Insert(st.shards, i, sh)
@@ -155,9 +158,28 @@ func (st *stream) disable(status types.StreamStatus, now time.Time) {
 	st.status, st.disabled = status, now
 }
 
+// SetMilliseconds has changes of items tell when they were made to the millisecond, as
+// some servers do; the service tells whole seconds.
+func (s *Server) SetMilliseconds(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.exact = on
+}
+
+// SetAging has records, closed shards and disabled streams dropped when they are 24 hours
+// old, as is the case unless it is switched off.
+func (s *Server) SetAging(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ageless = !on
+}
+
 // age drops what is too old (DDB-01): records, closed shards, and streams that were
 // disabled. The mutex is held.
 func (s *Server) age() {
+	if s.ageless {
+		return
+	}
 	now := time.Now()
 	s.streams = slices.DeleteFunc(s.streams, func(st *stream) bool {
 		for _, sh := range slices.Clone(st.shards) {
