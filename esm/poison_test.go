@@ -174,8 +174,8 @@ func TestThrottledInPlaceIsGivenBackInTime(t *testing.T) {
 			return esm.Response{}, &esm.ThrottleError{RetryAfter: time.Minute}
 		}), j.config(esm.Config{DrainTimeout: time.Second})))
 		time.Sleep(30 * time.Second)
-		equal(t, "times", j.times, []time.Duration{0, 20*time.Second + 1})
 		_, _ = stop()
+		equal(t, "times", j.times, []time.Duration{0, 20*time.Second + 1})
 		equal(t, "told as failed", len(source.failed), 0)
 		equal(t, "left", q.Visible(), 1)
 	})

@@ -332,7 +332,7 @@ func marshal(t *testing.T, messages []events.RabbitMQMessage) []byte {
 	if len(messages) == 0 {
 		return []byte("[]")
 	}
-	text, err := json.Marshal(messages) //nolint:errchkjson // checked below
+	text, err := json.Marshal(messages)
 	if err != nil {
 		t.Fatal(err)
 	}
