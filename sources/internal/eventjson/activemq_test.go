@@ -18,7 +18,7 @@ const mqARN = "arn:aws:mq:eu-west-1:123456789012:broker:warehouse:b-11111111-222
 
 func activeMQ() *eventjson.ActiveMQ { return eventjson.NewActiveMQ("aws:mq", mqARN) }
 
-func stock() eventjson.ActiveMQMessage {
+func activeStock() eventjson.ActiveMQMessage {
 	return eventjson.ActiveMQMessage{
 		MessageID: "ID:sender-1-40000-1763900000000-4:1:1:1:1", Text: true, Timestamp: 1763900000123, Persistent: true,
 		Destination: "stock", Priority: 4, Data: []byte(`{"sku":"A1","qty":3}`),
@@ -50,7 +50,7 @@ func appendActiveMQ(t *testing.T, messages ...eventjson.ActiveMQMessage) []byte 
 // ActiveMQ document (MQ-50, MQ-51, MQ-52, MQ-54, MQ-55, MQ-56, MQ-57, MQ-58, MQ-59, MQ-60, MQ-61, MQ-62, MQ-63, MQ-64, MQ-65, MQ-90).
 func TestActiveMQDocument(t *testing.T) {
 	t.Parallel()
-	checkDocument(t, appendActiveMQ(t, stock()), "activemq")
+	checkDocument(t, appendActiveMQ(t, activeStock()), "activemq")
 }
 
 // TestActiveMQMembers has every member take its other value (MQ-51, MQ-53, MQ-57, MQ-59, MQ-61).
@@ -146,7 +146,7 @@ func FuzzActiveMQDocument(f *testing.F) {
 // TestActiveMQRoundTrip reads a document with AWS's own type (MQ-50, MQ-65).
 func TestActiveMQRoundTrip(t *testing.T) {
 	t.Parallel()
-	messages := []eventjson.ActiveMQMessage{stock(), {MessageID: "é\"\n", Data: []byte{0xff, 0xfe}, Priority: 9}}
+	messages := []eventjson.ActiveMQMessage{activeStock(), {MessageID: "é\"\n", Data: []byte{0xff, 0xfe}, Priority: 9}}
 	var got events.ActiveMQEvent
 	if err := json.Unmarshal(appendActiveMQ(t, messages...), &got); err != nil {
 		t.Fatal(err)
@@ -158,7 +158,7 @@ func TestActiveMQRoundTrip(t *testing.T) {
 
 //nolint:paralleltest // AllocsPerRun does not allow it
 func TestActiveMQAllocatesNothing(t *testing.T) {
-	messages := []eventjson.ActiveMQMessage{stock(), stock()}
+	messages := []eventjson.ActiveMQMessage{activeStock(), activeStock()}
 	dst := make([]byte, 0, 4096)
 	itself := func(m *eventjson.ActiveMQMessage) *eventjson.ActiveMQMessage { return m }
 	a := activeMQ()
@@ -172,7 +172,7 @@ func BenchmarkActiveMQ(b *testing.B) {
 	for _, batch := range []struct{ count, size int }{{10, 256}, {100, 1 << 10}} {
 		messages := make([]eventjson.ActiveMQMessage, batch.count)
 		for i := range messages {
-			messages[i] = stock()
+			messages[i] = activeStock()
 			messages[i].Data = []byte(body(batch.size))
 		}
 		a := activeMQ()
