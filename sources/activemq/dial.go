@@ -183,8 +183,13 @@ func (l *link) settle(ctx context.Context, messages []*amqp.Message, how Outcome
 // Close detaches the link first: a broker that loses the connection counts a delivery of
 // all that was not settled.
 func (l *link) Close(ctx context.Context) error {
-	cut := context.AfterFunc(ctx, func() { _ = l.wire.Close() })
-	defer cut()
+	if err := ctx.Err(); err != nil {
+		_ = l.wire.Close()
+		_ = l.conn.Close()
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = l.wire.Close() })
+	defer stop()
 	err := l.receiver.Close(ctx)
 	if closing := l.conn.Close(); err == nil {
 		err = closing

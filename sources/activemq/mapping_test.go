@@ -516,7 +516,7 @@ func TestGroupFillsItsBatch(t *testing.T) {
 			b.broker.Send(queue, activemqtest.Grouped("g", fmt.Sprint(i)))
 		}
 		time.Sleep(time.Second)
-		b.equal("batches", b.batches, [][]string{numbers(20)[:10], numbers(20)[10:]})
 		b.mustStop()
+		b.equal("batches", b.batches, [][]string{numbers(20)[:10], numbers(20)[10:]})
 	})
 }

@@ -79,7 +79,7 @@ func TestGroupWaitsForWhatWasLost(t *testing.T) {
 	inBench(t, func(b *bench) {
 		b.config = esm.Config{BatchSize: 1, Timeout: 20 * time.Second}
 		b.handle = func(_ context.Context, bodies []string) error {
-			if bodies[0] == "a1" && len(b.batches) == 1 {
+			if bodies[0] == "a1" && len(b.handled()) == 1 {
 				time.Sleep(10 * time.Second)
 			}
 			return nil

@@ -120,7 +120,7 @@ func (p *partition) FetchFor(ctx context.Context, held, buf []sources.Record, wa
 		}
 		if n, failed := p.look(f, buf, done); n > 0 || failed != nil || done {
 			if n > 0 {
-				return n, nil
+				return n, failed
 			}
 			return 0, cmp.Or(failed, err)
 		}
