@@ -47,6 +47,9 @@ func TestLatest_KAF05(t *testing.T) {
 		if err := m.stop(); err != nil {
 			t.Error(err)
 		}
+		if got := m.seen.of("orders-0"); len(got) > 0 {
+			t.Errorf("handled %v, which were there before the start", got)
+		}
 		w.send(0, 5, 8)
 		m = start(t, options, unwindowed, nil)
 		m.seen.await(t, 3)
