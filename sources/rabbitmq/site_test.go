@@ -197,7 +197,7 @@ func (r *running) stop() error {
 func (r *running) wait() error {
 	r.s.t.Helper()
 	const patience = time.Minute
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(patience) // real time: with a real broker only
 	defer timer.Stop()
 	select {
 	case err := <-r.ended:
@@ -228,7 +228,7 @@ func (r *running) redelivered() int {
 func (s *site) eventually(what string, holds func() bool) {
 	s.t.Helper()
 	const patience, step = time.Minute, 20 * time.Millisecond
-	ticker := time.NewTicker(step)
+	ticker := time.NewTicker(step) // real time: with a real broker only
 	defer ticker.Stop()
 	for began := time.Now(); !holds(); {
 		if time.Since(began) > patience {
@@ -239,7 +239,9 @@ func (s *site) eventually(what string, holds func() bool) {
 }
 
 // elapse lets time pass.
-func elapse(d time.Duration) { <-time.After(d) }
+func elapse(d time.Duration) {
+	<-time.After(d) // real time: with a real broker only
+}
 
 func equal[T any](t *testing.T, what string, got, want []T, same func(a, b T) bool) {
 	t.Helper()
