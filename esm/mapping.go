@@ -376,10 +376,9 @@ func (m *Mapping) observe(o Observation) {
 
 func (m *Mapping) attr() slog.Attr { return slog.String("mapping", m.config.Name) }
 
-// pause waits out the delay after so many failures in a row, and reports
-// whether ctx lived on.
-func (m *Mapping) pause(ctx context.Context, backoff retry.Backoff, failures int) bool {
-	return sleep(ctx, backoff.Delay(failures, m.config.Jitter()))
+// pause waits out the delay after so many failures in a row, or until ctx is done.
+func (m *Mapping) pause(ctx context.Context, backoff retry.Backoff, failures int) {
+	sleep(ctx, backoff.Delay(failures, m.config.Jitter()))
 }
 
 // sleep waits and reports whether ctx lived on.

@@ -391,7 +391,7 @@ func (m *member) storeBeginnings(ctx context.Context, late []*assignment, anew m
 
 // beginnings asks where partitions begin.
 func (m *member) beginnings(ctx context.Context, of []*assignment) (kadm.ListedOffsets, error) {
-	var topics []string
+	topics := make([]string, 0, len(of))
 	for _, a := range of {
 		topics = append(topics, a.topic)
 	}

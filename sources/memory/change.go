@@ -98,8 +98,10 @@ func attributesOf(item Item) (map[string]attribute, error) {
 var numeral = regexp.MustCompile(`^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$`)
 
 func attributeOf(value any) (attribute, error) {
-	var a attribute
-	var err error
+	var (
+		a   attribute //nolint:varnamelen // as in what follows
+		err error
+	)
 	switch v := value.(type) {
 	case nil:
 		a.Kind = eventjson.DynamoDBNULL

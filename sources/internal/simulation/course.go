@@ -44,7 +44,7 @@ func parting(one, other []string) string {
 // course is in which order the records of each partition were handled first, and what became
 // of each.
 func (o *Observer) course() []string {
-	var course []string
+	course := make([]string, 0, len(o.begun)+len(o.records))
 	for _, partition := range slices.Sorted(maps.Keys(o.begun)) {
 		course = append(course, fmt.Sprint(partition, " ", o.begun[partition]))
 	}

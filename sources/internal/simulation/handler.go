@@ -44,7 +44,8 @@ func oddBehaviors() []behavior {
 // behaviors are those that are drawn together; troubles draw the others.
 func behaviors() []behavior {
 	return []behavior{
-		behaviorError, behaviorPanic, behaviorGoexit, behaviorThrottle, behaviorPartial, behaviorMalformed, behaviorSlow, behaviorHang, behaviorDeaf,
+		behaviorError, behaviorPanic, behaviorGoexit, behaviorThrottle, behaviorPartial, behaviorMalformed, behaviorSlow,
+		behaviorHang, behaviorDeaf,
 	}
 }
 
