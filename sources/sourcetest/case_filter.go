@@ -165,7 +165,8 @@ func (r *reader) sameBody(filtering sources.Filtering, record *sources.Record, d
 		return
 	}
 	var body any
-	if err := json.Unmarshal(filtering.AppendBody(nil, record), &body); err != nil || !reflect.DeepEqual(body, document.beside[filtering.Key]) {
+	err := json.Unmarshal(filtering.AppendBody(nil, record), &body)
+	if err != nil || !reflect.DeepEqual(body, document.beside[filtering.Key]) {
 		r.p.brokenf("AppendBody: %v is not the member %q of the event document, %v", body, filtering.Key, err)
 	}
 }

@@ -2,8 +2,8 @@ package eventjson_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +16,7 @@ import (
 func item(version int) attributes {
 	all := attributes{
 		"orderId": textOf("o-1234567"), "line": numberOf("3"), "price": numberOf("12.50"),
-		"paid": &types.AttributeValueMemberBOOL{Value: true}, "version": numberOf(fmt.Sprint(version)),
+		"paid": &types.AttributeValueMemberBOOL{Value: true}, "version": numberOf(strconv.Itoa(version)),
 		"tags":     &types.AttributeValueMemberSS{Value: []string{"new", "gift", "express"}},
 		"address":  &types.AttributeValueMemberM{Value: attributes{"city": textOf("Espoo"), "street": textOf("Rantatie 1"), "zip": textOf("02100")}},
 		"customer": textOf("c-" + strings.Repeat("7", 40)), "note": textOf(strings.Repeat("please ring twice ", 12)),

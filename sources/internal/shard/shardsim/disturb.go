@@ -37,7 +37,7 @@ func (w *World) age() {
 		}
 		err := w.server.Trim(s.ID, records[settled])
 		if err != nil {
-			panic(err)
+			panic(err) //nolint:forbidigo // of a test
 		}
 		w.Sim.Cover("trimmed")
 	}

@@ -76,7 +76,7 @@ type World struct {
 func New(s *simulation.Sim, server Server, body func(*sources.Record) []byte) *World {
 	const stream = 3
 	return &World{
-		Sim: s, Random: rand.New(rand.NewPCG(s.Scenario.Seed, stream)), Store: checkpoint.NewMemory(), //nolint:gosec // no secret
+		Sim: s, Random: rand.New(rand.NewPCG(s.Scenario.Seed, stream)), Store: checkpoint.NewMemory(),
 		server: server, body: body,
 		owners: make(map[string]*Process), numbers: make(map[string][]int), places: make(map[string]int),
 		positions: make(map[string]int), epochs: make(map[string]int), reader: make(map[string]*Process),
@@ -86,8 +86,8 @@ func New(s *simulation.Sim, server Server, body func(*sources.Record) []byte) *W
 
 // Jitter is of the instant only, so that it does not matter who asks first.
 func (w *World) Jitter() float64 {
-	now := uint64(time.Now().UnixNano())                             //nolint:gosec // any number will do
-	return rand.New(rand.NewPCG(w.Sim.Scenario.Seed, now)).Float64() //nolint:gosec // no secret
+	now := uint64(time.Now().UnixNano())
+	return rand.New(rand.NewPCG(w.Sim.Scenario.Seed, now)).Float64()
 }
 
 // Begin returns a new process, which reaches the server by transport.
