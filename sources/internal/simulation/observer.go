@@ -185,7 +185,8 @@ func (o *Observer) called(l *Life, label string, sent time.Time) {
 	}
 
 	// A call that was on its way at the moment of the stop may have its turn after it.
-	fetches := strings.HasPrefix(label, "fetch") && time.Since(l.stopped) > o.late()+time.Millisecond
+	fetches := strings.HasPrefix(label, "fetch") && time.Since(l.stopped) > o.late()+time.Millisecond &&
+		(!o.sim.kind.ReadsAhead || sent.After(l.stopped))
 	if !l.stopped.IsZero() && (fetches || label == "accept") {
 		o.violate(11, "life %d calls %q after the stop", l.number, label)
 	}
