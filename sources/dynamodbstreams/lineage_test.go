@@ -3,8 +3,8 @@ package dynamodbstreams_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -21,6 +21,7 @@ import (
 // Three generations of shards, one of which is split, with a change every minute: none is
 // missed, and parents are done before their children (DDB-02, DDB-03, DDB-04; fault D2).
 func TestGenerations(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(_ *testing.T, w *world) {
 		r := w.run(w.journal(nil), slow(), esm.Config{BatchSize: 10})
 		total := 0
@@ -51,6 +52,7 @@ func slow() dynamodbstreams.Options {
 // Children are read from their beginning, also where the mapping began at the latest
 // record, and after a restart (DDB-53, DDB-114; fault D1).
 func TestLatestReadsChildrenWhole(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.change("before")
 		w.skip("before")
@@ -79,6 +81,7 @@ func TestLatestReadsChildrenWhole(t *testing.T) {
 // A shard that is closed between the start and the first list is read all the same: its
 // records came after the start (DDB-53).
 func TestLatestMissesNothingAtTheStart(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(_ *testing.T, w *world) {
 		w.turn(func(c dynamodbstreamstest.Call) fault {
 			if c.Action == "DescribeStream" && c.Number > 1 && c.Number < 4 {
@@ -101,6 +104,7 @@ func TestLatestMissesNothingAtTheStart(t *testing.T) {
 // A record of the second in which the mapping began bears that second, and is not
 // missed: times are whole seconds (DDB-83, DDB-48).
 func TestLatestWithinASecond(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(_ *testing.T, w *world) {
 		time.Sleep(2700 * time.Millisecond)
 		r := w.run(w.journal(nil), dynamodbstreams.Options{StartingPosition: dynamodbstreams.Latest}, esm.Config{})
@@ -114,8 +118,10 @@ func TestLatestWithinASecond(t *testing.T) {
 // Children that nobody finds at first are looked for until they are there, and other
 // shards are read meanwhile (DDB-27, DDB-28, DDB-31, DDB-111, DDB-112; fault D11).
 func TestLateChildren(t *testing.T) {
+	t.Parallel()
 	for _, delay := range []time.Duration{300 * time.Millisecond, 3 * time.Second, 10 * time.Minute} {
 		t.Run(delay.String(), func(t *testing.T) {
+			t.Parallel()
 			inWorld(t, 3, func(t *testing.T, w *world) {
 				w.must(w.SetChildDelay(w.arn, delay))
 				r := w.run(w.journal(nil), dynamodbstreams.Options{}, esm.Config{})
@@ -148,6 +154,7 @@ func (w *world) hasParent(id string) bool {
 
 // A roll-over is gone on with at once where the children are there (DDB-23).
 func TestRollOverIsQuick(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		r := w.run(w.journal(nil), dynamodbstreams.Options{}, esm.Config{})
 		w.change("a")
@@ -165,12 +172,14 @@ func TestRollOverIsQuick(t *testing.T) {
 // A server that does not know the filter for children, or does not heed it, is asked for
 // all shards (DDB-23, DDB-28).
 func TestWithoutChildShards(t *testing.T) {
+	t.Parallel()
 	for name, odd := range map[string]fault{
 		"refused": {Err: &dynamodbstreamstest.Error{Status: 400, Type: "ValidationException"}},
 		"ignored": {Unfiltered: true},
 		"failing": {Err: dynamodbstreamstest.InternalServerError()},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inWorld(t, 2, func(t *testing.T, w *world) {
 				asked := 0
 				w.turn(func(c dynamodbstreamstest.Call) fault {
@@ -204,6 +213,7 @@ func TestWithoutChildShards(t *testing.T) {
 // page that cannot be had leaves everything as it was (DDB-20, DDB-21, DDB-110; faults D7
 // and D8).
 func TestPages(t *testing.T) {
+	t.Parallel()
 	for name, odd := range map[string]weather{
 		"short": func(dynamodbstreamstest.Call) fault { return fault{AtMost: 7} },
 		"empty": func(c dynamodbstreamstest.Call) fault { return fault{Empty: c.Number%2 == 0, AtMost: 50} },
@@ -221,6 +231,7 @@ func TestPages(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inWorld(t, 150, func(_ *testing.T, w *world) {
 				w.SetUnordered(true)
 				w.change(ids(300)...)
@@ -247,6 +258,7 @@ func TestPages(t *testing.T) {
 // A list may tell closed shards as open, and leave shards out that it told before
 // (DDB-29; fault D11).
 func TestInconsistentLists(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 2, func(_ *testing.T, w *world) {
 		w.turn(func(c dynamodbstreamstest.Call) fault {
 			if c.Action != "DescribeStream" {
@@ -273,6 +285,7 @@ func TestInconsistentLists(t *testing.T) {
 // A child waits until its parent's last batch is done, however long that takes, over a
 // restart too (DDB-04, P4; fault D8).
 func TestChildWaitsForItsParent(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.change("a", "b")
 		w.roll()
@@ -304,8 +317,10 @@ func TestChildWaitsForItsParent(t *testing.T) {
 // A parent that is not listed any more is done, whether a position of it was stored or not
 // (DDB-05, DDB-26; fault D10).
 func TestParentIsGone(t *testing.T) {
+	t.Parallel()
 	for _, stored := range []bool{false, true} {
-		t.Run(fmt.Sprint(stored), func(t *testing.T) {
+		t.Run(strconv.FormatBool(stored), func(t *testing.T) {
+			t.Parallel()
 			inWorld(t, 1, func(_ *testing.T, w *world) {
 				w.change("a")
 				if stored {
@@ -334,6 +349,7 @@ func TestParentIsGone(t *testing.T) {
 
 // What the store has of shards that are gone is removed (DDB-120).
 func TestPositionsOfGoneShardsAreRemoved(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		r := w.run(w.journal(nil), slow(), esm.Config{})
 		const generations = 20
@@ -356,6 +372,7 @@ func TestPositionsOfGoneShardsAreRemoved(t *testing.T) {
 // Hundreds of shards, most of them closed, some of which cannot be had at first, with the
 // service's limit of lists: what can be read is read (DDB-22; fault D15).
 func TestManyShards(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 60, func(t *testing.T, w *world) {
 		for range 6 {
 			for _, id := range w.open() {
@@ -390,6 +407,7 @@ func TestManyShards(t *testing.T) {
 // A disabled stream is read to its end, which is told once, with what took its place;
 // when it is gone the mapping ends (DDB-09, DDB-10, DDB-30, DDB-31; fault D14).
 func TestDisabledStream(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 3, func(t *testing.T, w *world) {
 		w.change(ids(30)...)
 		w.must(w.Disable("orders"))
@@ -426,6 +444,7 @@ func TestDisabledStream(t *testing.T) {
 
 // A stream that is being enabled has no shards yet: they are waited for (DDB-30).
 func TestEnablingStream(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(_ *testing.T, w *world) {
 		w.must(w.SetStatus(w.arn, types.StreamStatusEnabling))
 		hidden := []string{w.open()[0]}

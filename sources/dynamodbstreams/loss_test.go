@@ -17,8 +17,10 @@ import (
 // and the loss is told, once. The service says so when the iterator is asked for, or when
 // it is used (DDB-24, DDB-25, DDB-54, DDB-113; fault D6).
 func TestTrimmedPosition(t *testing.T) {
+	t.Parallel()
 	for name, late := range map[string]bool{"by the iterator": false, "by the records": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inWorld(t, 1, func(t *testing.T, w *world) {
 				r := w.run(w.journal(nil), dynamodbstreams.Options{}, esm.Config{})
 				first := w.change("a")[0]
@@ -41,8 +43,8 @@ func TestTrimmedPosition(t *testing.T) {
 				if text := losses[0].Error(); !strings.Contains(text, "dynamodbstreams: shard "+w.open()[0]) || !strings.Contains(text, first) {
 					t.Errorf("told %s", text)
 				}
-				if w.counts[esm.Metric(dynamodbstreams.PositionsTrimmed)] != 1 {
-					t.Errorf("counted %d losses", w.counts[esm.Metric(dynamodbstreams.PositionsTrimmed)])
+				if w.counts[dynamodbstreams.PositionsTrimmed] != 1 {
+					t.Errorf("counted %d losses", w.counts[dynamodbstreams.PositionsTrimmed])
 				}
 			})
 		})
@@ -51,6 +53,7 @@ func TestTrimmedPosition(t *testing.T) {
 
 // Records are trimmed while a handler is slow (DDB-01, DDB-24; fault D6).
 func TestTrimmedWhileReading(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.turn(on("GetRecords", func(dynamodbstreamstest.Call) fault { return fault{AtMost: 1} }))
 		held := make(chan struct{})
@@ -85,6 +88,7 @@ func TestTrimmedWhileReading(t *testing.T) {
 // A shard that is listed but does not exist is taken for ended after a while, and its
 // children are read (DDB-26; fault D9).
 func TestListedShardThatIsGone(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.change("a")
 		w.skip("a")
@@ -108,6 +112,7 @@ func TestListedShardThatIsGone(t *testing.T) {
 
 // A shard that vanishes while it is read has ended, and its children go on (DDB-26).
 func TestShardVanishes(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(_ *testing.T, w *world) {
 		r := w.run(w.journal(nil), dynamodbstreams.Options{}, esm.Config{})
 		w.change("a")
@@ -125,6 +130,7 @@ func TestShardVanishes(t *testing.T) {
 // later; then it is given up, and what came behind it meanwhile is handled or given up
 // too (DDB-62, DDB-64).
 func TestBadRecordHoldsUpItsShardForADay(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		bad := w.change("bad")[0]
 		var given []string

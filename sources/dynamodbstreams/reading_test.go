@@ -60,11 +60,13 @@ func stormy(c dynamodbstreamstest.Call) fault {
 // Each record is handled once, in order, over roll-overs and splits, in fair weather and
 // in a storm (P1, P2, P4, P5; DDB-07, DDB-45, DDB-50).
 func TestMappingHandlesEachRecordOnce(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		weather weather
 		factor  int
 	}{"fair": {nil, 1}, "storm": {stormy, 1}, "factor": {stormy, 4}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inWorld(t, 2, func(t *testing.T, w *world) {
 				w.turn(test.weather)
 				r := w.run(w.journal(func(context.Context, []sources.Record) (esm.Response, error) {
@@ -73,10 +75,10 @@ func TestMappingHandlesEachRecordOnce(t *testing.T) {
 				}), dynamodbstreams.Options{}, esm.Config{BatchSize: 7, ParallelizationFactor: test.factor})
 				for round := range 30 {
 					w.change(ids(20)...)
-					switch {
-					case round%8 == 3:
+					switch round % 8 {
+					case 3:
 						w.roll()
-					case round%8 == 7:
+					case 7:
 						_, err := w.Split(w.arn, w.open()[0])
 						w.must(err)
 					}
@@ -96,7 +98,8 @@ func TestMappingHandlesEachRecordOnce(t *testing.T) {
 // Two workers, one of which dies without a word, while shards roll over and split: nothing
 // is lost, and the changes of an item stay in order (P1, P4, P12).
 func TestWorkerIsKilled(t *testing.T) {
-	inWorld(t, 3, func(_ *testing.T, w *world) {
+	t.Parallel()
+	inWorld(t, 3, func(t *testing.T, w *world) {
 		var dead atomic.Bool
 		w.turn(func(c dynamodbstreamstest.Call) fault {
 			if dead.Load() && strings.HasPrefix(c.Host, "one.") {
@@ -133,7 +136,9 @@ func TestWorkerIsKilled(t *testing.T) {
 		w.until(600, 10*time.Minute)
 		second.end()
 		first.cancel()
-		<-first.ended
+		if err := <-first.ended; err != nil {
+			t.Logf("the dead one ends: %v", err)
+		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.ordered()
@@ -143,8 +148,10 @@ func TestWorkerIsKilled(t *testing.T) {
 // Answers without a body, or without an iterator for a shard that is open, are no end of
 // the shard (DDB-44; fault D5).
 func TestBlankAnswers(t *testing.T) {
+	t.Parallel()
 	for name, answer := range map[string]string{"empty": "", "object": "{}", "open": `{"Records":[]}`, "text": `{"Records":[],"NextShardIterator":""}`} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inWorld(t, 2, func(_ *testing.T, w *world) {
 				w.turn(on("GetRecords", func(c dynamodbstreamstest.Call) fault {
 					if c.Number%3 == 1 {
@@ -170,6 +177,7 @@ func TestBlankAnswers(t *testing.T) {
 // Iterators expire after a quarter of an hour: reading goes on behind what was read, and
 // from the start position where nothing was (DDB-46; fault D12).
 func TestExpiredIterator(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		var works atomic.Bool
 		r := w.run(w.journal(func(context.Context, []sources.Record) (esm.Response, error) {
@@ -197,8 +205,10 @@ func TestExpiredIterator(t *testing.T) {
 // A call that is not answered is cut off after a while, and the mapping stops promptly
 // meanwhile (P11; fault D17).
 func TestHangingCalls(t *testing.T) {
+	t.Parallel()
 	for _, action := range []string{"GetRecords", "GetShardIterator", "DescribeStream"} {
 		t.Run(action, func(t *testing.T) {
+			t.Parallel()
 			inWorld(t, 1, func(t *testing.T, w *world) {
 				var hung atomic.Bool
 				r := w.run(w.journal(nil), dynamodbstreams.Options{ListInterval: time.Second}, esm.Config{})
@@ -232,6 +242,7 @@ func TestHangingCalls(t *testing.T) {
 // What was allowed once and is denied is waited for, and told; the lag grows meanwhile
 // (P14, P15; fault D16).
 func TestDeniedForAWhile(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		source := w.source(dynamodbstreams.Options{})
 		r := w.runSource(source, w.journal(nil), esm.Config{})
@@ -264,8 +275,10 @@ func TestDeniedForAWhile(t *testing.T) {
 
 // A call that never was allowed ends the mapping, and says what is missing (DDB-72).
 func TestDenied(t *testing.T) {
+	t.Parallel()
 	for _, action := range []string{"DescribeStream", "GetShardIterator", "GetRecords"} {
 		t.Run(action, func(t *testing.T) {
+			t.Parallel()
 			inWorld(t, 1, func(t *testing.T, w *world) {
 				w.turn(on(action, func(dynamodbstreamstest.Call) fault { return fault{Err: dynamodbstreamstest.AccessDenied()} }))
 				r := w.run(w.journal(nil), dynamodbstreams.Options{}, esm.Config{})
@@ -282,6 +295,7 @@ func TestDenied(t *testing.T) {
 // as nil, those of documents fail to decode it, and it is given up by the user's rule
 // (fault D19).
 func TestUnknownValue(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		_, err := w.Append(w.arn, w.open()[0], dynamodbstreamstest.Raw{
 			Keys: json.RawMessage(`{"id":{"S":"odd"}}`), NewImage: json.RawMessage(`{"x":{"VEC":"?"},"y":{},"z":null,"s":{"S":"ok"}}`),
@@ -312,6 +326,7 @@ func TestUnknownValue(t *testing.T) {
 // A record that the SDK cannot decode holds up none before it, and is told of by its
 // shard (fault D19).
 func TestUndecodableRecord(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.change(ids(20)...)
 		_, err := w.Append(w.arn, w.open()[0], dynamodbstreamstest.Raw{Keys: json.RawMessage(`{"id":{"B":"%%%"}}`)})
@@ -335,6 +350,7 @@ func TestUndecodableRecord(t *testing.T) {
 // The end of a shard is stored after its last batch, however often that fails, and nothing
 // is repeated (fault D20).
 func TestStoreFailsAtTheEndOfAShard(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(_ *testing.T, w *world) {
 		var down atomic.Bool
 		store := &cutStore{Store: w.store, dead: &down}
@@ -355,6 +371,7 @@ func TestStoreFailsAtTheEndOfAShard(t *testing.T) {
 // Positions never pass a record that is not done, with a ParallelizationFactor neither
 // (P3; fault D4).
 func TestPositionStopsAtAFailure(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		numbers := w.change("s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8")
 		fails := true
@@ -382,6 +399,7 @@ func TestPositionStopsAtAFailure(t *testing.T) {
 // Reading asks for a thousand records at most, though a batch is larger, four times a
 // second at most, and no more than once at a time (DDB-40, DDB-41, DDB-42, DDB-118).
 func TestPace(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.SetLimits(true)
 		w.turn(on("GetRecords", func(c dynamodbstreamstest.Call) fault {
@@ -412,6 +430,7 @@ func TestPace(t *testing.T) {
 
 // A mapping that is throttled reads on, more slowly (DDB-13, P9).
 func TestThirdReader(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(_ *testing.T, w *world) {
 		w.SetLimits(true)
 		w.change("a")
@@ -439,6 +458,7 @@ func TestThirdReader(t *testing.T) {
 
 // The lag is 0 at the tip, and the age of what is not done otherwise (DDB-51).
 func TestLag(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		source := w.source(dynamodbstreams.Options{})
 		held := make(chan struct{})

@@ -46,7 +46,7 @@ func TestKillAtEveryPoint(t *testing.T) {
 }
 
 func simulatedKind() simulation.Kind {
-	return simulation.Kind{Name: "dynamodbstreams", Ordered: true, New: func(s *simulation.Sim) simulation.World {
+	return simulation.Kind{Name: "dynamodbstreams", Ordered: true, ReadsAhead: true, New: func(s *simulation.Sim) simulation.World {
 		w := newSimulatedService(s)
 		w.plan()
 		return w

@@ -159,10 +159,12 @@ func (*simulatedService) Decode(payload []byte) []simulation.Item {
 	var event struct {
 		Records []struct {
 			Dynamodb struct {
-				SequenceNumber string
+				SequenceNumber string `json:"SequenceNumber"`
 				NewImage       struct {
-					Data struct{ B []byte } `json:"data"`
-				}
+					Data struct {
+						B []byte `json:"B"`
+					} `json:"data"`
+				} `json:"NewImage"`
 			} `json:"dynamodb"`
 		} `json:"Records"`
 	}

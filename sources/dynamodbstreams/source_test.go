@@ -87,6 +87,7 @@ func TestTraits(t *testing.T) {
 // The newest stream of a table that is named is read, and event documents bear its ARN;
 // one that is not there ends the mapping (DDB-11, DDB-69).
 func TestTableByName(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.change("old")
 		w.must(w.Disable("orders"))
@@ -119,6 +120,7 @@ func TestTableByName(t *testing.T) {
 // Positions of one stream are not those of another one: a store of a stream that was
 // replaced is refused (DDB-10).
 func TestStoreOfAnotherStream(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.change("a")
 		r := w.run(w.journal(nil), dynamodbstreams.Options{}, esm.Config{})
@@ -139,6 +141,7 @@ func TestStoreOfAnotherStream(t *testing.T) {
 // an item than the view type tells (DDB-80, DDB-83, DDB-85, DDB-87, DDB-88, DDB-91,
 // DDB-115, DDB-116, DDB-117, DDB-119).
 func TestEvents(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		time.Sleep(1900 * time.Millisecond)
 		made := time.Now()
@@ -182,6 +185,7 @@ func TestEvents(t *testing.T) {
 // Patterns see the change with the letters of its types, and what stands beside it;
 // numbers are text there (DDB-84, DDB-97, DDB-98).
 func TestFilters(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		for _, city := range []string{"Espoo", "Turku", ""} {
 			i := item{"id": text("id " + city), "n": number("5")}
@@ -228,6 +232,7 @@ func TestFilters(t *testing.T) {
 // Failure records name the batch as AWS does (DDB-68, DDB-100, DDB-101, DDB-102), and a
 // failed record of a batch is named by its sequence number (DDB-67).
 func TestFailureRecord(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		time.Sleep(1500 * time.Millisecond)
 		numbers := w.change("a", "b", "c")
@@ -273,6 +278,7 @@ func TestFailureRecord(t *testing.T) {
 // Sub-lanes keep the order of an item, whose key may be of two attributes, and equal
 // numbers are one item (DDB-65, DDB-66).
 func TestItemKey(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		arn, err := w.AddTable("lines", dynamodbstreamstest.Setup{Keys: []string{"order", "line"}})
 		w.must(err)
@@ -302,8 +308,10 @@ func TestItemKey(t *testing.T) {
 // AtTimestamp begins with the second that the time is in, also on a server that does not
 // know iterators by time (DDB-47, DDB-48).
 func TestAtTimestamp(t *testing.T) {
+	t.Parallel()
 	for name, unknown := range map[string]bool{"known": false, "unknown": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inWorld(t, 1, func(t *testing.T, w *world) {
 				if unknown {
 					w.turn(on("GetShardIterator", func(c dynamodbstreamstest.Call) fault {
@@ -336,6 +344,7 @@ func TestAtTimestamp(t *testing.T) {
 
 // Tumbling windows take the records by their whole seconds (DDB-94, DDB-96).
 func TestTumblingWindow(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		type windowed struct {
 			Records []json.RawMessage `json:"Records"`

@@ -27,7 +27,7 @@ func (e *DisabledError) Error() string {
 	if e.Successor != "" {
 		next = "changes of the table go to " + e.Successor
 	}
-	return fmt.Sprintf("the stream is DISABLED: it is read to its end, and nothing comes after that; %s", next)
+	return "the stream is DISABLED: it is read to its end, and nothing comes after that; " + next
 }
 
 // noteStatus takes note of what a description says of the stream, and tells once that it

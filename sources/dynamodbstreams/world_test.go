@@ -58,7 +58,6 @@ type world struct {
 // inWorld runs a test in a bubble with a stream of so many shards.
 func inWorld(t *testing.T, shards int, test func(t *testing.T, w *world)) {
 	t.Helper()
-	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		t.Helper()
 		w := &world{

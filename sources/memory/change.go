@@ -98,43 +98,41 @@ func attributesOf(item Item) (map[string]attribute, error) {
 var numeral = regexp.MustCompile(`^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$`)
 
 func attributeOf(value any) (attribute, error) {
-	var (
-		a   attribute //nolint:varnamelen // as in what follows
-		err error
-	)
+	var made attribute
+	var err error
 	switch v := value.(type) {
 	case nil:
-		a.Kind = eventjson.DynamoDBNULL
+		made.Kind = eventjson.DynamoDBNULL
 	case string:
-		a.Kind, a.Text = eventjson.DynamoDBS, v
+		made.Kind, made.Text = eventjson.DynamoDBS, v
 	case bool:
-		a.Kind, a.Bool = eventjson.DynamoDBBOOL, v
+		made.Kind, made.Bool = eventjson.DynamoDBBOOL, v
 	case []byte:
-		a.Kind, a.Bytes = eventjson.DynamoDBB, v
+		made.Kind, made.Bytes = eventjson.DynamoDBB, v
 	case json.Number:
 		return numberOf(string(v))
 	case Item:
-		a.Kind = eventjson.DynamoDBM
-		a.Map, err = attributesOf(v)
+		made.Kind = eventjson.DynamoDBM
+		made.Map, err = attributesOf(v)
 	case []any:
 		return listOf(v)
 	case []string:
 		return listOf(v)
 	case StringSet:
-		a.Kind, a.Texts = eventjson.DynamoDBSS, v
+		made.Kind, made.Texts = eventjson.DynamoDBSS, v
 	case NumberSet:
-		a.Kind, a.Texts = eventjson.DynamoDBNS, v
+		made.Kind, made.Texts = eventjson.DynamoDBNS, v
 		for _, text := range v {
 			if _, wrong := numberOf(text); wrong != nil {
-				return a, wrong
+				return made, wrong
 			}
 		}
 	case BinarySet:
-		a.Kind, a.Blobs = eventjson.DynamoDBBS, v
+		made.Kind, made.Blobs = eventjson.DynamoDBBS, v
 	default:
 		return goNumber(value)
 	}
-	return a, err
+	return made, err
 }
 
 func listOf[T any](values []T) (attribute, error) {

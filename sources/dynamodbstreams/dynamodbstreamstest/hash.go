@@ -28,7 +28,7 @@ func (r hashRange) divide(n int) []hashRange {
 	list := make([]hashRange, n)
 	step := (r.to - r.from) / uint64(n) //nolint:gosec // at least 1
 	for i := range list {
-		list[i] = hashRange{from: r.from + step*uint64(i), to: r.from + step*uint64(i+1) - 1} //nolint:gosec // a count
+		list[i] = hashRange{from: r.from + step*uint64(i), to: r.from + step*uint64(i+1) - 1}
 	}
 	list[n-1].to = r.to
 	return list

@@ -28,6 +28,7 @@ func every() item {
 // Each view type tells its images, and keys and kinds of changes come as they are
 // (DDB-08, DDB-80, DDB-87).
 func TestViewTypes(t *testing.T) {
+	t.Parallel()
 	for view, want := range map[types.StreamViewType][3][2]bool{ // new and old image of an insert, a change, a removal
 		types.StreamViewTypeKeysOnly:        {{false, false}, {false, false}, {false, false}},
 		types.StreamViewTypeNewImage:        {{true, false}, {true, false}, {false, false}},
@@ -35,6 +36,7 @@ func TestViewTypes(t *testing.T) {
 		types.StreamViewTypeNewAndOldImages: {{true, false}, {true, true}, {false, true}},
 	} {
 		t.Run(string(view), func(t *testing.T) {
+			t.Parallel()
 			run(t, dynamodbstreamstest.Setup{View: view}, func(t *testing.T, w *world) {
 				changed := every()
 				changed["n"] = number("13")
@@ -67,6 +69,7 @@ func TestViewTypes(t *testing.T) {
 
 // A write that changes nothing is no record, and equal numbers are one key (DDB-07).
 func TestNoChange(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{Keys: []string{"id", "line"}, Shards: 4}, func(t *testing.T, w *world) {
 		for _, line := range []string{"1", "1.0", "10E-1"} {
 			must[dynamodbstreamstest.Change](w)(w.server.Put("orders", item{"id": text("a"), "line": number(line), "v": text("x")}))
@@ -91,6 +94,7 @@ func TestNoChange(t *testing.T) {
 
 // Whole seconds are told of what the table did, and any time of what a test puts.
 func TestCreationTime(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{}, func(t *testing.T, w *world) {
 		time.Sleep(1600 * time.Millisecond)
 		now := time.Now()
@@ -112,6 +116,7 @@ func TestCreationTime(t *testing.T) {
 
 // A kind of value that the SDK does not know comes through the wire.
 func TestUnknownValue(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{}, func(t *testing.T, w *world) {
 		_, err := w.server.Append("orders", w.shard(0), dynamodbstreamstest.Raw{
 			Keys: json.RawMessage(`{"id":{"S":"a"}}`), NewImage: json.RawMessage(`{"x":{"VEC":"?"},"s":{"S":"ok"}}`),
@@ -127,6 +132,7 @@ func TestUnknownValue(t *testing.T) {
 }
 
 func TestRefusedItems(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{}, func(t *testing.T, w *world) {
 		for _, bad := range []item{
 			{}, {"id": &types.AttributeValueMemberBOOL{}}, {"id": number("1e9999")}, {"id": text("a"), "n": number("x")},
@@ -149,6 +155,7 @@ func TestRefusedItems(t *testing.T) {
 
 // What a stream tells of itself.
 func TestDescription(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{Keys: []string{"id", "line"}, View: types.StreamViewTypeNewImage}, func(t *testing.T, w *world) {
 		d := w.describe()
 		if *d.TableName != "orders" || d.StreamStatus != types.StreamStatusEnabled || d.StreamViewType != types.StreamViewTypeNewImage ||
@@ -166,6 +173,7 @@ func TestDescription(t *testing.T) {
 // service counts them: a key of 16 bytes with 11 of text are 27, with the image 54, and
 // with six bytes of binary under a name of 10 more 70 (DDB-86).
 func TestIDsAndSizes(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{Keys: []string{"a-name-of-16-byt"}}, func(t *testing.T, w *world) {
 		key := item{"a-name-of-16-byt": text("eleven-byte")}
 		for _, image := range []item{

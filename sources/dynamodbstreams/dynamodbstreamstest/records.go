@@ -22,8 +22,8 @@ func (r *getRecords) describe(s *Server, c *Call) {
 	}
 }
 
-func (r *getRecords) run(x exchange) ([]byte, error) {
-	s, now := x.server, time.Now()
+func (r *getRecords) run(call exchange) ([]byte, error) {
+	s, now := call.server, time.Now()
 	limit := given(r.Limit, maxGet)
 	switch {
 	case limit < 1:
@@ -40,21 +40,21 @@ func (r *getRecords) run(x exchange) ([]byte, error) {
 		return nil, ExpiredIterator()
 	case it.Next <= sh.trimmed:
 		return nil, TrimmedDataAccess()
-	case s.limits && !sh.readers.admit(x.host, now):
+	case s.limits && !sh.readers.admit(call.host, now):
 		return nil, LimitExceeded()
 	}
-	if x.fault.AtMost > 0 {
-		limit = min(limit, x.fault.AtMost)
+	if call.fault.AtMost > 0 {
+		limit = min(limit, call.fault.AtMost)
 	}
-	if x.fault.Empty && sh.at(it.Next) < len(sh.records) {
+	if call.fault.Empty && sh.at(it.Next) < len(sh.records) {
 		limit = 0
 	}
 	c := sh.read(it.Next, limit, maxBytes)
-	if x.fault.LateEnd && len(c.records) > 0 {
+	if call.fault.LateEnd && len(c.records) > 0 {
 		c.end = false
 	}
 	if len(c.records) > 0 || c.end {
-		sh.tell(Event{What: Read, Host: x.host, End: c.end, Lost: x.fault.Cut == CutAfter}, c.records)
+		sh.tell(Event{What: Read, Host: call.host, End: c.end, Lost: call.fault.Cut == CutAfter}, c.records)
 	}
 	return c.append(sh, now)
 }

@@ -15,6 +15,7 @@ import (
 // A closed shard is read to its end and has a null iterator there, but no children;
 // those are found by their parent (DDB-02, DDB-06, DDB-23, DDB-43, DDB-44).
 func TestRollOver(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{}, func(t *testing.T, w *world) {
 		parent := w.shard(0)
 		w.put("a", "b")
@@ -47,6 +48,7 @@ func TestRollOver(t *testing.T) {
 
 // Both halves of a split get what is theirs, in the order of each item.
 func TestSplit(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{}, func(t *testing.T, w *world) {
 		children := must[[]string](w)(w.server.Split("orders", w.shard(0)))
 		w.put("a", "b", "c", "d", "e", "f", "g", "h")
@@ -64,6 +66,7 @@ func TestSplit(t *testing.T) {
 
 // Children may be hidden for a while (DDB-28).
 func TestLateChildren(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{}, func(t *testing.T, w *world) {
 		parent := w.shard(0)
 		if err := w.server.SetChildDelay("orders", time.Second); err != nil {
@@ -86,6 +89,7 @@ func TestLateChildren(t *testing.T) {
 
 // Lists come in pages of at most 100; an empty page is not the end (DDB-20, DDB-21).
 func TestPages(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{Shards: 250}, func(t *testing.T, w *world) {
 		for _, unordered := range []bool{false, true} {
 			w.server.SetUnordered(unordered)
@@ -113,6 +117,7 @@ func TestPages(t *testing.T) {
 
 // Iterators of every type begin where they say (DDB-47, DDB-48).
 func TestIteratorTypes(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{}, func(t *testing.T, w *world) {
 		shard := w.shard(0)
 		a := w.put("a")[0]
@@ -147,6 +152,7 @@ func TestIteratorTypes(t *testing.T) {
 // Dropped records are refused, when the iterator is made, when it is used, and when
 // it was made before they were dropped (DDB-24).
 func TestTrim(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{}, func(t *testing.T, w *world) {
 		shard := w.shard(0)
 		changes := w.put("a", "b", "c")
@@ -171,6 +177,7 @@ func TestTrim(t *testing.T) {
 
 // After 24 hours records go, and closed shards and disabled streams do too (DDB-01).
 func TestAge(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{}, func(t *testing.T, w *world) {
 		shard := w.shard(0)
 		w.put("a")
@@ -196,6 +203,7 @@ func TestAge(t *testing.T) {
 
 // Nothing is dropped by itself if that is switched off.
 func TestNoAge(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{}, func(t *testing.T, w *world) {
 		w.server.SetAging(false)
 		w.put("a")
@@ -209,6 +217,7 @@ func TestNoAge(t *testing.T) {
 
 // An iterator is good for 15 minutes (DDB-46).
 func TestExpiredIterator(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{}, func(t *testing.T, w *world) {
 		it := w.horizon(w.shard(0))
 		time.Sleep(15 * time.Minute)
@@ -221,6 +230,7 @@ func TestExpiredIterator(t *testing.T) {
 
 // Disabling closes all shards, and enabling makes another stream (DDB-09, DDB-10).
 func TestDisable(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{Shards: 2}, func(t *testing.T, w *world) {
 		w.put("a")
 		if err := w.server.Disable("orders"); err != nil {
@@ -255,6 +265,7 @@ func TestDisable(t *testing.T) {
 
 // What callers may do at most (DDB-13, DDB-22, DDB-41).
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{}, func(t *testing.T, w *world) {
 		it := w.horizon(w.shard(0))
 		_, err := w.client.GetRecords(t.Context(), &dynamodbstreams.GetRecordsInput{ShardIterator: &it, Limit: new(int32(1001))})
@@ -285,6 +296,7 @@ func TestLimits(t *testing.T) {
 
 // Sequence numbers are compared as numbers only (DDB-12).
 func TestFirstSequenceNumber(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{FirstSequenceNumber: "999999999999999999995"}, func(t *testing.T, w *world) {
 		a, b := w.put("a")[0], w.put("b")[0]
 		if len(a.Number) != 22 || len(w.server.Shards("orders")[0].First) != 21 || b.Number <= a.Number {
@@ -301,6 +313,7 @@ func TestFirstSequenceNumber(t *testing.T) {
 
 // The watcher hears of what happens, in order.
 func TestWatch(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{}, func(t *testing.T, w *world) {
 		var seen []dynamodbstreamstest.What
 		w.server.SetWatch(func(e dynamodbstreamstest.Event) { seen = append(seen, e.What) })
@@ -320,6 +333,7 @@ func TestWatch(t *testing.T) {
 
 // Lists may tell less than there is, or more than was asked for.
 func TestListFaults(t *testing.T) {
+	t.Parallel()
 	run(t, dynamodbstreamstest.Setup{Shards: 2}, func(t *testing.T, w *world) {
 		parent, other := w.shard(0), w.shard(1)
 		child := must[string](w)(w.server.Roll("orders", parent))

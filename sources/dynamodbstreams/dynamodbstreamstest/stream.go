@@ -40,8 +40,8 @@ type stream struct {
 // lookup returns the stream with an ARN, or the newest one of a table that is
 // named. The mutex is held.
 func (s *Server) lookup(text string) (*stream, error) {
-	for i := len(s.streams) - 1; i >= 0; i-- {
-		if st := s.streams[i]; st.arn == text || st.table == text {
+	for _, st := range slices.Backward(s.streams) {
+		if st.arn == text || st.table == text {
 			return st, nil
 		}
 	}

@@ -28,7 +28,6 @@ type world struct {
 // run runs a test in a bubble.
 func run(t *testing.T, setup dynamodbstreamstest.Setup, test func(*testing.T, *world)) {
 	t.Helper()
-	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, server: dynamodbstreamstest.New()}
 		w.client = w.server.Client()

@@ -210,12 +210,14 @@ func (r *Poller[R]) missing(ctx context.Context, operation string, err error) (A
 // took makes an answer of what was read, or reads it again from a new iterator.
 func (r *Poller[R]) took(ctx context.Context, a Answer[R], began time.Time) (Answer[R], error) {
 	a.Opened, a.Trimmed, a.Ended = r.opened, r.trimmed, a.Next == ""
+	if a.Records != nil { // the service answered, whatever else is made of it
+		r.p.stream.Allowed(readOperation)
+	}
 	err := r.p.Check(ctx, &a)
 	if err != nil {
 		r.iterator = ""
 		return Answer[R]{}, r.p.Failed(readOperation, "", err)
 	}
-	r.p.stream.Allowed(readOperation)
 	r.iterator, r.opened, r.trimmed = a.Next, false, false
 	r.more = a.Behind > 0 && !a.Ended
 	r.limit = min(2*r.limit, r.p.stream.traits.MaxRecords)

@@ -35,6 +35,9 @@ type Kind struct {
 	Patience time.Duration
 	// New returns the world of one simulation.
 	New func(*Sim) World
+	// ReadsAhead says that calls to read are made beside the Fetch that is served, so
+	// that one that was sent before a stop may have its turn long after it.
+	ReadsAhead bool
 }
 
 // World is the service that a simulated mapping reads, and all that outlives
