@@ -102,6 +102,20 @@ func TestPoisonGoesToDestinationAfterItsAttempts_MQ32(t *testing.T) {
 	})
 }
 
+// The same on a queue in memory that acts as one of a broker.
+func TestPoisonOfAQueueInMemory(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		dead := memory.NewQueue(memory.QueueOptions{})
+		q := queueOf(memory.QueueOptions{InPlace: true, DeadLetter: dead}, "poison", "a", "b")
+		q.End()
+		j := newJournal()
+		mustRun(t, mustNew(t, q.Source(), j.handler(failIf("poison")), j.config(esm.Config{BatchSize: 1, MaximumRetryAttempts: new(1)})))
+		equal(t, "batches", j.batches, [][]string{{"poison"}, {"poison"}, {"a"}, {"b"}})
+		equal(t, "dead letters", dead.Bodies(), []string{"poison"})
+		equal(t, "deleted", q.Deleted(), 2)
+	})
+}
+
 func texts(records []sources.Record) []string {
 	var all []string
 	for i := range records {
@@ -160,8 +174,8 @@ func TestThrottledInPlaceIsGivenBackInTime(t *testing.T) {
 			return esm.Response{}, &esm.ThrottleError{RetryAfter: time.Minute}
 		}), j.config(esm.Config{DrainTimeout: time.Second})))
 		time.Sleep(30 * time.Second)
-		equal(t, "times", j.times, []time.Duration{0, 20*time.Second + 1})
 		_, _ = stop()
+		equal(t, "times", j.times, []time.Duration{0, 20*time.Second + 1})
 		equal(t, "told as failed", len(source.failed), 0)
 		equal(t, "left", q.Visible(), 1)
 	})

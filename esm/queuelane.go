@@ -65,7 +65,7 @@ func (l *queueLane) run() {
 			return
 		}
 		u.scaler.busy()
-		handled := true
+		var handled bool
 		if tooLarge {
 			u.scaler.free()
 			handled = l.rejectTooLarge()

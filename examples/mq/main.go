@@ -44,7 +44,7 @@ func run(ctx context.Context, out io.Writer, arguments []string) error {
 	defer cancel()
 	password := os.Getenv("MQ_PASSWORD")
 	if *rabbit != "" || *active == "" {
-		place, err := newRabbitMQ(*rabbit, *user, password)
+		place, err := newRabbitMQ(ctx, *rabbit, *user, password)
 		if err != nil {
 			return err
 		}

@@ -18,14 +18,14 @@ const (
 )
 
 // newRabbitMQ makes the two queues on the RabbitMQ at an endpoint, or on an embedded one.
-func newRabbitMQ(endpoint, user, password string) (*place, error) {
+func newRabbitMQ(ctx context.Context, endpoint, user, password string) (*place, error) {
 	options := rabbitmq.Options{
 		Endpoints: []string{endpoint}, Queue: queue, Access: rabbitmq.BasicAuth(user, password), DeadLetters: true,
 	}
 	if endpoint == "" {
 		return embeddedRabbitMQ(options), nil
 	}
-	return realRabbitMQ(options, user, password)
+	return realRabbitMQ(ctx, options, user, password)
 }
 
 func embeddedRabbitMQ(options rabbitmq.Options) *place {
@@ -34,11 +34,8 @@ func embeddedRabbitMQ(options rabbitmq.Options) *place {
 	broker.Declare(queue, rabbitmqtest.QueueOptions{DeadLetters: deadLetters})
 	options.Endpoints, options.Access, options.Dialer = []string{"amqp://embedded"}, rabbitmq.BasicAuth("guest", "guest"), broker
 	return &place{
-		name: "an embedded RabbitMQ",
-		send: func(body string) error {
-			broker.Publish(queue, amqp.Publishing{Body: []byte(body)})
-			return nil
-		},
+		name:    "an embedded RabbitMQ",
+		send:    func(body string) error { return broker.Publish(queue, amqp.Publishing{Body: []byte(body)}) },
 		source:  func() (sources.Source, error) { return rabbitmq.New(options) },
 		handler: func(s *shop) esm.Handler { return esm.Typed(s.handleRabbitMQ) },
 		dead: func() (bodies []string, err error) {
@@ -51,7 +48,7 @@ func embeddedRabbitMQ(options rabbitmq.Options) *place {
 	}
 }
 
-func realRabbitMQ(options rabbitmq.Options, user, password string) (*place, error) {
+func realRabbitMQ(ctx context.Context, options rabbitmq.Options, user, password string) (*place, error) {
 	address, err := url.Parse(options.Endpoints[0])
 	if err != nil {
 		return nil, err
@@ -77,7 +74,7 @@ func realRabbitMQ(options rabbitmq.Options, user, password string) (*place, erro
 	return &place{
 		name: "the RabbitMQ at " + address.Host,
 		send: func(body string) error {
-			return channel.PublishWithContext(context.Background(), "", queue, true, false, amqp.Publishing{Body: []byte(body)})
+			return channel.PublishWithContext(ctx, "", queue, true, false, amqp.Publishing{Body: []byte(body)})
 		},
 		source:  func() (sources.Source, error) { return rabbitmq.New(options) },
 		handler: func(s *shop) esm.Handler { return esm.Typed(s.handleRabbitMQ) },

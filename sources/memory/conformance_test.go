@@ -79,6 +79,13 @@ func TestFIFOConformance(t *testing.T) {
 	})
 }
 
+func TestInPlaceConformance(t *testing.T) {
+	t.Parallel()
+	sourcetest.RunInBubbles(t, func(*testing.T) sourcetest.Harness {
+		return queueHarness(memory.NewQueue(memory.QueueOptions{InPlace: true, DeadLetter: memory.NewQueue(memory.QueueOptions{})}), 0)
+	})
+}
+
 func TestStreamConformance(t *testing.T) {
 	t.Parallel()
 	sourcetest.RunInBubbles(t, func(*testing.T) sourcetest.Harness {

@@ -44,6 +44,12 @@ type QueueOptions struct {
 	// FIFO keeps the messages of a group in order and withholds a group while
 	// one of its messages is in flight (SQS-30, SQS-32).
 	FIFO bool
+
+	// InPlace makes it a queue as message brokers have them (Amazon MQ): what a mapping
+	// has fetched is its own until it stops, a batch that failed is tried again in place,
+	// and DeadLetter gets what is rejected. VisibilityTimeout and MaxReceiveCount are of no
+	// account. Not with FIFO.
+	InPlace bool
 }
 
 // Queue is an in-memory message queue. Make one with [NewQueue].
@@ -89,6 +95,9 @@ func NewQueue(options QueueOptions) *Queue {
 	}
 	if options.VisibilityTimeout <= 0 {
 		options.VisibilityTimeout = defaultVisibility
+	}
+	if options.InPlace {
+		options.VisibilityTimeout, options.MaxReceiveCount = hiddenInPlace, 0
 	}
 	arn := "arn:aws:sqs:" + region + ":" + account + ":" + options.Name
 	queue := &Queue{

@@ -58,6 +58,9 @@ func (s *queueSource) Traits() sources.Traits {
 			PerMinute:      1000,
 		},
 	}
+	if s.queue.options.InPlace {
+		return inPlaceTraits(traits, s.queue.options.DeadLetter != nil)
+	}
 	if traits.Grouped {
 		traits.BatchSize.Max, traits.UnwindowedBatchSize = 10, 0
 		traits.Window.Max = 0
@@ -93,7 +96,11 @@ func (s *queueSource) Accept(ctx context.Context) (sources.Partition, error) {
 		case <-ctx.Done():
 		case <-finished:
 		case <-s.free:
-			return &queuePartition{source: s, queue: s.queue, hidden: s.hidden}, nil
+			p := queuePartition{source: s, queue: s.queue, hidden: s.hidden}
+			if s.queue.options.InPlace {
+				return &inPlacePartition{queue: p, held: make(map[*entry]sources.Record)}, nil
+			}
+			return &p, nil
 		}
 	}
 }

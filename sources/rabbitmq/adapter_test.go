@@ -23,7 +23,6 @@ import (
 // bubble runs a test of one site in virtual time.
 func bubble(t *testing.T, f func(t *testing.T, s *site, broker *rabbitmqtest.Broker)) {
 	t.Helper()
-	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
 		broker, ok := s.options.Dialer.(*rabbitmqtest.Broker)
@@ -97,6 +96,7 @@ func TestOptionsAreChecked_P13(t *testing.T) {
 }
 
 func TestTraits_MQ10(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, s *site, _ *rabbitmqtest.Broker) {
 		s.options.Queue = s.queue
 		traits := s.source().Traits()
@@ -115,6 +115,7 @@ func TestTraits_MQ10(t *testing.T) {
 // A prefetch that AMQP cannot say is refused, not cut (M22), and so is a consumer timeout
 // that would strike while messages are handled (M9).
 func TestSettingsThatCannotWork(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, s *site, _ *rabbitmqtest.Broker) {
 		s.queues(rabbitmqtest.QueueOptions{})
 		err := s.source().Start(t.Context(), sources.Settings{BatchSize: 10_000, Concurrency: 7})
@@ -134,6 +135,7 @@ func TestSettingsThatCannotWork(t *testing.T) {
 
 // Large messages are fetched in smaller numbers (P7).
 func TestPrefetchIsBoundInBytes_P7(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, s *site, broker *rabbitmqtest.Broker) {
 		s.queues(rabbitmqtest.QueueOptions{})
 		s.options.PrefetchBytes = 100_000
@@ -164,6 +166,7 @@ func TestPrefetchIsBoundInBytes_P7(t *testing.T) {
 
 // The next batch is fetched ahead if that is asked for.
 func TestReadAhead(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, s *site, broker *rabbitmqtest.Broker) {
 		s.queues(rabbitmqtest.QueueOptions{})
 		s.options.ReadAhead = true
@@ -181,6 +184,7 @@ func TestReadAhead(t *testing.T) {
 
 // Small messages are fetched in full batches.
 func TestPrefetchGrows(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, s *site, broker *rabbitmqtest.Broker) {
 		s.queues(rabbitmqtest.QueueOptions{})
 		s.send(numbers(1000)...)
@@ -198,6 +202,7 @@ func TestPrefetchGrows(t *testing.T) {
 // The next endpoint is tried when one cannot be connected to (MQ-22), and a login is read
 // anew for each connection (MQ-04).
 func TestFailover_MQ22(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, s *site, broker *rabbitmqtest.Broker) {
 		s.queues(rabbitmqtest.QueueOptions{})
 		var tried []string
@@ -242,6 +247,7 @@ func (f dialerFunc) Dial(ctx context.Context, target rabbitmq.Target) (rabbitmq.
 // A broker that is away is connected to again with growing waits, and told of (P9, P14,
 // MQ-23).
 func TestBrokerAway_MQ23(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, s *site, broker *rabbitmqtest.Broker) {
 		s.queues(rabbitmqtest.QueueOptions{})
 		var dials atomic.Int32
@@ -271,6 +277,7 @@ func TestBrokerAway_MQ23(t *testing.T) {
 
 // A call that never returns costs its deadline, and no more: the connection is cut (P11).
 func TestAckThatHangs_P11(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, s *site, broker *rabbitmqtest.Broker) {
 		s.queues(rabbitmqtest.QueueOptions{})
 		s.send("a")
@@ -326,6 +333,7 @@ func (c *hangingChannel) Ack(tag uint64, multiple bool) error {
 // One frame acknowledges a batch where all below it is settled, and each record has its own
 // where not.
 func TestAckFrames(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, s *site, broker *rabbitmqtest.Broker) {
 		s.queues(rabbitmqtest.QueueOptions{})
 		var acks atomic.Int32
@@ -363,6 +371,7 @@ func TestAckFrames(t *testing.T) {
 // The methods of a native delivery do nothing: an acknowledgement of the user's would be the
 // second (M16).
 func TestNativeDeliveryRefuses(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, s *site, broker *rabbitmqtest.Broker) {
 		s.queues(rabbitmqtest.QueueOptions{})
 		s.send("a")
@@ -381,6 +390,7 @@ func TestNativeDeliveryRefuses(t *testing.T) {
 
 // A broker in need is told of (M14), and a message near the limit of its queue (M5).
 func TestWarnings(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, s *site, broker *rabbitmqtest.Broker) {
 		s.queues(rabbitmqtest.QueueOptions{Quorum: true})
 		s.options.DeliveryLimit = 4
@@ -410,6 +420,7 @@ func TestWarnings(t *testing.T) {
 
 // A failure record names the queue; what has no message ID is named otherwise.
 func TestFailureRecord(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, s *site, broker *rabbitmqtest.Broker) {
 		s.queues(rabbitmqtest.QueueOptions{})
 		s.publish(s.queue, amqp.Publishing{MessageId: "m-1", Body: []byte("poison")}, amqp.Publishing{Body: []byte("poison")})
@@ -435,6 +446,7 @@ func TestFailureRecord(t *testing.T) {
 
 // Patterns see the properties of a message too.
 func TestFilterOfProperties_FILT56(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, s *site, broker *rabbitmqtest.Broker) {
 		s.queues(rabbitmqtest.QueueOptions{})
 		s.publish(s.queue, amqp.Publishing{ContentType: "a", Body: []byte("1")}, amqp.Publishing{ContentType: "b", Body: []byte("2")})
@@ -448,6 +460,7 @@ func TestFilterOfProperties_FILT56(t *testing.T) {
 }
 
 func TestMeasures(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, s *site, _ *rabbitmqtest.Broker) {
 		s.queues(rabbitmqtest.QueueOptions{})
 		s.send(numbers(3)...)

@@ -2,6 +2,7 @@ package rabbitmq_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -30,10 +31,11 @@ func harness(t *testing.T, queue rabbitmqtest.QueueOptions) sourcetest.Harness {
 	broker.Declare(queueName, queue)
 	return sourcetest.Harness{
 		Send: func(_ context.Context, messages ...sourcetest.Message) error {
+			var errs []error
 			for _, m := range messages {
-				broker.Publish(queueName, amqp.Publishing{Body: m.Data})
+				errs = append(errs, broker.Publish(queueName, amqp.Publishing{Body: m.Data}))
 			}
-			return nil
+			return errors.Join(errs...)
 		},
 		Open:       func(context.Context) (sources.Source, error) { return rabbitmq.New(options(broker)) },
 		Settings:   sources.Settings{BatchSize: 100},

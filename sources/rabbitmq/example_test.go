@@ -54,7 +54,11 @@ func ExampleNew() {
 	broker := rabbitmqtest.NewBroker(rabbitmqtest.Options{})
 	defer broker.Close()
 	broker.Declare("stock", rabbitmqtest.QueueOptions{})
-	broker.Publish("stock", amqp.Publishing{MessageId: "m-1", Body: []byte(`{"sku":"A1"}`)})
+	err := broker.Publish("stock", amqp.Publishing{MessageId: "m-1", Body: []byte(`{"sku":"A1"}`)})
+	if err != nil {
+		log.Print(err)
+		return
+	}
 	source, err := rabbitmq.New(rabbitmq.Options{
 		Endpoints: []string{"amqp://broker"}, Queue: "stock", Access: rabbitmq.BasicAuth("guest", "guest"), Dialer: broker,
 	})

@@ -37,7 +37,6 @@ type link struct {
 	// Guarded by the partition's mutex.
 	book   ledger
 	buffer queue
-	bytes  int // of what the buffer has
 	handed int
 	asked  bool // the consumer was cancelled by us
 }

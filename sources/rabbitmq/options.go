@@ -106,10 +106,8 @@ func schemes() map[string]broker.Scheme {
 // is wrong, and has no secret in it (P13).
 func (o Options) endpoints() ([]broker.Endpoint, error) {
 	const longest = 255 // bytes of a short string of AMQP
-	var (
-		all  []broker.Endpoint
-		errs []error
-	)
+	all := make([]broker.Endpoint, 0, len(o.Endpoints))
+	var errs []error
 	require := func(ok bool, format string, args ...any) {
 		if !ok {
 			errs = append(errs, fmt.Errorf(format, args...))
@@ -119,7 +117,7 @@ func (o Options) endpoints() ([]broker.Endpoint, error) {
 	for i, text := range o.Endpoints {
 		endpoint, err := broker.ParseEndpoint(text, schemes())
 		if err != nil {
-			errs = append(errs, fmt.Errorf("Endpoints[%d] %w; want amqps://host:5671 or amqp://host:5672", i, err))
+			errs = append(errs, fmt.Errorf("option Endpoints[%d] %w; want amqps://host:5671 or amqp://host:5672", i, err))
 		}
 		all = append(all, endpoint)
 	}
@@ -128,7 +126,8 @@ func (o Options) endpoints() ([]broker.Endpoint, error) {
 	require(len(o.ConsumerTag) <= longest, "ConsumerTag has %d bytes: want at most %d", len(o.ConsumerTag), longest)
 	require(!strings.HasPrefix(o.Queue, "amq.rabbitmq.reply-to"), "Queue %q is none that can be read", o.Queue)
 	require(o.Access != nil, "Access is nil: use BasicAuth or BasicAuthSecret")
-	require(o.ConsumerTimeout > 0 || o.ConsumerTimeout == NoConsumerTimeout, "ConsumerTimeout is %v: want a positive duration, or NoConsumerTimeout", o.ConsumerTimeout)
+	require(o.ConsumerTimeout > 0 || o.ConsumerTimeout == NoConsumerTimeout,
+		"ConsumerTimeout is %v: want a positive duration, or NoConsumerTimeout", o.ConsumerTimeout)
 	require(o.PrefetchBytes >= -1, "PrefetchBytes is %d: want a positive number, or -1 for no bound", o.PrefetchBytes)
 	require(o.DeliveryLimit > 0, "DeliveryLimit is %d: want a positive number", o.DeliveryLimit)
 	if len(errs) > 0 {

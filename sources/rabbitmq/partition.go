@@ -170,7 +170,10 @@ func (p *partition) connect() {
 		p.fail(err)
 		return
 	}
-	l := &link{session: x, partition: p, serial: serial, turn: make(chan struct{}, 1), nudge: make(chan struct{}, 1), prefetch: p.source.setup.prefetch}
+	l := &link{
+		session: x, partition: p, serial: serial, prefetch: p.source.setup.prefetch,
+		turn: make(chan struct{}, 1), nudge: make(chan struct{}, 1),
+	}
 	if p.source.options.PrefetchBytes > 0 {
 		l.prefetch = min(l.prefetch, firstPrefetch)
 	}

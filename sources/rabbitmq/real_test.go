@@ -57,7 +57,7 @@ func realChannel(tb testing.TB, conn *amqp.Connection) *amqp.Channel {
 	return channel
 }
 
-//nolint:gochecknoglobals // counts the names of queues
+// realSerial counts the names of queues.
 var realSerial atomic.Int64
 
 // newRealSite is a site on the real broker, whose queues are removed in the end.
@@ -340,7 +340,7 @@ func TestRealVirtualHost_MQ71(t *testing.T) {
 // brokerCommand has the broker under test killed, started, or in need.
 func brokerCommand(t *testing.T, what string) {
 	t.Helper()
-	out, err := exec.Command(realAddress(t, "OPENESM_RABBITMQ_BROKER"), what).CombinedOutput() //nolint:gosec // the suite's own
+	out, err := exec.Command(realAddress(t, "OPENESM_RABBITMQ_BROKER"), what).CombinedOutput()
 	if err != nil {
 		t.Errorf("broker %s: %v: %s", what, err, out)
 	}

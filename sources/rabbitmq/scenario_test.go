@@ -48,7 +48,10 @@ func scenarios() map[string]func(s *site) {
 func TestScenarios(t *testing.T) {
 	t.Parallel()
 	for name, scenario := range scenarios() {
-		t.Run(name, func(t *testing.T) { play(t, scenario) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			play(t, scenario)
+		})
 	}
 }
 
@@ -336,16 +339,16 @@ func restKeepsOrder(s *site) {
 	if err := r.stop(); err != nil {
 		s.t.Error(err)
 	}
-	order := ""
+	var order strings.Builder
 	for i, batch := range r.handled() {
 		for _, body := range batch {
 			if i%3 == 2 {
-				order += body[:1]
+				order.WriteString(body[:1])
 			}
 		}
 	}
-	if order != "012345678" || r.redelivered() > 0 {
-		s.t.Errorf("handled %s, %d redelivered", order, r.redelivered())
+	if order.String() != "012345678" || r.redelivered() > 0 {
+		s.t.Errorf("handled %s, %d redelivered", order.String(), r.redelivered())
 	}
 }
 

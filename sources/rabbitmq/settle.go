@@ -12,6 +12,10 @@ import (
 	"github.com/openesm/openesm/sources"
 )
 
+// frames writes what settles the deliveries with these tags, which are in order. Everything
+// of the channel is settled below a tag.
+type frames func(l *link, tags []uint64, below uint64) error
+
 // Ack acknowledges records, each over the link that delivered it: with one frame those
 // below which everything of the channel is settled, and one by one the others (M2).
 // Nothing is sent for a record whose link has ended (M1), or that is settled (M16).
@@ -40,7 +44,7 @@ func (p *partition) Reject(ctx context.Context, records []sources.Record) error 
 	return p.settle(ctx, records, nack(false))
 }
 
-func nack(requeue bool) func(l *link, tags []uint64, below uint64) error {
+func nack(requeue bool) frames {
 	return func(l *link, tags []uint64, _ uint64) error {
 		for _, tag := range tags {
 			if err := l.channel.Nack(tag, false, requeue); err != nil {
@@ -51,9 +55,8 @@ func nack(requeue bool) func(l *link, tags []uint64, below uint64) error {
 	}
 }
 
-// settle settles records over their links, by frames that send writes. It gets the tags in
-// order, and that below which everything is settled.
-func (p *partition) settle(ctx context.Context, records []sources.Record, send func(l *link, tags []uint64, below uint64) error) error {
+// settle settles records over their links, by frames that send writes.
+func (p *partition) settle(ctx context.Context, records []sources.Record, send frames) error {
 	var stale []sources.Record
 	first := errStale
 	for from := 0; from < len(records); {
@@ -85,13 +88,13 @@ func (p *partition) settle(ctx context.Context, records []sources.Record, send f
 
 // settle settles records of one link, and returns those that cannot be any more. An error
 // without any means that nothing was done.
-func (l *link) settle(ctx context.Context, records []sources.Record, send func(l *link, tags []uint64, below uint64) error) ([]sources.Record, error) {
-	p := l.partition
+func (l *link) settle(ctx context.Context, records []sources.Record, send frames) ([]sources.Record, error) {
+	of := l.partition
 	if err := l.take(ctx); err != nil {
 		return nil, err
 	}
 	defer l.give()
-	p.mu.Lock()
+	of.mu.Lock()
 	if l.dead.Load() {
 		var stale []sources.Record
 		for i := range records {
@@ -99,7 +102,7 @@ func (l *link) settle(ctx context.Context, records []sources.Record, send func(l
 				stale = append(stale, records[i])
 			}
 		}
-		p.mu.Unlock()
+		of.mu.Unlock()
 		return stale, errStale
 	}
 	tags := l.tags[:0]
@@ -113,7 +116,7 @@ func (l *link) settle(ctx context.Context, records []sources.Record, send func(l
 		}
 	}
 	below := l.book.advance()
-	p.mu.Unlock()
+	of.mu.Unlock()
 	l.tags = tags
 	if !slices.IsSorted(tags) {
 		slices.Sort(tags)
@@ -124,9 +127,9 @@ func (l *link) settle(ctx context.Context, records []sources.Record, send func(l
 	// The frames are written whatever becomes of ctx: half of them would be a fault.
 	err := l.call(context.WithoutCancel(ctx), func() error { return send(l, tags, below) })
 	if err != nil {
-		p.mu.Lock()
-		p.drop(l, err)
-		p.mu.Unlock()
+		of.mu.Lock()
+		of.drop(l, err)
+		of.mu.Unlock()
 		return slices.Clone(records), err
 	}
 	return nil, nil

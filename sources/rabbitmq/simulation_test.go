@@ -154,7 +154,9 @@ func size(body []byte) int {
 // Send puts a message into the queue.
 func (w *world) Send(r simulation.Record) {
 	w.sim.Observer().Entered(r, "queue", size(r.Data))
-	w.broker.Publish(queueName, amqp.Publishing{MessageId: fmt.Sprint("r", r.Number), Body: r.Data})
+	if err := w.broker.Publish(queueName, amqp.Publishing{MessageId: fmt.Sprint("r", r.Number), Body: r.Data}); err != nil {
+		panic(err)
+	}
 }
 
 // Disturb cuts the connection.

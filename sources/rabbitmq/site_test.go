@@ -42,7 +42,6 @@ type site struct {
 // play plays a scenario in the process, and TestReal plays it on a real broker.
 func play(t *testing.T, scenario func(s *site)) {
 	t.Helper()
-	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		scenario(newSite(t))
 	})
@@ -54,7 +53,12 @@ func newSite(t *testing.T) *site {
 	t.Cleanup(broker.Close)
 	return &site{
 		t: t, options: options(broker), queue: queueName, dead: "dead", log: &logBuffer{},
-		declare: broker.Declare, publish: broker.Publish, ready: broker.Ready, remove: broker.Delete, cut: broker.Cut,
+		declare: broker.Declare, ready: broker.Ready, remove: broker.Delete, cut: broker.Cut,
+		publish: func(queue string, messages ...amqp.Publishing) {
+			if err := broker.Publish(queue, messages...); err != nil {
+				t.Fatal(err)
+			}
+		},
 		take: func(queue string) []amqp.Delivery { return taken(t, broker, queue) },
 	}
 }

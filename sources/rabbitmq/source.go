@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,11 +37,8 @@ type Source struct {
 	setup    setup
 	ready    *session // that Start made; nil for none
 	accepted chan struct{}
-	unusable chan error // for Accept, of what only a partition finds out
-
 	counters counters
 	open     atomic.Pointer[partition]
-	once     sync.Once
 }
 
 // setup is what Start says.
@@ -70,9 +66,10 @@ func New(options Options) (*Source, error) {
 		return nil, err
 	}
 	return &Source{
-		options: options, id: options.Queue + "::" + options.VirtualHost, failover: broker.NewFailover(endpoints), accepted: make(chan struct{}, 1), unusable: make(chan error, 1),
-		encoder: eventjson.NewRabbitMQ(eventSource, options.ARN, options.Queue, options.VirtualHost, foreign),
-		setup:   setup{lanes: 1, prefetch: defaultRecords, logger: slog.New(slog.DiscardHandler)},
+		options: options, id: options.Queue + "::" + options.VirtualHost, failover: broker.NewFailover(endpoints),
+		accepted: make(chan struct{}, 1),
+		encoder:  eventjson.NewRabbitMQ(eventSource, options.ARN, options.Queue, options.VirtualHost, foreign),
+		setup:    setup{lanes: 1, prefetch: defaultRecords, logger: slog.New(slog.DiscardHandler)},
 	}, nil
 }
 
@@ -104,8 +101,6 @@ func (s *Source) Accept(ctx context.Context) (sources.Partition, error) {
 		s.ready = nil
 		s.open.Store(p)
 		return p, nil
-	case err := <-s.unusable:
-		return nil, err
 	case <-ctx.Done():
 		return nil, ctx.Err() //nolint:wrapcheck // the contract asks for it
 	}

@@ -83,32 +83,32 @@ func (s *Source) check(ctx context.Context, x *session) error {
 
 // refuseStream finds out whether a queue is a stream: only those take an offset. Other
 // queues refuse it, and close the channel over that; so do streams a Get.
-func (s *Source) refuseStream(ctx context.Context, x *session) error {
-	err := x.call(ctx, func() error {
-		if err := x.channel.Qos(1, 0, false); err != nil {
+func (s *Source) refuseStream(ctx context.Context, at *session) error {
+	err := at.call(ctx, func() error {
+		if err := at.channel.Qos(1, 0, false); err != nil {
 			return err //nolint:wrapcheck // wrapped by check
 		}
-		_, err := x.channel.Consume(s.options.Queue, s.options.ConsumerTag, false, false, false, false, amqp.Table{"x-stream-offset": "next"})
+		_, err := at.channel.Consume(s.options.Queue, s.options.ConsumerTag, false, false, false, false, amqp.Table{"x-stream-offset": "next"})
 		return err //nolint:wrapcheck // wrapped by check
 	})
 	if e, ok := errors.AsType[*amqp.Error](err); ok && e.Code == amqp.PreconditionFailed {
-		return x.openChannel(ctx)
+		return at.openChannel(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	err = x.call(ctx, func() error {
-		if err := x.channel.Close(); err != nil {
+	err = at.call(ctx, func() error {
+		if err := at.channel.Close(); err != nil {
 			return err //nolint:wrapcheck // wrapped by check
 		}
 		return nil
 	})
 	if err == nil {
-		err = x.openChannel(ctx)
+		err = at.openChannel(ctx)
 	}
 	if err == nil {
-		err = x.call(ctx, func() error {
-			_, _, err := x.channel.Get(s.options.Queue, false)
+		err = at.call(ctx, func() error {
+			_, _, err := at.channel.Get(s.options.Queue, false)
 			return err //nolint:wrapcheck // wrapped by check
 		})
 	}
@@ -116,8 +116,8 @@ func (s *Source) refuseStream(ctx context.Context, x *session) error {
 		return errStream
 	}
 	if err == nil { // a broker of another make: what Get took goes back
-		if err = x.call(ctx, x.channel.Close); err == nil {
-			err = x.openChannel(ctx)
+		if err = at.call(ctx, at.channel.Close); err == nil {
+			err = at.openChannel(ctx)
 		}
 	}
 	return err

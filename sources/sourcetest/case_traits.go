@@ -57,8 +57,6 @@ func traitsSane(p *probe) {
 		p.brokenf("MaxTimeout %v: want at least 1s", t.MaxTimeout)
 	case t.Ordered && (t.Redelivers || t.Grouped):
 		p.brokenf("Ordered with Redelivers or Grouped, which are for unordered sources only")
-	case t.Rejects && (t.Ordered || t.Redelivers):
-		p.brokenf("Rejects, which is for unordered sources that do not redeliver")
 	case t.AckBatch < 0 || t.AckLinger < 0:
 		p.brokenf("AckBatch %d, AckLinger %v: want no negative value", t.AckBatch, t.AckLinger)
 	case t.Redelivers && p.harness.VisibilityTimeout <= 0:
@@ -76,6 +74,8 @@ func retriesSane(p *probe) {
 	switch t := &r.traits; {
 	case !t.Ordered && (t.RetryNamed || t.RetriesWithDestination != 0):
 		p.brokenf("RetryNamed or RetriesWithDestination, which are for ordered sources only")
+	case t.Rejects && (t.Ordered || t.Redelivers):
+		p.brokenf("Rejects, which is for unordered sources that do not redeliver")
 	case t.RetryNamed && t.TumblingWindow > 0:
 		p.brokenf("RetryNamed with a TumblingWindow: a state that is stored beside the position is of what lies before it")
 	case t.RetriesWithDestination < 0 || t.RetriesWithDestination > maxRetries:

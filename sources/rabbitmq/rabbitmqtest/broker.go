@@ -146,24 +146,24 @@ func key(virtualHost, name string) string { return virtualHost + "\x00" + name }
 
 func (b *Broker) find(virtualHost, name string) *queue { return b.queues[key(virtualHost, name)] }
 
-// Publish puts messages into a queue of the virtual host "/". It panics if there is no such
-// queue.
-func (b *Broker) Publish(name string, messages ...amqp.Publishing) {
-	b.PublishTo("/", name, messages...)
+// Publish puts messages into a queue of the virtual host "/".
+func (b *Broker) Publish(name string, messages ...amqp.Publishing) error {
+	return b.PublishTo("/", name, messages...)
 }
 
 // PublishTo is Publish for any virtual host.
-func (b *Broker) PublishTo(virtualHost, name string, messages ...amqp.Publishing) {
+func (b *Broker) PublishTo(virtualHost, name string, messages ...amqp.Publishing) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	q := b.find(virtualHost, name)
 	if q == nil {
-		panic(fmt.Sprintf("rabbitmqtest: no queue %q in virtual host %q", name, virtualHost))
+		return fmt.Errorf("rabbitmqtest: no queue %q in virtual host %q", name, virtualHost)
 	}
 	for _, m := range messages {
 		q.publish(m)
 	}
 	q.serve()
+	return nil
 }
 
 // Delete deletes a queue of the virtual host "/". Its consumers are cancelled.

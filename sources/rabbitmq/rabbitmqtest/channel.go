@@ -214,7 +214,10 @@ func (ch *channel) consume(name, tag string, autoAck bool, args amqp.Table) (<-c
 	if autoAck || ch.consumers[tag] != nil {
 		return nil, ch.refuse(amqp.NotAllowed, "NOT_ALLOWED - attempt to reuse consumer tag '%s', or to consume without acknowledgements", tag)
 	}
-	c := &consumer{channel: ch, queue: q, tag: tag, prefetch: ch.prefetch, out: make(chan amqp.Delivery), more: make(chan struct{}, 1), gone: make(chan struct{})}
+	c := &consumer{
+		channel: ch, queue: q, tag: tag, prefetch: ch.prefetch,
+		out: make(chan amqp.Delivery), more: make(chan struct{}, 1), gone: make(chan struct{}),
+	}
 	ch.consumers[tag] = c
 	ch.all = append(ch.all, c)
 	ch.conn.broker.all.Go(c.run)

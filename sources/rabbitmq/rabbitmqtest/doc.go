@@ -5,7 +5,7 @@
 //	broker := rabbitmqtest.NewBroker(rabbitmqtest.Options{})
 //	defer broker.Close()
 //	broker.Declare("stock", rabbitmqtest.QueueOptions{})
-//	broker.Publish("stock", amqp091.Publishing{Body: []byte(`{"sku":"A1"}`)})
+//	err := broker.Publish("stock", amqp091.Publishing{Body: []byte(`{"sku":"A1"}`)})
 //	source, err := rabbitmq.New(rabbitmq.Options{
 //		Endpoints: []string{"amqp://broker"}, Queue: "stock",
 //		Access: rabbitmq.BasicAuth("guest", "guest"), Dialer: broker,

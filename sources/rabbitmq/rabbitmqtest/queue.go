@@ -1,6 +1,7 @@
 package rabbitmqtest
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -128,7 +129,7 @@ func (q *queue) putBack(m *message) {
 		q.bury(m, "delivery_limit")
 		return
 	}
-	at, _ := slices.BinarySearchFunc(q.ready, m, func(a, b *message) int { return int(a.number) - int(b.number) })
+	at, _ := slices.BinarySearchFunc(q.ready, m, func(a, b *message) int { return cmp.Compare(a.number, b.number) })
 	q.ready = slices.Insert(q.ready, at, m)
 }
 
