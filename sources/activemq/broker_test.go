@@ -36,7 +36,7 @@ func fakePlace(t *testing.T) *place {
 	}
 }
 
-func (r *real) place(t *testing.T, dead string) *place {
+func (r *realBroker) place(t *testing.T, dead string) *place {
 	t.Helper()
 	return &place{
 		t: t, client: activemq.Dialer(activemq.Options{Dial: new(net.Dialer).DialContext}),
@@ -68,7 +68,6 @@ func TestRealBroker(t *testing.T) {
 	}
 }
 
-//nolint:gochecknoglobals // never written
 var brokerChecks = map[string]func(p *place){
 	"credit":        (*place).credit,
 	"close":         (*place).closeCountsNothing,
@@ -338,7 +337,7 @@ func (p *place) expired() {
 	short := activemqtest.Text("short")
 	short.Header.TTL = 200 * time.Millisecond
 	p.send(short)
-	time.Sleep(500 * time.Millisecond) //nolint:forbidigo // a broker has a clock of its own
+	time.Sleep(500 * time.Millisecond)
 	p.texts("long")
 	link := p.attach("1")
 	p.must(link.Credit(5))

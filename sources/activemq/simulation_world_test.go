@@ -36,7 +36,6 @@ type world struct {
 type process struct {
 	life  *simulation.Life
 	name  string
-	links []string
 	reads atomic.Bool // it has started
 	dead  atomic.Bool
 }
