@@ -45,7 +45,7 @@ type shop struct {
 // handleRabbitMQ handles a batch of RabbitMQ.
 func (s *shop) handleRabbitMQ(_ context.Context, event events.RabbitMQEvent) error {
 	for queue, messages := range event.MessagesByQueue {
-		var bodies []string
+		bodies := make([]string, 0, len(messages))
 		for _, m := range messages {
 			bodies = append(bodies, m.Data)
 		}
@@ -58,7 +58,7 @@ func (s *shop) handleRabbitMQ(_ context.Context, event events.RabbitMQEvent) err
 
 // handleActiveMQ handles a batch of ActiveMQ.
 func (s *shop) handleActiveMQ(_ context.Context, event events.ActiveMQEvent) error {
-	var bodies []string
+	bodies := make([]string, 0, len(event.Messages))
 	for _, m := range event.Messages {
 		bodies = append(bodies, m.Data)
 	}

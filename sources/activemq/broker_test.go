@@ -286,7 +286,7 @@ func (p *place) group() {
 	const each = 5
 	for i := range each {
 		for g := range 4 {
-			p.send(activemqtest.Grouped(fmt.Sprint(g), fmt.Sprint(g, i)))
+			p.send(activemqtest.Grouped(strconv.Itoa(g), fmt.Sprint(g, i)))
 		}
 	}
 	seen := make(map[string]int)

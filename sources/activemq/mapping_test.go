@@ -149,7 +149,7 @@ func (b *bench) left(name string) []string {
 func numbers(n int) []string {
 	all := make([]string, n)
 	for i := range all {
-		all[i] = fmt.Sprint(i)
+		all[i] = strconv.Itoa(i)
 	}
 	return all
 }
@@ -179,7 +179,7 @@ func TestWindow(t *testing.T) {
 func TestBatchSize(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{0, 1, 25, 10_000} {
-		t.Run(fmt.Sprint(size), func(t *testing.T) {
+		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			t.Parallel()
 			inBench(t, func(b *bench) {
 				b.config = esm.Config{BatchSize: size, MaximumConcurrency: 1}
@@ -313,7 +313,7 @@ func TestAcknowledgesItsOwn(t *testing.T) {
 func TestPartialResponse(t *testing.T) {
 	t.Parallel()
 	for _, report := range []bool{false, true} {
-		t.Run(fmt.Sprint(report), func(t *testing.T) {
+		t.Run(strconv.FormatBool(report), func(t *testing.T) {
 			t.Parallel()
 			inBench(t, func(b *bench) {
 				b.send("a", "b")
@@ -391,14 +391,14 @@ func TestGroupsStayInOrder(t *testing.T) {
 		}
 		for i := range each {
 			for g := range groups {
-				b.broker.Send(queue, activemqtest.Grouped(fmt.Sprint(g), fmt.Sprintf("%d%d", g, i)))
+				b.broker.Send(queue, activemqtest.Grouped(strconv.Itoa(g), fmt.Sprintf("%d%d", g, i)))
 			}
 		}
 		b.start()
 		time.Sleep(time.Hour)
 		b.mustStop()
 		for g := range groups {
-			b.equal(fmt.Sprint("group ", g), seen[fmt.Sprint(g)], numbers(each))
+			b.equal(fmt.Sprint("group ", g), seen[strconv.Itoa(g)], numbers(each))
 		}
 		b.equal("left", b.broker.Len(queue), 0)
 	})
@@ -535,7 +535,7 @@ func TestGroupFillsItsBatch(t *testing.T) {
 		b.start()
 		for i := range 20 {
 			time.Sleep(100 * time.Millisecond)
-			b.broker.Send(queue, activemqtest.Grouped("g", fmt.Sprint(i)))
+			b.broker.Send(queue, activemqtest.Grouped("g", strconv.Itoa(i)))
 		}
 		time.Sleep(time.Second)
 		b.mustStop()

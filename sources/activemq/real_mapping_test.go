@@ -62,7 +62,7 @@ func TestRealMapping(t *testing.T) {
 		b.start()
 		sent := make([]*amqp.Message, count)
 		for i := range sent {
-			sent[i] = activemqtest.Grouped(fmt.Sprint(i%4), fmt.Sprint(i))
+			sent[i] = activemqtest.Grouped(strconv.Itoa(i%4), strconv.Itoa(i))
 		}
 		r.send(sent...)
 		b.has(count)
@@ -109,7 +109,7 @@ func TestRealTwoConsumers(t *testing.T) {
 func textsOf(count int) []*amqp.Message {
 	all := make([]*amqp.Message, count)
 	for i := range all {
-		all[i] = activemqtest.Text(fmt.Sprint(i))
+		all[i] = activemqtest.Text(strconv.Itoa(i))
 	}
 	return all
 }

@@ -110,7 +110,7 @@ func (l *load) run(r *realBroker, group int) {
 		if sender == nil {
 			sender = r.trySender(ctx)
 		}
-		if sender != nil && sender.Send(ctx, activemqtest.Grouped(fmt.Sprint(group), body), nil) == nil {
+		if sender != nil && sender.Send(ctx, activemqtest.Grouped(strconv.Itoa(group), body), nil) == nil {
 			l.mu.Lock()
 			l.taken[body] = true
 			l.mu.Unlock()
