@@ -449,55 +449,6 @@ func filteredAtOnce(s *site) {
 	}
 }
 
-// No more is fetched than the batch in hand needs (M5, M22).
-func prefetchOfABatch(s *site) {
-	s.queues(rabbitmqtest.QueueOptions{})
-	s.send(numbers(50)...)
-	began, letGo := make(chan struct{}, 10), make(chan struct{})
-	r := s.run(esm.Config{BatchSize: 10, MaximumBatchingWindow: 30 * time.Second}, func(context.Context, []string) error {
-		began <- struct{}{}
-		<-letGo
-		return nil
-	})
-	<-began
-	if n := s.ready(s.queue); n != 40 {
-		s.t.Errorf("%d wait, want 40", n)
-	}
-	close(letGo)
-	s.eventually("all are handled", func() bool { return r.counts(esm.DeletedEventCount) == 50 })
-	if err := r.stop(); err != nil {
-		s.t.Error(err)
-	}
-	for _, batch := range r.handled() {
-		if len(batch) != 10 {
-			s.t.Errorf("a batch of %d", len(batch))
-		}
-	}
-}
-
-// Each lane has a batch (M22).
-func prefetchOfLanes(s *site) {
-	s.queues(rabbitmqtest.QueueOptions{})
-	s.send(numbers(50)...)
-	began, letGo := make(chan struct{}, 10), make(chan struct{})
-	r := s.run(esm.Config{BatchSize: 10, MaximumConcurrency: 3}, func(context.Context, []string) error {
-		began <- struct{}{}
-		<-letGo
-		return nil
-	})
-	for range 3 {
-		<-began
-	}
-	if n := s.ready(s.queue); n != 20 {
-		s.t.Errorf("%d wait, want 20", n)
-	}
-	close(letGo)
-	s.eventually("all are handled", func() bool { return r.counts(esm.DeletedEventCount) == 50 })
-	if err := r.stop(); err != nil {
-		s.t.Error(err)
-	}
-}
-
 // A lane that is done acknowledges nothing of another's (M2).
 func ackOfLanes(s *site) {
 	s.queues(rabbitmqtest.QueueOptions{})
@@ -519,60 +470,6 @@ func ackOfLanes(s *site) {
 	_ = r.stop()
 	close(letGo)
 	equalTexts(s.t, "left", bodiesOf(s.take(s.queue)), *slow.Load()...)
-}
-
-// refused runs a mapping that cannot work, and returns what ends it.
-func (s *site) refused() string {
-	s.t.Helper()
-	began := time.Now()
-	r := s.run(esm.Config{}, nil)
-	err := r.wait()
-	r.cancel()
-	if err == nil {
-		s.t.Fatal("Run ends without an error")
-	}
-	if took := time.Since(began); took > 20*time.Second {
-		s.t.Errorf("told after %v", took)
-	}
-	for _, text := range []string{err.Error(), s.log.String()} {
-		if strings.Contains(text, "hidden") {
-			s.t.Errorf("a secret: %s", text)
-		}
-	}
-	return err.Error()
-}
-
-func (s *site) wantRefusal(want ...string) {
-	s.t.Helper()
-	got := s.refused()
-	for _, text := range want {
-		if !strings.Contains(got, text) {
-			s.t.Errorf("error %q lacks %q", got, text)
-		}
-	}
-}
-
-func streamRefused(s *site) {
-	s.declare(s.queue, rabbitmqtest.QueueOptions{Stream: true})
-	s.options.Queue = s.queue
-	s.wantRefusal(s.queue, "is a stream: only classic and quorum queues can be read")
-}
-
-func missingQueue(s *site) {
-	s.options.Queue = "missing"
-	s.wantRefusal(`queue "missing" of virtual host "/"`, "NOT_FOUND")
-}
-
-func missingVirtualHost(s *site) {
-	s.options.Queue, s.options.VirtualHost = s.queue, "missing"
-	s.wantRefusal(`virtual host "missing"`, "not found")
-}
-
-func wrongPassword(s *site) {
-	s.options.Queue, s.options.Access = s.queue, func(context.Context) (login rabbitmqLogin, err error) {
-		return rabbitmqLogin{Username: "guest", Password: "hidden"}, nil
-	}
-	s.wantRefusal("username or password refused of user guest")
 }
 
 // Responses are not looked at (MQ-94).
