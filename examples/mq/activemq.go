@@ -86,7 +86,7 @@ func takeAll(ctx context.Context, session *amqp.Session, name string) (bodies []
 	for {
 		m, err := receiver.Receive(ctx, nil)
 		if err != nil { // nothing more comes
-			return bodies, nil //nolint:nilerr // see above
+			return bodies, nil
 		}
 		bodies = append(bodies, fmt.Sprint(m.Value))
 		if err := receiver.AcceptMessage(ctx, m); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,7 +37,7 @@ func fakePlace(t *testing.T) *place {
 	}
 }
 
-func (r *real) place(t *testing.T, dead string) *place {
+func (r *realBroker) place(t *testing.T, dead string) *place {
 	t.Helper()
 	return &place{
 		t: t, client: activemq.Dialer(activemq.Options{Dial: new(net.Dialer).DialContext}),
@@ -68,7 +69,6 @@ func TestRealBroker(t *testing.T) {
 	}
 }
 
-//nolint:gochecknoglobals // never written
 var brokerChecks = map[string]func(p *place){
 	"credit":        (*place).credit,
 	"close":         (*place).closeCountsNothing,
@@ -287,7 +287,7 @@ func (p *place) group() {
 	const each = 5
 	for i := range each {
 		for g := range 4 {
-			p.send(activemqtest.Grouped(fmt.Sprint(g), fmt.Sprint(g, i)))
+			p.send(activemqtest.Grouped(strconv.Itoa(g), fmt.Sprint(g, i)))
 		}
 	}
 	seen := make(map[string]int)
@@ -338,7 +338,7 @@ func (p *place) expired() {
 	short := activemqtest.Text("short")
 	short.Header.TTL = 200 * time.Millisecond
 	p.send(short)
-	time.Sleep(500 * time.Millisecond) //nolint:forbidigo // a broker has a clock of its own
+	time.Sleep(500 * time.Millisecond)
 	p.texts("long")
 	link := p.attach("1")
 	p.must(link.Credit(5))

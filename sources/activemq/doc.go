@@ -22,9 +22,9 @@
 //     heart-beats, and the broker cuts the connection.
 //
 // A loop that receives and acknowledges one message after the other is about as fast over
-// either; over AMQP several acknowledgements may be under way at once, which is faster than
-// both. There is no STOMP here, also not to fall back on: an endpoint needs a connector for AMQP, as every broker
-// of Amazon MQ has.
+// either; over AMQP several acknowledgements may be under way at once, which is faster.
+// There is no STOMP here, also not to fall back on: an endpoint needs a connector for AMQP,
+// as every broker of Amazon MQ has.
 //
 // # Batches
 //
@@ -59,7 +59,7 @@
 // One link at a time is open. When it is lost, the next read opens another, at the next
 // endpoint if need be, less and less often if that fails. What it had delivered is the
 // broker's: running handlers end, their messages are not tried again here, and a group
-// waits until nothing runs with them. A mapping that stops closes its link first, for a broker
+// waits until nothing runs with them. A mapping that stops closes its link first, for Classic
 // counts a delivery more when a connection is cut. ActiveMQ Classic keeps what a link
 // released for this link until it is closed; so records that are given back stay here, for
 // other lanes, and go back with the link.

@@ -98,7 +98,7 @@ func (m *Message) brokerIn(came time.Time) int64 {
 	case int64:
 		in = at
 	case uint64:
-		in = int64(min(at, limit)) //nolint:gosec // bounded
+		in = int64(min(at, limit))
 	case time.Time:
 		in = at.UnixMilli()
 	}

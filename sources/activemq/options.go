@@ -82,27 +82,27 @@ func schemes() map[string]broker.Scheme {
 // validate returns the endpoints, or an error that names every violation.
 func (o *Options) validate() ([]broker.Endpoint, error) {
 	var (
-		errs      []error
-		endpoints []broker.Endpoint
+		errs []error
 	)
+	endpoints := make([]broker.Endpoint, 0, len(o.Endpoints))
 	if len(o.Endpoints) == 0 {
-		errs = append(errs, errors.New("Endpoints: is empty; at least one amqp+ssl://host:port is needed"))
+		errs = append(errs, errors.New("option Endpoints is empty; at least one amqp+ssl://host:port is needed"))
 	}
 	for i, text := range o.Endpoints {
 		e, err := broker.ParseEndpoint(text, schemes())
 		if err != nil {
-			errs = append(errs, fmt.Errorf("Endpoints: entry %d %w", i+1, err))
+			errs = append(errs, fmt.Errorf("option Endpoints: entry %d %w", i+1, err))
 		}
 		endpoints = append(endpoints, e)
 	}
 	if o.Queue == "" || strings.ContainsAny(o.Queue, "*>,?") {
-		errs = append(errs, fmt.Errorf("Queue: %q must name one queue, without wildcards and options", o.Queue))
+		errs = append(errs, fmt.Errorf("option Queue: %q must name one queue, without wildcards and options", o.Queue))
 	}
 	if o.PrefetchBytes < 0 {
-		errs = append(errs, fmt.Errorf("PrefetchBytes: %d must not be negative", o.PrefetchBytes))
+		errs = append(errs, fmt.Errorf("option PrefetchBytes: %d must not be negative", o.PrefetchBytes))
 	}
 	if o.Access == nil {
-		errs = append(errs, errors.New("Access: is not set; BasicAuth or BasicAuthSecret say who logs in"))
+		errs = append(errs, errors.New("option Access is not set; BasicAuth or BasicAuthSecret say who logs in"))
 	}
 	return endpoints, errors.Join(errs...)
 }

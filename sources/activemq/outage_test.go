@@ -19,6 +19,7 @@ import (
 // What was handled while its connection was cut comes again, and what is acknowledged then
 // settles nothing else: nothing is lost, and the user hears of it (MQ-38).
 func TestCutWhileHandling(t *testing.T) {
+	t.Parallel()
 	inBench(t, func(b *bench) {
 		b.config = esm.Config{BatchSize: 1, MaximumConcurrency: 1}
 		cut := false
@@ -47,6 +48,7 @@ func TestCutWhileHandling(t *testing.T) {
 // A failed batch is not tried again when its link was lost: the broker delivers its
 // messages again, and they are handled once at a time.
 func TestNoRetryOfWhatWasLost(t *testing.T) {
+	t.Parallel()
 	inBench(t, func(b *bench) {
 		b.config = esm.Config{BatchSize: 2}
 		running, tries := 0, 0
@@ -76,6 +78,7 @@ func TestNoRetryOfWhatWasLost(t *testing.T) {
 // A group whose messages may still be handled, by a handler that began before the link was
 // lost, waits for that; others go on.
 func TestGroupWaitsForWhatWasLost(t *testing.T) {
+	t.Parallel()
 	inBench(t, func(b *bench) {
 		b.config = esm.Config{BatchSize: 1, Timeout: 20 * time.Second}
 		b.handle = func(_ context.Context, bodies []string) error {
@@ -101,6 +104,7 @@ func TestGroupWaitsForWhatWasLost(t *testing.T) {
 // During an outage attempts become rare, the user hears of it, and afterwards all goes on
 // (MQ-23).
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	inBench(t, func(b *bench) {
 		attempts := 0
 		b.broker.SetFault(func(c activemqtest.Call) error {
@@ -132,6 +136,7 @@ func TestOutage(t *testing.T) {
 // A link that breaks as soon as it delivers, because of a message that nobody can read, is
 // opened again less and less often.
 func TestLinkThatBreaksAtOnce(t *testing.T) {
+	t.Parallel()
 	inBench(t, func(b *bench) {
 		attached := 0
 		b.broker.SetWatch(func(e activemqtest.Event) {
@@ -156,6 +161,7 @@ func TestLinkThatBreaksAtOnce(t *testing.T) {
 // The broker ends the link, because the queue was deleted say; it is opened again when it
 // may be.
 func TestQueueComesBack(t *testing.T) {
+	t.Parallel()
 	inBench(t, func(b *bench) {
 		b.start()
 		time.Sleep(time.Second)
@@ -177,6 +183,7 @@ func TestQueueComesBack(t *testing.T) {
 
 // A broker that does not answer is given up by deadlines, and a stop is prompt.
 func TestSilentBroker(t *testing.T) {
+	t.Parallel()
 	inBench(t, func(b *bench) {
 		b.config = esm.Config{DrainTimeout: 5 * time.Second}
 		b.send("a")
@@ -197,6 +204,7 @@ func TestSilentBroker(t *testing.T) {
 // What only people can put right ends Run at once, with an error that says it and has no
 // secret in it.
 func TestHopelessStart(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		set  func(b *activemqtest.Broker, o *activemq.Options)
 		says string
@@ -212,6 +220,7 @@ func TestHopelessStart(t *testing.T) {
 		}, "connect to orders at second.test:5672: username or password is wrong"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inBench(t, func(b *bench) {
 				test.set(b.broker, &b.options)
 				b.start()
@@ -232,6 +241,7 @@ func TestHopelessStart(t *testing.T) {
 
 // While it runs a mapping outlives a password that was changed, and takes up the new one.
 func TestPasswordIsChanged(t *testing.T) {
+	t.Parallel()
 	inBench(t, func(b *bench) {
 		password := "first"
 		b.broker.SetLogin("user", "first")
@@ -253,6 +263,7 @@ func TestPasswordIsChanged(t *testing.T) {
 
 // The endpoints of an active/standby pair are tried in turn (MQ-22).
 func TestFailover(t *testing.T) {
+	t.Parallel()
 	inBench(t, func(b *bench) {
 		up := "standby.test:5671"
 		client := b.broker.Client()
@@ -288,6 +299,7 @@ func (f clientFunc) Attach(ctx context.Context, to activemq.Target) (activemq.Li
 
 // Two mappings share a queue: nothing is handled twice, and nothing is left.
 func TestTwoConsumers(t *testing.T) {
+	t.Parallel()
 	inBench(t, func(b *bench) {
 		other := &bench{t: b.t, broker: b.broker, options: b.options, counts: make(map[esm.Metric]int), began: b.began}
 		for _, one := range []*bench{b, other} {
@@ -314,7 +326,7 @@ func TestOptions(t *testing.T) {
 		options activemq.Options
 		says    []string
 	}{
-		{activemq.Options{}, []string{"Endpoints: is empty", "Queue:", "Access: is not set"}},
+		{activemq.Options{}, []string{"Endpoints is empty", "Queue:", "Access is not set"}},
 		{activemq.Options{Endpoints: []string{"amqp://h", "amqp://user:hidden@h"}, Queue: "q", Access: access}, []string{"Endpoints: entry 2 has a login"}},
 		{activemq.Options{Endpoints: []string{"stomp://h"}, Queue: "a.>", Access: access, PrefetchBytes: -1}, []string{"scheme", "without wildcards", "PrefetchBytes: -1"}},
 	} {

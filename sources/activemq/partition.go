@@ -364,7 +364,7 @@ func (p *partition) broken(l *life, err error) {
 		return
 	}
 	p.workers.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), promptly)
+		ctx, cancel := context.WithTimeout(p.ctx, promptly)
 		defer cancel()
 		_ = l.link.Close(ctx) // of what is broken
 	})

@@ -113,7 +113,7 @@ func mid(all []float64) float64 {
 }
 
 // bareLoop receives and accepts messages.
-func bareLoop(b *testing.B, r *real, messages int) *meter {
+func bareLoop(b *testing.B, r *realBroker, messages int) *meter {
 	b.Helper()
 	const credit = 100
 	receiver, err := r.session().NewReceiver(b.Context(), r.queue, &amqp.ReceiverOptions{Credit: credit, SourceCapabilities: []string{"queue"}})
@@ -138,7 +138,7 @@ func bareLoop(b *testing.B, r *real, messages int) *meter {
 }
 
 // runMapping runs a mapping until its handler had so many messages.
-func runMapping(b *testing.B, r *real, messages int) *meter {
+func runMapping(b *testing.B, r *realBroker, messages int) *meter {
 	b.Helper()
 	source, err := activemq.New(r.options())
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 )
 
 // bench is a mapping that reads the queue of a real broker.
-func (r *real) bench(t *testing.T) *bench {
+func (r *realBroker) bench(t *testing.T) *bench {
 	t.Helper()
 	return &bench{t: t, options: r.options(), counts: make(map[esm.Metric]int), began: time.Now()}
 }
@@ -33,7 +33,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 		if time.Now().After(end) {
 			t.Fatal("not within a minute: ", what)
 		}
-		time.Sleep(20 * time.Millisecond) //nolint:forbidigo // a broker has a clock of its own
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 
@@ -44,7 +44,7 @@ func (b *bench) has(n int) {
 }
 
 // empty sees that a queue has nothing left.
-func (r *real) empty(t *testing.T, queue string) {
+func (r *realBroker) empty(t *testing.T, queue string) {
 	t.Helper()
 	if left := r.browse(queue, time.Second); len(left) > 0 {
 		t.Errorf("%d messages are left in %s", len(left), queue)
@@ -54,7 +54,7 @@ func (r *real) empty(t *testing.T, queue string) {
 // A mapping handles what is sent, in order where it is of a group, and leaves nothing.
 func TestRealMapping(t *testing.T) {
 	t.Parallel()
-	eachBroker(t, func(t *testing.T, r *real) {
+	eachBroker(t, func(t *testing.T, r *realBroker) {
 		const count = 500
 		r.t = t
 		b := r.bench(t)
@@ -62,7 +62,7 @@ func TestRealMapping(t *testing.T) {
 		b.start()
 		sent := make([]*amqp.Message, count)
 		for i := range sent {
-			sent[i] = activemqtest.Grouped(fmt.Sprint(i%4), fmt.Sprint(i))
+			sent[i] = activemqtest.Grouped(strconv.Itoa(i%4), strconv.Itoa(i))
 		}
 		r.send(sent...)
 		b.has(count)
@@ -82,7 +82,7 @@ func TestRealMapping(t *testing.T) {
 // Two mappings share a queue.
 func TestRealTwoConsumers(t *testing.T) {
 	t.Parallel()
-	eachBroker(t, func(t *testing.T, r *real) {
+	eachBroker(t, func(t *testing.T, r *realBroker) {
 		const count = 400
 		r.t = t
 		first, second := r.bench(t), r.bench(t)
@@ -109,7 +109,7 @@ func TestRealTwoConsumers(t *testing.T) {
 func textsOf(count int) []*amqp.Message {
 	all := make([]*amqp.Message, count)
 	for i := range all {
-		all[i] = activemqtest.Text(fmt.Sprint(i))
+		all[i] = activemqtest.Text(strconv.Itoa(i))
 	}
 	return all
 }
@@ -118,7 +118,7 @@ func textsOf(count int) []*amqp.Message {
 // handled comes again.
 func TestRealStopGivesBack(t *testing.T) {
 	t.Parallel()
-	eachBroker(t, func(t *testing.T, r *real) {
+	eachBroker(t, func(t *testing.T, r *realBroker) {
 		r.t = t
 		r.send(textsOf(20)...)
 		b := r.bench(t)
@@ -126,7 +126,7 @@ func TestRealStopGivesBack(t *testing.T) {
 		begun := make(chan struct{}, 10)
 		b.handle = func(context.Context, []string) error {
 			begun <- struct{}{}
-			time.Sleep(time.Second) //nolint:forbidigo // of a handler beside a real broker
+			time.Sleep(time.Second)
 			return nil
 		}
 		b.start()
@@ -149,7 +149,7 @@ func TestRealStopGivesBack(t *testing.T) {
 // the end.
 func TestRealPoison(t *testing.T) {
 	t.Parallel()
-	eachBroker(t, func(t *testing.T, r *real) {
+	eachBroker(t, func(t *testing.T, r *realBroker) {
 		r.t = t
 		poison := "poison of " + r.queue
 		r.send(activemqtest.Text(poison), activemqtest.Text("a"))
@@ -172,7 +172,7 @@ func TestRealPoison(t *testing.T) {
 }
 
 // deadLetter sees that a message is one, delivered so often.
-func (r *real) deadLetter(t *testing.T, body string, deliveries uint32) {
+func (r *realBroker) deadLetter(t *testing.T, body string, deliveries uint32) {
 	t.Helper()
 	queues := []string{activemqtest.DeadLetters}
 	if r.address == os.Getenv(brokers["artemis"]) {
@@ -197,7 +197,7 @@ func (r *real) deadLetter(t *testing.T, body string, deliveries uint32) {
 // fails with it (MQ-41).
 func TestRealTTL(t *testing.T) {
 	t.Parallel()
-	eachBroker(t, func(t *testing.T, r *real) {
+	eachBroker(t, func(t *testing.T, r *realBroker) {
 		r.t = t
 		text := func(body string, ttl time.Duration) *amqp.Message {
 			m := activemqtest.Text(body + " of " + r.queue)
@@ -205,7 +205,7 @@ func TestRealTTL(t *testing.T) {
 			return m
 		}
 		r.send(text("in the queue", 50*time.Millisecond))
-		time.Sleep(100 * time.Millisecond) //nolint:forbidigo // it has to expire
+		time.Sleep(100 * time.Millisecond)
 		b := r.bench(t)
 		b.handle = func(_ context.Context, bodies []string) error {
 			if strings.HasPrefix(bodies[0], "in hand") {
@@ -231,23 +231,23 @@ func TestRealTTL(t *testing.T) {
 // What only people can put right ends Run within seconds.
 func TestRealHopelessStart(t *testing.T) {
 	t.Parallel()
-	secure := func(r *real) []string { return []string{"amqp+ssl://" + os.Getenv("OPENESM_ACTIVEMQ_AMQPS")} }
+	secure := func() []string { return []string{"amqp+ssl://" + os.Getenv("OPENESM_ACTIVEMQ_AMQPS")} }
 	for name, test := range map[string]struct {
 		broker string
-		set    func(r *real, o *activemq.Options)
+		set    func(r *realBroker, o *activemq.Options)
 		says   string
 	}{
-		"password":            {"classic", func(_ *real, o *activemq.Options) { o.Access = activemq.BasicAuth("openesm", "hidden") }, "username or password is wrong"},
-		"password of Artemis": {"artemis", func(_ *real, o *activemq.Options) { o.Access = activemq.BasicAuth("openesm", "hidden") }, "username or password is wrong"},
-		"queue": {"classic", func(r *real, o *activemq.Options) { o.Access = activemq.BasicAuth("reader", r.password) },
+		"password":            {"classic", func(_ *realBroker, o *activemq.Options) { o.Access = activemq.BasicAuth("openesm", "hidden") }, "username or password is wrong"},
+		"password of Artemis": {"artemis", func(_ *realBroker, o *activemq.Options) { o.Access = activemq.BasicAuth("openesm", "hidden") }, "username or password is wrong"},
+		"queue": {"classic", func(r *realBroker, o *activemq.Options) { o.Access = activemq.BasicAuth("reader", r.password) },
 			"the queue does not exist, or the user may not read it"},
-		"queue of Artemis": {"artemis", func(r *real, o *activemq.Options) { o.Queue = "missing." + r.queue }, "the queue does not exist"},
-		"plain text to TLS": {"classic", func(_ *real, o *activemq.Options) {
+		"queue of Artemis": {"artemis", func(r *realBroker, o *activemq.Options) { o.Queue = "missing." + r.queue }, "the queue does not exist"},
+		"plain text to TLS": {"classic", func(_ *realBroker, o *activemq.Options) {
 			o.Endpoints = []string{"amqp://" + os.Getenv("OPENESM_ACTIVEMQ_AMQPS")}
 		}, "the endpoint speaks TLS"},
-		"TLS to plain text": {"classic", func(r *real, o *activemq.Options) { o.Endpoints = []string{"amqps://" + r.address} },
+		"TLS to plain text": {"classic", func(r *realBroker, o *activemq.Options) { o.Endpoints = []string{"amqps://" + r.address} },
 			"the endpoint does not speak TLS"},
-		"certificate": {"classic", func(r *real, o *activemq.Options) { o.Endpoints = secure(r) }, "the broker's certificate is not trusted"},
+		"certificate": {"classic", func(_ *realBroker, o *activemq.Options) { o.Endpoints = secure() }, "the broker's certificate is not trusted"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -339,7 +339,7 @@ func (f invokerFunc) Invoke(_ context.Context, payload []byte) ([]byte, error) {
 }
 
 // stomp sends one frame, and waits for its receipt.
-func (r *real) stomp(t *testing.T, frame string, args ...any) {
+func (r *realBroker) stomp(t *testing.T, frame string, args ...any) {
 	t.Helper()
 	conn, err := net.DialTimeout("tcp", os.Getenv("OPENESM_ACTIVEMQ_STOMP"), 10*time.Second)
 	if err != nil {
@@ -385,11 +385,11 @@ func TestRealNUL(t *testing.T) {
 // A quiet queue keeps its link, for longer than a silent broker is taken for dead.
 func TestRealQuietLink(t *testing.T) {
 	t.Parallel()
-	eachBroker(t, func(t *testing.T, r *real) {
+	eachBroker(t, func(t *testing.T, r *realBroker) {
 		r.t = t
 		b := r.bench(t)
 		b.start()
-		time.Sleep(activemq.IdleTimeout + 10*time.Second) //nolint:forbidigo // of real time
+		time.Sleep(activemq.IdleTimeout + 10*time.Second)
 		r.send(activemqtest.Text("a"))
 		b.has(1)
 		b.mustStop()
@@ -424,7 +424,7 @@ func TestRealPrefetch(t *testing.T) {
 }
 
 // statistics are those of the queue.
-func (r *real) statistics(t *testing.T) map[string]any {
+func (r *realBroker) statistics(t *testing.T) map[string]any {
 	t.Helper()
 	session := r.session()
 	replies, err := session.NewReceiver(t.Context(), "", &amqp.ReceiverOptions{DynamicAddress: true, Credit: 1})

@@ -43,7 +43,7 @@ type load struct {
 	all   sync.WaitGroup
 }
 
-func restart(t *testing.T, r *real, script string) {
+func restart(t *testing.T, r *realBroker, script string) {
 	t.Helper()
 	const groups = 4
 	b := r.bench(t)
@@ -71,7 +71,7 @@ func restart(t *testing.T, r *real, script string) {
 			t.Fatalf("not handled within three minutes: %q; in the queue: %q; dead: %q; failures: %v", l.missing(b.handled()),
 				shown(r.browse(r.queue, 2*time.Second)), shown(r.browse(activemqtest.DeadLetters, 2*time.Second)), b.errs)
 		}
-		time.Sleep(20 * time.Millisecond) //nolint:forbidigo // a broker has a clock of its own
+		time.Sleep(20 * time.Millisecond)
 	}
 	b.mustStop()
 	inOrder(t, b.handled())
@@ -97,7 +97,7 @@ func (l *load) missing(handled []string) []string {
 }
 
 // run sends the messages of one group.
-func (l *load) run(r *real, group int) {
+func (l *load) run(r *realBroker, group int) {
 	var sender *amqp.Sender
 	for n := 0; ; {
 		select {
@@ -110,21 +110,21 @@ func (l *load) run(r *real, group int) {
 		if sender == nil {
 			sender = r.trySender(ctx)
 		}
-		if sender != nil && sender.Send(ctx, activemqtest.Grouped(fmt.Sprint(group), body), nil) == nil {
+		if sender != nil && sender.Send(ctx, activemqtest.Grouped(strconv.Itoa(group), body), nil) == nil {
 			l.mu.Lock()
 			l.taken[body] = true
 			l.mu.Unlock()
 			n++
 		} else {
 			sender = nil
-			time.Sleep(100 * time.Millisecond) //nolint:forbidigo // a broker has a clock of its own
+			time.Sleep(100 * time.Millisecond)
 		}
 		cancel()
 	}
 }
 
 // trySender is a sender, nil if the broker is not there.
-func (r *real) trySender(ctx context.Context) *amqp.Sender {
+func (r *realBroker) trySender(ctx context.Context) *amqp.Sender {
 	conn, err := amqp.Dial(ctx, "amqp://"+r.address, &amqp.ConnOptions{SASLType: amqp.SASLTypePlain("openesm", r.password)})
 	if err != nil {
 		return nil

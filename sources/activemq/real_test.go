@@ -19,10 +19,10 @@ import (
 )
 
 // brokers are the real ones that tests may be run on, by name.
-var brokers = map[string]string{"classic": "OPENESM_ACTIVEMQ_AMQP", "artemis": "OPENESM_ARTEMIS_AMQP"} //nolint:gochecknoglobals // never written
+var brokers = map[string]string{"classic": "OPENESM_ACTIVEMQ_AMQP", "artemis": "OPENESM_ARTEMIS_AMQP"}
 
-// real is a real broker.
-type real struct {
+// realBroker is one.
+type realBroker struct {
 	t        testing.TB
 	address  string
 	password string
@@ -32,20 +32,20 @@ type real struct {
 // realName makes a name that no other test has.
 func realName() string { return fmt.Sprintf("test-%d-%d", os.Getpid(), named.Add(1)) }
 
-var named atomic.Int64 //nolint:gochecknoglobals // of all tests of a broker
+var named atomic.Int64
 
 // newReal is a queue of its own of a broker; the test is skipped where there is none.
-func newReal(t testing.TB, broker string) *real {
-	t.Helper()
+func newReal(tb testing.TB, broker string) *realBroker {
+	tb.Helper()
 	address := os.Getenv(brokers[broker])
 	if address == "" {
-		t.Skip(brokers[broker] + " is not set: it is the address of a broker (.ci/real/activemq)")
+		tb.Skip(brokers[broker] + " is not set: it is the address of a broker (.ci/real/activemq)")
 	}
-	return &real{t: t, address: address, password: os.Getenv("OPENESM_ACTIVEMQ_PASSWORD"), queue: realName()}
+	return &realBroker{t: tb, address: address, password: os.Getenv("OPENESM_ACTIVEMQ_PASSWORD"), queue: realName()}
 }
 
 // eachBroker runs a test on all real brokers.
-func eachBroker(t *testing.T, run func(t *testing.T, r *real)) {
+func eachBroker(t *testing.T, run func(t *testing.T, r *realBroker)) {
 	t.Helper()
 	for name := range brokers {
 		t.Run(name, func(t *testing.T) {
@@ -55,17 +55,17 @@ func eachBroker(t *testing.T, run func(t *testing.T, r *real)) {
 	}
 }
 
-func (r *real) options() activemq.Options {
+func (r *realBroker) options() activemq.Options {
 	return activemq.Options{Endpoints: []string{"amqp://" + r.address}, Queue: r.queue, Access: activemq.BasicAuth("openesm", r.password)}
 }
 
 // session is that of a client beside the adapter.
-func (r *real) session() *amqp.Session {
+func (r *realBroker) session() *amqp.Session {
 	r.t.Helper()
 	return r.sessionAt(r.address)
 }
 
-func (r *real) sessionAt(address string) *amqp.Session {
+func (r *realBroker) sessionAt(address string) *amqp.Session {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -82,7 +82,7 @@ func (r *real) sessionAt(address string) *amqp.Session {
 }
 
 // sender sends to a queue.
-func (r *real) sender(queue string) *amqp.Sender {
+func (r *realBroker) sender(queue string) *amqp.Sender {
 	r.t.Helper()
 	sender, err := r.session().NewSender(r.t.Context(), queue, &amqp.SenderOptions{TargetCapabilities: []string{"queue"}})
 	if err != nil {
@@ -92,7 +92,7 @@ func (r *real) sender(queue string) *amqp.Sender {
 }
 
 // send puts messages into the queue.
-func (r *real) send(messages ...*amqp.Message) {
+func (r *realBroker) send(messages ...*amqp.Message) {
 	r.t.Helper()
 	sender := r.sender(r.queue)
 	for _, m := range messages {
@@ -103,7 +103,7 @@ func (r *real) send(messages ...*amqp.Message) {
 }
 
 // browse returns what a queue has, without taking it, within that time.
-func (r *real) browse(queue string, d time.Duration) []*amqp.Message {
+func (r *realBroker) browse(queue string, d time.Duration) []*amqp.Message {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), d)
 	defer cancel()
@@ -136,7 +136,7 @@ func realTLS(t *testing.T) *tls.Config {
 
 func TestRealConformance(t *testing.T) {
 	t.Parallel()
-	eachBroker(t, func(t *testing.T, r *real) {
+	eachBroker(t, func(t *testing.T, r *realBroker) {
 		sourcetest.Run(t, func(t *testing.T) sourcetest.Harness {
 			t.Helper()
 			r := *r

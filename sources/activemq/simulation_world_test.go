@@ -36,7 +36,6 @@ type world struct {
 type process struct {
 	life  *simulation.Life
 	name  string
-	links []string
 	reads atomic.Bool // it has started
 	dead  atomic.Bool
 }
@@ -211,9 +210,11 @@ func (w *world) Pass(ctx context.Context, c activemqtest.Call, do func() error) 
 	p := w.process(c.Container)
 	op := w.operation(p, c)
 	label := string(op) + " " + c.Do
+	var labelSb213 strings.Builder
 	for _, m := range c.Messages {
-		label += " " + fmt.Sprint(m.Properties.MessageID)
+		labelSb213.WriteString(" " + fmt.Sprint(m.Properties.MessageID))
 	}
+	label += labelSb213.String()
 	hung := false
 	err := p.life.Call(ctx, label, func() error {
 		_, hung = w.sim.Hung(op)

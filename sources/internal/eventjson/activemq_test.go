@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strconv"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -112,7 +113,7 @@ func (f *feed) activeMQMessage() eventjson.ActiveMQMessage {
 		BrokerInTime: math.MinInt64 + int64(f.number()), BrokerOutTime: math.MaxInt64 - int64(f.number()),
 	}
 	for i := range f.number() % 4 {
-		m.Properties = append(m.Properties, eventjson.Attribute{Name: fmt.Sprint(i) + f.text(), Value: f.text()})
+		m.Properties = append(m.Properties, eventjson.Attribute{Name: strconv.Itoa(i) + f.text(), Value: f.text()})
 	}
 	return m
 }
