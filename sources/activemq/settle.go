@@ -66,7 +66,7 @@ func (p *partition) settle(ctx context.Context, records []sources.Record, how Ou
 		}
 	}
 	if err := p.send(ctx, l, messages, how); err != nil {
-		p.broken(l, err)
+		p.broken(l, err) //nolint:contextcheck // it lasts as long as the partition, not as the call
 		stale = append(stale[:0], records...)
 	}
 	p.finish(records)

@@ -188,7 +188,7 @@ func (s *Source) Accept(ctx context.Context) (sources.Partition, error) {
 	}
 	first := s.first
 	s.first = nil
-	return newPartition(s, first), nil
+	return newPartition(s, first), nil //nolint:contextcheck // it outlives the call
 }
 
 // Close ends the link that Start opened and nobody used.
