@@ -53,7 +53,8 @@ func (o *Observer) Revoked(l *Life, partition string, patience time.Duration) {
 
 // HandedOver tells that a life has given away an ordered partition that it was asked for
 // and had closed. If no call failed nothing is begun twice for that (P5): what was handled
-// is stored.
+// is stored. What a life handled that was killed before it had stored that comes again,
+// handed over or not.
 func (o *Observer) HandedOver(l *Life, partition string) {
 	o.log("life %d: hands over %s", l.number, partition)
 	o.sim.cover("handed over")
@@ -66,7 +67,7 @@ func (o *Observer) HandedOver(l *Life, partition string) {
 		return
 	}
 	for _, t := range o.records {
-		if t.partition == partition && t.finished && !t.settled {
+		if t.partition == partition && t.finished && !t.settled && t.handled.After(t.handed) {
 			o.violate(5, "%s is handed over, and record %d, which was handled, is to be begun again", partition, t.number)
 		}
 	}
