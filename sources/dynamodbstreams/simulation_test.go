@@ -46,9 +46,12 @@ func TestKillAtEveryPoint(t *testing.T) {
 }
 
 func simulatedKind() simulation.Kind {
-	return simulation.Kind{Name: "dynamodbstreams", Ordered: true, ReadsAhead: true, New: func(s *simulation.Sim) simulation.World {
-		w := newSimulatedService(s)
-		w.plan()
-		return w
-	}}
+	return simulation.Kind{
+		Name: "dynamodbstreams", Ordered: true, Strays: true, ReadsAhead: true,
+		New: func(s *simulation.Sim) simulation.World {
+			w := newSimulatedService(s)
+			w.plan()
+			return w
+		},
+	}
 }

@@ -69,7 +69,7 @@ func resharded(name string, fansOut, renamed bool) simulation.Kind {
 }
 
 func simulated(name string, fansOut bool) simulation.Kind {
-	return simulation.Kind{Name: name, Ordered: true, New: func(s *simulation.Sim) simulation.World {
+	return simulation.Kind{Name: name, Ordered: true, Strays: true, New: func(s *simulation.Sim) simulation.World {
 		w := newService(s, fansOut)
 		w.plan()
 		return w
