@@ -16,7 +16,7 @@ import (
 )
 
 // slow is a handler that takes ten seconds, or less if its context ends, which it
-// notes in the diary of the topic.
+// notes in the journal of the topic.
 func slow(source *kafkaTopic, j *journal) esm.Handler {
 	return j.handler(func(ctx context.Context, records []sources.Record) (esm.Response, error) {
 		var bodies []string
@@ -96,7 +96,7 @@ func TestRevokedWhileIdle(t *testing.T) {
 					source.parts[0].revoked()
 				}
 				synctest.Wait()
-				equal(t, "diary", source.notes(), []string{"close"})
+				equal(t, "journal", source.notes(), []string{"close"})
 				if _, err := stop(); err != nil {
 					t.Error(err)
 				}
@@ -115,7 +115,7 @@ func TestRevokedBeforeARetry(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		source.parts[0].revoked()
 		synctest.Wait()
-		equal(t, "diary", source.notes(), unless(ahead, "ack a", "ack b", "release d", "close"))
+		equal(t, "journal", source.notes(), unless(ahead, "ack a", "ack b", "release d", "close"))
 		time.Sleep(time.Hour)
 		equal(t, "invokes", j.invokes(), "abc/bc")
 		equal(t, "lag", s.Lag("app"), 2)
@@ -134,7 +134,7 @@ func TestRevokedBeginsNothing(t *testing.T) {
 		steps   []string
 		asked   int // in which invocation
 		invokes string
-		diary   []string
+		journal   []string
 	}{
 		"failed":          {esm.Config{}, []string{"!"}, 1, "abcd", []string{"release e", "close"}},
 		"failed in part":  {esm.Config{}, []string{"b c"}, 1, "abcd", []string{"ack a", "release e", "close"}},
@@ -161,7 +161,7 @@ func TestRevokedBeginsNothing(t *testing.T) {
 				}), j.config(wholeBatches(config))))
 				time.Sleep(time.Hour)
 				equal(t, "invokes", j.invokes(), c.invokes)
-				equal(t, "diary", source.notes(), unless(ahead, slices.Clone(c.diary)...))
+				equal(t, "journal", source.notes(), unless(ahead, slices.Clone(c.journal)...))
 				if _, err := stop(); err != nil {
 					t.Error(err)
 				}
@@ -174,7 +174,7 @@ func TestRevokedBeginsNothing(t *testing.T) {
 func TestRevokedWhileDelivered(t *testing.T) {
 	for name, c := range map[string]struct {
 		err   error
-		diary []string
+		journal []string
 	}{
 		"it succeeds": {nil, []string{"delivering", "ack poison", "release b", "close"}},
 		"it fails":    {errDead, []string{"delivering", "release b", "close"}},
@@ -196,7 +196,7 @@ func TestRevokedWhileDelivered(t *testing.T) {
 				time.Sleep(time.Second)
 				source.parts[0].revoked()
 				time.Sleep(time.Hour)
-				equal(t, "diary", source.notes(), unless(ahead, slices.Clone(c.diary)...))
+				equal(t, "journal", source.notes(), unless(ahead, slices.Clone(c.journal)...))
 				equal(t, "invokes", j.invokes(), "poison")
 				if _, err := stop(); err != nil {
 					t.Error(err)
@@ -283,7 +283,7 @@ func TestLostAfterRevoked(t *testing.T) {
 		source.parts[0].lost()
 		source.parts[0].revoked()
 		synctest.Wait()
-		equal(t, "diary", source.notes(), []string{"invoke a b", "cancelled a b", "close"})
+		equal(t, "journal", source.notes(), []string{"invoke a b", "cancelled a b", "close"})
 		equal(t, "lag", s.Lag("app"), 3)
 		if took, err := stop(); err != nil || took > time.Second {
 			t.Errorf("stopped after %v: %v", took, err)
@@ -315,7 +315,7 @@ func TestLossIsHeard(t *testing.T) {
 				if after := calls(); before == 0 || after != before {
 					t.Errorf("%d calls before the loss, %d after", before, after-before)
 				}
-				equal(t, "diary", source.notes(), []string{"close"})
+				equal(t, "journal", source.notes(), []string{"close"})
 				if _, err := stop(); err != nil {
 					t.Error(err)
 				}
@@ -372,7 +372,7 @@ func TestLostAfterDrainTimeout(t *testing.T) {
 		if _, err := stop(); !errors.Is(err, esm.ErrDrainTimeout) {
 			t.Error(err)
 		}
-		equal(t, "diary", source.notes(), []string{"close"})
+		equal(t, "journal", source.notes(), []string{"close"})
 		equal(t, "lag", s.Lag("app"), 2)
 	})
 }

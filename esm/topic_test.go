@@ -15,7 +15,7 @@ import (
 	"github.com/openesm/openesm/sources/memory"
 )
 
-// kafkaTopic is a stream that is to the engine what a topic of Kafka is. It keeps a diary
+// kafkaTopic is a stream that is to the engine what a topic of Kafka is. It keeps a journal
 // of what the engine does with its partitions, each of which it hands out once.
 type kafkaTopic struct {
 	sources.Source
@@ -29,7 +29,7 @@ type kafkaTopic struct {
 	ack func(context.Context) error
 
 	mu    sync.Mutex
-	diary []string
+	journal []string
 	parts []*topicPartition
 }
 
@@ -115,16 +115,16 @@ func (t *kafkaTopic) Accept(ctx context.Context) (sources.Partition, error) {
 func (t *kafkaTopic) notef(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.diary = append(t.diary, fmt.Sprintf(format, args...))
+	t.journal = append(t.journal, fmt.Sprintf(format, args...))
 }
 
-// notes is what the diary says, and begins a new one. Settling and releasing go side
+// notes is what the journal says, and begins a new one. Settling and releasing go side
 // by side, so that they are put into one order, and what is released into one note.
 func (t *kafkaTopic) notes() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var before, acks, released, after []string
-	for _, note := range t.diary {
+	for _, note := range t.journal {
 		switch verb, rest, _ := strings.Cut(note, " "); {
 		case verb == "ack":
 			acks = append(acks, note)
@@ -136,7 +136,7 @@ func (t *kafkaTopic) notes() []string {
 			before = append(before, note)
 		}
 	}
-	t.diary = nil
+	t.journal = nil
 	if len(released) > 0 {
 		slices.Sort(released)
 		released = []string{"release " + strings.Join(released, " ")}
@@ -144,11 +144,11 @@ func (t *kafkaTopic) notes() []string {
 	return slices.Concat(before, acks, released, after)
 }
 
-// acks is what the diary says of settlements.
+// acks is what the journal says of settlements.
 func (t *kafkaTopic) acks() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(t.diary), func(note string) bool { return !strings.HasPrefix(note, "ack") })
+	return slices.DeleteFunc(slices.Clone(t.journal), func(note string) bool { return !strings.HasPrefix(note, "ack") })
 }
 
 type topicPartition struct {

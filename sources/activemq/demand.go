@@ -40,9 +40,9 @@ func (d *demand) saw(size int) {
 // than fill a batch.
 func (d *demand) share(places int) int { return min(places, max(d.batch/d.large, 1)) }
 
-// room is how many messages the broker may be asked for in all. What is in stock while
+// room is how many messages the broker may be asked for in all. What is buffered while
 // somebody waits is of groups that are held up.
-func (d *demand) room(s *stock) int {
+func (d *demand) room(s *buffer) int {
 	left := d.bytes - s.bytes - s.held*recordBytes
 	most := min(d.ahead-len(s.messages), left/(d.large+recordBytes))
 	if s.held == 0 {

@@ -60,7 +60,7 @@ type partition struct {
 	mu         sync.Mutex // of all below; nothing blocks under it
 	life       *life      // nil while there is no link
 	connecting bool
-	stock      *stock
+	buffer     *buffer
 	waiting    []*fetch
 	demand     demand
 	arrived    uint64
@@ -79,7 +79,7 @@ type fetch struct {
 }
 
 func newPartition(s *Source, first *life) *partition {
-	p := &partition{source: s, stock: newStock(), demand: newDemand(s.settings, s.options.PrefetchBytes), life: first}
+	p := &partition{source: s, buffer: newBuffer(), demand: newDemand(s.settings, s.options.PrefetchBytes), life: first}
 	p.ctx, p.end = context.WithCancel(context.Background())
 	p.timer = time.AfterFunc(time.Hour, p.lapse)
 	p.timer.Stop()
@@ -161,11 +161,11 @@ func (p *partition) leave(f *fetch) {
 
 // hand hands out what may be.
 func (p *partition) hand(f *fetch, buf []sources.Record) int {
-	if len(p.stock.messages) == 0 {
+	if len(p.buffer.messages) == 0 {
 		return 0
 	}
 	p.join(f.held)
-	messages := p.stock.take(make([]*Message, 0, min(len(buf), len(p.stock.messages))), len(buf), time.Now())
+	messages := p.buffer.take(make([]*Message, 0, min(len(buf), len(p.buffer.messages))), len(buf), time.Now())
 	for i, m := range messages {
 		buf[i] = m.record()
 	}
@@ -174,10 +174,10 @@ func (p *partition) hand(f *fetch, buf []sources.Record) int {
 
 // join has the groups of records that a lane holds be open to its next take.
 func (p *partition) join(held []sources.Record) {
-	p.stock.turn++
+	p.buffer.turn++
 	for i := range held {
 		if m := native(&held[i]); m != nil && m.life == p.life && m.out {
-			p.stock.hold(m)
+			p.buffer.hold(m)
 		}
 	}
 }
@@ -203,7 +203,7 @@ func (p *partition) askLocked(f *fetch) error {
 	for _, w := range p.waiting {
 		places += p.demand.share(w.places)
 	}
-	room := p.demand.room(p.stock)
+	room := p.demand.room(p.buffer)
 	p.short = room < places
 	more := min(places, room) - p.asked
 	if more <= 0 {
@@ -284,7 +284,7 @@ func (p *partition) failLocked(err error) bool {
 func (p *partition) lapse() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if until := p.stock.heldUntil(time.Now()); !until.IsZero() && !p.closed {
+	if until := p.buffer.heldUntil(time.Now()); !until.IsZero() && !p.closed {
 		p.timer.Reset(time.Until(until))
 	}
 	p.wakeLocked()
@@ -299,7 +299,7 @@ func (p *partition) wakeLocked() {
 // wakeNext has somebody look if something is there: who lacks least for a full batch, so
 // that batches are full one after the other, and some are handled while others gather.
 func (p *partition) wakeNext() {
-	if len(p.waiting) > 0 && len(p.stock.messages) > 0 {
+	if len(p.waiting) > 0 && len(p.buffer.messages) > 0 {
 		slices.MinFunc(p.waiting, func(a, b *fetch) int { return cmp.Compare(a.places, b.places) }).rouse()
 	}
 }
@@ -328,7 +328,7 @@ func (p *partition) read(l *life) {
 	}
 }
 
-// arrive puts messages into the stock.
+// arrive puts messages into the buffer.
 func (p *partition) arrive(l *life, raw []*amqp.Message) {
 	came := time.Now()
 	slab := make([]Message, len(raw))
@@ -350,8 +350,8 @@ func (p *partition) arrive(l *life, raw []*amqp.Message) {
 		p.demand.saw(m.size)
 	}
 	p.asked = max(p.asked-len(messages), 0)
-	p.stock.add(messages)
-	if len(p.stock.groups) > 0 {
+	p.buffer.add(messages)
+	if len(p.buffer.groups) > 0 {
 		p.wakeLocked() // some may be for one lane alone
 	} else {
 		p.wakeNext()
@@ -385,7 +385,7 @@ func (p *partition) lose(l *life, err error) bool {
 		p.brief = 0
 	}
 	p.life, p.asked = nil, 0
-	p.stock.lose(now, now.Add(p.source.settings.Timeout))
+	p.buffer.lose(now, now.Add(p.source.settings.Timeout))
 	p.timer.Reset(0)
 	if !p.failLocked(err) {
 		p.source.report(err)

@@ -91,15 +91,15 @@ func (p *partition) finish(records []sources.Record) {
 	defer p.mu.Unlock()
 	for i := range records {
 		if m := native(&records[i]); m != nil && m.life == p.life {
-			p.stock.finish(m)
+			p.buffer.finish(m)
 		}
 	}
-	if len(p.stock.messages) > 0 || p.short {
+	if len(p.buffer.messages) > 0 || p.short {
 		p.wakeLocked()
 	}
 }
 
-// Release puts records back into the stock, for the next Fetch. The broker is not told:
+// Release puts records back into the buffer, for the next Fetch. The broker is not told:
 // ActiveMQ Classic keeps what is released for the link that released it. Others have it
 // when the link is closed, without a delivery more. What has expired is not for this link
 // any more: the broker deals with it by its rules, ActiveMQ Classic as with a dead letter.
@@ -120,7 +120,7 @@ func (p *partition) Release(ctx context.Context, records []sources.Record) error
 			back = append(back, m)
 		}
 	}
-	p.stock.putBack(back)
+	p.buffer.putBack(back)
 	p.wakeLocked()
 	p.mu.Unlock()
 	if len(expired) == 0 {

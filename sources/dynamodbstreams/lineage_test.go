@@ -83,7 +83,7 @@ func TestLatestReadsChildrenWhole(t *testing.T) {
 func TestLatestMissesNothingAtTheStart(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 1, func(_ *testing.T, w *world) {
-		w.turn(func(c dynamodbstreamstest.Call) fault {
+		w.setFaults(func(c dynamodbstreamstest.Call) fault {
 			if c.Action == "DescribeStream" && c.Number > 1 && c.Number < 4 {
 				return fault{Err: dynamodbstreamstest.InternalServerError()}
 			}
@@ -182,7 +182,7 @@ func TestWithoutChildShards(t *testing.T) {
 			t.Parallel()
 			inWorld(t, 2, func(t *testing.T, w *world) {
 				asked := 0
-				w.turn(func(c dynamodbstreamstest.Call) fault {
+				w.setFaults(func(c dynamodbstreamstest.Call) fault {
 					if !c.Children {
 						return fault{}
 					}
@@ -214,7 +214,7 @@ func TestWithoutChildShards(t *testing.T) {
 // and D8).
 func TestPages(t *testing.T) {
 	t.Parallel()
-	for name, odd := range map[string]weather{
+	for name, odd := range map[string]faults{
 		"short": func(dynamodbstreamstest.Call) fault { return fault{AtMost: 7} },
 		"empty": func(c dynamodbstreamstest.Call) fault { return fault{Empty: c.Number%2 == 0, AtMost: 50} },
 		"failing": func(c dynamodbstreamstest.Call) fault {
@@ -240,7 +240,7 @@ func TestPages(t *testing.T) {
 					w.must(err)
 				}
 				w.change(ids(300)...)
-				w.turn(func(c dynamodbstreamstest.Call) fault {
+				w.setFaults(func(c dynamodbstreamstest.Call) fault {
 					if c.Action != "DescribeStream" || c.Children {
 						return fault{}
 					}
@@ -260,7 +260,7 @@ func TestPages(t *testing.T) {
 func TestInconsistentLists(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 2, func(_ *testing.T, w *world) {
-		w.turn(func(c dynamodbstreamstest.Call) fault {
+		w.setFaults(func(c dynamodbstreamstest.Call) fault {
 			if c.Action != "DescribeStream" {
 				return fault{}
 			}
@@ -382,7 +382,7 @@ func TestManyShards(t *testing.T) {
 			w.change(ids(50)...)
 		}
 		w.SetLimits(true)
-		w.turn(func(c dynamodbstreamstest.Call) fault {
+		w.setFaults(func(c dynamodbstreamstest.Call) fault {
 			if c.Action == "GetShardIterator" && c.Number%50 == 0 {
 				return fault{Err: dynamodbstreamstest.InternalServerError()}
 			}
@@ -448,7 +448,7 @@ func TestEnablingStream(t *testing.T) {
 	inWorld(t, 1, func(_ *testing.T, w *world) {
 		w.must(w.SetStatus(w.arn, types.StreamStatusEnabling))
 		hidden := []string{w.open()[0]}
-		w.turn(func(c dynamodbstreamstest.Call) fault {
+		w.setFaults(func(c dynamodbstreamstest.Call) fault {
 			if c.Action != "DescribeStream" {
 				return fault{}
 			}

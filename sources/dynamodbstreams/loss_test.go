@@ -30,7 +30,7 @@ func TestTrimmedPosition(t *testing.T) {
 				w.skip("b")
 				left := w.change("c")[0]
 				w.must(w.Trim(w.arn, w.open()[0], left))
-				w.turn(on("GetShardIterator", func(dynamodbstreamstest.Call) fault { return fault{LateTrim: late} }))
+				w.setFaults(on("GetShardIterator", func(dynamodbstreamstest.Call) fault { return fault{LateTrim: late} }))
 				r = w.run(w.journal(nil), dynamodbstreams.Options{}, esm.Config{})
 				w.until(2, time.Minute)
 				time.Sleep(10 * time.Minute)
@@ -55,7 +55,7 @@ func TestTrimmedPosition(t *testing.T) {
 func TestTrimmedWhileReading(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
-		w.turn(on("GetRecords", func(dynamodbstreamstest.Call) fault { return fault{AtMost: 1} }))
+		w.setFaults(on("GetRecords", func(dynamodbstreamstest.Call) fault { return fault{AtMost: 1} }))
 		held := make(chan struct{})
 		first := w.change("a")[0]
 		r := w.run(w.journal(func(ctx context.Context, records []sources.Record) (esm.Response, error) {
@@ -94,7 +94,7 @@ func TestListedShardThatIsGone(t *testing.T) {
 		w.skip("a")
 		ghost, _ := w.roll()
 		w.change("b")
-		w.turn(on("GetShardIterator", func(c dynamodbstreamstest.Call) fault {
+		w.setFaults(on("GetShardIterator", func(c dynamodbstreamstest.Call) fault {
 			if c.Shard == ghost {
 				return fault{Err: dynamodbstreamstest.ResourceNotFound()}
 			}

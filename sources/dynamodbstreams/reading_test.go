@@ -18,8 +18,8 @@ import (
 	"github.com/openesm/openesm/sources/dynamodbstreams/dynamodbstreamstest"
 )
 
-// on makes weather of the calls of one action.
-func on(action string, f func(c dynamodbstreamstest.Call) fault) weather {
+// on makes faults of the calls of one action.
+func on(action string, f func(c dynamodbstreamstest.Call) fault) faults {
 	return func(c dynamodbstreamstest.Call) fault {
 		if c.Action != action {
 			return fault{}
@@ -28,8 +28,8 @@ func on(action string, f func(c dynamodbstreamstest.Call) fault) weather {
 	}
 }
 
-// stormy has a part of the calls fail, each in another way.
-func stormy(c dynamodbstreamstest.Call) fault {
+// randomFault has a part of the calls fail, each in another way.
+func randomFault(c dynamodbstreamstest.Call) fault {
 	switch c.Number % 31 {
 	case 3:
 		return fault{Err: dynamodbstreamstest.LimitExceeded()}
@@ -57,18 +57,18 @@ func stormy(c dynamodbstreamstest.Call) fault {
 	return fault{}
 }
 
-// Each record is handled once, in order, over roll-overs and splits, in fair weather and
-// in a storm (P1, P2, P4, P5; DDB-07, DDB-45, DDB-50).
+// Each record is handled once, in order, over roll-overs and splits, without faults and
+// under many (P1, P2, P4, P5; DDB-07, DDB-45, DDB-50).
 func TestMappingHandlesEachRecordOnce(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		weather weather
-		factor  int
-	}{"fair": {nil, 1}, "storm": {stormy, 1}, "factor": {stormy, 4}} {
+		faults faults
+		factor int
+	}{"fair": {nil, 1}, "faults": {randomFault, 1}, "factor": {randomFault, 4}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, 2, func(t *testing.T, w *world) {
-				w.turn(test.weather)
+				w.setFaults(test.faults)
 				r := w.run(w.journal(func(context.Context, []sources.Record) (esm.Response, error) {
 					time.Sleep(50 * time.Millisecond)
 					return esm.Response{}, nil
@@ -101,11 +101,11 @@ func TestWorkerIsKilled(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 3, func(t *testing.T, w *world) {
 		var dead atomic.Bool
-		w.turn(func(c dynamodbstreamstest.Call) fault {
+		w.setFaults(func(c dynamodbstreamstest.Call) fault {
 			if dead.Load() && strings.HasPrefix(c.Host, "one.") {
 				return fault{Cut: dynamodbstreamstest.CutBefore}
 			}
-			return stormy(c)
+			return randomFault(c)
 		})
 		handler := func(name string) esm.Handler {
 			return w.journal(func(ctx context.Context, _ []sources.Record) (esm.Response, error) {
@@ -153,7 +153,7 @@ func TestBlankAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, 2, func(_ *testing.T, w *world) {
-				w.turn(on("GetRecords", func(c dynamodbstreamstest.Call) fault {
+				w.setFaults(on("GetRecords", func(c dynamodbstreamstest.Call) fault {
 					if c.Number%3 == 1 {
 						return fault{Answer: &answer}
 					}
@@ -215,7 +215,7 @@ func TestHangingCalls(t *testing.T) {
 				w.change("a")
 				w.until(1, time.Minute)
 				hung.Store(true)
-				w.turn(on(action, func(dynamodbstreamstest.Call) fault {
+				w.setFaults(on(action, func(dynamodbstreamstest.Call) fault {
 					if hung.Load() {
 						return fault{Delay: never}
 					}
@@ -248,7 +248,7 @@ func TestDeniedForAWhile(t *testing.T) {
 		r := w.runSource(source, w.journal(nil), esm.Config{})
 		w.change("a")
 		w.until(1, time.Minute)
-		w.turn(func(dynamodbstreamstest.Call) fault { return fault{Err: dynamodbstreamstest.AccessDenied()} })
+		w.setFaults(func(dynamodbstreamstest.Call) fault { return fault{Err: dynamodbstreamstest.AccessDenied()} })
 		w.change("b")
 		time.Sleep(time.Minute)
 		denied := 0
@@ -266,7 +266,7 @@ func TestDeniedForAWhile(t *testing.T) {
 			}
 		}
 		time.Sleep(9 * time.Minute)
-		w.turn(nil)
+		w.setFaults(nil)
 		w.until(2, 2*time.Minute)
 		r.end()
 		w.once()
@@ -280,7 +280,7 @@ func TestDenied(t *testing.T) {
 		t.Run(action, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, 1, func(t *testing.T, w *world) {
-				w.turn(on(action, func(dynamodbstreamstest.Call) fault { return fault{Err: dynamodbstreamstest.AccessDenied()} }))
+				w.setFaults(on(action, func(dynamodbstreamstest.Call) fault { return fault{Err: dynamodbstreamstest.AccessDenied()} }))
 				r := w.run(w.journal(nil), dynamodbstreams.Options{}, esm.Config{})
 				err := <-r.ended
 				if !errors.Is(err, sources.ErrUnusable) || !strings.Contains(err.Error(), action) || !strings.Contains(err.Error(), "dynamodb:DescribeStream") {
@@ -402,7 +402,7 @@ func TestPace(t *testing.T) {
 	t.Parallel()
 	inWorld(t, 1, func(t *testing.T, w *world) {
 		w.SetLimits(true)
-		w.turn(on("GetRecords", func(c dynamodbstreamstest.Call) fault {
+		w.setFaults(on("GetRecords", func(c dynamodbstreamstest.Call) fault {
 			if c.Limit < 1 || c.Limit > 1000 {
 				t.Errorf("a call for %d records", c.Limit)
 			}

@@ -93,7 +93,7 @@ func TestTableByName(t *testing.T) {
 		w.must(w.Disable("orders"))
 		newest, err := w.Enable("orders", dynamodbstreamstest.Setup{})
 		w.must(err)
-		w.turn(on("ListStreams", func(dynamodbstreamstest.Call) fault { return fault{AtMost: 1} }))
+		w.setFaults(on("ListStreams", func(dynamodbstreamstest.Call) fault { return fault{AtMost: 1} }))
 		w.arn = "orders"
 		w.change("new")
 		got := make(chan events.DynamoDBEvent, 1)
@@ -314,7 +314,7 @@ func TestAtTimestamp(t *testing.T) {
 			t.Parallel()
 			inWorld(t, 1, func(t *testing.T, w *world) {
 				if unknown {
-					w.turn(on("GetShardIterator", func(c dynamodbstreamstest.Call) fault {
+					w.setFaults(on("GetShardIterator", func(c dynamodbstreamstest.Call) fault {
 						if c.Type == "AT_TIMESTAMP" {
 							return fault{Err: &dynamodbstreamstest.Error{Status: 400, Type: "ValidationException"}}
 						}

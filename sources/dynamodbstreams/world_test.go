@@ -22,10 +22,10 @@ import (
 )
 
 type (
-	item    = map[string]types.AttributeValue
-	handle  = func(ctx context.Context, records []sources.Record) (esm.Response, error)
-	weather = func(c dynamodbstreamstest.Call) dynamodbstreamstest.Fault
-	fault   = dynamodbstreamstest.Fault
+	item   = map[string]types.AttributeValue
+	handle = func(ctx context.Context, records []sources.Record) (esm.Response, error)
+	faults = func(c dynamodbstreamstest.Call) dynamodbstreamstest.Fault
+	fault  = dynamodbstreamstest.Fault
 )
 
 func text(s string) types.AttributeValue   { return &types.AttributeValueMemberS{Value: s} }
@@ -42,7 +42,7 @@ type world struct {
 	store *checkpoint.Memory
 
 	mu       sync.Mutex
-	weather  weather
+	faults   faults
 	calls    int
 	put      map[string][]string // numbers by shard
 	keys     map[string][]string // numbers by item
@@ -101,7 +101,7 @@ func (w *world) watch(e dynamodbstreamstest.Event) {
 	}
 }
 
-// fault is the weather. A loop without waits, in which virtual time would stand
+// fault is what w.faults says. A loop without waits, in which virtual time would stand
 // still, is told of and slowed down.
 func (w *world) fault(c dynamodbstreamstest.Call) fault {
 	const most = 100_000
@@ -110,15 +110,15 @@ func (w *world) fault(c dynamodbstreamstest.Call) fault {
 	if w.calls == most {
 		w.problems = append(w.problems, fmt.Sprintf("P9: %d calls, the last %s: a hot loop", most, c.Action))
 	}
-	hot, weather := w.calls > most, w.weather
+	hot, faults := w.calls > most, w.faults
 	w.mu.Unlock()
 	switch {
 	case hot:
 		return fault{Delay: time.Second}
-	case weather == nil:
+	case faults == nil:
 		return fault{}
 	default:
-		return weather(c)
+		return faults(c)
 	}
 }
 
@@ -136,11 +136,11 @@ func (w *world) begun(n string) bool {
 	return slices.Contains(w.started, n)
 }
 
-// turn changes the weather.
-func (w *world) turn(to weather) {
+// setFaults changes the faults.
+func (w *world) setFaults(to faults) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.weather = to
+	w.faults = to
 }
 
 func (w *world) observe(o esm.Observation) {

@@ -301,7 +301,7 @@ func (s *Source) end(l *lane) {
 	if l.state == closed {
 		return
 	}
-	s.unburden(l)
+	s.unmarkPending(l)
 	s.salvage(l)
 	goesOn := l == s.mixed && l.state != serving && !s.closing
 	l.state = closed

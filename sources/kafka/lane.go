@@ -173,7 +173,7 @@ func (l *lane) next(limit int) chunk {
 		l.handOut(c)
 	}
 	if l.chunks.empty() {
-		l.source.unburden(l)
+		l.source.unmarkPending(l)
 	}
 	if l.paused && l.bytes <= enough/2 {
 		l.source.resume(l)
@@ -229,7 +229,7 @@ func (l *lane) put(c chunk) {
 	}
 	l.chunks.push(c)
 	if !l.slow {
-		l.source.burden(l)
+		l.source.markPending(l)
 		return
 	}
 	signal(l.wake)

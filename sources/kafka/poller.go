@@ -329,14 +329,14 @@ func (s *Source) relieve(ctx context.Context) {
 func (s *Source) busy() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.laden) > 0
+	return len(s.pending) > 0
 }
 
 // leaveBehind has nobody wait for the lanes that have not taken all yet.
 func (s *Source) leaveBehind() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for l := range s.laden {
+	for l := range s.pending {
 		l.slow = true
 		l.bytes = 0
 		for _, c := range l.chunks.rest() {
@@ -344,7 +344,7 @@ func (s *Source) leaveBehind() {
 		}
 		s.limit(l)
 	}
-	clear(s.laden)
+	clear(s.pending)
 }
 
 // limit pauses a lane that is left behind and has enough. The caller holds the mutex.
@@ -354,27 +354,27 @@ func (s *Source) limit(l *lane) {
 	}
 }
 
-// burden has a lane take what it got. All but one processor are for those that do: the
+// markPending has a lane take what it got. All but one processor are for those that do: the
 // others wait for their turn, so that the client can go on to fetch meanwhile. The caller
 // holds the mutex.
-func (s *Source) burden(l *lane) {
-	if _, is := s.laden[l]; is {
+func (s *Source) markPending(l *lane) {
+	if _, is := s.pending[l]; is {
 		return // it has more to take
 	}
-	s.laden[l] = struct{}{}
-	if len(s.laden) <= s.maxAwake {
+	s.pending[l] = struct{}{}
+	if len(s.pending) <= s.maxAwake {
 		signal(l.wake)
 	} else {
 		s.queued.push(l)
 	}
 }
 
-// unburden notes that a lane has taken all, or is closed. The caller holds the mutex.
-func (s *Source) unburden(l *lane) {
+// unmarkPending notes that a lane has taken all, or is closed. The caller holds the mutex.
+func (s *Source) unmarkPending(l *lane) {
 	l.slow = false
-	delete(s.laden, l)
+	delete(s.pending, l)
 	s.wakeNext()
-	if len(s.laden) == 0 {
+	if len(s.pending) == 0 {
 		signal(s.relieved)
 	}
 }
@@ -385,7 +385,7 @@ func (s *Source) wakeNext() bool {
 	for !s.queued.empty() {
 		l := *s.queued.first()
 		s.queued.pop()
-		if _, is := s.laden[l]; is {
+		if _, is := s.pending[l]; is {
 			signal(l.wake)
 			return true
 		}

@@ -188,7 +188,7 @@ func TestRealEvictedAgainAndAgain(t *testing.T) {
 		t.Helper()
 		const partitions, members, rounds, some = 2, 2, 5, 100
 		w := newRealWorld(t, partitions, nil)
-		c := w.hire("crew", members, vary)
+		c := w.join("cohort", members, vary)
 		c.awaitMembers(members)
 		load := w.startSender()
 		for round := range rounds {

@@ -81,8 +81,8 @@ func (w *realWorld) startSender() *sender {
 	return l
 }
 
-// crew is two mappings of one group, and what they handled.
-type crew struct {
+// cohort is mappings of one group, and what they handled.
+type cohort struct {
 	*realWorld
 
 	seen    *ledger
@@ -94,13 +94,13 @@ type crew struct {
 }
 
 // committedNow is how many records of each partition were told to be committed.
-func (c *crew) committedNow() map[string]int {
+func (c *cohort) committedNow() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return maps.Clone(c.behind)
 }
 
-func (c *crew) observe(o esm.Observation) {
+func (c *cohort) observe(o esm.Observation) {
 	if o.Err != nil {
 		c.errs.Add(1)
 	}
@@ -111,17 +111,17 @@ func (c *crew) observe(o esm.Observation) {
 	}
 }
 
-// hire starts a crew of a group of its own.
-func (w *realWorld) hire(name string, members int, vary func(*kafka.Options)) *crew {
+// join starts the members of a group of its own.
+func (w *realWorld) join(name string, count int, vary func(*kafka.Options)) *cohort {
 	w.t.Helper()
 	own := *w
 	own.group += "-" + name
-	c := &crew{realWorld: &own, seen: newLedger(), behind: make(map[string]int)}
+	c := &cohort{realWorld: &own, seen: newLedger(), behind: make(map[string]int)}
 	options := c.member(vary)
 	options.ClientOptions = append(options.ClientOptions, kgo.SessionTimeout(30*time.Second))
 	config := unwindowed
 	config.Observer = c.observe
-	for i := range members {
+	for i := range count {
 		watched := w.journal.watch(fmt.Sprintf("%s %d", name, i), config)
 		c.members = append(c.members, start(w.t, options, watched, func(_ context.Context, batch []sources.Record) (esm.Response, error) {
 			c.seen.add(batch)
@@ -178,16 +178,16 @@ func TestRealBrokerKilled(t *testing.T) {
 	const partitions, members, some = 4, 2, 200
 	w := newRealWorld(t, partitions, nil)
 	w.patience = time.Minute // clients and the engine wait for longer with each attempt
-	crews := []*crew{
-		w.hire("classic", members, protocols["Classic"]),
-		w.hire("server-side", members, protocols["ServerSide"]),
+	groups := []*cohort{
+		w.join("classic", members, protocols["Classic"]),
+		w.join("server-side", members, protocols["ServerSide"]),
 	}
-	for _, c := range crews {
+	for _, c := range groups {
 		c.awaitMembers(members)
 		c.setGroup(map[string]string{"consumer.session.timeout.ms": "30000"}) // of the second
 	}
 	l := w.startSender()
-	for _, c := range crews {
+	for _, c := range groups {
 		c.seen.await(t, partitions*some)
 	}
 	tell := func(what string) {
@@ -199,14 +199,14 @@ func TestRealBrokerKilled(t *testing.T) {
 	brokerCommand(t, program, "kill")
 	tell("the broker is killed")
 	var committed []map[string]int
-	for _, c := range crews {
+	for _, c := range groups {
 		committed = append(committed, c.committedNow())
 	}
-	late := []*crew{
-		w.hire("late-classic", 1, protocols["Classic"]),
-		w.hire("late-server-side", 1, protocols["ServerSide"]),
+	late := []*cohort{
+		w.join("late-classic", 1, protocols["Classic"]),
+		w.join("late-server-side", 1, protocols["ServerSide"]),
 	}
-	crews, committed = append(crews, late...), append(committed, nil, nil)
+	groups, committed = append(groups, late...), append(committed, nil, nil)
 	sent, acked := l.sent.Load(), l.acked.Load()
 	w.until("the producer sends, and the late mappings find nobody", func() bool {
 		return l.sent.Load() > sent+some && late[0].errs.Load() > 0 && late[1].errs.Load() > 0
@@ -222,7 +222,7 @@ func TestRealBrokerKilled(t *testing.T) {
 	if err := l.client.Flush(t.Context()); err != nil || l.refused.Load() != nil {
 		t.Fatalf("sending: %v, %v", err, l.refused.Load())
 	}
-	for i, c := range crews {
+	for i, c := range groups {
 		c.awaitCommitted(int64(n))
 		tell("all is committed by " + c.group)
 		for _, m := range c.members {

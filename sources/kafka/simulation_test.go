@@ -54,5 +54,5 @@ func reachable() []string {
 		"start before", "start after", "start hung", "accept before", "accept after", "accept hung", "fetch before", "fetch after", "fetch hung",
 		"ack before", "ack after", "ack hung", "close before", "close after", "deliver before", "deliver after", string(slowAnswer),
 	}
-	return slices.AppendSeq(names, maps.Keys(strikes()))
+	return slices.AppendSeq(names, maps.Keys(disturbances()))
 }

@@ -51,7 +51,7 @@ type brokers struct {
 	session, heartbeat, fetchWait  time.Duration
 	static, transactions, timeless bool
 	old                            bool     // brokers assign no partitions, and take commits by the names of topics
-	strikes                        []string // that may happen
+	disturbances                   []string // that may happen
 	often                          string   // the one that does most of the time
 
 	processes  []*process
@@ -66,7 +66,7 @@ type brokers struct {
 	denials    []*denial
 	closed     bool
 	own        atomic.Bool         // what brokers are asked is the simulation's own
-	calm       bool                // nothing strikes any more
+	calm       bool                // nothing disturbs any more
 	absent     bool                // the topic is deleted
 	waiting    []simulation.Record // that are to be sent when it is there again
 
@@ -172,9 +172,9 @@ func (w *brokers) configure() {
 func (w *brokers) drawFaults() {
 	s, r := &w.sim.Scenario, w.random
 	slow := choose(r, 0, 0, 0.002, 0.01, 0.05)
-	for _, name := range slices.Sorted(maps.Keys(strikes())) {
+	for _, name := range slices.Sorted(maps.Keys(disturbances())) {
 		if r.IntN(10) < 3 {
-			w.strikes = append(w.strikes, name)
+			w.disturbances = append(w.disturbances, name)
 		}
 	}
 	denied := slices.Sorted(maps.Keys(denials()))

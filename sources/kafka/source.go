@@ -45,10 +45,10 @@ type Source struct {
 	owned   map[key]*assignment
 	lanes   []*lane                   // that wait to be accepted
 	errs    []error                   // for Accept
-	laden   map[*lane]struct{}        // that have not taken all, and are not left behind
+	pending map[*lane]struct{}        // that have not taken all, and are not left behind
 	starts  kadm.Offsets              // of topics of which nothing was committed at the start
 	missed  int64                     // records that were deleted before they were read
-	queued  queue[*lane]              // of laden, that were not woken yet
+	queued  queue[*lane]              // of pending, that were not woken yet
 	left    []*lane                   // that were lost and not told yet
 	resting map[*assignment]time.Time // that failed, and until when they are not asked for
 	// ids tell the topics that are read from others that had their names before.
@@ -104,7 +104,7 @@ func New(options Options) (*Source, error) {
 		relieved: make(chan struct{}, 1),
 		closings: make(chan struct{}, 1),
 		maxAwake: max(1, runtime.GOMAXPROCS(0)-1),
-		laden:    make(map[*lane]struct{}),
+		pending:  make(map[*lane]struct{}),
 		resting:  make(map[*assignment]time.Time),
 		owned:    make(map[key]*assignment),
 		ids:      make(map[string]topicID), anew: make(map[string]bool), curious: make(chan struct{}, 1), retentions: make(map[string]*retention),

@@ -54,8 +54,8 @@ func (f *fan) reshard(random *rand.Rand) {
 	}
 }
 
-// storm has calls and event streams fail at random.
-func (f *fan) storm(random *rand.Rand) func(kinesistest.Call) kinesistest.Fault {
+// randomFaults has calls and event streams fail at random.
+func (f *fan) randomFaults(random *rand.Rand) func(kinesistest.Call) kinesistest.Fault {
 	var errs []*kinesistest.Error
 	for _, e := range exceptions() {
 		errs = append(errs, e)
@@ -115,14 +115,14 @@ func TestFanOutMapping(t *testing.T) {
 
 // Hours of faults: nothing is lost, and as no shard gets another owner, nothing
 // comes twice either (P1, P4, P9).
-func TestFanOutMappingStorm(t *testing.T) {
+func TestFanOutMappingUnderFaults(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(8 / fanScale) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			inFan(t, 2, func(_ *testing.T, f *fan) {
 				random := rand.New(rand.NewPCG(seed, 2))
-				f.setFault(f.storm(rand.New(rand.NewPCG(seed, 3))))
+				f.setFault(f.randomFaults(rand.New(rand.NewPCG(seed, 3))))
 				w := f.run(kinesis.Options{}, esm.Config{}, nil)
 				f.live(random, 4*time.Hour/fanScale)
 				f.setFault(nil)

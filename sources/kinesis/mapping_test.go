@@ -21,8 +21,8 @@ import (
 // The tests of mappings are those of engine, adapter, lease manager and SDK client
 // together, on the fake service: what the engine's own tests cannot show.
 
-// stormy has a tenth of the calls fail, each in another way.
-func stormy(c kinesistest.Call) kinesistest.Fault {
+// randomFault has a tenth of the calls fail, each in another way.
+func randomFault(c kinesistest.Call) kinesistest.Fault {
 	switch c.Number % 31 {
 	case 3:
 		return kinesistest.Fault{Err: kinesistest.ProvisionedThroughputExceeded()}
@@ -48,7 +48,7 @@ func stormy(c kinesistest.Call) kinesistest.Fault {
 // Mapping handles each record once (P1, P2, P4, P5, KIN-30, KIN-31).
 func TestMappingHandlesEachRecordOnce(t *testing.T) {
 	t.Parallel()
-	for name, faults := range map[string]faults{"fair": nil, "storm": stormy} {
+	for name, faults := range map[string]faults{"fair": nil, "faults": randomFault} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, 3, func(t *testing.T, w *world) {
@@ -92,7 +92,7 @@ func TestMappingWritesEvents(t *testing.T) {
 	})
 }
 
-// TestReshardUnderLoad splits and merges while records come, with and without a storm (KIN-65,
+// TestReshardUnderLoad splits and merges while records come, with and without faults (KIN-65,
 // KIN-66, KIN-67, KIN-68, KIN-76, KIN-77, KIN-221, KIN-222, P4).
 func TestReshardUnderLoad(t *testing.T) {
 	t.Parallel()
@@ -102,9 +102,9 @@ func TestReshardUnderLoad(t *testing.T) {
 		factor  int
 	}{
 		"fair":   {nil, kinesis.Options{}, 1},
-		"storm":  {stormy, kinesis.Options{}, 1},
+		"faults": {randomFault, kinesis.Options{}, 1},
 		"factor": {nil, kinesis.Options{}, 4},
-		"latest": {stormy, kinesis.Options{StartingPosition: kinesis.Latest}, 3},
+		"latest": {randomFault, kinesis.Options{StartingPosition: kinesis.Latest}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

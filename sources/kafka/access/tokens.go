@@ -15,14 +15,14 @@ type token struct {
 // tokens keeps the last token of a source until it is due.
 type tokens struct {
 	fetch func(context.Context) (token, error)
-	turn  chan struct{} // has room for whoever fetches
+	mutex chan struct{} // has room for whoever fetches
 
 	mu   sync.Mutex
 	last token
 }
 
 func newTokens(fetch func(context.Context) (token, error)) *tokens {
-	return &tokens{fetch: fetch, turn: make(chan struct{}, 1)}
+	return &tokens{fetch: fetch, mutex: make(chan struct{}, 1)}
 }
 
 // get returns a token that is not due.
@@ -34,7 +34,7 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer func() { <-t.turn }()
+	defer func() { <-t.mutex }()
 	if value, ok := t.kept(); ok {
 		return value, nil
 	}
@@ -53,7 +53,7 @@ func (t *tokens) enter(ctx context.Context) error {
 	ctx, cancel := limited(ctx, TypeOAuthBearer, tokenEndpoint)
 	defer cancel()
 	select {
-	case t.turn <- struct{}{}:
+	case t.mutex <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

@@ -356,8 +356,8 @@ func FuzzModel(f *testing.F) {
 	})
 }
 
-// TestStormModel plays long scripts.
-func TestStormModel(t *testing.T) {
+// TestLongScripts plays long scripts.
+func TestLongScripts(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(25) {
 		random := rand.New(rand.NewPCG(seed, 1))

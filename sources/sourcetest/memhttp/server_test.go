@@ -233,8 +233,8 @@ func TestServerTimeouts(t *testing.T) {
 	})
 }
 
-// TestStorm closes servers in the middle of requests, outside of a bubble.
-func TestStorm(t *testing.T) {
+// TestCloseInTheMidst closes servers in the middle of requests, outside of a bubble.
+func TestCloseInTheMidst(t *testing.T) {
 	t.Parallel()
 	for range 50 {
 		server := memhttp.New(http.HandlerFunc(echo))

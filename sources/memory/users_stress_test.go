@@ -115,9 +115,9 @@ func (f *flights) consume(queue *memory.Queue, fifo bool) {
 	}
 }
 
-// TestQueueStorm has many goroutines send, fetch, ack, release, look and leave,
+// TestQueueManyUsers has many goroutines send, fetch, ack, release, look and leave,
 // in real time. Every message is deleted once, and everybody comes back.
-func TestQueueStorm(t *testing.T) {
+func TestQueueManyUsers(t *testing.T) {
 	t.Parallel()
 	for _, fifo := range []bool{false, true} {
 		t.Run(fmt.Sprintf("fifo=%v", fifo), func(t *testing.T) {
@@ -161,9 +161,9 @@ func TestQueueStorm(t *testing.T) {
 	}
 }
 
-// TestQueueStormOfTimeouts is the same in virtual time, with messages that are
+// TestQueueManyTimeouts is the same in virtual time, with messages that are
 // left to the visibility timeout and to the dead-letter queue.
-func TestQueueStormOfTimeouts_P1(t *testing.T) {
+func TestQueueManyTimeouts_P1(t *testing.T) {
 	t.Parallel()
 	for _, fifo := range []bool{false, true} {
 		t.Run(fmt.Sprintf("fifo=%v", fifo), func(t *testing.T) {
@@ -287,9 +287,9 @@ func readPartition(t *testing.T, p sources.Partition, seen *sync.Map) (lost bool
 	}
 }
 
-// TestStreamStorm has many goroutines put, split, merge, read and take over, in
+// TestStreamManyUsers has many goroutines put, split, merge, read and take over, in
 // real time. Every record is read and acked by each consumer.
-func TestStreamStorm(t *testing.T) {
+func TestStreamManyUsers(t *testing.T) {
 	t.Parallel()
 	const putters, each, takeovers = 4, 300, 5
 	stream := memory.NewStream(memory.StreamOptions{Partitions: 2})

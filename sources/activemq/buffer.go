@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// stock has messages that came and are not handed out, in the order in which they came,
+// buffer has messages that came and are not handed out, in the order in which they came,
 // and knows which message groups may be handed out: those of which nothing is (MQ-26).
 // Its users lock it.
-type stock struct {
+type buffer struct {
 	messages []*Message
 	groups   map[string]*group
-	// held is how many messages came over the link and are not done with, in stock and
+	// held is how many messages came over the link and are not done with, buffered and
 	// handed out, and bytes what they take.
 	held, bytes int
 	turn        uint64 // counts takes
@@ -21,7 +21,7 @@ type stock struct {
 // group is a message group of which something came.
 type group struct {
 	name string
-	here int        // how many of its messages are in stock
+	here int        // how many of its messages are buffered
 	out  []*Message // that are handed out
 	turn uint64     // of the take that handed out the last of them, or may
 	held int        // how many of out the lane has whose turn it is
@@ -31,10 +31,10 @@ type group struct {
 	until time.Time
 }
 
-func newStock() *stock { return &stock{groups: make(map[string]*group)} }
+func newBuffer() *buffer { return &buffer{groups: make(map[string]*group)} }
 
 // add puts messages at the end.
-func (s *stock) add(messages []*Message) {
+func (s *buffer) add(messages []*Message) {
 	for _, m := range messages {
 		s.held++
 		s.bytes += m.size
@@ -46,7 +46,7 @@ func (s *stock) add(messages []*Message) {
 	s.messages = append(s.messages, messages...)
 }
 
-func (s *stock) group(name string) *group {
+func (s *buffer) group(name string) *group {
 	g := s.groups[name]
 	if g == nil {
 		g = &group{name: name}
@@ -74,7 +74,7 @@ func (g *group) settled(now time.Time) bool {
 }
 
 // hold says that the lane whose turn it is has a message.
-func (s *stock) hold(m *Message) {
+func (s *buffer) hold(m *Message) {
 	g := m.group
 	if g == nil {
 		return
@@ -85,7 +85,7 @@ func (s *stock) hold(m *Message) {
 	g.held++
 }
 
-// open reports whether the lane whose turn it is may have what is in stock of a group: it
+// open reports whether the lane whose turn it is may have what is buffered of a group: it
 // has all that is out of it, if anything is.
 func (g *group) open(turn uint64, now time.Time) bool {
 	held := 0
@@ -95,9 +95,9 @@ func (g *group) open(turn uint64, now time.Time) bool {
 	return len(g.out) == held && g.settled(now)
 }
 
-// take hands out up to so many messages by appending them to dst. What is in stock of a
+// take hands out up to so many messages by appending them to dst. What is buffered of a
 // group comes together, so that few groups are held up, and other lanes have the others.
-func (s *stock) take(dst []*Message, most int, now time.Time) []*Message {
+func (s *buffer) take(dst []*Message, most int, now time.Time) []*Message {
 	end := len(dst) + most
 	for i, m := range s.messages {
 		if len(dst) == end {
@@ -117,7 +117,7 @@ func (s *stock) take(dst []*Message, most int, now time.Time) []*Message {
 }
 
 // takeGroup hands out what is of a group, until dst has so many.
-func (*stock) takeGroup(dst []*Message, end int, g *group, from []*Message) []*Message {
+func (*buffer) takeGroup(dst []*Message, end int, g *group, from []*Message) []*Message {
 	for _, m := range from {
 		if g.here == 0 || len(dst) == end {
 			break
@@ -133,7 +133,7 @@ func (*stock) takeGroup(dst []*Message, end int, g *group, from []*Message) []*M
 }
 
 // finish says that a message which was handed out is done with.
-func (s *stock) finish(m *Message) {
+func (s *buffer) finish(m *Message) {
 	if !m.out {
 		return
 	}
@@ -153,7 +153,7 @@ func (g *group) drop(m *Message) {
 }
 
 // putBack takes back messages that were handed out and never started.
-func (s *stock) putBack(messages []*Message) {
+func (s *buffer) putBack(messages []*Message) {
 	for _, m := range messages {
 		m.out = false
 		if m.group != nil {
@@ -167,7 +167,7 @@ func (s *stock) putBack(messages []*Message) {
 
 // lose drops all that came over a link that was lost. What is handed out of a group holds
 // it up until then, unless it is done with before.
-func (s *stock) lose(now, until time.Time) {
+func (s *buffer) lose(now, until time.Time) {
 	s.messages, s.held, s.bytes = nil, 0, 0
 	for _, g := range s.groups {
 		g.settled(now)
@@ -183,14 +183,14 @@ func (s *stock) lose(now, until time.Time) {
 }
 
 // forget drops a group of which there is nothing.
-func (s *stock) forget(g *group) {
+func (s *buffer) forget(g *group) {
 	if g.here == 0 && len(g.out) == 0 && len(g.old) == 0 {
 		delete(s.groups, g.name)
 	}
 }
 
 // heldUntil is when the next group is free that a lost link holds up, zero if there is none.
-func (s *stock) heldUntil(now time.Time) time.Time {
+func (s *buffer) heldUntil(now time.Time) time.Time {
 	var first time.Time
 	for _, g := range s.groups {
 		if len(g.old) > 0 && !g.settled(now) && (first.IsZero() || g.until.Before(first)) {

@@ -10,29 +10,29 @@ import (
 	"github.com/Azure/go-amqp"
 )
 
-// stockModel is a stock beside what lanes hold of it.
-type stockModel struct {
-	t     *testing.T
-	stock *stock
-	life  *life
-	now   time.Time
-	lanes [3][]*Message // in hand, by lane
-	ready []*Message    // what must be in stock
-	sent  uint64
+// bufferModel is a buffer beside what lanes hold of it.
+type bufferModel struct {
+	t      *testing.T
+	buffer *buffer
+	life   *life
+	now    time.Time
+	lanes  [3][]*Message // in hand, by lane
+	ready  []*Message    // what must be buffered
+	sent   uint64
 }
 
-func (m *stockModel) add(group int) {
+func (m *bufferModel) add(group int) {
 	m.sent++
 	one := &Message{Message: &amqp.Message{}, life: m.life, number: m.sent, size: 1 + group}
 	if group > 0 {
 		one.Properties = &amqp.MessageProperties{GroupID: new(strings.Repeat("g", group))}
 	}
-	m.stock.add([]*Message{one})
+	m.buffer.add([]*Message{one})
 	m.ready = append(m.ready, one)
 }
 
 // holder is the lane that holds some of a group, -1 for none.
-func (m *stockModel) holder(group string) int {
+func (m *bufferModel) holder(group string) int {
 	for i, lane := range m.lanes {
 		if slices.ContainsFunc(lane, func(one *Message) bool { return one.groupName() == group }) {
 			return i
@@ -43,11 +43,11 @@ func (m *stockModel) holder(group string) int {
 
 // take hands out to a lane, and checks that it is as much as may be, and the first of each
 // group.
-func (m *stockModel) take(lane, most int, joins bool) {
-	m.stock.turn++
+func (m *bufferModel) take(lane, most int, joins bool) {
+	m.buffer.turn++
 	if joins {
 		for _, one := range m.lanes[lane] {
-			m.stock.hold(one)
+			m.buffer.hold(one)
 		}
 	}
 	may := 0
@@ -57,7 +57,7 @@ func (m *stockModel) take(lane, most int, joins bool) {
 			may++
 		}
 	}
-	got := m.stock.take(nil, most, m.now)
+	got := m.buffer.take(nil, most, m.now)
 	if len(got) != min(most, may) {
 		m.t.Fatalf("%d handed out for %d places, %d may be", len(got), most, may)
 	}
@@ -75,24 +75,24 @@ func (m *stockModel) take(lane, most int, joins bool) {
 	m.lanes[lane] = append(m.lanes[lane], got...)
 }
 
-func (m *stockModel) finish(lane int) {
+func (m *bufferModel) finish(lane int) {
 	if len(m.lanes[lane]) > 0 {
-		m.stock.finish(m.lanes[lane][0])
+		m.buffer.finish(m.lanes[lane][0])
 		m.lanes[lane] = m.lanes[lane][1:]
 	}
 }
 
-func (m *stockModel) release(lane, count int) {
+func (m *bufferModel) release(lane, count int) {
 	rest := m.lanes[lane][max(len(m.lanes[lane])-count, 0):]
-	m.stock.putBack(rest)
+	m.buffer.putBack(rest)
 	m.ready = append(m.ready, rest...)
 	slices.SortFunc(m.ready, func(a, b *Message) int { return int(a.number) - int(b.number) })
 	m.lanes[lane] = m.lanes[lane][:len(m.lanes[lane])-len(rest)]
 }
 
 // lose loses the link. What was in hand holds its groups up until the engine forgets it.
-func (m *stockModel) lose() {
-	m.stock.lose(m.now, m.now.Add(time.Minute))
+func (m *bufferModel) lose() {
+	m.buffer.lose(m.now, m.now.Add(time.Minute))
 	for i := range m.lanes {
 		for _, one := range m.lanes[i] {
 			if one.group != nil && one.group.free(m.now) {
@@ -109,7 +109,7 @@ func (m *stockModel) lose() {
 
 func (g *group) free(now time.Time) bool { return len(g.out) == 0 && g.settled(now) }
 
-func (m *stockModel) check() {
+func (m *bufferModel) check() {
 	held, bytes := len(m.ready), 0
 	for _, one := range m.ready {
 		bytes += one.size
@@ -120,22 +120,22 @@ func (m *stockModel) check() {
 			bytes += one.size
 		}
 	}
-	if held != m.stock.held || bytes != m.stock.bytes || len(m.stock.messages) != len(m.ready) {
-		m.t.Fatalf("%d held with %d bytes, %d in stock; want %d, %d, %d",
-			m.stock.held, m.stock.bytes, len(m.stock.messages), held, bytes, len(m.ready))
+	if held != m.buffer.held || bytes != m.buffer.bytes || len(m.buffer.messages) != len(m.ready) {
+		m.t.Fatalf("%d held with %d bytes, %d buffered; want %d, %d, %d",
+			m.buffer.held, m.buffer.bytes, len(m.buffer.messages), held, bytes, len(m.ready))
 	}
 }
 
-// FuzzStock adds, takes, finishes, gives back and loses in any order, and compares with
+// FuzzBuffer adds, takes, finishes, gives back and loses in any order, and compares with
 // what lanes hold.
-func FuzzStock(f *testing.F) {
+func FuzzBuffer(f *testing.F) {
 	for seed := range byte(24) {
 		data := make([]byte, 200)
 		_, _ = rand.NewChaCha8([32]byte{seed}).Read(data) // never fails
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, steps []byte) {
-		m := &stockModel{t: t, stock: newStock(), life: new(life), now: time.Unix(1, 0)}
+		m := &bufferModel{t: t, buffer: newBuffer(), life: new(life), now: time.Unix(1, 0)}
 		for i := 0; i+1 < min(len(steps), 400); i += 2 {
 			lane, value := int(steps[i]>>4)%len(m.lanes), int(steps[i+1])
 			switch steps[i] % 8 {

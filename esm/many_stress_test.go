@@ -74,9 +74,9 @@ func (y *tally) stopping(stop func()) esm.Handler {
 	})
 }
 
-// TestStressStorm starts and stops mappings on one queue from many goroutines in
+// TestStressManyMappings starts and stops mappings on one queue from many goroutines in
 // real time, so that the race detector sees threads meet (P1, P4, P5, P11).
-func TestStressStorm(t *testing.T) {
+func TestStressManyMappings(t *testing.T) {
 	t.Parallel()
 	const n, workers, rounds = 2000, 6, 15
 	for _, fifo := range []bool{false, true} {
@@ -116,9 +116,9 @@ func TestStressStorm(t *testing.T) {
 	}
 }
 
-// TestStressStormOfStreams is the same with streams: each goroutine has a
+// TestStressManyStreams is the same with streams: each goroutine has a
 // consumer of its own, and the partitions are split and merged meanwhile (P1, P4, P11).
-func TestStressStormOfStreams(t *testing.T) {
+func TestStressManyStreams(t *testing.T) {
 	t.Parallel()
 	const n, workers, rounds = 600, 4, 12
 	s := memory.NewStream(memory.StreamOptions{Partitions: 3})

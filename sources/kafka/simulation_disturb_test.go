@@ -15,8 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// strikes are what may strike the group, by name. Two numbers say how and whom.
-func strikes() map[string]func(w *brokers, one, other int) {
+// disturbances are what may disturb the group, by name. Two numbers say how and whom.
+func disturbances() map[string]func(w *brokers, one, other int) {
 	all := map[string]func(w *brokers, one, other int){
 		"a member is fenced":       (*brokers).fence,
 		"connections are cut":      (*brokers).cutOff,
@@ -96,17 +96,17 @@ func denials() map[string]kfake.Fault {
 	return all
 }
 
-// Disturb strikes the group.
+// Disturb disturbs the group.
 func (w *brokers) Disturb() {
 	one, other, which := w.random.IntN(1<<16), w.random.IntN(1<<16), w.random.IntN(1<<16)
-	if len(w.strikes) == 0 || w.calm {
+	if len(w.disturbances) == 0 || w.calm {
 		return
 	}
-	name := w.strikes[which%len(w.strikes)]
+	name := w.disturbances[which%len(w.disturbances)]
 	if which%4 == 0 {
 		name = w.often
 	}
-	strikes()[name](w, one, other)
+	disturbances()[name](w, one, other)
 	if _, refusal := refusals()[name]; !refusal && name != madeAnew {
 		w.sim.Cover(name)
 	}
@@ -114,7 +114,7 @@ func (w *brokers) Disturb() {
 
 const madeAnew = "the topic is made anew"
 
-// Calm ends all that strikes.
+// Calm ends all disturbances.
 func (w *brokers) Calm() {
 	w.calm = true
 	w.permit(w.denials...)
