@@ -68,7 +68,8 @@ func (s *sharedStore) operation(last, next *checkpoint.Lease) (string, simulatio
 	case last.Position.Equal(next.Position):
 		return "renew " + next.Shard, simulation.OpAccept
 	default:
-		return fmt.Sprintf("ack %s to %d", next.Shard, s.world.index(next)), simulation.OpAck
+		place, _ := s.world.place(next)
+		return fmt.Sprintf("ack %s to %d", next.Shard, place), simulation.OpAck
 	}
 }
 

@@ -115,6 +115,8 @@ func (w *World) Process(host string) *Process {
 // Entered tells of a record that was put into a shard, with its size in event documents.
 func (w *World) Entered(r simulation.Record, shard, number string, size int) {
 	w.Sim.Observer().Entered(r, shard, size)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.numbers[shard] = append(w.numbers[shard], r.Number)
 	w.places[number] = len(w.numbers[shard])
 }
@@ -140,17 +142,26 @@ func (w *World) lost(p *Process, shard string, epoch int) {
 
 // index is how many records of its shard a lease's position has passed.
 func (w *World) index(l *checkpoint.Lease) int {
+	place, known := w.place(l)
+	if !known {
+		w.Sim.Observer().Violate(3, "a position behind no record: "+l.Position.Sequence)
+	}
+	return place
+}
+
+// place is index for whoever has not the turn. It also reports whether there is a record at
+// the position.
+func (w *World) place(l *checkpoint.Lease) (place int, known bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	switch at := l.Position.Sequence; at {
 	case checkpoint.TrimHorizon, checkpoint.AtTimestamp:
-		return 0
+		return 0, true
 	case checkpoint.ShardEnd:
-		return len(w.numbers[l.Shard])
+		return len(w.numbers[l.Shard]), true
 	default:
-		place, ok := w.places[at]
-		if !ok {
-			w.Sim.Observer().Violate(3, "a position behind no record: "+at)
-		}
-		return place
+		place, known = w.places[at]
+		return place, known
 	}
 }
 
