@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/openesm/openesm/esm"
@@ -32,4 +33,24 @@ func TestHungDelivery_P11(t *testing.T) {
 			t.Errorf("error %v does not say that there was no answer", err)
 		}
 	})
+}
+
+// refusing is a client whose brokers say that a message is too large, as late as can be.
+type refusing struct{ end context.CancelFunc }
+
+func (r refusing) Produce(_ context.Context, record *kgo.Record, promise func(*kgo.Record, error)) {
+	promise(record, kerr.MessageTooLarge)
+	r.end()
+}
+
+// TestContextThatEndsAsTheMessageIsRefused_P1 delivers nothing.
+func TestContextThatEndsAsTheMessageIsRefused_P1(t *testing.T) {
+	t.Parallel()
+	for range 20 { // the answer or the end of the context, whichever is seen first
+		ctx, cancel := context.WithCancel(t.Context())
+		err := newDestination(t, refusing{cancel}).Deliver(ctx, &esm.FailureRecord{Records: make([]sources.Record, 1)})
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("error %v, want the context's", err)
+		}
+	}
 }
