@@ -78,10 +78,10 @@ func (a *attempt) deliver(ctx context.Context, messages []*message, alone bool) 
 	case !alone:
 		return errors.Join(err, a.deliver(ctx, large, true))
 	case large[0].form == keyless:
-		return a.failed(fmt.Errorf("%w, without payload and key: raise the topic's max.message.bytes", kerr.MessageTooLarge))
+		return errors.Join(err, a.failed(fmt.Errorf("%w, without payload and key: raise the topic's max.message.bytes", kerr.MessageTooLarge)))
 	default:
 		large[0].form++
-		return a.deliver(ctx, large, true)
+		return errors.Join(err, a.deliver(ctx, large, true))
 	}
 }
 

@@ -54,3 +54,31 @@ func TestContextThatEndsAsTheMessageIsRefused_P1(t *testing.T) {
 		}
 	}
 }
+
+// picky is a client whose brokers find the key large too large, and fail for another one
+// from the second batch on.
+type picky struct{ produced map[string]int }
+
+func (p picky) Produce(_ context.Context, record *kgo.Record, promise func(*kgo.Record, error)) {
+	key := string(record.Key)
+	p.produced[key]++
+	switch {
+	case key == "large", key == "failing" && p.produced[key] == 1:
+		promise(record, kerr.MessageTooLarge)
+	case key == "failing":
+		promise(record, kerr.NotLeaderForPartition)
+	default:
+		promise(record, nil)
+	}
+}
+
+// TestFailureBesideOneThatIsTooLarge_P1 is told, though the one that is too large goes in
+// the end.
+func TestFailureBesideOneThatIsTooLarge_P1(t *testing.T) {
+	t.Parallel()
+	record := &esm.FailureRecord{Records: []sources.Record{{Key: "large"}, {Key: "failing"}, {Key: "large"}, {Key: "large"}}}
+	err := newDestination(t, picky{make(map[string]int)}).Deliver(t.Context(), record)
+	if !errors.Is(err, kerr.NotLeaderForPartition) {
+		t.Errorf("error %v, want %v", err, kerr.NotLeaderForPartition)
+	}
+}

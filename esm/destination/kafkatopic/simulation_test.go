@@ -45,8 +45,7 @@ func firstSeed(t *testing.T) uint64 {
 //   - An attempt ends with its context (P11).
 //   - What is told as delivered is in the topic at that moment (P1), and so are the
 //     neighbours of a record that fits in no form.
-//   - Nothing is in the topic more often than lost answers excuse (P5). An idempotent client
-//     needs no excuse.
+//   - Nothing is in the topic more often than lost answers excuse (P5).
 //   - A message lacks its payload or its key only if the record itself is too large (P2).
 //   - When the brokers are well again, all is delivered (P9).
 func TestSimulation(t *testing.T) {
@@ -123,10 +122,13 @@ func (w *world) deliver(record *esm.FailureRecord) {
 		err := w.attempt(record, patience)
 		n.attempts++
 		calm := time.Since(w.calmAt)
+		if calm > patience {
+			n.calm++
+		}
 		switch {
 		case err == nil:
 			n.delivered = true
-		case w.isHopeless(record) && errors.Is(err, kerr.MessageTooLarge) && calm > beside && n.attempts > several:
+		case w.isHopeless(record) && errors.Is(err, kerr.MessageTooLarge) && calm > beside && n.calm > several:
 			w.reach("hopeless")
 		case calm > healing:
 			w.breaks("P9", "a delivery still fails %v after the last fault: %v", calm, err)
@@ -202,7 +204,7 @@ func (w *world) excused(n note) int {
 	defer w.mu.Unlock()
 	switch {
 	case !w.deleted.IsZero(): // what is under way when the client learns the topic anew fails
-		return n.attempts
+		return w.lost + n.attempts
 	case !w.idempotent:
 		return w.lost + n.ended
 	case w.refusing != nil || w.split:

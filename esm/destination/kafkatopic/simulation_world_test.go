@@ -45,6 +45,7 @@ func (s size) String() string {
 type note struct {
 	began           time.Time
 	attempts, ended int // those that ended with their context
+	calm            int // attempts that met no fault
 	delivered       bool
 	passed          []int64 // the ends of the partitions when it was told
 }
