@@ -17,7 +17,7 @@ func TestSimulation(t *testing.T) {
 	t.Log(simulation.Attack(t, simulated("kinesis", false), seeds,
 		"stop", "kill", "poison", "batch of several", "bisect",
 		"split", "merged", "stolen", "thief died", "asked", "handed over", "revoked while handled", "trimmed", "expired shard",
-		"throttle", "5xx", "cut before", "cut after", "hung", "hung after", "blank answer", "denied", "expired iterator", "late end", "short answer", "empty answer",
+		"throttle", "5xx", "cut before", "cut after", "hung", "hung after", "blank answer", "null iterator", "denied", "expired iterator", "late end", "short answer", "empty answer",
 		"late write", "late write refused", "late write taken", "same worker", "another worker", "taken back", "store out of reach",
 		"start before", "start after", "accept before", "accept after", "fetch before", "fetch after",
 		"ack before", "ack after", "close before", "close after",
@@ -59,6 +59,7 @@ func resharded(name string, fansOut, renamed bool) simulation.Kind {
 	kind := simulated(name, fansOut)
 	kind.New = func(s *simulation.Sim) simulation.World {
 		w := newService(s, fansOut)
+		w.reshards = true
 		w.Renamed, w.LeaseDuration, w.options.IdleInterval = renamed, 10*time.Second, 10*time.Second
 		s.After(100*time.Millisecond, "split", func() { w.split(0) })
 		s.After(3*time.Second, "split again", func() { w.split(0) })

@@ -134,6 +134,10 @@ func (w *service) blank(c kinesistest.Call) kinesistest.Fault {
 	if c.Action == "SubscribeToShard" {
 		return kinesistest.Fault{Cut: kinesistest.CutBefore}
 	}
+	if c.Action == "GetRecords" && !w.reshards && w.Random.IntN(2) == 0 {
+		w.Sim.Cover("null iterator")
+		return kinesistest.Fault{Answer: new(`{"Records":[]}`)} // of a shard that is open, and stays so
+	}
 	w.Sim.Cover("blank answer")
 	return kinesistest.Fault{Answer: new([]string{"", "{}"}[w.Random.IntN(2)])}
 }

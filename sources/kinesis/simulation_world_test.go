@@ -29,6 +29,8 @@ type service struct {
 	options kinesis.Options
 	odd     float64 // how likely an answer is odd
 	fansOut bool    // shards are read with enhanced fan-out
+
+	reshards bool // the stream is split and merged
 }
 
 // simulatedServer is the fake as package shardsim sees it.
@@ -75,7 +77,9 @@ func newService(s *simulation.Sim, fansOut bool) *service {
 // fault: also in a scenario without faults.
 func (w *service) plan() {
 	span := int64(w.Sim.Scenario.Spread + 5*time.Second)
-	for n := range []int{0, 0, 2, 6}[w.Random.IntN(4)] {
+	reshards := []int{0, 0, 2, 6}[w.Random.IntN(4)]
+	w.reshards = reshards > 0 || w.Sim.Scenario.Faults[simulation.FaultReshard] > 0
+	for n := range reshards {
 		at, which := time.Duration(w.Random.Int64N(span)), w.Random.IntN(1<<16)
 		w.Sim.After(at, fmt.Sprint("reshard ", n), func() { w.reshard(which) })
 	}

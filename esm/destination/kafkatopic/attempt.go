@@ -69,17 +69,19 @@ func (d *Destination) forget(key weak.Pointer[esm.FailureRecord]) {
 func (a *attempt) deliver(ctx context.Context, messages []*message, alone bool) error {
 	large, err := a.send(ctx, messages, alone)
 	switch half := len(large) / 2; {
-	case len(large) == 0 || ctx.Err() != nil:
+	case len(large) == 0:
 		return err
+	case ctx.Err() != nil:
+		return errors.Join(err, a.failed(ctx.Err()))
 	case half > 0:
 		return errors.Join(err, a.deliver(ctx, large[:half], true), a.deliver(ctx, large[half:], true))
 	case !alone:
 		return errors.Join(err, a.deliver(ctx, large, true))
 	case large[0].form == keyless:
-		return a.failed(fmt.Errorf("%w, without payload and key: raise the topic's max.message.bytes", kerr.MessageTooLarge))
+		return errors.Join(err, a.failed(fmt.Errorf("%w, without payload and key: raise the topic's max.message.bytes", kerr.MessageTooLarge)))
 	default:
 		large[0].form++
-		return a.deliver(ctx, large, true)
+		return errors.Join(err, a.deliver(ctx, large, true))
 	}
 }
 
@@ -111,6 +113,7 @@ func (a *attempt) send(ctx context.Context, messages []*message, alone bool) (la
 			first = a.failed(err)
 		}
 	}
+	a.destination.learn(ctx, first)
 	return large, first
 }
 
@@ -122,7 +125,11 @@ func (a *attempt) produce(ctx context.Context, m *message) error {
 	}
 	answer := make(chan error, 1)
 	m.answer = answer
-	a.destination.client.Produce(ctx, record, func(_ *kgo.Record, err error) { answer <- err })
+	a.destination.room.send()
+	a.destination.client.Produce(ctx, record, func(_ *kgo.Record, err error) {
+		a.destination.room.answered()
+		answer <- err
+	})
 	return nil
 }
 

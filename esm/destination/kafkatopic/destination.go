@@ -16,6 +16,9 @@
 // A message that is too large for the topic or for the client's
 // ProducerBatchMaxBytes goes without the event document, as AWS does where a target
 // is too small (ASYNC-58). If it is still too large, it goes without the key.
+//
+// A topic that is deleted and made anew is learned anew with the first message that fails
+// for it, if the client has franz-go's PurgeTopicsFromProducing.
 package kafkatopic
 
 import (
@@ -52,8 +55,9 @@ type Destination struct {
 	topic  string
 	room   room // for those that produce
 
-	mu   sync.Mutex
-	open map[weak.Pointer[esm.FailureRecord]][]*message // what is not delivered yet
+	mu     sync.Mutex
+	open   map[weak.Pointer[esm.FailureRecord]][]*message // what is not delivered yet
+	purged chan struct{}                                  // closed when the purge that is under way is done; nil for none
 }
 
 var (

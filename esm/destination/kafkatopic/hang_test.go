@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/openesm/openesm/esm"
@@ -32,4 +33,52 @@ func TestHungDelivery_P11(t *testing.T) {
 			t.Errorf("error %v does not say that there was no answer", err)
 		}
 	})
+}
+
+// refusing is a client whose brokers say that a message is too large, as late as can be.
+type refusing struct{ end context.CancelFunc }
+
+func (r refusing) Produce(_ context.Context, record *kgo.Record, promise func(*kgo.Record, error)) {
+	promise(record, kerr.MessageTooLarge)
+	r.end()
+}
+
+// TestContextThatEndsAsTheMessageIsRefused_P1 delivers nothing.
+func TestContextThatEndsAsTheMessageIsRefused_P1(t *testing.T) {
+	t.Parallel()
+	for range 20 { // the answer or the end of the context, whichever is seen first
+		ctx, cancel := context.WithCancel(t.Context())
+		err := newDestination(t, refusing{cancel}).Deliver(ctx, &esm.FailureRecord{Records: make([]sources.Record, 1)})
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("error %v, want the context's", err)
+		}
+	}
+}
+
+// picky is a client whose brokers find the key large too large, and fail for another one
+// from the second batch on.
+type picky struct{ produced map[string]int }
+
+func (p picky) Produce(_ context.Context, record *kgo.Record, promise func(*kgo.Record, error)) {
+	key := string(record.Key)
+	p.produced[key]++
+	switch {
+	case key == "large", key == "failing" && p.produced[key] == 1:
+		promise(record, kerr.MessageTooLarge)
+	case key == "failing":
+		promise(record, kerr.NotLeaderForPartition)
+	default:
+		promise(record, nil)
+	}
+}
+
+// TestFailureBesideOneThatIsTooLarge_P1 is told, though the one that is too large goes in
+// the end.
+func TestFailureBesideOneThatIsTooLarge_P1(t *testing.T) {
+	t.Parallel()
+	record := &esm.FailureRecord{Records: []sources.Record{{Key: "large"}, {Key: "failing"}, {Key: "large"}, {Key: "large"}}}
+	err := newDestination(t, picky{make(map[string]int)}).Deliver(t.Context(), record)
+	if !errors.Is(err, kerr.NotLeaderForPartition) {
+		t.Errorf("error %v, want %v", err, kerr.NotLeaderForPartition)
+	}
 }

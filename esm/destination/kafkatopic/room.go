@@ -6,10 +6,11 @@ import (
 )
 
 // room is a lock that many hold, or one alone. Whoever waits for being alone has
-// those who come later wait.
+// those who come later wait, and waits for the messages that others left under way.
 type room struct {
 	mu      sync.Mutex
 	inside  int
+	sent    int // messages that are not answered
 	alone   bool
 	waiting int           // to be alone
 	changed chan struct{} // closed at the next change; nil if nobody waits
@@ -23,7 +24,7 @@ func (r *room) enter(ctx context.Context, alone bool) (leave func(), err error) 
 		r.waiting++
 		defer func() { r.waiting--; r.change() }()
 	}
-	for r.alone || alone && r.inside > 0 || !alone && r.waiting > 0 {
+	for r.alone || alone && r.inside+r.sent > 0 || !alone && r.waiting > 0 {
 		if err := r.wait(ctx); err != nil {
 			return nil, err
 		}
@@ -55,6 +56,21 @@ func (r *room) leave() {
 	r.inside--
 	r.alone = false
 	r.change()
+}
+
+// send takes note of a message that is sent, answered of the answer to one.
+func (r *room) send() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sent++
+}
+
+func (r *room) answered() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sent--; r.sent == 0 {
+		r.change()
+	}
 }
 
 // change wakes all who wait. The caller holds the mutex.

@@ -44,3 +44,26 @@ func TestRoom(t *testing.T) {
 		enter(true)()
 	})
 }
+
+// TestRoomOfWhatIsUnderWay is alone when the messages of those who left are answered.
+func TestRoomOfWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var r room
+		leave, err := r.enter(t.Context(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 2 {
+			r.send()
+			time.AfterFunc(time.Duration(1+i)*time.Second, r.answered)
+		}
+		leave()
+		began := time.Now()
+		leave, err = r.enter(t.Context(), true)
+		if took := time.Since(began); err != nil || took != 2*time.Second {
+			t.Fatalf("alone after %v, want 2s: %v", took, err)
+		}
+		leave()
+	})
+}
