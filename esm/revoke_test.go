@@ -134,7 +134,7 @@ func TestRevokedBeginsNothing(t *testing.T) {
 		steps   []string
 		asked   int // in which invocation
 		invokes string
-		journal   []string
+		journal []string
 	}{
 		"failed":          {esm.Config{}, []string{"!"}, 1, "abcd", []string{"release e", "close"}},
 		"failed in part":  {esm.Config{}, []string{"b c"}, 1, "abcd", []string{"ack a", "release e", "close"}},
@@ -173,7 +173,7 @@ func TestRevokedBeginsNothing(t *testing.T) {
 // A delivery under way goes on, and settles if it succeeds; it is not tried again.
 func TestRevokedWhileDelivered(t *testing.T) {
 	for name, c := range map[string]struct {
-		err   error
+		err     error
 		journal []string
 	}{
 		"it succeeds": {nil, []string{"delivering", "ack poison", "release b", "close"}},

@@ -28,9 +28,9 @@ type kafkaTopic struct {
 	// ack stands in for Ack.
 	ack func(context.Context) error
 
-	mu    sync.Mutex
+	mu      sync.Mutex
 	journal []string
-	parts []*topicPartition
+	parts   []*topicPartition
 }
 
 // bubbles is bubble for both ways in which the engine reads a topic: ahead of its

@@ -83,13 +83,14 @@ func wantReached(t *testing.T, reached map[string]int) {
 	t.Log(reached)
 }
 
-// breaks reports a broken promise.
-func (w *world) breaks(promise, format string, args ...any) {
+// breaksf reports a broken promise.
+func (w *world) breaksf(promise, format string, args ...any) {
 	w.t.Helper()
 	w.t.Errorf("seed %d of kafkatopic breaks %s: %s", w.seed, promise, fmt.Sprintf(format, args...))
 }
 
 func simulate(t *testing.T, seed uint64, reached map[string]int) {
+	t.Helper()
 	w := newWorld(t, seed)
 	lanes := make([][]*esm.FailureRecord, 1+w.random.IntN(4))
 	for i, record := range w.failures() {
@@ -131,7 +132,7 @@ func (w *world) deliver(record *esm.FailureRecord) {
 		case w.isHopeless(record) && errors.Is(err, kerr.MessageTooLarge) && calm > beside && n.calm > several:
 			w.reach("hopeless")
 		case calm > healing:
-			w.breaks("P9", "a delivery still fails %v after the last fault: %v", calm, err)
+			w.breaksf("P9", "a delivery still fails %v after the last fault: %v", calm, err)
 			return
 		default:
 			if errors.Is(err, context.DeadlineExceeded) {
@@ -155,7 +156,7 @@ func (w *world) attempt(record *esm.FailureRecord, patience time.Duration) error
 	began := time.Now()
 	err := w.destination.Deliver(ctx, record)
 	if took := time.Since(began); took > min(patience, limit)+slack {
-		w.breaks("P11", "an attempt that has %v took %v", min(patience, limit), took)
+		w.breaksf("P11", "an attempt that has %v took %v", min(patience, limit), took)
 	}
 	return err
 }
@@ -182,17 +183,17 @@ func (w *world) checkRecord(found map[string][]message, record *esm.FailureRecor
 			before++
 		}
 		if m.payload != (size < tooLarge) || m.key != (size < tooLargeKey) {
-			w.breaks("P2", "record %.9s, %v, came with its payload: %t, its key: %t", id, size, m.payload, m.key)
+			w.breaksf("P2", "record %.9s, %v, came with its payload: %t, its key: %t", id, size, m.payload, m.key)
 		}
 	}
 	most := 1 + w.excused(n)
 	switch {
 	case size == hopeless && (n.delivered || len(found[id]) > 0):
-		w.breaks("P1", "a record that fits in no form is told as delivered: %t, and came %d times", n.delivered, len(found[id]))
+		w.breaksf("P1", "a record that fits in no form is told as delivered: %t, and came %d times", n.delivered, len(found[id]))
 	case size < hopeless && before == 0 && n.began.After(w.deleted):
-		w.breaks("P1", "record %s, %v, was not in the topic when its delivery was told; now it is %d times", id, size, len(found[id]))
+		w.breaksf("P1", "record %s, %v, was not in the topic when its delivery was told; now it is %d times", id, size, len(found[id]))
 	case len(found[id]) > most:
-		w.breaks("P5", "record %s, %v, came %d times in %d attempts, want %d at most", id, size, len(found[id]), n.attempts, most)
+		w.breaksf("P5", "record %s, %v, came %d times in %d attempts, want %d at most", id, size, len(found[id]), n.attempts, most)
 	}
 }
 
