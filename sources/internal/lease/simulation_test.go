@@ -84,7 +84,10 @@ func TestSimulation(t *testing.T) {
 // the end of a call and its deadline fall into one instant.
 func TestSimulationReplays(t *testing.T) {
 	t.Parallel()
-	const maxStrays = 2 // of ten
+	maxStrays := 2 // of ten
+	if slower > 1 {
+		maxStrays = 10 // under the race detector the scheduler draws lots
+	}
 	from, strays := firstSeed(t), 0
 	for seed := from; seed < from+10; seed++ {
 		var traces [2]uint64
