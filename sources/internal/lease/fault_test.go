@@ -67,11 +67,7 @@ func TestStaleCommitMeetsTheCondition(t *testing.T) {
 		tb, r := newTable(), newRiver(1)
 		a := manager(t, tb.worker("a"), r, testOptions("a"))
 		h := next(t, a)
-		tb.mu.Lock()
-		l := tb.leases["s000"]
-		l.Owner, l.Counter = "b", l.Counter+1
-		tb.leases["s000"] = l
-		tb.mu.Unlock()
+		tb.steal("s000", "b")
 		if err := h.Commit(t.Context(), at(9), nil); !errors.Is(err, sources.ErrLost) {
 			t.Errorf("commit: %v", err)
 		}
@@ -97,11 +93,7 @@ func TestStolenLeaseIsNoticed(t *testing.T) {
 		tb, r := newTable(), newRiver(1)
 		a := manager(t, tb.worker("a"), r, testOptions("a"))
 		h := next(t, a)
-		tb.mu.Lock()
-		l := tb.leases["s000"]
-		l.Owner, l.Counter = "b", l.Counter+1
-		tb.leases["s000"] = l
-		tb.mu.Unlock()
+		tb.steal("s000", "b")
 		began := time.Now()
 		<-h.Lost()
 		if took := time.Since(began); took > 4*time.Second {
@@ -120,11 +112,7 @@ func TestLookNoticesTheft(t *testing.T) {
 		h := next(t, a)
 		duration := a.options.Duration
 		time.Sleep(duration/renewals + time.Second/4) // it was just renewed, and looks are at every half
-		tb.mu.Lock()
-		l := tb.leases["s000"]
-		l.Owner, l.Counter = "b", l.Counter+1
-		tb.leases["s000"] = l
-		tb.mu.Unlock()
+		tb.steal("s000", "b")
 		began := time.Now()
 		<-h.Lost()
 		if took := time.Since(began); took > duration/4 {
@@ -200,11 +188,7 @@ func TestLostAnswerThenStolen(t *testing.T) {
 			t.Fatalf("commit: %v", err)
 		}
 		lose.Store(false)
-		tb.mu.Lock()
-		l := tb.leases["s000"]
-		l.Owner, l.Counter = "b", l.Counter+1
-		tb.leases["s000"] = l
-		tb.mu.Unlock()
+		tb.steal("s000", "b")
 		if err := h.Commit(t.Context(), at(2), nil); !errors.Is(err, sources.ErrLost) {
 			t.Errorf("commit: %v", err)
 		}

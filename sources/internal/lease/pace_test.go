@@ -196,11 +196,7 @@ func TestPacedLeaseIsLost(t *testing.T) {
 		m := manager(t, tb.worker("a"), newRiver(1), testOptions("a"))
 		h := next(t, m)
 		busy(t, h, 100*time.Millisecond)
-		tb.mu.Lock()
-		l := tb.leases["s000"]
-		l.Owner, l.Counter = "thief", l.Counter+1
-		tb.leases["s000"] = l
-		tb.mu.Unlock()
+		tb.steal("s000", "thief")
 		time.Sleep(2 * time.Second)
 		if err := h.Commit(t.Context(), at(11), nil); !errors.Is(err, sources.ErrLost) {
 			t.Errorf("Commit gives %v, want ErrLost", err)

@@ -136,7 +136,7 @@ func TestRefusedAndNeverRead(t *testing.T) {
 		m := manager(t, s, newRiver(1), testOptions("a"))
 		h := next(t, m)
 		began := time.Now()
-		tb.steal("s000")
+		tb.steal("s000", "thief")
 		<-h.Lost()
 		if took := time.Since(began); took > 9*time.Second {
 			t.Errorf("the lease is given up after %v", took)
@@ -147,15 +147,6 @@ func TestRefusedAndNeverRead(t *testing.T) {
 		s.refused.Store(false)
 		shut(t, m)
 	})
-}
-
-// steal has somebody else take a lease.
-func (t *table) steal(shard string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	l := t.leases[shard]
-	l.Owner, l.Counter = "thief", l.Counter+1
-	t.leases[shard] = l
 }
 
 // A position that Commit has left to the next write, and that was never stored, is told of
@@ -187,7 +178,7 @@ func TestUnstoredPositionIsTold_P14(t *testing.T) {
 					tb.plan = func(call) fault { return before }
 					tb.mu.Unlock()
 				} else {
-					tb.steal("s000")
+					tb.steal("s000", "thief")
 				}
 				err := test.end(h, m)
 				if got := err != nil && errors.Is(err, sources.ErrLost) && strings.Contains(err.Error(), "position "+last.Sequence+" "); got != test.want {

@@ -321,6 +321,15 @@ func (t *table) lease(id string) checkpoint.Lease {
 	return clone(t.leases[id])
 }
 
+// steal has another worker take a lease, whoever has it.
+func (t *table) steal(id, owner string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l := t.leases[id]
+	l.Owner, l.Counter = owner, l.Counter+1
+	t.leases[id] = l
+}
+
 // owners counts the leases that are not ended by the name of their owner.
 func (t *table) owners() map[string]int {
 	t.mu.Lock()
